@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base64.h"
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static int sextet(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        if (c == '+')
+                return 62;
+        if (c == '/')
+                return 63;
+        return -1;
+}
+
+bool base64_decode(const char *text, size_t n, uint8_t *dst, size_t size, size_t *ret_length) {
+        size_t padding = 0, length, used = 0;
+
+        if (n % 4 != 0)
+                return false;
+        if (n > 0 && text[n - 1] == '=')
+                padding = text[n - 2] == '=' ? 2 : 1;
+        length = n / 4 * 3 - padding;
+        if (length > size)
+                return false;
+
+        for (size_t i = 0; i < n; i += 4) {
+                uint32_t group = 0;
+
+                for (size_t j = i; j < i + 4; j++) {
+                        int value = j < n - padding ? sextet(text[j]) : 0;
+
+                        if (value < 0)
+                                return false;
+                        group = group << 6 | (uint32_t)value;
+                }
+                for (int shift = 16; shift >= 0; shift -= 8) {
+                        uint8_t byte = (uint8_t)(group >> shift);
+
+                        if (used < length)
+                                dst[used++] = byte;
+                        else if (byte != 0) /* bits that the padding leaves unused: a second text for the same bytes */
+                                return false;
+                }
+        }
+        *ret_length = length;
+        return true;
+}
+
+void base64_encode(const uint8_t *src, size_t n, char *dst) {
+        for (size_t i = 0; i < n; i += 3) {
+                size_t have = n - i < 3 ? n - i : 3;
+                uint32_t group = 0;
+
+                for (size_t j = 0; j < 3; j++)
+                        group = group << 8 | (j < have ? src[i + j] : 0);
+                *dst++ = alphabet[group >> 18];
+                *dst++ = alphabet[group >> 12 & 63];
+                *dst++ = have > 1 ? alphabet[group >> 6 & 63] : '=';
+                *dst++ = have > 2 ? alphabet[group & 63] : '=';
+        }
+        *dst = '\0';
+}

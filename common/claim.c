@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/grant.h"
+
+static void slot_encode(const struct connection_id *who, uint8_t slot[static CLAIM_SLOT_SIZE]) {
+        struct writer to = {.data = slot, .size = CLAIM_SLOT_SIZE};
+
+        writer_u64(&to, who->pid);
+        writer_u64(&to, who->start_ticks);
+}
+
+/* An open file description lock: it goes with this opening of the file, not with the process (fcntl(2), Linux 3.15). */
+static int claim_lock(int fd, short type) {
+        struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+
+        return fcntl(fd, F_OFD_SETLKW, &lock) < 0 ? -errno : 0;
+}
+
+/* All slots of a file that has the right size. 0: it has another one. */
+static int claim_read(int fd, unsigned connections, uint8_t slots[static GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE]) {
+        size_t size = (size_t)connections * CLAIM_SLOT_SIZE;
+        struct stat st;
+        ssize_t n;
+
+        if (connections > GRANT_CONNECTIONS_MAX)
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_size < 0 || (size_t)st.st_size != size)
+                return 0;
+        n = pread(fd, slots, size, 0);
+        if (n < 0)
+                return -errno;
+        return (size_t)n == size;
+}
+
+int claim_place(int fd, unsigned connections, const struct connection_id *who, enum claim_mode mode) {
+        static const uint8_t zeros[CLAIM_SLOT_SIZE];
+        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE], mine[CLAIM_SLOT_SIZE];
+        const uint8_t *free_slot = NULL;
+        ssize_t n;
+        int r;
+
+        slot_encode(who, mine);
+        r = claim_lock(fd, F_WRLCK);
+        if (r < 0)
+                return r;
+        r = claim_read(fd, connections, slots);
+        if (r <= 0)
+                return r;
+        for (unsigned i = 0; i < connections; i++) {
+                const uint8_t *slot = slots + (size_t)i * CLAIM_SLOT_SIZE;
+
+                if (memcmp(slot, mine, CLAIM_SLOT_SIZE) == 0)
+                        return 1;
+                if (!free_slot && memcmp(slot, zeros, CLAIM_SLOT_SIZE) == 0)
+                        free_slot = slot;
+        }
+        if (mode == CLAIM_FIND || !free_slot)
+                return 0;
+        n = pwrite(fd, mine, sizeof(mine), free_slot - slots);
+        if (n < 0)
+                return -errno;
+        return n == (ssize_t)sizeof(mine) ? 1 : -EIO;
+}
+
+int claim_count(int fd, unsigned connections) {
+        static const uint8_t zeros[CLAIM_SLOT_SIZE];
+        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        int taken = 0, r;
+
+        r = claim_read(fd, connections, slots);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return (int)connections;
+        for (unsigned i = 0; i < connections; i++)
+                taken += memcmp(slots + (size_t)i * CLAIM_SLOT_SIZE, zeros, CLAIM_SLOT_SIZE) != 0;
+        return taken;
+}
+
+/*
+ * The 22nd field. The second one is the program's name in parentheses, and the name may hold blanks and parentheses of its
+ * own, so counting starts behind the last one.
+ */
+static bool start_ticks(const char *stat, uint64_t *ret) {
+        const char *at = strrchr(stat, ')');
+
+        for (int field = 2; at && field < 22; field++) {
+                at = strchr(at, ' ');
+                if (at)
+                        at++;
+        }
+        return at && sscanf(at, "%" SCNu64, ret) == 1;
+}
+
+int connection_id_of_parent(struct connection_id *ret) {
+        char path[64], stat[1024];
+        struct connection_id id;
+        pid_t parent = getppid();
+        ssize_t n;
+        int fd;
+
+        /* Adopted by init, or by something outside of this pid namespace: no connection stands behind it. */
+        if (parent <= 1)
+                return -ESRCH;
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", parent);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+                if (errno == ENOENT && getppid() != parent)
+                        return -ESRCH;
+                return errno == ENOENT || errno == EPERM ? -EACCES : -errno;
+        }
+        n = read(fd, stat, sizeof(stat) - 1);
+        (void)close(fd);
+        if (n <= 0)
+                return -ESRCH;
+        stat[n] = '\0';
+        id.pid = (uint64_t)parent;
+        if (!start_ticks(stat, &id.start_ticks))
+                return -EBADMSG;
+        if (getppid() != parent)
+                return -ESRCH;
+        *ret = id;
+        return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which SSH connections hold a grant.
+ *
+ * A grant for N connections has a claim file of N slots. The agent writes it once, all zeros; after that only helpers
+ * touch it, each under a lock. A slot that is not all zeros is taken, whatever it holds, and a file of any other size
+ * has no free slot. sshd runs the helper twice for one login and cannot say which run is which, so a slot holds the
+ * identity of the connection, and the same connection gets the same slot again.
+ */
+#ifndef EXC_CLAIM_H
+#define EXC_CLAIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CLAIM_SLOT_SIZE = 16 };
+
+/* The sshd process of one connection. A pid alone is used again; its start time with it is not. */
+struct connection_id {
+        uint64_t pid;
+        uint64_t start_ticks; /* proc(5), /proc/PID/stat field 22: clock ticks after boot, never 0 together with pid */
+};
+
+enum claim_mode {
+        CLAIM_FIND, /* only a slot that this connection has already */
+        CLAIM_TAKE, /* or else a free one */
+};
+
+/*
+ * Looks for, or takes, a place for `who` in the claim file open for reading and writing at `fd`.
+ * 1: the connection has a place. 0: it has none. Negative errno: the file cannot be locked, read or written.
+ */
+int claim_place(int fd, unsigned connections, const struct connection_id *who, enum claim_mode mode);
+
+/* Slots that are taken, for `fd` open for reading; `connections` when the file's size is wrong. Negative errno. */
+int claim_count(int fd, unsigned connections);
+
+/*
+ * The identity of the calling process's parent.
+ * -ESRCH: there is none to speak of (pid 1 or less), or it changed while we looked. -EACCES: /proc hides it (hidepid).
+ */
+int connection_id_of_parent(struct connection_id *ret);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is written to the journal: the MESSAGE_ID of each event, which is stable for good, and the names of its fields.
+ * The catalog (systemd/exc-instance-connect.catalog) explains each to a person.
+ */
+#ifndef EXC_EVENTS_H
+#define EXC_EVENTS_H
+
+#define EVENT_RECEIVED "4d98dd3b9620683e69dcd86ee36d8165" /* a key was stored */
+#define EVENT_REFUSED "5b94c1d6ae75ad5f9c483b3cd790d333"  /* a push or a revocation was refused */
+#define EVENT_CLAIMED "1281102fdec785c67f97d2aedf0d9e34"  /* an SSH connection took a place; the helper sends it */
+#define EVENT_NO_PLACE                                                                                                 \
+        "9efc753be9e68f245e0bb5794c2e22a4"               /* a live key, but its places are taken; the helper sends it */
+#define EVENT_EXPIRED "bc723d69e57c5476daf16a3efb8dea15" /* a key was removed because its life was over */
+#define EVENT_REVOKED "7e857319e0894775b0986464c3a3ebd5" /* a key was removed because somebody said so */
+#define EVENT_DAMAGED "142f81c623e61199bbbfbcaf8180e042" /* a file that is not a grant was removed */
+#define EVENT_FAILURE "eac16b8bffdfbe8db6e10b6f640940d5" /* something of ours does not work */
+
+#define FIELD_USER "EXC_USER"
+#define FIELD_FINGERPRINT "EXC_FINGERPRINT" /* as sshd writes it in "Accepted publickey" */
+#define FIELD_REASON "EXC_REASON"           /* the wire error's name */
+#define FIELD_PRINCIPAL "EXC_PRINCIPAL"
+#define FIELD_REQUEST_ID "EXC_REQUEST_ID"
+#define FIELD_SSHD_PID "EXC_SSHD_PID" /* the same process that writes "Accepted publickey" */
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/lifetime.h"
+
+#include <time.h>
+
+#define DRIFT_MAX_NS (2 * NS_PER_S)
+
+static int64_t clock_ns(clockid_t id) {
+        struct timespec t;
+
+        /* Neither clock can fail on a kernel that this project runs on (CLOCK_BOOTTIME is from Linux 2.6.39). */
+        (void)clock_gettime(id, &t);
+        return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+struct instant instant_now(void) {
+        return (struct instant){.boot_ns = clock_ns(CLOCK_BOOTTIME), .wall_ns = clock_ns(CLOCK_REALTIME)};
+}
+
+int64_t lifetime_left_ns(const struct lifetime *life, const struct instant *now) {
+        int64_t since_boot, since_wall, drift, left, wall_left;
+
+        /* The numbers come from a file: one that overflows is not of our making, and dead. */
+        if (now->boot_ns < life->received.boot_ns ||
+            __builtin_sub_overflow(now->boot_ns, life->received.boot_ns, &since_boot) ||
+            __builtin_sub_overflow(now->wall_ns, life->received.wall_ns, &since_wall) ||
+            __builtin_sub_overflow(since_wall, since_boot, &drift) ||
+            __builtin_sub_overflow(life->boot_end_ns, now->boot_ns, &left))
+                return 0;
+        if (life->synchronized && (drift > DRIFT_MAX_NS || drift < -DRIFT_MAX_NS))
+                return 0;
+        if (life->wall_end_ns != INT64_MAX) {
+                if (__builtin_sub_overflow(life->wall_end_ns, now->wall_ns, &wall_left))
+                        return 0;
+                if (wall_left < left)
+                        left = wall_left;
+        }
+        return left > 0 ? left : 0;
+}

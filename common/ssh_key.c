@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/ssh_key.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+#define CERTIFICATE_SUFFIX "-cert-v01@openssh.com"
+#define APPLICATION_PREFIX "ssh:"
+
+enum {
+        ED25519_KEY_SIZE = 32,
+        POINT_UNCOMPRESSED = 0x04, /* SEC 1 section 2.3.3; sshd takes no other form */
+        RSA_EXPONENT_BITS_MAX = 32,
+        PARTS_MAX = 3,
+};
+
+enum part {
+        PART_ED25519,
+        PART_CURVE,
+        PART_POINT,
+        PART_RSA_EXPONENT,
+        PART_RSA_MODULUS,
+        PART_APPLICATION,
+};
+
+/* Every part of every type is a string, after one that holds the type's name. */
+static const struct algorithm {
+        const char *name;
+        const char *curve;
+        size_t point_length;
+        size_t n_parts;
+        enum part parts[PARTS_MAX];
+} algorithms[] = {
+        [SSH_KEY_ED25519] = {"ssh-ed25519", NULL, 0, 1, {PART_ED25519}},
+        [SSH_KEY_ECDSA_P256] = {"ecdsa-sha2-nistp256", "nistp256", 65, 2, {PART_CURVE, PART_POINT}},
+        [SSH_KEY_ECDSA_P384] = {"ecdsa-sha2-nistp384", "nistp384", 97, 2, {PART_CURVE, PART_POINT}},
+        [SSH_KEY_ECDSA_P521] = {"ecdsa-sha2-nistp521", "nistp521", 133, 2, {PART_CURVE, PART_POINT}},
+        [SSH_KEY_RSA] = {"ssh-rsa", NULL, 0, 2, {PART_RSA_EXPONENT, PART_RSA_MODULUS}},
+        [SSH_KEY_SK_ED25519] = {"sk-ssh-ed25519@openssh.com", NULL, 0, 2, {PART_ED25519, PART_APPLICATION}},
+        [SSH_KEY_SK_ECDSA_P256] =
+                {"sk-ecdsa-sha2-nistp256@openssh.com", "nistp256", 65, 3, {PART_CURVE, PART_POINT, PART_APPLICATION}},
+};
+
+static const char *const fault_texts[SSH_KEY_FAULT_MAX_] = {
+        [SSH_KEY_OK] = "no fault",
+        [SSH_KEY_FAULT_EMPTY] = "the key is empty; send the public key as \"type base64\"",
+        [SSH_KEY_FAULT_CONTROL] = "the key holds a line break, a NUL or another character that is not printable ASCII; "
+                                  "send \"type base64\" on one line without its end",
+        [SSH_KEY_FAULT_FORM] = "the key is not of the form \"type base64\"; "
+                               "send these two words with one blank between them",
+        [SSH_KEY_FAULT_OPTIONS] = "something stands before the key's type; send \"type base64\" alone, "
+                                  "options come from the push itself",
+        [SSH_KEY_FAULT_COMMENT] = "something stands after the key's base64; send \"type base64\" alone, "
+                                  "without a comment or a blank at the end",
+        [SSH_KEY_FAULT_CERTIFICATE] = "the key is a certificate; send the plain public key that it was made for",
+        [SSH_KEY_FAULT_DSS] = "the key is of type ssh-dss, which sshd no longer takes; send an Ed25519 key",
+        [SSH_KEY_FAULT_TYPE] = "the key's type is not known; send the public key of an Ed25519, ECDSA, RSA or "
+                               "security (sk-) key",
+        [SSH_KEY_FAULT_BASE64] = "the key's base64 is not canonical; send it padded, without blanks, "
+                                 "just as ssh-keygen wrote it",
+        [SSH_KEY_FAULT_SIZE] = "the key is longer than any that is accepted; send an Ed25519 or ECDSA key, "
+                               "or RSA of at most 8192 bits",
+        [SSH_KEY_FAULT_TRUNCATED] = "the key ends too early; send the whole of its base64",
+        [SSH_KEY_FAULT_TRAILING] = "the key goes on after its last part; send its base64 with nothing added",
+        [SSH_KEY_FAULT_TYPE_MISMATCH] = "the type before the base64 is not the one inside it; "
+                                        "send the line just as ssh-keygen wrote it",
+        [SSH_KEY_FAULT_CURVE_MISMATCH] = "the key's curve does not belong to its type; make the ECDSA key anew",
+        [SSH_KEY_FAULT_POINT] = "the key's point is not an uncompressed one of its curve's size; "
+                                "send the ECDSA key in uncompressed form",
+        [SSH_KEY_FAULT_ED25519_SIZE] = "the Ed25519 key is not of 32 bytes; make the key anew",
+        [SSH_KEY_FAULT_MPINT] = "a number of the RSA key is empty, negative or has needless zeros in front; "
+                                "write the key anew with ssh-keygen",
+        [SSH_KEY_FAULT_RSA_EXPONENT] = "the RSA exponent is even, below 3 or longer than 32 bits; "
+                                       "make a key with the exponent 65537",
+        [SSH_KEY_FAULT_RSA_MODULUS] = "the RSA modulus is even, so no RSA key can have it; make the key anew",
+        [SSH_KEY_FAULT_RSA_SHORT] = "the RSA key is shorter than 2048 bits; make one of 3072 bits, or an Ed25519 key",
+        [SSH_KEY_FAULT_RSA_LONG] = "the RSA key is longer than 8192 bits; make one of 3072 bits, or an Ed25519 key",
+        [SSH_KEY_FAULT_APPLICATION] = "the security key's application does not begin with \"ssh:\", is longer than "
+                                      "256 bytes or holds a control character; make the key with the application "
+                                      "\"ssh:\"",
+};
+
+static bool ends_with(struct bytes name, const char *suffix) {
+        size_t n = strlen(suffix);
+        struct bytes before;
+
+        return name.left >= n && bytes_slice(&name, name.left - n, &before) && bytes_equal(name, suffix, n);
+}
+
+/* SSH_KEY_OK, or CERTIFICATE, DSS or TYPE. */
+static enum ssh_key_fault type_from_name(struct bytes name, enum ssh_key_type *ret) {
+        for (size_t i = 0; i < ELEMENTS(algorithms); i++)
+                if (bytes_equal(name, algorithms[i].name, strlen(algorithms[i].name))) {
+                        *ret = (enum ssh_key_type)i;
+                        return SSH_KEY_OK;
+                }
+        if (ends_with(name, CERTIFICATE_SUFFIX))
+                return SSH_KEY_FAULT_CERTIFICATE;
+        if (bytes_equal(name, "ssh-dss", strlen("ssh-dss")))
+                return SSH_KEY_FAULT_DSS;
+        return SSH_KEY_FAULT_TYPE;
+}
+
+/*
+ * The bytes of a positive number without sign or leading zero: at least one. RFC 4251 section 5 has a zero byte in
+ * front where the first bit would else be set, and only there. sshd forgives more of them and drops them, so its text
+ * of such a key would not be ours.
+ */
+static bool mpint_magnitude(struct bytes mpint, struct bytes *ret) {
+        struct bytes rest = mpint;
+        uint8_t first;
+
+        if (!bytes_u8(&rest, &first) || first & 0x80)
+                return false;
+        if (first == 0 && (rest.left == 0 || !(rest.at[0] & 0x80)))
+                return false;
+        *ret = first == 0 ? rest : mpint;
+        return true;
+}
+
+static size_t magnitude_bits(struct bytes magnitude) {
+        return 8 * magnitude.left - (size_t)(__builtin_clz(magnitude.at[0]) - 24);
+}
+
+static bool magnitude_odd(struct bytes magnitude) {
+        return magnitude.at[magnitude.left - 1] & 1;
+}
+
+static void put_mpint(struct writer *to, struct bytes magnitude) {
+        bool sign = magnitude.at[0] & 0x80;
+
+        writer_u32(to, (uint32_t)(magnitude.left + sign));
+        if (sign)
+                writer_u8(to, 0);
+        writer_put(to, magnitude.at, magnitude.left);
+}
+
+static enum ssh_key_fault put_rsa_exponent(struct bytes value, struct writer *to) {
+        struct bytes exponent;
+        size_t bits;
+
+        if (!mpint_magnitude(value, &exponent))
+                return SSH_KEY_FAULT_MPINT;
+        bits = magnitude_bits(exponent);
+        /* Of the odd numbers only 1 is below 3. */
+        if (bits < 2 || bits > RSA_EXPONENT_BITS_MAX || !magnitude_odd(exponent))
+                return SSH_KEY_FAULT_RSA_EXPONENT;
+        put_mpint(to, exponent);
+        return SSH_KEY_OK;
+}
+
+static enum ssh_key_fault put_rsa_modulus(struct bytes value, struct writer *to) {
+        struct bytes modulus;
+        size_t bits;
+
+        if (!mpint_magnitude(value, &modulus))
+                return SSH_KEY_FAULT_MPINT;
+        bits = magnitude_bits(modulus);
+        if (bits < SSH_KEY_RSA_BITS_MIN)
+                return SSH_KEY_FAULT_RSA_SHORT;
+        if (bits > SSH_KEY_RSA_BITS_MAX)
+                return SSH_KEY_FAULT_RSA_LONG;
+        if (!magnitude_odd(modulus))
+                return SSH_KEY_FAULT_RSA_MODULUS;
+        put_mpint(to, modulus);
+        return SSH_KEY_OK;
+}
+
+static bool application_valid(struct bytes application) {
+        struct bytes prefix;
+
+        if (application.left > SSH_KEY_APPLICATION_MAX)
+                return false;
+        for (size_t i = 0; i < application.left; i++)
+                if (application.at[i] < 0x20 || application.at[i] == 0x7f)
+                        return false;
+        return bytes_slice(&application, strlen(APPLICATION_PREFIX), &prefix) &&
+               bytes_equal(prefix, APPLICATION_PREFIX, strlen(APPLICATION_PREFIX));
+}
+
+static enum ssh_key_fault put_part(const struct algorithm *algorithm, enum part part, struct bytes value,
+                                   struct writer *to) {
+        switch (part) {
+        case PART_ED25519:
+                if (value.left != ED25519_KEY_SIZE)
+                        return SSH_KEY_FAULT_ED25519_SIZE;
+                break;
+        case PART_CURVE:
+                if (!bytes_equal(value, algorithm->curve, strlen(algorithm->curve)))
+                        return SSH_KEY_FAULT_CURVE_MISMATCH;
+                break;
+        case PART_POINT:
+                if (value.left != algorithm->point_length || value.at[0] != POINT_UNCOMPRESSED)
+                        return SSH_KEY_FAULT_POINT;
+                break;
+        case PART_RSA_EXPONENT:
+                return put_rsa_exponent(value, to);
+        case PART_RSA_MODULUS:
+                return put_rsa_modulus(value, to);
+        case PART_APPLICATION:
+                if (!application_valid(value))
+                        return SSH_KEY_FAULT_APPLICATION;
+                break;
+        }
+        writer_string(to, value.at, value.left);
+        return SSH_KEY_OK;
+}
+
+/* `expected`: the type that stood before the base64, or NULL. */
+static enum ssh_key_fault key_from_blob(struct bytes from, const enum ssh_key_type *expected, struct ssh_key *ret) {
+        struct ssh_key key = {0};
+        struct writer out = {.data = key.blob, .size = sizeof(key.blob)};
+        const size_t length = from.left;
+        const struct algorithm *algorithm;
+        struct bytes name, values[PARTS_MAX];
+        enum ssh_key_fault fault;
+
+        if (length > SSH_KEY_BLOB_MAX)
+                return SSH_KEY_FAULT_SIZE;
+        if (!bytes_string(&from, &name))
+                return SSH_KEY_FAULT_TRUNCATED;
+        fault = type_from_name(name, &key.type);
+        if (expected && (fault == SSH_KEY_OK ? key.type != *expected : fault == SSH_KEY_FAULT_TYPE))
+                return SSH_KEY_FAULT_TYPE_MISMATCH;
+        if (fault != SSH_KEY_OK)
+                return fault;
+        algorithm = &algorithms[key.type];
+
+        /* The whole shape first, so that a key that was cut off is called that, and not by what its rest looks like. */
+        for (size_t i = 0; i < algorithm->n_parts; i++)
+                if (!bytes_string(&from, &values[i]))
+                        return SSH_KEY_FAULT_TRUNCATED;
+        if (from.left > 0)
+                return SSH_KEY_FAULT_TRAILING;
+
+        writer_text(&out, algorithm->name);
+        for (size_t i = 0; i < algorithm->n_parts; i++) {
+                fault = put_part(algorithm, algorithm->parts[i], values[i], &out);
+                if (fault != SSH_KEY_OK)
+                        return fault;
+                if (algorithm->parts[i] == PART_POINT) {
+                        key.point_length = algorithm->point_length;
+                        key.point_offset = out.used - algorithm->point_length;
+                }
+        }
+
+        /* Each part has one encoding, and these are all there are: so it is what came, and fits where that did. */
+        assert(!out.full && out.used == length);
+        key.blob_length = out.used;
+        *ret = key;
+        return SSH_KEY_OK;
+}
+
+static bool is_printable(struct bytes text) {
+        for (size_t i = 0; i < text.left; i++)
+                if (text.at[i] < 0x20 || text.at[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+/* Takes what stands before the next blank, and the blank. False, and nothing taken, when there is none. */
+static bool take_word(struct bytes *from, struct bytes *ret) {
+        const uint8_t *blank = from->left > 0 ? memchr(from->at, ' ', from->left) : NULL;
+        uint8_t dropped;
+
+        return blank && bytes_slice(from, (size_t)(blank - from->at), ret) && bytes_u8(from, &dropped);
+}
+
+static bool names_a_type(struct bytes text) {
+        enum ssh_key_type type;
+        struct bytes word;
+
+        while (take_word(&text, &word))
+                if (type_from_name(word, &type) != SSH_KEY_FAULT_TYPE)
+                        return true;
+        return type_from_name(text, &type) != SSH_KEY_FAULT_TYPE;
+}
+
+enum ssh_key_fault ssh_key_from_text(const char *text, size_t length, struct ssh_key *ret) {
+        struct bytes from = {(const uint8_t *)text, length}, name, base64;
+        uint8_t blob[BASE64_LENGTH(SSH_KEY_BLOB_MAX) / 4 * 3];
+        enum ssh_key_type type;
+        enum ssh_key_fault fault;
+        size_t blob_length;
+
+        if (length == 0)
+                return SSH_KEY_FAULT_EMPTY;
+        if (!is_printable(from))
+                return SSH_KEY_FAULT_CONTROL;
+        if (!take_word(&from, &name))
+                return SSH_KEY_FAULT_FORM;
+
+        fault = type_from_name(name, &type);
+        if (fault == SSH_KEY_FAULT_TYPE && names_a_type(from))
+                return SSH_KEY_FAULT_OPTIONS;
+        if (name.left == 0 || from.left == 0 || from.at[0] == ' ')
+                return SSH_KEY_FAULT_FORM;
+        if (fault != SSH_KEY_OK)
+                return fault;
+        if (take_word(&from, &base64))
+                return SSH_KEY_FAULT_COMMENT;
+
+        if (from.left > BASE64_LENGTH(SSH_KEY_BLOB_MAX))
+                return SSH_KEY_FAULT_SIZE;
+        if (!base64_decode((const char *)from.at, from.left, blob, sizeof(blob), &blob_length))
+                return SSH_KEY_FAULT_BASE64;
+        return key_from_blob((struct bytes){blob, blob_length}, &type, ret);
+}
+
+enum ssh_key_fault ssh_key_from_blob(const uint8_t *blob, size_t length, struct ssh_key *ret) {
+        return key_from_blob((struct bytes){blob, length}, NULL, ret);
+}
+
+const char *ssh_key_type_name(enum ssh_key_type type) {
+        return algorithms[type].name;
+}
+
+void ssh_key_to_text(const struct ssh_key *key, char ret[static SSH_KEY_TEXT_MAX]) {
+        const char *name = ssh_key_type_name(key->type);
+        size_t n = strlen(name);
+
+        memcpy(ret, name, n);
+        ret[n] = ' ';
+        base64_encode(key->blob, key->blob_length, ret + n + 1);
+}
+
+const char *ssh_key_fault_text(enum ssh_key_fault fault) {
+        return fault_texts[fault];
+}

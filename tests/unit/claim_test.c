@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/grant.h"
+#include "tests/unit/scratch.h"
+
+static const struct connection_id first = {100, 5000}, second = {101, 5000}, third = {100, 5001};
+
+/* What the children of a test tell it. */
+static struct shared {
+        atomic_uint round;
+        atomic_uint done[2];
+        int result[2];
+        struct connection_id id;
+} *shared;
+
+/* A claim file: where it lies is of no account here. */
+static char path[] = "/tmp/exc-claim-XXXXXX";
+
+static int make_claims(void **state) {
+        int fd;
+
+        (void)state;
+        memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+        fd = mkstemp(path);
+        return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_claims(void **state) {
+        (void)state;
+        return unlink(path);
+}
+
+static void write_claims(const void *content, size_t length) {
+        int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, content, length), length);
+        assert_int_equal(close(fd), 0);
+}
+
+static void free_claims(unsigned connections) {
+        static const uint8_t zeros[(GRANT_CONNECTIONS_MAX + 1) * CLAIM_SLOT_SIZE];
+
+        write_claims(zeros, connections * CLAIM_SLOT_SIZE);
+}
+
+static int place(unsigned connections, const struct connection_id *who, enum claim_mode mode) {
+        int fd = open(path, O_RDWR | O_CLOEXEC), r;
+
+        assert_true(fd >= 0);
+        r = claim_place(fd, connections, who, mode);
+        assert_int_equal(close(fd), 0);
+        return r;
+}
+
+static int count(unsigned connections) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+
+        assert_true(fd >= 0);
+        r = claim_count(fd, connections);
+        assert_int_equal(close(fd), 0);
+        return r;
+}
+
+static void a_connection_takes_a_free_place_once_and_keeps_it(void **state) {
+        (void)state;
+        free_claims(2);
+        assert_int_equal(count(2), 0);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(count(2), 1);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(place(2, &first, CLAIM_FIND), 1);
+        assert_int_equal(count(2), 1);
+}
+
+static void looking_for_a_place_takes_none(void **state) {
+        (void)state;
+        free_claims(1);
+        assert_int_equal(place(1, &first, CLAIM_FIND), 0);
+        assert_int_equal(count(1), 0);
+        assert_int_equal(place(1, &second, CLAIM_TAKE), 1);
+        assert_int_equal(place(1, &first, CLAIM_FIND), 0);
+}
+
+static void a_full_grant_has_no_place_for_another_connection(void **state) {
+        (void)state;
+        free_claims(2);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(place(2, &second, CLAIM_TAKE), 1);
+        assert_int_equal(place(2, &third, CLAIM_TAKE), 0);
+        assert_int_equal(place(2, &third, CLAIM_FIND), 0);
+        assert_int_equal(place(2, &second, CLAIM_TAKE), 1);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(count(2), 2);
+}
+
+static void a_pid_that_is_used_again_is_another_connection(void **state) {
+        (void)state;
+        free_claims(1);
+        assert_int_equal(place(1, &first, CLAIM_TAKE), 1);
+        assert_int_equal(place(1, &third, CLAIM_TAKE), 0);
+}
+
+static void as_many_connections_as_there_are_places_get_one(void **state) {
+        (void)state;
+        free_claims(GRANT_CONNECTIONS_MAX);
+        for (unsigned i = 1; i <= GRANT_CONNECTIONS_MAX + 1; i++) {
+                struct connection_id who = {i + 1, i};
+
+                assert_int_equal(place(GRANT_CONNECTIONS_MAX, &who, CLAIM_TAKE), i <= GRANT_CONNECTIONS_MAX);
+        }
+        assert_int_equal(count(GRANT_CONNECTIONS_MAX), GRANT_CONNECTIONS_MAX);
+}
+
+static void a_slot_is_pid_and_start_time(void **state) {
+        static const struct connection_id who = {UINT64_C(0x0102030405060708), UINT64_C(0x090a0b0c0d0e0f10)};
+        uint8_t slots[2 * CLAIM_SLOT_SIZE];
+        int fd;
+
+        (void)state;
+        free_claims(2);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(place(2, &who, CLAIM_TAKE), 1);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(read(fd, slots, sizeof(slots)), sizeof(slots));
+        assert_int_equal(close(fd), 0);
+        assert_memory_equal(slots, "\0\0\0\0\0\0\0\144\0\0\0\0\0\0\023\210", CLAIM_SLOT_SIZE);
+        assert_memory_equal(slots + CLAIM_SLOT_SIZE, "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", CLAIM_SLOT_SIZE);
+}
+
+static void a_file_of_another_size_has_no_place(void **state) {
+        static const uint8_t zeros[(GRANT_CONNECTIONS_MAX + 1) * CLAIM_SLOT_SIZE];
+        static const size_t sizes[] = {0, 1, 15, 16, 17, 31, 33, 47, 48, sizeof(zeros)};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+                write_claims(zeros, sizes[i]);
+                assert_int_equal(place(2, &first, CLAIM_TAKE), 0);
+                assert_int_equal(place(2, &first, CLAIM_FIND), 0);
+                assert_int_equal(count(2), 2);
+        }
+}
+
+/* Not even for the connection that holds a slot in it. */
+static void a_file_that_was_cut_or_added_to_gives_nothing_back(void **state) {
+        (void)state;
+        free_claims(2);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(truncate(path, 2 * CLAIM_SLOT_SIZE + 1), 0);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 0);
+        assert_int_equal(truncate(path, 2 * CLAIM_SLOT_SIZE), 0);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(truncate(path, CLAIM_SLOT_SIZE), 0);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 0);
+        assert_int_equal(count(2), 2);
+}
+
+static void more_connections_than_any_grant_has_are_no_place(void **state) {
+        (void)state;
+        free_claims(GRANT_CONNECTIONS_MAX + 1);
+        assert_int_equal(place(GRANT_CONNECTIONS_MAX + 1, &first, CLAIM_TAKE), 0);
+        assert_int_equal(count(GRANT_CONNECTIONS_MAX + 1), GRANT_CONNECTIONS_MAX + 1);
+        assert_int_equal(place(UINT32_MAX / CLAIM_SLOT_SIZE + 1, &first, CLAIM_TAKE), 0);
+}
+
+static void a_grant_without_places_has_none(void **state) {
+        (void)state;
+        free_claims(0);
+        assert_int_equal(place(0, &first, CLAIM_TAKE), 0);
+        assert_int_equal(count(0), 0);
+}
+
+static void any_byte_in_a_slot_makes_it_taken(void **state) {
+        (void)state;
+        for (size_t at = 0; at < CLAIM_SLOT_SIZE; at++) {
+                uint8_t slots[2 * CLAIM_SLOT_SIZE] = {0};
+
+                slots[at] = 1;
+                write_claims(slots, CLAIM_SLOT_SIZE);
+                assert_int_equal(place(1, &first, CLAIM_TAKE), 0);
+                assert_int_equal(count(1), 1);
+                /* The next one is free all the same. */
+                write_claims(slots, sizeof(slots));
+                assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+                assert_int_equal(place(2, &second, CLAIM_TAKE), 0);
+                assert_int_equal(count(2), 2);
+        }
+}
+
+static void a_claim_that_cannot_be_written_is_an_error(void **state) {
+        int fd;
+
+        (void)state;
+        free_claims(1);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(claim_place(fd, 1, &first, CLAIM_TAKE), -EBADF);
+        assert_int_equal(claim_place(fd, 1, &first, CLAIM_FIND), -EBADF);
+        assert_int_equal(close(fd), 0);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_int_equal(claim_place(fd, 1, &first, CLAIM_TAKE), -EBADF);
+        assert_int_equal(claim_count(fd, 1), -EBADF);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(claim_place(-EBADF, 1, &first, CLAIM_TAKE), -EBADF);
+        assert_int_equal(claim_count(-EBADF, 1), -EBADF);
+        assert_int_equal(count(1), 0);
+}
+
+/* A file that can be locked and read, and that no byte can be added to or changed in. */
+static void a_write_that_fails_gives_no_place(void **state) {
+        static const uint8_t zeros[CLAIM_SLOT_SIZE];
+        int fd = memfd_create("claim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+        assert_int_equal(claim_place(fd, 1, &first, CLAIM_TAKE), -EPERM);
+        assert_int_equal(claim_place(fd, 1, &first, CLAIM_FIND), 0);
+        assert_int_equal(claim_count(fd, 1), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+enum { ROUNDS = 2000 };
+
+static void race(unsigned me) {
+        const struct connection_id who = {1000 + me, 1};
+
+        for (unsigned round = 1; round <= ROUNDS; round++) {
+                int fd;
+
+                while (atomic_load(&shared->round) < round)
+                        (void)sched_yield();
+                fd = open(path, O_RDWR | O_CLOEXEC);
+                shared->result[me] = fd < 0 ? -errno : claim_place(fd, 1, &who, CLAIM_TAKE);
+                if (fd >= 0)
+                        (void)close(fd);
+                atomic_store(&shared->done[me], round);
+        }
+}
+
+static void of_two_that_race_for_one_place_exactly_one_gets_it(void **state) {
+        unsigned won[2] = {0};
+        pid_t children[2];
+        int status;
+
+        (void)state;
+        memset(shared, 0, sizeof(*shared));
+        for (unsigned i = 0; i < 2; i++) {
+                children[i] = fork();
+                if (children[i] == 0) {
+                        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        race(i);
+                        scratch_exit(EXIT_SUCCESS);
+                }
+                assert_true(children[i] > 0);
+        }
+        for (unsigned round = 1; round <= ROUNDS; round++) {
+                free_claims(1);
+                atomic_store(&shared->round, round);
+                while (atomic_load(&shared->done[0]) < round || atomic_load(&shared->done[1]) < round)
+                        (void)sched_yield();
+                assert_int_equal(shared->result[0] + shared->result[1], 1);
+                assert_in_range(shared->result[0], 0, 1);
+                won[shared->result[0] == 1 ? 0 : 1]++;
+        }
+        assert_int_equal(won[0] + won[1], ROUNDS);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+                assert_int_equal(status, 0);
+        }
+}
+
+/* Runs `body` in a child and returns what it returned. */
+static int in_child(int (*body)(void)) {
+        pid_t child;
+        int status;
+
+        memset(shared, 0, sizeof(*shared));
+        child = fork();
+        if (child == 0) {
+                shared->result[0] = body();
+                scratch_exit(EXIT_SUCCESS);
+        }
+        assert_true(child > 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        return shared->result[0];
+}
+
+/* Field 22 of proc(5), found from the end: what stands behind the name holds no parenthesis and 50 fields. */
+static uint64_t own_start_ticks(void) {
+        char text[4096], *at, *save = NULL;
+        uint64_t value = 0;
+        FILE *file = fopen("/proc/self/stat", "re");
+        size_t n;
+
+        assert_non_null(file);
+        n = fread(text, 1, sizeof(text) - 1, file);
+        text[n] = '\0';
+        assert_int_equal(fclose(file), 0);
+        at = text + n;
+        while (*at != ')')
+                at--;
+        at = strtok_r(at + 1, " ", &save);
+        for (int field = 3; field <= 22; field++) {
+                assert_non_null(at);
+                value = strtoull(at, NULL, 10);
+                at = strtok_r(NULL, " ", &save);
+        }
+        return value;
+}
+
+static int look_at_parent(void) {
+        return connection_id_of_parent(&shared->id);
+}
+
+static void the_identity_is_the_parents_pid_and_start_time(void **state) {
+        (void)state;
+        assert_int_equal(in_child(look_at_parent), 0);
+        assert_int_equal(shared->id.pid, getpid());
+        assert_int_equal(shared->id.start_ticks, own_start_ticks());
+        assert_true(shared->id.start_ticks > 0);
+}
+
+static void a_name_with_blanks_and_parentheses_does_not_shift_the_start_time(void **state) {
+        static const char *const names[] = {"a b", ") 1 (2) 3", "((((", "))))) ) ) )", ") S 1 2 3 4 5 6", "x\n) S 1 1"};
+        uint64_t expected = own_start_ticks();
+        char before[16];
+
+        (void)state;
+        assert_int_equal(prctl(PR_GET_NAME, before), 0);
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                assert_int_equal(prctl(PR_SET_NAME, names[i]), 0);
+                assert_int_equal(in_child(look_at_parent), 0);
+                assert_int_equal(shared->id.pid, getpid());
+                assert_int_equal(shared->id.start_ticks, expected);
+        }
+        assert_int_equal(prctl(PR_SET_NAME, before), 0);
+}
+
+/* The first process of a pid namespace: its parent is outside, and it adopts who loses theirs. */
+static int first_of_namespace(int (*body)(void)) {
+        pid_t child;
+
+        if (unshare(CLONE_NEWPID) < 0)
+                return -errno;
+        child = fork();
+        if (child == 0) {
+                shared->result[1] = body();
+                scratch_exit(EXIT_SUCCESS);
+        }
+        return child > 0 && waitpid(child, NULL, 0) == child ? shared->result[1] : -ECHILD;
+}
+
+static int outside(void) {
+        return first_of_namespace(look_at_parent);
+}
+
+static void a_parent_outside_of_the_namespace_is_none(void **state) {
+        (void)state;
+        assert_int_equal(in_child(outside), -ESRCH);
+}
+
+static int orphan(void) {
+        pid_t parent = fork();
+
+        if (parent == 0) {
+                pid_t self = getpid();
+
+                if (fork() == 0) {
+                        while (getppid() == self)
+                                (void)sched_yield();
+                        shared->result[0] = look_at_parent();
+                        atomic_store(&shared->done[0], 1);
+                        scratch_exit(EXIT_SUCCESS);
+                }
+                scratch_exit(EXIT_SUCCESS);
+        }
+        while (atomic_load(&shared->done[0]) == 0)
+                (void)sched_yield();
+        while (wait(NULL) > 0)
+                ;
+        return shared->result[0];
+}
+
+static int orphan_in_namespace(void) {
+        return first_of_namespace(orphan);
+}
+
+static void a_parent_that_died_is_none(void **state) {
+        (void)state;
+        assert_int_equal(in_child(orphan_in_namespace), -ESRCH);
+}
+
+static int behind_hidepid(const char *options) {
+        int r;
+
+        scratch_mount_namespace();
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+                return -errno;
+        scratch_become(SCRATCH_HELPER);
+        r = look_at_parent();
+        scratch_become(0);
+        return r;
+}
+
+static int behind_hidepid_1(void) {
+        return behind_hidepid("hidepid=1");
+}
+
+static int behind_hidepid_2(void) {
+        return behind_hidepid("hidepid=2");
+}
+
+static int behind_no_hidepid(void) {
+        return behind_hidepid("hidepid=0");
+}
+
+static void a_parent_that_proc_hides_is_told_from_one_that_is_gone(void **state) {
+        (void)state;
+        assert_int_equal(in_child(behind_hidepid_1), -EACCES);
+        assert_int_equal(in_child(behind_hidepid_2), -EACCES);
+        assert_int_equal(in_child(behind_no_hidepid), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_connection_takes_a_free_place_once_and_keeps_it),
+                cmocka_unit_test(looking_for_a_place_takes_none),
+                cmocka_unit_test(a_full_grant_has_no_place_for_another_connection),
+                cmocka_unit_test(a_pid_that_is_used_again_is_another_connection),
+                cmocka_unit_test(as_many_connections_as_there_are_places_get_one),
+                cmocka_unit_test(a_slot_is_pid_and_start_time),
+                cmocka_unit_test(a_file_of_another_size_has_no_place),
+                cmocka_unit_test(a_file_that_was_cut_or_added_to_gives_nothing_back),
+                cmocka_unit_test(more_connections_than_any_grant_has_are_no_place),
+                cmocka_unit_test(a_grant_without_places_has_none),
+                cmocka_unit_test(any_byte_in_a_slot_makes_it_taken),
+                cmocka_unit_test(a_claim_that_cannot_be_written_is_an_error),
+                cmocka_unit_test(a_write_that_fails_gives_no_place),
+                cmocka_unit_test(of_two_that_race_for_one_place_exactly_one_gets_it),
+                cmocka_unit_test(the_identity_is_the_parents_pid_and_start_time),
+                cmocka_unit_test(a_name_with_blanks_and_parentheses_does_not_shift_the_start_time),
+                cmocka_unit_test(a_parent_outside_of_the_namespace_is_none),
+                cmocka_unit_test(a_parent_that_died_is_none),
+                cmocka_unit_test(a_parent_that_proc_hides_is_told_from_one_that_is_gone),
+        };
+
+        shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (shared == MAP_FAILED)
+                return EXIT_FAILURE;
+        return cmocka_run_group_tests(tests, make_claims, remove_claims);
+}
