@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "authkeys-helper/event.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/bytes.h"
+#include "common/events.h"
+#include "tests/unit/scratch.h"
+
+#define JOURNAL "/run/systemd/journal/socket"
+
+static const struct connection_id who = {4711, 5};
+static int journal = -EBADF;
+static char received[65536];
+
+static int listen_as_the_journal(void **state) {
+        static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
+
+        (void)state;
+        (void)unlink(JOURNAL);
+        journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return journal < 0 ? -1 : bind(journal, (const struct sockaddr *)&address, sizeof(address));
+}
+
+static int stop_listening(void **state) {
+        (void)state;
+        (void)close(journal);
+        return unlink(JOURNAL);
+}
+
+/* What `send` writes to standard error, ended by a NUL. */
+static const char *errors_of(void (*send)(void)) {
+        static char text[8192];
+        int saved = dup(STDERR_FILENO), file = memfd_create("stderr", MFD_CLOEXEC);
+        ssize_t n;
+
+        assert_true(saved >= 0 && file >= 0);
+        assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+        send();
+        assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+        n = pread(file, text, sizeof(text) - 1, 0);
+        assert_true(n >= 0);
+        text[n] = '\0';
+        assert_int_equal(close(file), 0);
+        assert_int_equal(close(saved), 0);
+        return text;
+}
+
+/* Takes one datagram apart as the protocol has it, and compares: names and values by turns, ended by NULL. */
+static void assert_event(const char *const *expected) {
+        ssize_t n = recv(journal, received, sizeof(received), 0);
+        struct bytes from = {(const uint8_t *)received, (size_t)n};
+
+        assert_true(n > 0);
+        for (; expected[0]; expected += 2) {
+                struct bytes name, value;
+                uint64_t length = 0;
+                uint8_t byte;
+
+                assert_true(bytes_slice(&from, strlen(expected[0]), &name));
+                if (!bytes_equal(name, expected[0], strlen(expected[0])))
+                        fail_msg("instead of %s: %.*s", expected[0], (int)name.left, (const char *)name.at);
+                assert_true(bytes_u8(&from, &byte));
+                assert_int_equal(byte, '\n');
+                for (unsigned shift = 0; shift < 64; shift += 8) {
+                        assert_true(bytes_u8(&from, &byte));
+                        length |= (uint64_t)byte << shift;
+                }
+                assert_true(bytes_slice(&from, (size_t)length, &value));
+                if (!bytes_equal(value, expected[1], strlen(expected[1])))
+                        fail_msg("%s is %.*s", expected[0], (int)value.left, (const char *)value.at);
+                assert_true(bytes_u8(&from, &byte));
+                assert_int_equal(byte, '\n');
+        }
+        assert_int_equal(from.left, 0);
+}
+
+static struct grant grant;
+static struct store_place place;
+
+static void send_claimed(void) {
+        event_grant(EVENT_CLAIMED, &grant, &place, &who);
+}
+
+static void send_no_place(void) {
+        event_grant(EVENT_NO_PLACE, &grant, &place, &who);
+}
+
+static void send_failure(void) {
+        event_failure("ada", "%s does not work: %d", "this", 17);
+}
+
+static void prepare(void) {
+        grant = (struct grant){.user = "ada", .principal = "ops", .request_id = "REQ-1"};
+        scratch_fingerprint('-', place.fingerprint);
+        place.fingerprint[0] = 'A';
+        place.fingerprint[42] = '_';
+}
+
+#define FINGERPRINT "SHA256:A+++++++++++++++++++++++++++++++++++++++++/"
+
+static void a_claim_is_told_with_all_that_joins_it_to_sshds_own_line(void **state) {
+        (void)state;
+        prepare();
+        assert_string_equal(errors_of(send_claimed), "");
+        assert_event((const char *const[]){
+                "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", "ops",
+                "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]", "PRIORITY", "6",
+                "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+}
+
+static void a_key_that_is_used_up_is_told_so(void **state) {
+        (void)state;
+        prepare();
+        assert_string_equal(errors_of(send_no_place), "");
+        assert_event((const char *const[]){
+                "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", "ops",
+                "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "9efc753be9e68f245e0bb5794c2e22a4", "MESSAGE",
+                "Key " FINGERPRINT " of ada refused to the SSH connection of sshd[4711]: its connections are used up",
+                "PRIORITY", "5", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+}
+
+static void a_failure_names_the_user_and_the_reason(void **state) {
+        (void)state;
+        assert_string_equal(errors_of(send_failure), "");
+        assert_event((const char *const[]){"EXC_USER", "ada", "MESSAGE_ID", "eac16b8bffdfbe8db6e10b6f640940d5", "MESSAGE",
+                                           "this does not work: 17", "PRIORITY", "4", "SYSLOG_IDENTIFIER",
+                                           "exc-authorized-keys", NULL});
+}
+
+static void what_the_push_did_not_name_is_no_field(void **state) {
+        (void)state;
+        prepare();
+        grant.principal[0] = '\0';
+        grant.request_id[0] = '\0';
+        send_claimed();
+        assert_event((const char *const[]){
+                "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "MESSAGE_ID",
+                "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]", "PRIORITY", "6",
+                "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+}
+
+static void no_value_can_add_a_field(void **state) {
+        static const char evil[] = "x\nPRIORITY=0\nMESSAGE\n\1\1\1\1";
+
+        (void)state;
+        prepare();
+        (void)snprintf(grant.user, sizeof(grant.user), "a\nEXC_USER=root");
+        (void)snprintf(grant.principal, sizeof(grant.principal), "%s", evil);
+        send_claimed();
+        assert_event((const char *const[]){
+                "EXC_USER", "a\nEXC_USER=root", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", evil,
+                "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                "Key " FINGERPRINT " of a\nEXC_USER=root given to the SSH connection of sshd[4711]", "PRIORITY", "6",
+                "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+}
+
+static void the_longest_grant_is_told_whole(void **state) {
+        (void)state;
+        prepare();
+        memset(grant.user, 'u', sizeof(grant.user) - 1);
+        memset(grant.principal, 'p', sizeof(grant.principal) - 1);
+        memset(grant.request_id, 'r', sizeof(grant.request_id) - 1);
+        assert_string_equal(errors_of(send_no_place), "");
+        assert_in_range(recv(journal, received, sizeof(received), 0), 256 + 2 * 1024 + 256, sizeof(received));
+        memset(&grant, 0, sizeof(grant));
+}
+
+static void a_journal_that_does_not_read_stops_nobody(void **state) {
+        unsigned sent = 0;
+
+        (void)state;
+        prepare();
+        /* A write that waited would wait for good: nobody reads. */
+        while (errors_of(send_claimed)[0] == '\0')
+                assert_in_range(++sent, 1, 100000);
+        assert_true(sent > 0);
+        assert_string_equal(errors_of(send_failure), "exc-authorized-keys: this does not work: 17\n");
+}
+
+static void without_a_journal_there_is_a_line_on_standard_error(void **state) {
+        (void)state;
+        prepare();
+        assert_string_equal(errors_of(send_failure), "exc-authorized-keys: this does not work: 17\n");
+        assert_string_equal(errors_of(send_claimed), "exc-authorized-keys: Key " FINGERPRINT
+                                                     " of ada given to the SSH connection of sshd[4711]\n");
+}
+
+static void send_long_failure(void) {
+        static char user[10000], text[10000];
+
+        memset(user, 'u', sizeof(user) - 1);
+        memset(text, 't', sizeof(text) - 1);
+        event_failure(user, "%s", text);
+}
+
+/* An event that does not fit is cut, or goes to standard error. It never runs over its memory, and none is sent by halves. */
+static void what_is_too_long_is_cut(void **state) {
+        const char *errors = errors_of(send_long_failure);
+
+        (void)state;
+        assert_int_equal(strspn(errors, "exc-authorized-keys: t\n"), strlen(errors));
+        assert_in_range(strlen(errors), 1000, 1100);
+        assert_int_equal(recv(journal, received, sizeof(received), 0), -1);
+}
+
+static void no_descriptor_is_left_open(void **state) {
+        int before = dup(0), after;
+
+        (void)state;
+        assert_int_equal(close(before), 0);
+        send_failure();
+        after = dup(0);
+        assert_int_equal(after, before);
+        assert_int_equal(close(after), 0);
+}
+
+#define EVENT_TEST(test) cmocka_unit_test_setup_teardown(test, listen_as_the_journal, stop_listening)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                EVENT_TEST(a_claim_is_told_with_all_that_joins_it_to_sshds_own_line),
+                EVENT_TEST(a_key_that_is_used_up_is_told_so),
+                EVENT_TEST(a_failure_names_the_user_and_the_reason),
+                EVENT_TEST(what_the_push_did_not_name_is_no_field),
+                EVENT_TEST(no_value_can_add_a_field),
+                EVENT_TEST(the_longest_grant_is_told_whole),
+                EVENT_TEST(a_journal_that_does_not_read_stops_nobody),
+                cmocka_unit_test(without_a_journal_there_is_a_line_on_standard_error),
+                EVENT_TEST(what_is_too_long_is_cut),
+                EVENT_TEST(no_descriptor_is_left_open),
+        };
+
+        scratch_mount_namespace();
+        if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 || mkdir("/run/systemd", 0755) < 0 ||
+            mkdir("/run/systemd/journal", 0755) < 0)
+                return EXIT_FAILURE;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
