@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { DEPTH = 4 };
+
+/* From memory of exactly that size, so that the sanitizer sees a read past its end. */
+static json_t *read_bytes(const char *bytes, size_t length, unsigned depth_max) {
+        char *copy = malloc(length > 0 ? length : 1);
+        json_t *result;
+
+        assert_non_null(copy);
+        memcpy(copy, bytes, length);
+        result = json_read(copy, length, depth_max);
+        free(copy);
+        return result;
+}
+
+static bool taken(const char *text) {
+        json_t *result = read_bytes(text, strlen(text), DEPTH);
+        bool ok = result != NULL;
+
+        json_decref(result);
+        return ok;
+}
+
+static void an_object_and_an_array_are_taken_with_what_is_in_them(void **state) {
+        static const char text[] = " {\"a\": [1, \"two\", null]}\n";
+        json_t *object = read_bytes(text, strlen(text), DEPTH);
+
+        (void)state;
+        assert_true(json_is_object(object));
+        assert_int_equal(json_array_size(json_object_get(object, "a")), 3);
+        assert_string_equal(json_string_value(json_array_get(json_object_get(object, "a"), 1)), "two");
+        json_decref(object);
+        assert_true(taken("[]"));
+        assert_true(taken("{}"));
+}
+
+static void what_is_no_object_or_array_is_refused(void **state) {
+        static const char *const texts[] = {"", " ", "1", "\"text\"", "true", "null", "nonsense", "{", "[", "]", "}"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                assert_false(taken(texts[i]));
+}
+
+static void anything_after_the_end_is_refused(void **state) {
+        (void)state;
+        assert_true(taken("{} \r\n\t"));
+        assert_false(taken("{}{}"));
+        assert_false(taken("{},"));
+        assert_false(taken("[] x"));
+        assert_null(read_bytes("{}\0", 3, DEPTH));
+        assert_null(read_bytes("{}\0{}", 5, DEPTH));
+}
+
+static void only_the_bytes_that_were_given_are_read(void **state) {
+        json_t *object = read_bytes("{\"a\":1}}", 7, DEPTH);
+
+        (void)state;
+        assert_non_null(object);
+        json_decref(object);
+        assert_null(read_bytes("{\"a\":1}", 6, DEPTH));
+}
+
+static void nesting_is_taken_up_to_the_limit_and_not_beyond(void **state) {
+        (void)state;
+        assert_true(taken("[[[[]]]]"));
+        assert_false(taken("[[[[[]]]]]"));
+        assert_true(taken("{\"a\":[{\"b\":[]}]}"));
+        assert_false(taken("{\"a\":[{\"b\":[{}]}]}"));
+}
+
+static void what_lies_side_by_side_is_not_nested(void **state) {
+        (void)state;
+        assert_true(taken("[[],[],[[],[[]]],{},{\"a\":{}},[[[]]],[[[]]]]"));
+}
+
+static void brackets_within_text_do_not_count(void **state) {
+        (void)state;
+        assert_true(taken("[\"[[[[[[{{{{{{\"]"));
+        assert_true(taken("{\"[[[[[[\":1}"));
+        assert_true(taken("[\"\\\"[[[[[[\"]"));
+        assert_true(taken("[\"\\\\\",[[[]]]]"));
+        assert_false(taken("[\"\\\\\",[[[[]]]]]"));
+        assert_false(taken("[\"]]]]\",[[[[]]]]]"));
+}
+
+static void closing_brackets_do_not_earn_depth(void **state) {
+        (void)state;
+        assert_false(taken("]]]]]][[[[[]]]]]"));
+}
+
+/* The parser recurses: a message full of brackets must not get that far. */
+static void a_message_full_of_brackets_is_refused(void **state) {
+        enum { LENGTH = 1024 * 1024 };
+        char *text = malloc(LENGTH);
+
+        (void)state;
+        assert_non_null(text);
+        memset(text, '[', LENGTH);
+        assert_null(json_read(text, LENGTH, DEPTH));
+        for (size_t i = 0; i + 5 <= LENGTH; i += 5)
+                memcpy(text + i, "{\"a\":", 5);
+        assert_null(json_read(text, LENGTH, DEPTH));
+        free(text);
+}
+
+static void text_that_does_not_end_is_refused(void **state) {
+        (void)state;
+        assert_false(taken("[\""));
+        assert_false(taken("[\"\\"));
+        assert_false(taken("[\"\\\"]"));
+}
+
+static void a_member_named_twice_is_refused(void **state) {
+        (void)state;
+        assert_false(taken("{\"a\":1,\"a\":1}"));
+        assert_false(taken("{\"a\":1,\"b\":2,\"a\":null}"));
+        assert_false(taken("[{\"x\":{\"a\":1,\"a\":1}}]"));
+        assert_false(taken("{\"a\":1,\"\\u0061\":2}"));
+        assert_true(taken("{\"a\":{\"a\":1},\"b\":{\"a\":1}}"));
+}
+
+static void a_nul_is_refused_however_it_is_written(void **state) {
+        (void)state;
+        assert_false(taken("[\"\\u0000\"]"));
+        assert_false(taken("[\"ali\\u0000ce\"]"));
+        assert_false(taken("{\"us\\u0000er\":1}"));
+        assert_null(read_bytes("[\"a\0b\"]", 7, DEPTH));
+        assert_null(read_bytes("[1,\0 2]", 7, DEPTH));
+}
+
+static void invalid_utf8_is_refused(void **state) {
+        static const char *const texts[] = {
+                "[\"\x80\"]",             /* a continuation without a beginning */
+                "[\"\xc3\"]",             /* a beginning without a continuation */
+                "[\"\xc0\xaf\"]",         /* overlong */
+                "[\"\xe0\x80\xaf\"]",     /* overlong */
+                "[\"\xed\xa0\x80\"]",     /* a surrogate */
+                "[\"\xf4\x90\x80\x80\"]", /* above U+10FFFF */
+                "[\"\xff\"]",             /* in no character */
+                "[\"\\ud800\"]",          /* half of a pair */
+                "[\"\\udc00\"]",          /* the other half */
+                "[\"\\ud800\\u0041\"]",   /* half of a pair, then another character */
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                assert_false(taken(texts[i]));
+        assert_true(taken("[\"gr\xc3\xbc\xc3\x9f \\ud83d\\ude00\"]"));
+}
+
+static void a_number_that_does_not_fit_is_refused(void **state) {
+        (void)state;
+        assert_true(taken("[9223372036854775807,-9223372036854775808]"));
+        assert_false(taken("[9223372036854775808]"));
+        assert_false(taken("[-9223372036854775809]"));
+        assert_false(taken("[1e999]"));
+        assert_false(taken("[01]"));
+        assert_false(taken("[0x10]"));
+        assert_false(taken("[NaN]"));
+}
+
+static void what_only_other_parsers_take_is_refused(void **state) {
+        (void)state;
+        assert_false(taken("{'a':1}"));
+        assert_false(taken("{a:1}"));
+        assert_false(taken("[1,]"));
+        assert_false(taken("{\"a\":1,}"));
+        assert_false(taken("[/* */]"));
+        assert_false(taken("[\"a\nb\"]"));
+        assert_false(taken("\xef\xbb\xbf[]"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_object_and_an_array_are_taken_with_what_is_in_them),
+                cmocka_unit_test(what_is_no_object_or_array_is_refused),
+                cmocka_unit_test(anything_after_the_end_is_refused),
+                cmocka_unit_test(only_the_bytes_that_were_given_are_read),
+                cmocka_unit_test(nesting_is_taken_up_to_the_limit_and_not_beyond),
+                cmocka_unit_test(what_lies_side_by_side_is_not_nested),
+                cmocka_unit_test(brackets_within_text_do_not_count),
+                cmocka_unit_test(closing_brackets_do_not_earn_depth),
+                cmocka_unit_test(a_message_full_of_brackets_is_refused),
+                cmocka_unit_test(text_that_does_not_end_is_refused),
+                cmocka_unit_test(a_member_named_twice_is_refused),
+                cmocka_unit_test(a_nul_is_refused_however_it_is_written),
+                cmocka_unit_test(invalid_utf8_is_refused),
+                cmocka_unit_test(a_number_that_does_not_fit_is_refused),
+                cmocka_unit_test(what_only_other_parsers_take_is_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
