@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "agent/audit.h"
+#include "agent/sweep.h"
+
+static void on_config_warning(void *context, const char *file, unsigned line, const char *text) {
+        (void)context;
+        audit_note(LOG_WARNING, "%s:%u: %s", file, line, text);
+}
+
+/* An error in the configuration does not end the agent: it answers each push with it, and the rest goes on. */
+static int load_config(struct agent *agent) {
+        struct config *config;
+        int r;
+
+        r = config_load(agent->config_dir, on_config_warning, NULL, &config);
+        if (r < 0)
+                return r;
+        config_free(agent->config);
+        agent->config = config;
+        if (config->error)
+                audit_note(LOG_ERR, "No key is accepted until the configuration is mended: %s", config->error);
+        else if (config->trust == TRUST_CHANNEL)
+                audit_note(LOG_WARNING, "Trust=channel: pushes from the host need no signature");
+        return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *context) {
+        struct agent *agent = context;
+
+        (void)source;
+        (void)usec;
+        agent->idle_now = true;
+        if (agent->live > 0)
+                (void)sweep(agent);
+        agent_leave_if_done(agent);
+        return 0;
+}
+
+void agent_leave_if_done(struct agent *agent) {
+        if (agent->idle_now && agent->live == 0)
+                (void)sd_event_exit(agent->event, 0);
+}
+
+void agent_stay(struct agent *agent) {
+        agent->idle_now = false;
+        (void)sd_event_source_set_time_relative(agent->idle, AGENT_IDLE_S * UINT64_C(1000000));
+        (void)sd_event_source_set_enabled(agent->idle, SD_EVENT_ONESHOT);
+}
+
+int agent_open_store(struct agent *agent, char ret_why[static 256]) {
+        int r;
+
+        if (agent->store.keys_fd >= 0)
+                return 0;
+        r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
+        if (r < 0)
+                return r;
+        r = store_tidy(&agent->store);
+        if (r < 0)
+                audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
+        (void)sweep(agent);
+        return 0;
+}
+
+enum refusal agent_ready(struct agent *agent, struct refused *ret_why) {
+        char why[256];
+        int r;
+
+        if (config_changed(agent->config)) {
+                r = load_config(agent);
+                if (r < 0)
+                        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The configuration could not be loaded: %s.",
+                                      strerror(-r));
+        }
+        if (agent->config->error)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The agent's configuration must be mended first: %s",
+                              agent->config->error);
+        r = agent_open_store(agent, why);
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The store cannot be used: %s.", why);
+        return REFUSAL_NONE;
+}
+
+int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {
+        char why[256];
+        int r;
+
+        *agent = (struct agent){.runtime_dir = runtime_dir, .config_dir = config_dir, .store = STORE_INIT};
+        r = sd_event_new(&agent->event);
+        if (r >= 0)
+                r = sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_MONOTONIC,
+                                               AGENT_IDLE_S * UINT64_C(1000000), 0, on_idle, agent);
+        if (r >= 0)
+                r = nss_new(agent->event, NSS_LIMIT_US, &agent->nss);
+        if (r >= 0)
+                r = load_config(agent);
+        if (r < 0)
+                return r;
+        if (agent_open_store(agent, why) < 0)
+                audit_note(LOG_ERR, "No key can be stored: %s", why);
+        return 0;
+}
+
+void agent_stop(struct agent *agent) {
+        nss_free(agent->nss);
+        config_free(agent->config);
+        store_close(&agent->store);
+        sd_event_source_unref(agent->sweep);
+        sd_event_source_unref(agent->idle);
+        sd_event_unref(agent->event);
+}

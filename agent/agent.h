@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the running agent share, and when it leaves. */
+#ifndef EXC_AGENT_H
+#define EXC_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "agent/config.h"
+#include "agent/nss.h"
+#include "common/store.h"
+#include "wire/refusal.h"
+
+enum {
+        AGENT_IDLE_S = 30,     /* after the last message, once no key is live */
+        AGENT_KEYS_MAX = 4096, /* live keys in all */
+        AGENT_KEYS_PER_USER_MAX = 32,
+};
+
+struct agent {
+        sd_event *event;
+        sd_event_source *idle; /* fires AGENT_IDLE_S after the last message */
+        bool idle_now;
+
+        const char *config_dir;
+        struct config *config;
+        struct nss *nss;
+
+        const char *runtime_dir;
+        struct store store;
+        sd_event_source *sweep; /* at the end of the key that ends first */
+        size_t live;            /* keys in the store at the last count */
+        int64_t swept_boot_ns;
+};
+
+/* Takes `event` and what is in the store over. Negative errno. */
+int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir);
+void agent_stop(struct agent *agent);
+
+/* A message has come: the agent stays. */
+void agent_stay(struct agent *agent);
+
+/* Ends the event loop when nothing is left to do: no message for a while and no live key. */
+void agent_leave_if_done(struct agent *agent);
+
+/*
+ * Makes sure that the store is open and the configuration is that of the files. REFUSAL_NONE, or why nothing can be stored:
+ * each push asks, so what was mended is used without a restart.
+ */
+enum refusal agent_ready(struct agent *agent, struct refused *ret_why);
+
+/* Makes sure that the store is open. 0, or -EPERM and the like with the reason in `ret_why`. */
+int agent_open_store(struct agent *agent, char ret_why[static 256]);
+
+#endif

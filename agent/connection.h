@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection, from the first byte to the last.
+ *
+ * 1. Messages are taken one at a time, in order. The next one is read when the reply to the one before has left.
+ * 2. A method replies at once or later; until it has, nothing more is read. What was received is carried out also when
+ *    the peer has gone meanwhile.
+ * 3. A message that is no call, or is too long, ends the connection; on the relay's it is dropped, since that stream outlives
+ *    its peers.
+ * 4. A peer that leaves a message half sent, or its reply unread, for CONNECTION_STALL_S is dropped, and so is one that says
+ *    nothing for CONNECTION_IDLE_S.
+ */
+#ifndef EXC_CONNECTION_H
+#define EXC_CONNECTION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "agent/call.h"
+#include "agent/nss.h"
+#include "agent/peer.h"
+#include "wire/frame.h"
+#include "wire/refusal.h"
+
+enum {
+        CONNECTION_STALL_S = 5,
+        CONNECTION_IDLE_S = 30,
+};
+
+struct listener;
+
+struct connection {
+        struct listener *listener;
+        struct peer peer;
+        int fd;
+        sd_event_source *io;
+        sd_event_source *timer;
+
+        struct frames frames;
+        struct call call; /* the one that is being carried out */
+        bool busy;        /* its reply is not written yet */
+        bool working;     /* inside connection_work(), which looks for more to do by itself */
+        bool ended;       /* the peer will send nothing more */
+        bool closing;     /* to be closed as soon as the replies have left */
+
+        /* While it is busy with the name service: given up when the connection is closed. */
+        struct nss_lookup *lookup;
+        void *waiting; /* freed then */
+
+        char *output;
+        size_t output_length;
+        size_t output_sent;
+
+        int64_t silent_since_ns; /* monotonic: last byte received or sent */
+        int64_t half_since_ns;   /* 0: no message is half received */
+};
+
+/* Takes `fd` over, also on failure. Negative errno. */
+int connection_new(struct listener *listener, int fd, const struct peer *peer, struct connection **ret);
+
+/* Whether it waits for the peer's next message, with nothing received of it. */
+bool connection_silent(const struct connection *connection);
+
+void connection_close(struct connection *connection);
+
+/*
+ * The reply to the current call. Each takes `parameters` over. The connection may be gone afterwards, unless the call
+ * came from connection_work(), that is, from a method that has not returned yet.
+ */
+void connection_reply(struct connection *connection, json_t *parameters);
+void connection_refuse(struct connection *connection, const struct refused *why);
+void connection_error(struct connection *connection, const char *error, json_t *parameters);
+
+/* One of several replies, not the last. For calls with `more` alone. */
+void connection_reply_part(struct connection *connection, json_t *parameters);
+
+#endif

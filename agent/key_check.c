@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/key_check.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *curve_name(enum ssh_key_type type) {
+        switch (type) {
+        case SSH_KEY_ECDSA_P256:
+        case SSH_KEY_SK_ECDSA_P256:
+                return "P-256";
+        case SSH_KEY_ECDSA_P384:
+                return "P-384";
+        case SSH_KEY_ECDSA_P521:
+                return "P-521";
+        case SSH_KEY_ED25519:
+        case SSH_KEY_SK_ED25519:
+        case SSH_KEY_RSA:
+                break;
+        }
+        return NULL;
+}
+
+/*
+ * The cofactor of these curves is 1, so a point on the curve that is not infinity is a public key. OpenSSL looks when it
+ * takes the point in, and once more when asked.
+ */
+static bool point_on_curve(const char *curve, const uint8_t *point, size_t length) {
+        char name[16];
+        OSSL_PARAM parameters[] = {
+                OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+                OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+                OSSL_PARAM_END,
+        };
+        uint8_t copy[SSH_KEY_BLOB_MAX];
+        EVP_PKEY_CTX *take = NULL, *check = NULL;
+        EVP_PKEY *key = NULL;
+        bool ok;
+
+        /* OSSL_PARAM points at what is not const. */
+        (void)snprintf(name, sizeof(name), "%s", curve);
+        memcpy(copy, point, length);
+        parameters[0].data_size = strlen(name);
+        parameters[1].data = copy;
+        parameters[1].data_size = length;
+
+        take = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        ok = take && EVP_PKEY_fromdata_init(take) == 1 &&
+             EVP_PKEY_fromdata(take, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1 &&
+             (check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL)) && EVP_PKEY_public_check(check) == 1;
+        EVP_PKEY_CTX_free(check);
+        EVP_PKEY_free(key);
+        EVP_PKEY_CTX_free(take);
+        return ok;
+}
+
+bool key_point_on_curve(const struct ssh_key *key) {
+        const char *curve = curve_name(key->type);
+
+        return !curve || point_on_curve(curve, key->blob + key->point_offset, key->point_length);
+}
+
+int key_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]) {
+        char text[BASE64_LENGTH(32) + 1], fingerprint[8 + BASE64_LENGTH(32)];
+        uint8_t digest[32];
+
+        if (EVP_Digest(key->blob, key->blob_length, digest, NULL, EVP_sha256(), NULL) != 1)
+                return -EIO;
+        base64_encode(digest, sizeof(digest), text);
+        /* sshd leaves the padding away (sshkey_fingerprint(), sshkey.c). */
+        (void)snprintf(fingerprint, sizeof(fingerprint), "SHA256:%.*s", STORE_FINGERPRINT_NAME_MAX - 1, text);
+        return store_fingerprint_name(fingerprint, ret) ? 0 : -EIO;
+}

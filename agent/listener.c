@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/audit.h"
+
+/* What is on a connection already comes before a new one. */
+enum { PRIORITY_ACCEPT = SD_EVENT_PRIORITY_NORMAL + 10 };
+
+enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
+
+void listener_forget(struct listener *listener, const struct connection *connection) {
+        for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++)
+                if (listener->connections[i] == connection)
+                        listener->connections[i] = NULL;
+        if (listener->next_fd < 0) {
+                (void)sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
+                (void)sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
+                return;
+        }
+        /* At once, but not from here, where that connection is still being closed. */
+        (void)sd_event_source_set_time(listener->retry, 0);
+        (void)sd_event_source_set_enabled(listener->retry, SD_EVENT_ONESHOT);
+}
+
+static struct connection **free_place(struct listener *listener) {
+        for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++)
+                if (!listener->connections[i])
+                        return &listener->connections[i];
+        return NULL;
+}
+
+static struct connection *longest_silent(struct listener *listener) {
+        struct connection *found = NULL;
+
+        for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+                struct connection *connection = listener->connections[i];
+
+                if (connection && connection_silent(connection) &&
+                    (!found || connection->silent_since_ns < found->silent_since_ns))
+                        found = connection;
+        }
+        return found;
+}
+
+/* Leaves the queue alone for a moment. */
+static void wait_a_moment(struct listener *listener) {
+        (void)sd_event_source_set_time_relative(listener->retry, LISTENER_GRACE_MS * UINT64_C(1000));
+        (void)sd_event_source_set_enabled(listener->retry, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_enabled(listener->io, SD_EVENT_OFF);
+}
+
+/* Whether there is a place for the next connection. */
+static bool make_room(struct listener *listener) {
+        struct connection *silent;
+        uint64_t now_usec;
+
+        if (free_place(listener))
+                return true;
+        silent = longest_silent(listener);
+        if (silent && sd_event_now(listener->agent->event, CLOCK_MONOTONIC, &now_usec) >= 0 &&
+            (int64_t)now_usec * 1000 - silent->silent_since_ns > LISTENER_GRACE_MS * INT64_C(1000000)) {
+                connection_close(silent);
+                return true;
+        }
+        wait_a_moment(listener);
+        return false;
+}
+
+static const char *channel_name(enum channel channel) {
+        switch (channel) {
+        case CHANNEL_ADMIN:
+                return "administration";
+        case CHANNEL_RELAY:
+                return "host";
+        case CHANNEL_VSOCK:
+                return "vsock";
+        }
+        return "?";
+}
+
+/* Ten notes, then one a second: a flood of strangers must not become a flood in the journal. */
+static void note_stranger(struct listener *listener, const struct peer *peer) {
+        uint64_t now_usec;
+
+        if (sd_event_now(listener->agent->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
+            rate_take(&listener->notes, (int64_t)now_usec * 1000, 1, 10) > 0)
+                return;
+        audit_note(LOG_NOTICE, "%s %" PRIu32 " may not use the %s socket; the connection was closed",
+                   listener->channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id, channel_name(listener->channel));
+}
+
+/* Gives whoever came last a place, or lets him wait for one. */
+static void seat(struct listener *listener) {
+        struct connection *connection;
+        int fd = listener->next_fd, r;
+
+        if (fd < 0 || !make_room(listener))
+                return;
+        listener->next_fd = -EBADF;
+        r = connection_new(listener, fd, &listener->next_peer, &connection);
+        if (r < 0)
+                audit_note(LOG_ERR, "A connection could not be taken: %s", strerror(-r));
+        else
+                *free_place(listener) = connection;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *context) {
+        struct listener *listener = context;
+
+        (void)source;
+        (void)usec;
+        (void)sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
+        seat(listener);
+        return 0;
+}
+
+/* Who it is comes first: a stranger must not make anybody give way. */
+static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *context) {
+        struct listener *listener = context;
+        struct peer peer;
+        int fd, r;
+
+        (void)source;
+        (void)events;
+        if (listener->next_fd >= 0) {
+                seat(listener);
+                return 0;
+        }
+        fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+                /* Descriptors or memory are short: trying again at once would only burn time. */
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                        wait_a_moment(listener);
+                return 0;
+        }
+        r = peer_identify(listener->channel, fd, &peer);
+        if (r < 0 || !peer_allowed(listener->channel, &peer, listener->relay)) {
+                if (r >= 0)
+                        note_stranger(listener, &peer);
+                (void)close(fd);
+                return 0;
+        }
+        listener->next_fd = fd;
+        listener->next_peer = peer;
+        seat(listener);
+        return 0;
+}
+
+static int open_listener(struct listener *listener, struct agent *agent, int fd, enum channel channel, uid_t relay) {
+        int r;
+
+        *listener = (struct listener){.agent = agent, .channel = channel, .relay = relay, .fd = fd, .next_fd = -EBADF};
+        r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = sd_event_add_io(agent->event, &listener->io, fd, EPOLLIN, on_connect, listener);
+        if (r >= 0)
+                r = sd_event_source_set_priority(listener->io, PRIORITY_ACCEPT);
+        if (r >= 0)
+                r = sd_event_add_time_relative(agent->event, &listener->retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY_US,
+                                               on_retry, listener);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
+        if (r < 0)
+                audit_note(LOG_ERR, "The %s socket cannot be served: %s", channel_name(channel), strerror(-r));
+        return r;
+}
+
+/* Which channel a socket is, by its kind and by the name that its unit gives it. */
+static int channel_of(int fd, const char *name, enum channel *ret) {
+        if (sd_is_socket(fd, AF_VSOCK, SOCK_STREAM, 1) > 0)
+                *ret = CHANNEL_VSOCK;
+        else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "admin") == 0)
+                *ret = CHANNEL_ADMIN;
+        else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "host") == 0)
+                *ret = CHANNEL_RELAY;
+        else
+                return -EINVAL;
+        return 0;
+}
+
+static uid_t relay_user(void) {
+        const struct passwd *entry = getpwnam(RELAY_USER);
+
+        return entry ? entry->pw_uid : PEER_NO_USER;
+}
+
+static int take_sockets(struct listeners *listeners, struct agent *agent, char *const *names, int n) {
+        uid_t relay = relay_user();
+
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i, r;
+                enum channel channel;
+
+                r = channel_of(fd, names[i], &channel);
+                if (r < 0) {
+                        audit_note(LOG_ERR,
+                                   "Socket \"%s\" is not taken: a listening unix stream socket is named \"admin\" or "
+                                   "\"host\" "
+                                   "(FileDescriptorName=, systemd.socket(5)), and one of vsock has any name",
+                                   names[i]);
+                        return r;
+                }
+                r = open_listener(&listeners->listener[listeners->n++], agent, fd, channel, relay);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int listeners_start(struct listeners *listeners, struct agent *agent) {
+        char **names = NULL;
+        int n, r;
+
+        *listeners = (struct listeners){.n = 0};
+        n = sd_listen_fds_with_names(1, &names);
+        if (n <= 0) {
+                audit_note(LOG_ERR,
+                           "No socket was passed: the agent is started by exc-instance-connect.socket, not by hand%s%s",
+                           n < 0 ? ": " : "", n < 0 ? strerror(-n) : "");
+                return n < 0 ? n : -ENOTCONN;
+        }
+        if (n > LISTENERS_MAX) {
+                audit_note(LOG_ERR, "%d sockets were passed, and at most %d can be served", n, LISTENERS_MAX);
+                r = -E2BIG;
+        } else {
+                r = take_sockets(listeners, agent, names, n);
+        }
+        for (int i = 0; i < n; i++)
+                free(names[i]);
+        free(names);
+        return r;
+}
+
+void listeners_stop(struct listeners *listeners) {
+        for (size_t i = 0; i < listeners->n; i++) {
+                struct listener *listener = &listeners->listener[i];
+
+                for (size_t j = 0; j < LISTENER_CONNECTIONS_MAX; j++)
+                        connection_close(listener->connections[j]);
+                if (listener->next_fd >= 0)
+                        (void)close(listener->next_fd);
+                listener->io = sd_event_source_disable_unref(listener->io);
+                listener->retry = sd_event_source_disable_unref(listener->retry);
+        }
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exc-instance-connect-agent: takes pushed keys and puts them where sshd's helper finds them.
+ *
+ * systemd holds its sockets and starts it when somebody connects. It leaves when no message has come for a while and no key
+ * is live. Whatever it must remember lies in the store.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "agent/agent.h"
+#include "agent/audit.h"
+#include "agent/listener.h"
+
+struct options {
+        const char *runtime_dir;
+        const char *config_dir;
+};
+
+static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR]\n"
+                            "\n"
+                            "Takes pushed SSH keys on the sockets that systemd passes to it. It is started by\n"
+                            "exc-instance-connect.socket, not by hand. See exc-instance-connect-agent(8).\n"
+                            "\n"
+                            "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
+                            "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
+                            "  --help, --version\n";
+
+static void parse_options(int argc, char *argv[], struct options *ret) {
+        static const struct option known[] = {
+                {"runtime-dir", required_argument, NULL, 'r'},
+                {"config-dir", required_argument, NULL, 'c'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
+        };
+
+        *ret = (struct options){.runtime_dir = STORE_RUNTIME_DIR, .config_dir = CONFIG_DIR};
+        for (;;) {
+                switch (getopt_long(argc, argv, "", known, NULL)) {
+                case -1:
+                        if (optind == argc)
+                                return;
+                        (void)fprintf(stderr, "exc-instance-connect-agent: %s: no argument is expected; see --help\n",
+                                      argv[optind]);
+                        exit(EXIT_USAGE);
+                case 'r':
+                        ret->runtime_dir = optarg;
+                        break;
+                case 'c':
+                        ret->config_dir = optarg;
+                        break;
+                case 'h':
+                        (void)fputs(usage, stdout);
+                        exit(EXIT_DONE);
+                case 'v':
+                        (void)puts("exc-instance-connect-agent " PACKAGE_VERSION);
+                        exit(EXIT_DONE);
+                default:
+                        (void)fputs("See exc-instance-connect-agent --help.\n", stderr);
+                        exit(EXIT_USAGE);
+                }
+        }
+}
+
+/* SIGTERM and SIGINT end the loop between two events, so never in the middle of storing. */
+static int take_signals(sd_event *event) {
+        sigset_t signals;
+        int r;
+
+        (void)sigemptyset(&signals);
+        (void)sigaddset(&signals, SIGTERM);
+        (void)sigaddset(&signals, SIGINT);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return -errno;
+        r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+        return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+}
+
+int main(int argc, char *argv[]) {
+        struct listeners listeners = {.n = 0};
+        struct options options;
+        struct agent agent;
+        int r;
+
+        parse_options(argc, argv, &options);
+        (void)umask(0027);
+        /* Threads for the name service must not each bring a heap of their own. */
+        (void)mallopt(M_ARENA_MAX, 1);
+
+        r = agent_start(&agent, options.runtime_dir, options.config_dir);
+        if (r >= 0)
+                r = take_signals(agent.event);
+        if (r < 0)
+                audit_note(LOG_ERR, "The agent could not start: %s", strerror(-r));
+        else
+                r = listeners_start(&listeners, &agent);
+        if (r >= 0) {
+                r = sd_event_loop(agent.event);
+                if (r < 0)
+                        audit_note(LOG_ERR, "The event loop failed: %s", strerror(-r));
+        }
+        listeners_stop(&listeners);
+        agent_stop(&agent);
+        return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
+}

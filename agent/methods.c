@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/methods.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "agent/audit.h"
+#include "agent/clock_sync.h"
+#include "agent/host_keys.h"
+#include "agent/listener.h"
+#include "agent/listing.h"
+#include "agent/pushing.h"
+#include "agent/revoking.h"
+#include "agent/service.h"
+
+#define SSHD_DROP_IN "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf"
+
+static struct agent *agent_of(const struct connection *connection) {
+        return connection->listener->agent;
+}
+
+static json_t *clock_state(void) {
+        return json_pack("{sI sb}", "unix", (json_int_t)(instant_now().wall_ns / NS_PER_S), "synchronized",
+                         clock_synchronized());
+}
+
+/* null where there is none, as in "?string". */
+static json_t *instance_id(const struct agent *agent) {
+        return agent->config->instance_id[0] != '\0' ? json_string(agent->config->instance_id) : json_null();
+}
+
+static bool boot_id(char ret[static 40]) {
+        ssize_t n;
+        int fd;
+
+        fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        n = read(fd, ret, 36);
+        (void)close(fd);
+        ret[n > 0 ? n : 0] = '\0';
+        return n == 36;
+}
+
+/* 128 random bits in base64url (RFC 4648 section 5), without padding. */
+static bool make_challenge(char ret[static BASE64_LENGTH(16) + 1]) {
+        uint8_t raw[16];
+
+        if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+                return false;
+        base64_encode(raw, sizeof(raw), ret);
+        ret[strcspn(ret, "=")] = '\0';
+        for (char *c = ret; *c; c++)
+                *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+        return true;
+}
+
+static void hello(struct connection *connection) {
+        const struct agent *agent = agent_of(connection);
+        json_t *sync = json_object_get(connection->call.parameters, "sync"), *limits;
+        char challenge[BASE64_LENGTH(16) + 1], boot[40];
+        struct refused why;
+
+        if (sync && !json_is_string(sync) && !json_is_null(sync)) {
+                service_invalid_parameter(connection, "sync");
+                return;
+        }
+        if (!make_challenge(challenge) || !boot_id(boot)) {
+                (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "The kernel gave no random bytes, or no boot id.");
+                connection_refuse(connection, &why);
+                return;
+        }
+        limits =
+                json_pack("{si si si si si}", "messageBytes", FRAME_MAX, "maxTtl", (int)agent->config->max_ttl_s,
+                          "keysPerPush", PUSH_KEYS_MAX, "keysPerUser", AGENT_KEYS_PER_USER_MAX, "keys", AGENT_KEYS_MAX);
+        connection_reply(connection, json_pack("{sO? ss so ss ss so so}", "sync", sync, "version", PACKAGE_VERSION,
+                                               "instance", instance_id(agent), "bootId", boot, "challenge", challenge,
+                                               "clock", clock_state(), "limits", limits));
+}
+
+/* No anchor can be configured yet, and nothing configured means nothing allowed (push.md, "Trusted keys"). */
+static void refuse_untrusted(struct connection *connection) {
+        struct refused why;
+
+        (void)refuse(&why, REFUSAL_UNTRUSTED, "This guest has no trusted key, so no signature can be accepted.");
+        audit_refused(strrchr(connection->call.method, '.') + 1, &why, "", "", "");
+        connection_refuse(connection, &why);
+}
+
+static void get_host_keys(struct connection *connection) {
+        connection_reply(connection, json_pack("{so}", "hostKeys", host_keys(agent_of(connection)->config)));
+}
+
+static void status(struct connection *connection) {
+        struct agent *agent = agent_of(connection);
+
+        connection_reply(connection,
+                         json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
+                                   "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors", 0,
+                                   "keys", (json_int_t)list_count(agent), "clock", clock_state(), "sshd",
+                                   access(SSHD_DROP_IN, F_OK) == 0 ? "enabled" : "disabled"));
+}
+
+/* The interface is one for all sockets, but some of its methods are for the administrator on this machine alone. */
+static const struct method {
+        const char *name;
+        bool local;
+        void (*call)(struct connection *connection);
+} methods[] = {
+        {VARLINK_INTERFACE ".Hello", false, hello},
+        {VARLINK_INTERFACE ".Push", false, refuse_untrusted},
+        {VARLINK_INTERFACE ".Revoke", false, refuse_untrusted},
+        {VARLINK_INTERFACE ".HostKeys", false, get_host_keys},
+        {VARLINK_INTERFACE ".Status", false, status},
+        {VARLINK_INTERFACE ".PushLocal", true, push_local},
+        {VARLINK_INTERFACE ".RevokeLocal", true, revoke_local},
+        {VARLINK_INTERFACE ".List", true, list_keys},
+        {"org.varlink.service.GetInfo", false, service_get_info},
+        {"org.varlink.service.GetInterfaceDescription", false, service_get_interface_description},
+};
+
+static const struct method *find(const char *name) {
+        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+                if (strcmp(methods[i].name, name) == 0)
+                        return &methods[i];
+        return NULL;
+}
+
+void methods_call(struct connection *connection) {
+        const struct method *method = find(connection->call.method);
+        struct refused why;
+
+        if (!method) {
+                service_method_not_found(connection);
+                return;
+        }
+        if (method->local && connection->listener->channel != CHANNEL_ADMIN) {
+                (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s is for the administration socket.",
+                             strrchr(method->name, '.') + 1);
+                audit_refused(strrchr(method->name, '.') + 1, &why, "", "", "");
+                connection_refuse(connection, &why);
+                return;
+        }
+        method->call(connection);
+}

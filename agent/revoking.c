@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/revoking.h"
+
+#include <string.h>
+
+#include "agent/audit.h"
+#include "agent/listener.h"
+#include "agent/selection.h"
+#include "agent/service.h"
+#include "agent/sweep.h"
+#include "common/events.h"
+
+struct revocation {
+        struct selection selection;
+        int revoked;
+        int failure; /* negative errno of the first key that could not be removed */
+};
+
+static int revoke_one(void *context, const struct store_place *place) {
+        struct revocation *revocation = context;
+        const struct store *store = revocation->selection.store;
+        struct grant grant;
+        bool live;
+        int r;
+
+        r = store_read(store, place, &grant);
+        if (r == 0 && revocation->selection.user && strcmp(grant.user, revocation->selection.user) != 0)
+                return 0;
+        /* Its claim file is not asked for: it may have gone with another key of the same grant. */
+        live = r == 0 && lifetime_left_ns(&grant.life, &revocation->selection.now) > 0;
+        r = 0;
+        /* A whole grant ends with its claim file, whatever becomes of the rest. One key of several does not end the others. */
+        if (!revocation->selection.fingerprint)
+                r = store_remove_claim(store, place);
+        if (r >= 0)
+                r = store_remove_key(store, place);
+        if (r < 0 && revocation->failure == 0)
+                revocation->failure = r;
+        if (r >= 0 && live) {
+                audit_removed(EVENT_REVOKED, &grant, place);
+                revocation->revoked++;
+        }
+        return 0;
+}
+
+enum refusal revoke_keys(struct agent *agent, const char *fingerprint, const char *user, int *ret_revoked,
+                         struct refused *ret_why) {
+        char name[STORE_FINGERPRINT_NAME_MAX], why[256];
+        struct revocation revocation = {.revoked = 0};
+        int r;
+
+        if (fingerprint && !store_fingerprint_name(fingerprint, name))
+                return refuse_field(ret_why, "fingerprint",
+                                    "fingerprint is not of the form SHA256:…, as ssh-keygen -l and List show it.");
+        r = agent_open_store(agent, why);
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The store cannot be used: %s.", why);
+        select_keys(&revocation.selection, &agent->store, user, fingerprint ? name : NULL);
+        r = selection_walk(&revocation.selection, revoke_one, &revocation);
+        if (r >= 0)
+                r = store_tidy(&agent->store);
+        (void)sweep(agent);
+        if (r >= 0)
+                r = revocation.failure;
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "Not every key could be removed: %s.", strerror(-r));
+        *ret_revoked = revocation.revoked;
+        return REFUSAL_NONE;
+}
+
+void revoke_local(struct connection *connection) {
+        const char *fingerprint, *user, *name;
+        struct refused why;
+        json_t *value;
+        int revoked;
+
+        /* Without the parameter that was meant, a mistyped one would revoke everything. */
+        json_object_foreach(connection->call.parameters, name, value)
+                if (strcmp(name, "fingerprint") != 0 && strcmp(name, "user") != 0) {
+                        service_invalid_parameter(connection, name);
+                        return;
+                }
+        if (!call_text_parameter(&connection->call, "fingerprint", &fingerprint)) {
+                service_invalid_parameter(connection, "fingerprint");
+                return;
+        }
+        if (!call_text_parameter(&connection->call, "user", &user)) {
+                service_invalid_parameter(connection, "user");
+                return;
+        }
+        if (revoke_keys(connection->listener->agent, fingerprint, user, &revoked, &why) == REFUSAL_NONE) {
+                connection_reply(connection, json_pack("{si}", "revoked", revoked));
+                return;
+        }
+        audit_refused("RevokeLocal", &why, user ? user : "", "", "");
+        connection_refuse(connection, &why);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the store clean: what is dead goes, as it dies, and what is damaged goes when it is seen. The store itself is the
+ * only record, so an agent that was killed finds all of it again.
+ */
+#ifndef EXC_SWEEP_H
+#define EXC_SWEEP_H
+
+#include "agent/agent.h"
+
+/*
+ * Removes dead and damaged keys now, counts the live ones into `agent->live`, and comes back by itself when the next one
+ * ends. Negative errno.
+ */
+int sweep(struct agent *agent);
+
+/* A key that ends at `boot_end_ns` was stored: sweep by then at the latest. Negative errno. */
+int sweep_by(struct agent *agent, int64_t boot_end_ns);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/call.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct call call;
+
+static int setup(void **state) {
+        (void)state;
+        call = (struct call)CALL_INIT;
+        return 0;
+}
+
+static int teardown(void **state) {
+        (void)state;
+        call_clear(&call);
+        return 0;
+}
+
+static bool parse(const char *message) {
+        call_clear(&call);
+        return call_parse(message, strlen(message), &call);
+}
+
+static void assert_refused(const char *message) {
+        if (parse(message))
+                fail_msg("taken: %s", message);
+        assert_null(call.message);
+        assert_null(call.method);
+        assert_null(call.parameters);
+        assert_false(call.more);
+        assert_false(call.oneway);
+}
+
+static void a_call_is_taken_apart(void **state) {
+        (void)state;
+        assert_true(parse("{\"method\":\"a.b.C\",\"parameters\":{\"x\":1}}"));
+        assert_string_equal(call.method, "a.b.C");
+        assert_int_equal(json_object_size(call.parameters), 1);
+        assert_int_equal(json_integer_value(json_object_get(call.parameters, "x")), 1);
+        assert_false(call.more);
+        assert_false(call.oneway);
+}
+
+static void a_call_without_parameters_has_an_empty_object(void **state) {
+        static const char *const messages[] = {
+                "{\"method\":\"M\"}",
+                "{\"method\":\"M\",\"parameters\":null}",
+                "{\"parameters\":{},\"method\":\"M\"}",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+                assert_true(parse(messages[i]));
+                assert_true(json_is_object(call.parameters));
+                assert_int_equal(json_object_size(call.parameters), 0);
+        }
+}
+
+static void more_and_oneway_are_taken_each_alone(void **state) {
+        (void)state;
+        assert_true(parse("{\"method\":\"M\",\"more\":true}"));
+        assert_true(call.more);
+        assert_false(call.oneway);
+        assert_true(parse("{\"method\":\"M\",\"oneway\":true,\"more\":false}"));
+        assert_false(call.more);
+        assert_true(call.oneway);
+        assert_true(parse("{\"method\":\"M\",\"oneway\":false,\"more\":false}"));
+        assert_false(call.more);
+        assert_false(call.oneway);
+        assert_refused("{\"method\":\"M\",\"more\":true,\"oneway\":true}");
+}
+
+static void a_call_without_a_method_is_refused(void **state) {
+        (void)state;
+        assert_refused("{}");
+        assert_refused("{\"parameters\":{}}");
+        assert_refused("{\"method\":\"\"}");
+        assert_refused("{\"method\":null}");
+}
+
+static void a_member_of_another_type_is_refused(void **state) {
+        static const char *const messages[] = {
+                "{\"method\":1}",
+                "{\"method\":[\"M\"]}",
+                "{\"method\":{\"M\":1}}",
+                "{\"method\":true}",
+                "{\"method\":\"M\",\"parameters\":[]}",
+                "{\"method\":\"M\",\"parameters\":\"{}\"}",
+                "{\"method\":\"M\",\"parameters\":0}",
+                "{\"method\":\"M\",\"parameters\":false}",
+                "{\"method\":\"M\",\"more\":1}",
+                "{\"method\":\"M\",\"more\":null}",
+                "{\"method\":\"M\",\"more\":\"true\"}",
+                "{\"method\":\"M\",\"oneway\":0}",
+                "{\"method\":\"M\",\"oneway\":null}",
+                "{\"method\":\"M\",\"oneway\":[true]}",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+                assert_refused(messages[i]);
+}
+
+static void a_member_that_no_call_has_is_refused(void **state) {
+        (void)state;
+        assert_refused("{\"method\":\"M\",\"upgrade\":true}");
+        assert_refused("{\"method\":\"M\",\"error\":\"E\"}");
+        assert_refused("{\"method\":\"M\",\"continues\":false}");
+        assert_refused("{\"method\":\"M\",\"Method\":\"M\"}");
+        assert_refused("{\"method\":\"M\",\"\":1}");
+}
+
+static void what_is_no_object_is_refused(void **state) {
+        (void)state;
+        assert_refused("");
+        assert_refused("[]");
+        assert_refused("[{\"method\":\"M\"}]");
+        assert_refused("\"method\"");
+        assert_refused("{\"method\":\"M\"");
+        assert_refused("{\"method\":\"M\"}{\"method\":\"M\"}");
+        assert_refused("{\"method\":\"M\",\"method\":\"N\"}");
+        assert_refused("{\"method\":\"M\\u0000\"}");
+}
+
+static void nesting_is_taken_as_deep_as_an_envelope_needs_and_no_deeper(void **state) {
+        (void)state;
+        assert_true(parse("{\"method\":\"M\",\"parameters\":{\"envelope\":{\"signatures\":[{\"sig\":\"\"}]}}}"));
+        assert_refused("{\"method\":\"M\",\"parameters\":{\"envelope\":{\"signatures\":[{\"sig\":[]}]}}}");
+}
+
+static void clearing_twice_is_harmless(void **state) {
+        (void)state;
+        assert_true(parse("{\"method\":\"M\",\"parameters\":{}}"));
+        call_clear(&call);
+        assert_null(call.message);
+        assert_null(call.method);
+        assert_null(call.parameters);
+        call_clear(&call);
+        assert_null(call.message);
+}
+
+static void a_text_parameter_is_found(void **state) {
+        const char *value = NULL;
+
+        (void)state;
+        assert_true(parse("{\"method\":\"M\",\"parameters\":{\"user\":\"alice\",\"other\":\"bob\"}}"));
+        assert_true(call_text_parameter(&call, "user", &value));
+        assert_string_equal(value, "alice");
+}
+
+static void a_text_parameter_that_is_absent_or_null_is_none(void **state) {
+        const char *value = "before";
+
+        (void)state;
+        assert_true(parse("{\"method\":\"M\",\"parameters\":{\"user\":null}}"));
+        assert_true(call_text_parameter(&call, "user", &value));
+        assert_null(value);
+        value = "before";
+        assert_true(call_text_parameter(&call, "fingerprint", &value));
+        assert_null(value);
+}
+
+static void a_text_parameter_that_is_empty_or_no_text_is_refused(void **state) {
+        static const char *const messages[] = {
+                "{\"method\":\"M\",\"parameters\":{\"user\":\"\"}}",
+                "{\"method\":\"M\",\"parameters\":{\"user\":1}}",
+                "{\"method\":\"M\",\"parameters\":{\"user\":false}}",
+                "{\"method\":\"M\",\"parameters\":{\"user\":{}}}",
+                "{\"method\":\"M\",\"parameters\":{\"user\":[\"a\"]}}",
+        };
+        const char *value;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+                assert_true(parse(messages[i]));
+                assert_false(call_text_parameter(&call, "user", &value));
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_call_is_taken_apart, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_call_without_parameters_has_an_empty_object, setup, teardown),
+                cmocka_unit_test_setup_teardown(more_and_oneway_are_taken_each_alone, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_call_without_a_method_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_member_of_another_type_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_member_that_no_call_has_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_is_no_object_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(nesting_is_taken_as_deep_as_an_envelope_needs_and_no_deeper, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(clearing_twice_is_harmless, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_text_parameter_is_found, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_text_parameter_that_is_absent_or_null_is_none, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_text_parameter_that_is_empty_or_no_text_is_refused, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Needs root, to take other users' rights. Linked with --wrap=getpeername: no vsock is opened, since on a machine of ours it
+ * would be its real one.
+ */
+#include "agent/peer.h"
+
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/scratch.h"
+
+enum { RELAY = SCRATCH_OTHER };
+
+/* What the kernel says of the other end. */
+static struct sockaddr_vm answered;
+static socklen_t answered_size;
+static int answered_error;
+
+int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *size);
+int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *size) {
+        assert_int_equal(fd, 77);
+        if (answered_error != 0) {
+                errno = answered_error;
+                return -1;
+        }
+        assert_true(*size >= sizeof(answered));
+        memcpy(address, &answered, sizeof(answered));
+        *size = answered_size;
+        return 0;
+}
+
+static int setup(void **state) {
+        (void)state;
+        answered = (struct sockaddr_vm){.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = 1024};
+        answered_size = sizeof(answered);
+        answered_error = 0;
+        return 0;
+}
+
+static bool allowed(enum channel channel, uint32_t id, uid_t relay) {
+        const struct peer peer = {.id = id};
+
+        return peer_allowed(channel, &peer, relay);
+}
+
+static void only_root_may_use_the_administration_socket(void **state) {
+        (void)state;
+        assert_true(allowed(CHANNEL_ADMIN, 0, RELAY));
+        assert_false(allowed(CHANNEL_ADMIN, 1, RELAY));
+        assert_false(allowed(CHANNEL_ADMIN, RELAY, RELAY));
+        assert_false(allowed(CHANNEL_ADMIN, UINT32_MAX, RELAY));
+}
+
+static void only_the_relays_user_may_use_the_host_socket(void **state) {
+        (void)state;
+        assert_true(allowed(CHANNEL_RELAY, RELAY, RELAY));
+        assert_false(allowed(CHANNEL_RELAY, 0, RELAY));
+        assert_false(allowed(CHANNEL_RELAY, RELAY + 1, RELAY));
+        assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, RELAY));
+}
+
+static void without_a_relays_user_nobody_may_use_the_host_socket(void **state) {
+        (void)state;
+        assert_false(allowed(CHANNEL_RELAY, 0, PEER_NO_USER));
+        assert_false(allowed(CHANNEL_RELAY, RELAY, PEER_NO_USER));
+        assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, PEER_NO_USER));
+}
+
+static void only_the_host_may_use_vsock(void **state) {
+        (void)state;
+        assert_true(allowed(CHANNEL_VSOCK, VMADDR_CID_HOST, RELAY));
+        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_HYPERVISOR, RELAY));
+        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_LOCAL, RELAY));
+        assert_false(allowed(CHANNEL_VSOCK, 3, RELAY));
+        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_ANY, RELAY));
+        assert_false(allowed(CHANNEL_VSOCK, RELAY, RELAY));
+}
+
+static void a_channel_that_does_not_exist_lets_nobody_in(void **state) {
+        (void)state;
+        assert_false(allowed((enum channel)99, 0, 0));
+        assert_false(allowed((enum channel)99, VMADDR_CID_HOST, VMADDR_CID_HOST));
+}
+
+static void a_unix_peer_is_the_user_who_connected(void **state) {
+        struct peer peer = {.id = 12345};
+        int fds[2];
+
+        (void)state;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        assert_int_equal(peer_identify(CHANNEL_ADMIN, fds[0], &peer), 0);
+        assert_int_equal(peer.id, 0);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+
+        scratch_become(RELAY);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        scratch_become(0);
+        assert_int_equal(peer_identify(CHANNEL_RELAY, fds[0], &peer), 0);
+        assert_int_equal(peer.id, RELAY);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+}
+
+static void a_socket_without_credentials_is_nobodys(void **state) {
+        int fds[] = {socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                struct peer peer = {.id = 0};
+
+                assert_true(fds[i] >= 0);
+                if (peer_identify(CHANNEL_ADMIN, fds[i], &peer) == 0) {
+                        assert_false(allowed(CHANNEL_ADMIN, peer.id, RELAY));
+                        assert_false(allowed(CHANNEL_RELAY, peer.id, RELAY));
+                        assert_false(allowed(CHANNEL_RELAY, peer.id, PEER_NO_USER));
+                }
+                (void)close(fds[i]);
+        }
+}
+
+static void what_is_no_socket_has_no_peer(void **state) {
+        struct peer peer = {.id = 12345};
+        int fds[2];
+
+        (void)state;
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_int_equal(peer_identify(CHANNEL_ADMIN, fds[0], &peer), -ENOTSOCK);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        assert_int_equal(peer_identify(CHANNEL_RELAY, -1, &peer), -EBADF);
+        assert_int_equal(peer.id, 12345);
+}
+
+static void a_vsock_peer_is_its_cid(void **state) {
+        static const uint32_t cids[] = {VMADDR_CID_HYPERVISOR, VMADDR_CID_LOCAL, VMADDR_CID_HOST, 42, VMADDR_CID_ANY};
+        struct peer peer = {.id = 12345};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(cids) / sizeof(cids[0]); i++) {
+                answered.svm_cid = cids[i];
+                assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), 0);
+                assert_int_equal(peer.id, cids[i]);
+        }
+}
+
+/* Bytes of an address of another kind must not be read as a CID. */
+static void an_address_of_another_family_has_no_cid(void **state) {
+        struct peer peer = {.id = 12345};
+
+        (void)state;
+        answered.svm_family = AF_UNIX;
+        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -EAFNOSUPPORT);
+        answered.svm_family = AF_VSOCK;
+        answered_size = offsetof(struct sockaddr_vm, svm_cid);
+        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -EAFNOSUPPORT);
+        assert_int_equal(peer.id, 12345);
+}
+
+static void a_vsock_peer_that_has_gone_is_an_error(void **state) {
+        struct peer peer = {.id = 12345};
+
+        (void)state;
+        answered_error = ENOTCONN;
+        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -ENOTCONN);
+        assert_int_equal(peer.id, 12345);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(only_root_may_use_the_administration_socket),
+                cmocka_unit_test(only_the_relays_user_may_use_the_host_socket),
+                cmocka_unit_test(without_a_relays_user_nobody_may_use_the_host_socket),
+                cmocka_unit_test(only_the_host_may_use_vsock),
+                cmocka_unit_test(a_channel_that_does_not_exist_lets_nobody_in),
+                cmocka_unit_test(a_unix_peer_is_the_user_who_connected),
+                cmocka_unit_test(a_socket_without_credentials_is_nobodys),
+                cmocka_unit_test(what_is_no_socket_has_no_peer),
+                cmocka_unit_test_setup_teardown(a_vsock_peer_is_its_cid, setup, NULL),
+                cmocka_unit_test_setup_teardown(an_address_of_another_family_has_no_cid, setup, NULL),
+                cmocka_unit_test_setup_teardown(a_vsock_peer_that_has_gone_is_an_error, setup, NULL),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
