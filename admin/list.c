@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "admin/ask.h"
+#include "admin/command.h"
+#include "admin/output.h"
+#include "wire/refusal.h"
+#include "wire/terminal.h"
+
+enum { COLUMNS = 7 };
+
+struct row {
+        const char *cells[COLUMNS];
+        char left[DURATION_MAX];
+        char connections[DURATION_MAX];
+};
+
+static const struct row headings = {
+        .cells = {"USER", "FINGERPRINT", "TYPE", "LEFT", "CONNECTIONS", "PRINCIPAL", "REQUEST"},
+};
+
+/* False when `key` is no StoredKey. The cells then hold nothing of use; else they belong to `key` and `ret`. */
+static bool fill_row(json_t *key, struct row *ret) {
+        json_int_t expires_in, connections, claimed;
+
+        if (json_unpack(key, "{ss ss ss sI sI sI}", "user", &ret->cells[0], "fingerprint", &ret->cells[1], "type",
+                        &ret->cells[2], "expiresIn", &expires_in, "connections", &connections, "claimed", &claimed) < 0)
+                return false;
+        duration_text(expires_in, ret->left);
+        if (connections == 0)
+                (void)snprintf(ret->connections, sizeof(ret->connections), "any");
+        else
+                (void)snprintf(ret->connections, sizeof(ret->connections), "%" PRId64 " of %" PRId64, (int64_t)claimed,
+                               (int64_t)connections);
+        ret->cells[3] = ret->left;
+        ret->cells[4] = ret->connections;
+        ret->cells[5] = text_or(key, "principal", "-");
+        ret->cells[6] = text_or(key, "requestId", "-");
+        return true;
+}
+
+static void widen(size_t widths[static COLUMNS], const struct row *row) {
+        for (size_t i = 0; i < COLUMNS; i++) {
+                size_t width = terminal_width(row->cells[i]);
+
+                if (width > widths[i])
+                        widths[i] = width;
+        }
+}
+
+static void print_row(const size_t widths[static COLUMNS], const struct row *row) {
+        for (size_t i = 0; i < COLUMNS; i++) {
+                print_cell(row->cells[i], widths[i], i == COLUMNS - 1);
+                (void)fputs(i == COLUMNS - 1 ? "\n" : "  ", stdout);
+        }
+}
+
+static int print(const struct options *options, const json_t *keys) {
+        size_t i, widths[COLUMNS] = {0};
+        struct row row;
+        json_t *key;
+
+        widen(widths, &headings);
+        json_array_foreach(keys, i, key) {
+                if (!fill_row(key, &row))
+                        return ask_misshapen(options, "List");
+                widen(widths, &row);
+        }
+        if (options->given & OPTION_JSON) {
+                json_t *answer = json_pack("{sO}", "keys", keys);
+                int status = print_json(answer);
+
+                json_decref(answer);
+                return status;
+        }
+        if (json_array_size(keys) == 0) {
+                (void)fputs("No key is stored", stdout);
+                if (options->user) {
+                        (void)fputs(" for ", stdout);
+                        terminal_print(stdout, options->user);
+                }
+                (void)puts(".");
+                return EXIT_DONE;
+        }
+        print_row(widths, &headings);
+        json_array_foreach(keys, i, key)
+                if (fill_row(key, &row))
+                        print_row(widths, &row);
+        return EXIT_DONE;
+}
+
+/* The agent answers in parts, since all keys need not fit into one message. */
+static int receive(const struct options *options, struct client *client, json_t *keys) {
+        struct client_reply reply;
+        int status;
+
+        do {
+                json_t *part;
+
+                status = ask_receive(options, client, &reply);
+                if (status == EXIT_DONE) {
+                        part = json_object_get(reply.parameters, "keys");
+                        if (!json_is_array(part))
+                                status = ask_misshapen(options, "List");
+                        else if (json_array_extend(keys, part) < 0) {
+                                complain("out of memory");
+                                status = EXIT_OWN_FAILURE;
+                        }
+                }
+                json_decref(reply.parameters);
+        } while (status == EXIT_DONE && reply.continues);
+        return status;
+}
+
+static int list(const struct options *options) {
+        json_t *parameters = json_pack("{ss*}", "user", options->user), *keys = json_array();
+        struct client client;
+        int status = ask_send(options, "List", parameters, true, &client);
+
+        if (status == EXIT_DONE)
+                status = receive(options, &client, keys);
+        client_close(&client);
+        if (status == EXIT_DONE)
+                status = print(options, keys);
+        json_decref(keys);
+        return status;
+}
+
+const struct command list_command = {
+        .name = "list",
+        .summary = "show the keys that are stored",
+        .help = "exc-instance-connect list [--user USER]\n"
+                "\n"
+                "Shows the keys that are stored, of all users or of one. A key in two pushes has two lines.\n"
+                "\n"
+                "  --user USER         keys of this user alone\n"
+                "  --json              print the answer as one line of JSON\n"
+                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
+        .takes = OPTION_USER,
+        .run = list,
+};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "admin/ask.h"
+#include "admin/command.h"
+#include "admin/output.h"
+#include "wire/refusal.h"
+
+static int print(const struct options *options, json_t *answer) {
+        json_int_t revoked;
+
+        if (json_unpack(answer, "{sI}", "revoked", &revoked) < 0)
+                return ask_misshapen(options, "RevokeLocal");
+        if (options->given & OPTION_JSON)
+                return print_json(answer);
+        if (revoked == 0)
+                (void)puts("No stored key matched.");
+        else
+                (void)printf("%" PRId64 " %s dropped. Sessions that are open stay open.\n", (int64_t)revoked,
+                             revoked == 1 ? "key was" : "keys were");
+        return EXIT_DONE;
+}
+
+static int revoke(const struct options *options) {
+        struct client_reply reply;
+        int which = options->given & (OPTION_FINGERPRINT | OPTION_USER);
+        int status;
+
+        /* Exactly one of the two ways: nothing that was left out, as by an empty variable, may mean all. */
+        if (!which == !(options->given & OPTION_ALL)) {
+                complain(which ? "--all goes with neither --fingerprint nor --user"
+                               : "revoke needs --fingerprint, --user or --all");
+                complain("see: exc-instance-connect revoke --help");
+                return EXIT_USAGE;
+        }
+        status = ask(options, "RevokeLocal",
+                     json_pack("{ss* ss*}", "fingerprint", options->fingerprint, "user", options->user), &reply);
+        if (status == EXIT_DONE)
+                status = print(options, reply.parameters);
+        json_decref(reply.parameters);
+        return status;
+}
+
+const struct command revoke_command = {
+        .name = "revoke",
+        .summary = "drop stored keys before their time",
+        .help = "exc-instance-connect revoke --fingerprint FINGERPRINT [--user USER]\n"
+                "exc-instance-connect revoke --user USER\n"
+                "exc-instance-connect revoke --all\n"
+                "\n"
+                "Drops stored keys before their time. Sessions that are open stay open.\n"
+                "\n"
+                "  --fingerprint F     keys with this fingerprint, SHA256:… as ssh-keygen -l prints it\n"
+                "  --user USER         keys of this user; with --fingerprint, keys that match both\n"
+                "  --all               all keys\n"
+                "  --json              print the answer as one line of JSON\n"
+                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
+        .takes = OPTION_FINGERPRINT | OPTION_USER | OPTION_ALL,
+        .run = revoke,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "admin/ask.h"
+#include "admin/command.h"
+#include "admin/output.h"
+#include "wire/refusal.h"
+
+static void print_clock(json_int_t unix_time, bool synchronized) {
+        time_t t = (time_t)unix_time;
+        char text[64];
+        struct tm tm;
+
+        if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+                text[0] = '\0';
+        print_field("Clock", "%s%s", text,
+                    synchronized ? ", synchronized" : ", not synchronized: pushes that are timed by it are refused");
+}
+
+static int print(const struct options *options, json_t *answer) {
+        const char *version, *trust, *sshd, *instance = text_or(answer, "instance", NULL);
+        json_int_t anchors, keys, unix_time;
+        int synchronized;
+
+        if (json_unpack(answer, "{ss ss sI sI s{sI sb} ss}", "version", &version, "trust", &trust, "anchors", &anchors,
+                        "keys", &keys, "clock", "unix", &unix_time, "synchronized", &synchronized, "sshd", &sshd) < 0)
+                return ask_misshapen(options, "Status");
+        if (options->given & OPTION_JSON)
+                return print_json(answer);
+        print_field("Agent", "%s", version);
+        print_field("Instance", "%s", instance ? instance : "none: signed pushes are refused");
+        print_field("Trust", "%s", trust);
+        print_field("Anchors", "%" PRId64 "%s", (int64_t)anchors,
+                    anchors == 0 && strcmp(trust, "signed") == 0 ? ": signed pushes are refused" : "");
+        print_field("Keys", "%" PRId64, (int64_t)keys);
+        print_clock(unix_time, synchronized);
+        print_field("sshd", "%s", sshd);
+        return EXIT_DONE;
+}
+
+static int status(const struct options *options) {
+        struct client_reply reply;
+        int r = ask(options, "Status", json_object(), &reply);
+
+        if (r == EXIT_DONE)
+                r = print(options, reply.parameters);
+        json_decref(reply.parameters);
+        return r;
+}
+
+const struct command status_command = {
+        .name = "status",
+        .summary = "show how the agent is set up, and what it holds",
+        .help = "exc-instance-connect status\n"
+                "\n"
+                "Shows the agent's version, this machine's instance id, whom the agent trusts, how many\n"
+                "keys are stored, the clock, and whether sshd asks for keys.\n"
+                "\n"
+                "  --json              print the answer as one line of JSON\n"
+                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
+        .run = status,
+};
