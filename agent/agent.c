@@ -98,8 +98,6 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
                 r = sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_MONOTONIC,
                                                AGENT_IDLE_S * UINT64_C(1000000), 0, on_idle, agent);
         if (r >= 0)
-                r = nss_new(agent->event, NSS_LIMIT_US, &agent->nss);
-        if (r >= 0)
                 r = load_config(agent);
         if (r < 0)
                 return r;
@@ -109,7 +107,6 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 }
 
 void agent_stop(struct agent *agent) {
-        nss_free(agent->nss);
         config_free(agent->config);
         store_close(&agent->store);
         sd_event_source_unref(agent->sweep);

@@ -8,7 +8,6 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
-#include "agent/nss.h"
 #include "common/store.h"
 #include "wire/refusal.h"
 
@@ -25,7 +24,6 @@ struct agent {
 
         const char *config_dir;
         struct config *config;
-        struct nss *nss;
 
         const char *runtime_dir;
         struct store store;

@@ -173,6 +173,8 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
                                                on_retry, listener);
         if (r >= 0)
                 r = sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
+        if (r >= 0)
+                r = nss_new(agent->event, NSS_LIMIT_US, &listener->nss);
         if (r < 0)
                 audit_note(LOG_ERR, "The %s socket cannot be served: %s", channel_name(channel), strerror(-r));
         return r;
@@ -252,6 +254,8 @@ void listeners_stop(struct listeners *listeners) {
                         connection_close(listener->connections[j]);
                 if (listener->next_fd >= 0)
                         (void)close(listener->next_fd);
+                nss_free(listener->nss);
+                listener->nss = NULL;
                 listener->io = sd_event_source_disable_unref(listener->io);
                 listener->retry = sd_event_source_disable_unref(listener->retry);
         }

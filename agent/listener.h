@@ -2,8 +2,8 @@
 /*
  * The sockets that systemd holds, and who is connected to them.
  *
- * Each socket has places of its own, and a rate of its own, so that a flood on the host's side leaves the administrator's
- * alone. A peer of the wrong identity is closed before a byte is read, takes no place and does not keep the agent up.
+ * Each socket has places, a rate and questions to the name service of its own, so that a flood on the host's side leaves the
+ * administrator's alone. A peer of the wrong identity is closed before a byte is read, takes no place and does not keep the agent up.
  * When all places are taken, a connection that has said nothing for a moment gives way to the next one; until there is
  * such a one, the next one waits, and those after it wait in the socket's queue.
  */
@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/connection.h"
+#include "agent/nss.h"
 #include "agent/peer.h"
 #include "agent/rate.h"
 
@@ -33,6 +34,7 @@ struct listener {
         struct connection *connections[LISTENER_CONNECTIONS_MAX];
         int next_fd; /* accepted, and waits for a place; -EBADF: nobody does */
         struct peer next_peer;
+        struct nss *nss;
         struct rate pushes;
         struct rate notes; /* about refused peers */
 };

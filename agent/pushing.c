@@ -73,14 +73,15 @@ static void on_user(void *context, const struct nss_answer *answer) {
 }
 
 static enum refusal ask_user(struct connection *connection, struct waiting *waiting, struct refused *ret_why) {
-        struct agent *agent = connection->listener->agent;
+        struct listener *listener = connection->listener;
         char **groups = NULL;
         size_t n_groups;
         int r;
 
-        r = policy_groups(agent->config, &groups, &n_groups);
+        r = policy_groups(listener->agent->config, &groups, &n_groups);
         if (r >= 0)
-                r = nss_lookup(agent->nss, waiting->push.user, groups, n_groups, on_user, waiting, &connection->lookup);
+                r = nss_lookup(listener->nss, waiting->push.user, groups, n_groups, on_user, waiting,
+                               &connection->lookup);
         free(groups);
         return r < 0 ? refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service could not be asked: %s.",
                               strerror(-r))
