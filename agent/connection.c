@@ -135,7 +135,8 @@ static void on_message(struct connection *connection, const char *message, size_
                 methods_call(connection);
                 return;
         }
-        audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
+        if (listener_may_note(connection->listener))
+                audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
         if (connection->listener->channel != CHANNEL_RELAY)
                 connection->closing = true;
 }
@@ -145,7 +146,8 @@ static void on_too_long(struct connection *connection) {
 
         agent_stay(connection->listener->agent);
         (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
-        audit_refused("A message", &why, "", "", "");
+        if (listener_may_note(connection->listener))
+                audit_refused("A message", &why, "", "", "");
         connection->busy = true;
         connection_refuse(connection, &why);
         if (connection->listener->channel != CHANNEL_RELAY)

@@ -91,15 +91,15 @@ static const char *channel_name(enum channel channel) {
         return "?";
 }
 
-/* Ten notes, then one a second: a flood of strangers must not become a flood in the journal. */
-static void note_stranger(struct listener *listener, const struct peer *peer) {
-        uint64_t now_usec;
+bool listener_may_note(struct listener *listener) {
+        return rate_take(&listener->notes, instant_now().boot_ns, 1, 10) == 0;
+}
 
-        if (sd_event_now(listener->agent->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
-            rate_take(&listener->notes, (int64_t)now_usec * 1000, 1, 10) > 0)
-                return;
-        audit_note(LOG_NOTICE, "%s %" PRIu32 " may not use the %s socket; the connection was closed",
-                   listener->channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id, channel_name(listener->channel));
+static void note_stranger(struct listener *listener, const struct peer *peer) {
+        if (listener_may_note(listener))
+                audit_note(LOG_NOTICE, "%s %" PRIu32 " may not use the %s socket; the connection was closed",
+                           listener->channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id,
+                           channel_name(listener->channel));
 }
 
 /* Gives whoever came last a place, or lets him wait for one. */

@@ -10,6 +10,7 @@
 #ifndef EXC_LISTENER_H
 #define EXC_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/agent.h"
@@ -36,7 +37,7 @@ struct listener {
         struct peer next_peer;
         struct nss *nss;
         struct rate pushes;
-        struct rate notes; /* about refused peers */
+        struct rate notes;
 };
 
 struct listeners {
@@ -50,6 +51,12 @@ struct listeners {
  */
 int listeners_start(struct listeners *listeners, struct agent *agent);
 void listeners_stop(struct listeners *listeners);
+
+/*
+ * Whether the journal is to be told of what a peer can do as often as it likes: ten times, then once a second. A flood
+ * from a stranger must not become a flood in the journal.
+ */
+bool listener_may_note(struct listener *listener);
 
 /* A connection has been closed, and its place is free. */
 void listener_forget(struct listener *listener, const struct connection *connection);

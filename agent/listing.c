@@ -95,22 +95,3 @@ void list_keys(struct connection *connection) {
                 (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "The store could not be read: %s.", strerror(-r));
         connection_refuse(connection, &why);
 }
-
-static int count_live(void *context, const struct store_place *place) {
-        struct listing *listing = context;
-        struct grant grant;
-        int taken;
-
-        listing->size += selection_read_live(&listing->selection, place, &grant, &taken);
-        return 0;
-}
-
-size_t list_count(struct agent *agent) {
-        struct listing listing = {.size = 0};
-        char why[256];
-
-        if (agent_open_store(agent, why) < 0)
-                return 0;
-        select_keys(&listing.selection, &agent->store, NULL, NULL);
-        return selection_walk(&listing.selection, count_live, &listing) < 0 ? 0 : listing.size;
-}

@@ -3,15 +3,9 @@
 #ifndef EXC_LISTING_H
 #define EXC_LISTING_H
 
-#include <stddef.h>
-
-#include "agent/agent.h"
 #include "agent/connection.h"
 
 /* List. */
 void list_keys(struct connection *connection);
-
-/* How many rows it would have. */
-size_t list_count(struct agent *agent);
 
 #endif

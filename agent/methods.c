@@ -86,7 +86,8 @@ static void refuse_untrusted(struct connection *connection) {
         struct refused why;
 
         (void)refuse(&why, REFUSAL_UNTRUSTED, "This guest has no trusted key, so no signature can be accepted.");
-        audit_refused(strrchr(connection->call.method, '.') + 1, &why, "", "", "");
+        if (listener_may_note(connection->listener))
+                audit_refused(strrchr(connection->call.method, '.') + 1, &why, "", "", "");
         connection_refuse(connection, &why);
 }
 
@@ -100,7 +101,7 @@ static void status(struct connection *connection) {
         connection_reply(connection,
                          json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
                                    "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors", 0,
-                                   "keys", (json_int_t)list_count(agent), "clock", clock_state(), "sshd",
+                                   "keys", (json_int_t)agent->live, "clock", clock_state(), "sshd",
                                    access(SSHD_DROP_IN, F_OK) == 0 ? "enabled" : "disabled"));
 }
 
@@ -140,7 +141,8 @@ void methods_call(struct connection *connection) {
         if (method->local && connection->listener->channel != CHANNEL_ADMIN) {
                 (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s is for the administration socket.",
                              strrchr(method->name, '.') + 1);
-                audit_refused(strrchr(method->name, '.') + 1, &why, "", "", "");
+                if (listener_may_note(connection->listener))
+                        audit_refused(strrchr(method->name, '.') + 1, &why, "", "", "");
                 connection_refuse(connection, &why);
                 return;
         }

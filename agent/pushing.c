@@ -18,7 +18,8 @@ struct waiting {
 };
 
 static void refuse_push(struct connection *connection, const struct push *push, const struct refused *why) {
-        audit_refused("PushLocal", why, push->user, push->principal, push->request_id);
+        if (why->why != REFUSAL_RATE_LIMITED || listener_may_note(connection->listener))
+                audit_refused("PushLocal", why, push->user, push->principal, push->request_id);
         connection_refuse(connection, why);
 }
 

@@ -20,15 +20,14 @@ static int revoke_one(void *context, const struct store_place *place) {
         struct revocation *revocation = context;
         const struct store *store = revocation->selection.store;
         struct grant grant;
-        bool live;
-        int r;
+        bool whole, live;
+        int r = 0;
 
-        r = store_read(store, place, &grant);
-        if (r == 0 && revocation->selection.user && strcmp(grant.user, revocation->selection.user) != 0)
+        whole = store_read(store, place, &grant) == 0;
+        if (whole && revocation->selection.user && strcmp(grant.user, revocation->selection.user) != 0)
                 return 0;
         /* Its claim file is not asked for: it may have gone with another key of the same grant. */
-        live = r == 0 && lifetime_left_ns(&grant.life, &revocation->selection.now) > 0;
-        r = 0;
+        live = whole && lifetime_left_ns(&grant.life, &revocation->selection.now) > 0;
         /* A whole grant ends with its claim file, whatever becomes of the rest. One key of several does not end the others. */
         if (!revocation->selection.fingerprint)
                 r = store_remove_claim(store, place);
