@@ -22,14 +22,16 @@
 
 /*
  * sshd runs a command only if nobody but root can change it (safe_path() in its misc.c). It looks at our path, not at
- * what stands behind "--", so the same look is taken here.
+ * what stands behind "--", so the same look is taken here. `ret_path` is what was looked at, and so what is to be run: a
+ * symlink could point elsewhere by then.
  */
-static bool only_root_writes(const char *command) {
+static bool only_root_writes(const char *command, char ret_path[static PATH_MAX]) {
         char path[PATH_MAX];
         struct stat st;
 
         if (command[0] != '/' || !realpath(command, path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
                 return false;
+        memcpy(ret_path, path, sizeof(path));
         for (;;) {
                 char *slash = strrchr(path, '/');
 
@@ -44,9 +46,10 @@ static bool only_root_writes(const char *command) {
 }
 
 _Noreturn void chain_other(const struct arguments *asked) {
+        char path[PATH_MAX];
         int r;
 
-        if (!only_root_writes(asked->chain[0])) {
+        if (!only_root_writes(asked->chain[0], path)) {
                 (void)dprintf(
                         STDERR_FILENO,
                         "exc-authorized-keys: %s is not run: it must be an absolute path to a file that only root can "
@@ -63,7 +66,7 @@ _Noreturn void chain_other(const struct arguments *asked) {
                         asked->chain[0], asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
-        (void)execv(asked->chain[0], asked->chain);
+        (void)execv(path, asked->chain);
         (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s cannot be run: %s\n", asked->chain[0], strerror(errno));
         _exit(127);
 }

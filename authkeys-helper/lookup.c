@@ -172,7 +172,10 @@ static size_t append_source(const struct grant *grant, char *line, size_t used) 
         return append(line, used, grant->n_sources > 0 ? "\"," : "");
 }
 
-/* sshd still takes a key within the very second that is named (auth.c, auth_authorise_keyopts), so the last whole one is. */
+/*
+ * sshd takes a key to the end of the second that is named (auth_authorise_keyopts() in its auth.c), so this can be up to a
+ * second late. It is the second lock on the door: the first is lifetime_left_ns(), to the nanosecond.
+ */
 static size_t append_expiry(int64_t wall_ns, int64_t left_ns, char *line, size_t used) {
         int64_t end_ns;
         char text[64];

@@ -115,7 +115,8 @@ int store_remove_claim(const struct store *store, const struct store_place *plac
 
 /*
  * Removes what a kill in the middle can leave: keys without a claim file, claim files without a key, empty folders.
- * Not to be called while a push is being stored.
+ * Not to be called while a push is being stored. What cannot be removed does not stop it; the first such error is the
+ * result.
  */
 int store_tidy(const struct store *store);
 

@@ -170,14 +170,12 @@ static void a_runtime_folder_is_an_absolute_path(void **state) {
 
 /* sshd hands over whatever login name the name service knows. */
 static void no_login_name_is_taken_for_an_option(void **state) {
-        static const char *const names[] = {"-x", "--help", "--version", "--expiry-time",
-                                      "--runtime-dir", "-"};
+        static const char *const names[] = {"-x", "--help", "--version", "--expiry-time", "--runtime-dir", "-"};
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 assert_wrong(names[i], FP, TYPE, KEY);
-                assert_wrong("--expiry-time", "--chain-user", "svc", names[i], FP, TYPE, KEY, "--",
-                             "/bin/other", "x");
+                assert_wrong("--expiry-time", "--chain-user", "svc", names[i], FP, TYPE, KEY, "--", "/bin/other", "x");
                 assert_string_equal(asked.chain[0], "/bin/other");
                 assert_string_equal(asked.chain_user, "svc");
         }
@@ -192,9 +190,9 @@ static void help_and_version_stand_alone(void **state) {
 
 static void everything_behind_two_dashes_is_the_other_command(void **state) {
         (void)state;
-        assert_int_equal(parse("--chain-user", "svc", "ada", FP, "--", "/bin/other", "--help", "--",
-                               "--chain-user", "root"),
-                         ARGUMENTS_RUN);
+        assert_int_equal(
+                parse("--chain-user", "svc", "ada", FP, "--", "/bin/other", "--help", "--", "--chain-user", "root"),
+                ARGUMENTS_RUN);
         assert_string_equal(asked.chain_user, "svc");
         assert_string_equal(asked.user, "ada");
         assert_string_equal(asked.chain[0], "/bin/other");

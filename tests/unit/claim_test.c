@@ -264,7 +264,7 @@ static void of_two_that_race_for_one_place_exactly_one_gets_it(void **state) {
         (void)state;
         memset(shared, 0, sizeof(*shared));
         for (unsigned i = 0; i < 2; i++) {
-                children[i] = fork();
+                children[i] = scratch_fork();
                 if (children[i] == 0) {
                         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                         race(i);
@@ -294,7 +294,7 @@ static int in_child(int (*body)(void)) {
         int status;
 
         memset(shared, 0, sizeof(*shared));
-        child = fork();
+        child = scratch_fork();
         if (child == 0) {
                 shared->result[0] = body();
                 scratch_exit(EXIT_SUCCESS);
@@ -362,7 +362,7 @@ static int first_of_namespace(int (*body)(void)) {
 
         if (unshare(CLONE_NEWPID) < 0)
                 return -errno;
-        child = fork();
+        child = scratch_fork();
         if (child == 0) {
                 shared->result[1] = body();
                 scratch_exit(EXIT_SUCCESS);
@@ -380,12 +380,12 @@ static void a_parent_outside_of_the_namespace_is_none(void **state) {
 }
 
 static int orphan(void) {
-        pid_t parent = fork();
+        pid_t parent = scratch_fork();
 
         if (parent == 0) {
                 pid_t self = getpid();
 
-                if (fork() == 0) {
+                if (scratch_fork() == 0) {
                         while (getppid() == self)
                                 (void)sched_yield();
                         shared->result[0] = look_at_parent();

@@ -114,11 +114,11 @@ static void a_claim_is_told_with_all_that_joins_it_to_sshds_own_line(void **stat
         (void)state;
         prepare();
         assert_string_equal(errors_of(send_claimed), "");
-        assert_event((const char *const[]){
-                "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", "ops",
-                "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
-                "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]", "PRIORITY", "6",
-                "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+        assert_event((const char *const[]){"EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711",
+                                           "EXC_PRINCIPAL", "ops", "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID",
+                                           "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                                           "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]",
+                                           "PRIORITY", "6", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
 static void a_key_that_is_used_up_is_told_so(void **state) {
@@ -135,8 +135,8 @@ static void a_key_that_is_used_up_is_told_so(void **state) {
 static void a_failure_names_the_user_and_the_reason(void **state) {
         (void)state;
         assert_string_equal(errors_of(send_failure), "");
-        assert_event((const char *const[]){"EXC_USER", "ada", "MESSAGE_ID", "eac16b8bffdfbe8db6e10b6f640940d5", "MESSAGE",
-                                           "this does not work: 17", "PRIORITY", "4", "SYSLOG_IDENTIFIER",
+        assert_event((const char *const[]){"EXC_USER", "ada", "MESSAGE_ID", "eac16b8bffdfbe8db6e10b6f640940d5",
+                                           "MESSAGE", "this does not work: 17", "PRIORITY", "4", "SYSLOG_IDENTIFIER",
                                            "exc-authorized-keys", NULL});
 }
 
@@ -146,11 +146,10 @@ static void what_the_push_did_not_name_is_no_field(void **state) {
         grant.principal[0] = '\0';
         grant.request_id[0] = '\0';
         send_claimed();
-        assert_event((const char *const[]){
-                "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "MESSAGE_ID",
-                "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
-                "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]", "PRIORITY", "6",
-                "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
+        assert_event((const char *const[]){"EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711",
+                                           "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                                           "Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]",
+                                           "PRIORITY", "6", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
 static void no_value_can_add_a_field(void **state) {
@@ -162,8 +161,8 @@ static void no_value_can_add_a_field(void **state) {
         (void)snprintf(grant.principal, sizeof(grant.principal), "%s", evil);
         send_claimed();
         assert_event((const char *const[]){
-                "EXC_USER", "a\nEXC_USER=root", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", evil,
-                "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
+                "EXC_USER", "a\nEXC_USER=root", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL",
+                evil, "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "1281102fdec785c67f97d2aedf0d9e34", "MESSAGE",
                 "Key " FINGERPRINT " of a\nEXC_USER=root given to the SSH connection of sshd[4711]", "PRIORITY", "6",
                 "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }

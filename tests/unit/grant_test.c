@@ -153,8 +153,7 @@ static void the_file_is_laid_out_as_the_header_says(void **state) {
         uint8_t raw[GRANT_FILE_MAX], expected[GRANT_FILE_MAX];
         size_t used = 0, length = encode(&grant, raw);
 
-#define PUT(text)                                                                                                      \
-        (memcpy(expected + used, text, sizeof(text) - 1), used += sizeof(text) - 1)
+#define PUT(text) (memcpy(expected + used, text, sizeof(text) - 1), used += sizeof(text) - 1)
         (void)state;
         PUT("EXCGRNT1");
         PUT("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\x7f\xff\xff\xff\xff\xff\xff\xff");
@@ -275,8 +274,8 @@ static void flags_and_connections_out_of_range_are_refused(void **state) {
 }
 
 /* A grant whose texts are given as bytes, so that they can be what grant_encode() would never write. */
-static size_t with_texts(const char *user, size_t n_user, const char *principal, size_t n_principal, const char *request,
-                         size_t n_request, uint8_t raw[static GRANT_FILE_MAX]) {
+static size_t with_texts(const char *user, size_t n_user, const char *principal, size_t n_principal,
+                         const char *request, size_t n_request, uint8_t raw[static GRANT_FILE_MAX]) {
         static const uint8_t times[32];
         struct writer to = {.data = raw, .size = GRANT_FILE_MAX};
 

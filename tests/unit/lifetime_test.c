@@ -160,7 +160,8 @@ static int64_t model(const struct lifetime *life, const struct instant *now) {
         wide wall_left = (wide)life->wall_end_ns - now->wall_ns;
         bool has_wall_end = life->wall_end_ns != INT64_MAX;
 
-        if (boot < 0 || !fits(boot) || !fits(wall) || !fits(drift) || !fits(boot_left) || (has_wall_end && !fits(wall_left)))
+        if (boot < 0 || !fits(boot) || !fits(wall) || !fits(drift) || !fits(boot_left) ||
+            (has_wall_end && !fits(wall_left)))
                 return 0;
         if (life->synchronized && (drift < 0 ? -drift : drift) > 2 * NS_PER_S)
                 return 0;
@@ -178,7 +179,8 @@ static uint64_t next_random(uint64_t *seed) {
 
 /* Near `base` mostly, and to the nanosecond near the edges. */
 static int64_t near(uint64_t *seed, int64_t base) {
-        static const int64_t steps[] = {0, 2 * NS_PER_S, -2 * NS_PER_S, NS_PER_S, 60 * NS_PER_S, 61 * NS_PER_S, 30 * NS_PER_S};
+        static const int64_t steps[] = {
+                0, 2 * NS_PER_S, -2 * NS_PER_S, NS_PER_S, 60 * NS_PER_S, 61 * NS_PER_S, 30 * NS_PER_S};
         uint64_t pick = next_random(seed);
 
         if (pick % 64 == 0)

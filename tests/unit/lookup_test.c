@@ -415,7 +415,7 @@ static void a_key_that_is_exchanged_meanwhile_is_not_given_out(void **state) {
         fd = open(claim_path("ada", '2'), O_RDWR | O_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(fcntl(fd, F_OFD_SETLKW, &lock), 0);
-        child = fork();
+        child = scratch_fork();
         if (child == 0) {
                 (void)close(fd);
                 (void)find("ada", 'A', &first);
@@ -447,7 +447,7 @@ static struct grant line_grant(void) {
         return grant;
 }
 
-static const struct instant line_now = {1000 * NS_PER_S, WALL_S * NS_PER_S};
+static const struct instant line_now = {1000 * NS_PER_S, WALL_S *NS_PER_S};
 
 #define KEY_TEXT "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB\n"
 

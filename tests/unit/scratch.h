@@ -37,14 +37,28 @@ static inline void scratch_become(uid_t id) {
         (void)prctl(PR_SET_DUMPABLE, 1);
 }
 
-/* gcc's: writes the counters of a build with --coverage. */
-extern void __gcov_dump(void) __attribute__((weak));
+/* Nothing that was printed and not yet written is then written twice. */
+static inline pid_t scratch_fork(void) {
+        (void)fflush(NULL);
+        return fork();
+}
 
-/* How a child ends: nothing that its parent set up runs at its exit, but what it executed is counted. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SCRATCH_SANITIZED
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SCRATCH_SANITIZED
+#endif
+
+/* How a child ends: what it executed is counted. The leak sanitizer cannot look at a child with namespaces of its own. */
 _Noreturn static inline void scratch_exit(int status) {
-        if (__gcov_dump)
-                __gcov_dump();
+#ifdef SCRATCH_SANITIZED
         _exit(status);
+#else
+        exit(status);
+#endif
 }
 
 static inline void scratch_mount_namespace(void) {

@@ -156,7 +156,8 @@ static unsigned open_descriptors(void) {
 
 /* Opening: each wrong thing. */
 
-static void assert_not_opened(const char *path, enum store_side side, int expected, const char *named, const char *reason) {
+static void assert_not_opened(const char *path, enum store_side side, int expected, const char *named,
+                              const char *reason) {
         struct store other = {.keys_fd = 71, .claims_fd = 72, .state_fd = 73, .owner = 74};
         unsigned before = open_descriptors();
         char why[256] = "";
@@ -326,7 +327,8 @@ static void each_folder_must_be_what_the_table_says(void **state) {
                 if (strcmp(name, "claims") == 0)
                         assert_not_opened(root, STORE_HELPER, -EPERM, path, "belongs to user id 60003, not to 60001");
                 if (strcmp(name, "keys") == 0)
-                        assert_not_opened(root, STORE_HELPER, -EPERM, below("claims"), "belongs to user id 60001, not to 60003");
+                        assert_not_opened(root, STORE_HELPER, -EPERM, below("claims"),
+                                          "belongs to user id 60001, not to 60003");
                 assert_int_equal(chown(path, SCRATCH_AGENT, helper_needs_it ? SCRATCH_HELPER : SCRATCH_AGENT), 0);
                 assert_int_equal(chmod(path, folders[i].mode), 0);
 
@@ -494,10 +496,16 @@ static void a_fingerprint_becomes_a_file_name_and_comes_back(void **state) {
 static void what_is_no_sha256_fingerprint_has_no_file_name(void **state) {
         static const char good[] = "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56";
         static const char *const wrong[] = {
-                "", "SHA256:", "SHA256", "MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
-                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56", "sha256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56",
-                "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/5", "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/567",
-                "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56=", "SHA512:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56",
+                "",
+                "SHA256:",
+                "SHA256",
+                "MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56",
+                "sha256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56",
+                "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/5",
+                "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/567",
+                "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56=",
+                "SHA512:abcdefghijklmnopqrstuvwxyzABCDEFGHIJK01+/56",
         };
         char name[STORE_FINGERPRINT_NAME_MAX] = "before";
 
@@ -508,7 +516,8 @@ static void what_is_no_sha256_fingerprint_has_no_file_name(void **state) {
                 if (store_fingerprint_name(wrong[i], name))
                         fail_msg("\"%s\" is taken", wrong[i]);
         for (unsigned c = 1; c < 256; c++) {
-                bool base64 = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+                bool base64 = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+                              c == '/';
                 char text[sizeof(good)], other[STORE_FINGERPRINT_NAME_MAX];
 
                 memcpy(text, good, sizeof(text));
@@ -1328,7 +1337,8 @@ static void nothing_is_removed_through_a_symlink(void **state) {
 }
 
 static void a_damaged_key_is_removed_like_any_other(void **state) {
-        static const enum kind kinds[] = {KIND_SYMLINK, KIND_FIFO, KIND_SOCKET, KIND_DEVICE, KIND_HARD_LINK, KIND_MODE_NONE, KIND_OWNER};
+        static const enum kind kinds[] = {KIND_SYMLINK,   KIND_FIFO,      KIND_SOCKET, KIND_DEVICE,
+                                          KIND_HARD_LINK, KIND_MODE_NONE, KIND_OWNER};
         struct store_place place = place_of("ada", 'A', '1');
 
         (void)state;

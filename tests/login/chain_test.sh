@@ -1,0 +1,142 @@
+# shellcheck shell=bash disable=SC2154,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# Another AuthorizedKeysCommand behind ours.
+
+# _chain USER BODY: an sshd that runs the helper as root, with a shell script of that body behind it that runs as USER.
+# Alice has the key `ours` in the store and `theirs` by the script, which writes down as whom it ran.
+_chain() {
+    new_key ours
+    new_key theirs
+    push alice ours --connections 0
+    install -m 0666 /dev/null ran_as
+    printf '#!/bin/sh\nran_as=%s/ran_as key=%s/theirs.pub\nid -un >>$ran_as\n%s\n' "$PWD" "$PWD" "$2" >other
+    chmod 0755 other
+    start_sshd "AuthorizedKeysCommand $helper --chain-user $1 %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+}
+
+_both_keys_work_with_the_other_command_as() {
+    _chain "$1" '[ "$1" = alice ] && cat $key'
+    lets_in alice ours
+    fails test -s ran_as
+    lets_in alice theirs
+    same "$1" "$(sort -u ran_as)"
+}
+
+both_keys_work_with_the_other_command_as_root() {
+    _both_keys_work_with_the_other_command_as root
+}
+
+both_keys_work_with_the_other_command_as_nobody() {
+    _both_keys_work_with_the_other_command_as nobody
+}
+
+both_keys_work_with_the_other_command_as_the_helper_s_user() {
+    _both_keys_work_with_the_other_command_as exc-authorized-keys
+}
+
+both_keys_work_when_sshd_runs_us_as_the_helper_s_user() {
+    _chain exc-authorized-keys 'cat $key'
+    start_sshd "AuthorizedKeysCommand $helper %u %f %t %k -- $PWD/other %u"
+    lets_in alice ours
+    lets_in alice theirs
+    same exc-authorized-keys "$(sort -u ran_as)"
+}
+
+a_key_of_ours_still_opens_one_connection() {
+    _chain nobody 'cat $key'
+    new_key k
+    push alice k
+    lets_in alice k
+    refuses alice k
+}
+
+ours_works_when_the_other_command_fails() {
+    _chain nobody 'cat $key; exit 1'
+    lets_in alice ours
+    refuses alice theirs
+}
+
+ours_works_when_the_other_command_is_killed() {
+    _chain nobody 'kill -9 $$'
+    lets_in alice ours
+    refuses alice theirs
+}
+
+ours_works_when_the_other_command_hangs_up_early() {
+    _chain nobody 'exec >&-'
+    lets_in alice ours
+    refuses alice theirs
+}
+
+ours_works_when_the_other_command_is_not_there() {
+    _chain nobody ''
+    rm other
+    lets_in alice ours
+    refuses alice theirs
+}
+
+a_command_that_others_can_write_is_not_run() {
+    _chain nobody 'cat $key'
+    chmod 0757 other
+    lets_in alice ours
+    refuses alice theirs
+    fails test -s ran_as
+}
+
+a_command_in_a_folder_of_somebody_else_is_not_run() {
+    _chain nobody 'cat $key'
+    chown bob .
+    lets_in alice ours
+    refuses alice theirs
+    chown root .
+    lets_in alice theirs
+}
+
+the_other_command_may_take_longer_than_we_may() {
+    _chain nobody 'sleep 3; cat $key'
+    lets_in alice ours
+    lets_in alice theirs
+}
+
+the_other_command_may_print_a_megabyte() {
+    _chain nobody 'yes "# not a key" | head -c 1048576; echo; cat $key'
+    lets_in alice ours
+    lets_in alice theirs
+}
+
+the_other_command_finds_everything_as_sshd_would_give_it() {
+    _chain nobody '{ grep ^Sig[BI] /proc/self/status; ls /proc/self/fd; id; pwd; umask; env; } >>$ran_as; cat $key'
+    lets_in alice theirs
+    cp ran_as through_us
+    : >ran_as
+    start_sshd "AuthorizedKeysCommand $PWD/other %u" 'AuthorizedKeysCommandUser nobody'
+    lets_in alice theirs
+    grep SigIgn ran_as
+    same "$(sort ran_as)" "$(sort through_us)"
+}
+
+the_other_command_works_while_our_store_is_gone() {
+    _chain nobody 'cat $key'
+    start_sshd 'AuthorizedKeysCommandUser root' \
+        "AuthorizedKeysCommand $helper --runtime-dir $PWD/none --chain-user nobody %u %f %t %k -- $PWD/other %u"
+    refuses alice ours
+    lets_in alice theirs
+}
+
+the_other_command_works_while_our_options_are_wrong() {
+    _chain nobody 'cat $key'
+    start_sshd "AuthorizedKeysCommand $helper --not-an-option %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser nobody'
+    refuses alice ours
+    lets_in alice theirs
+}
+
+the_other_command_is_not_run_as_root_when_its_user_is_unknown() {
+    _chain nobody 'cat $key'
+    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody-of-that-name %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    lets_in alice ours
+    refuses alice theirs
+    fails test -s ran_as
+}

@@ -1,0 +1,138 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+# How many connections a key opens.
+
+a_second_connection_is_refused() {
+    new_key k
+    push alice k
+    lets_in alice k
+    refuses alice k
+}
+
+two_sessions_over_one_connection_both_get_in() {
+    new_key k
+    push alice k
+    ssh_in alice k -M -S "$PWD/master" -f -N
+    lets_in alice none -S "$PWD/master"
+    lets_in alice none -S "$PWD/master"
+    refuses alice k
+    ssh_in alice none -S "$PWD/master" -O exit
+}
+
+_tries() {
+    if ssh_in alice k true 2>>refusals; then echo in >>in; fi
+}
+
+# Six clients at once, of which one is to get in.
+_race() {
+    local number clients=()
+    rm -f in refusals
+    for number in 1 2 3 4 5 6; do
+        _tries &
+        clients[number]=$!
+    done
+    wait "${clients[@]}"
+    same in "$(<in)"
+    same 5 "$(grep -c 'Permission denied (publickey)' refusals)"
+}
+
+of_six_connections_that_race_for_one_key_exactly_one_gets_in() {
+    local round
+    for ((round = 0; round < 50; round++)); do
+        admin revoke --user alice
+        new_key k
+        push alice k
+        _race
+    done
+}
+
+# Between seeing that the place is free and taking it lie 200 ms. ssh signs at once when it has the public key nowhere:
+# so sshd asks once for each connection, and nothing would show afterwards who was second.
+of_six_connections_that_see_the_place_free_exactly_one_gets_in() {
+    start_sshd "AuthorizedKeysCommand $preloaded TEST_WRITE_DELAY=200000 $helper %u %f %t %k"
+    ssh-keygen -q -t rsa -m PEM -N '' -C '' -f k
+    push alice k
+    rm k.pub
+    _race
+}
+
+a_key_for_three_connections_opens_three() {
+    new_key k
+    push alice k --connections 3
+    lets_in alice k
+    lets_in alice k
+    lets_in alice k
+    refuses alice k
+}
+
+a_key_for_any_number_of_connections_opens_each() {
+    local number
+    new_key k
+    push alice k --connections 0
+    for number in 1 2 3 4 5 6; do lets_in alice k; done
+}
+
+the_same_key_pushed_twice_opens_two_connections() {
+    new_key k
+    push alice k
+    push alice k
+    lets_in alice k
+    lets_in alice k
+    refuses alice k
+}
+
+# _asks NAME: a client that has asked about the key k and signs when NAME.go is there. What it gets is in NAME.out.
+_asks() {
+    /usr/bin/python3 "$here/slow_agent.py" "$PWD/$1" k &
+    wait_for test -S "$1"
+    ssh_in alice none -o IdentitiesOnly=no -o "IdentityAgent=$PWD/$1" id -un >"$1.out" 2>&1 &
+    client=$!
+    wait_for test -e "$1.asked"
+}
+
+each_connection_keeps_its_place_between_question_and_signature() {
+    local first second
+    new_key k
+    push alice k
+    push alice k
+    _asks first
+    first=$client
+    _asks second
+    second=$client
+    refuses alice k
+    touch second.go
+    wait "$second"
+    same alice "$(<second.out)"
+    touch first.go
+    wait "$first"
+    same alice "$(<first.out)"
+    refuses alice k
+}
+
+a_key_that_was_asked_about_and_never_signed_for_stays_taken() {
+    new_key k
+    push alice k
+    _asks first
+    kill "$client"
+    refuses alice k
+}
+
+a_key_revoked_between_question_and_signature_is_refused() {
+    new_key k
+    push alice k
+    _asks first
+    admin revoke --fingerprint "$(fingerprint k)"
+    touch first.go
+    fails wait "$client"
+    grep -q 'Permission denied (publickey)' first.out
+}
+
+a_key_that_expires_between_question_and_signature_is_refused() {
+    new_key k
+    push alice k --ttl 3
+    _asks first
+    sleep 3
+    touch first.go
+    fails wait "$client"
+    grep -q 'Permission denied (publickey)' first.out
+}

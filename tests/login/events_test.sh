@@ -1,0 +1,68 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+# What the helper tells the journal.
+
+# In the place of the journal and of syslog: what they would get is in the file `journal`, a line each. The sshd writes
+# there as well, which makes it name its process.
+_journal() {
+    mkdir -p /run/systemd/journal
+    /usr/bin/python3 "$here/journal.py" journal /run/systemd/journal/socket /dev/log &
+    wait_for test -S /dev/log
+    sshd_logs_to='' start_sshd
+    new_key k
+}
+
+# _event WORD...: waits for a message with all of them, and prints the last.
+_event() {
+    wait_for _event_now "$@"
+}
+
+_event_now() {
+    local lines word
+    lines=$(<journal)
+    for word; do lines=$(grep -F -- "$word" <<<"$lines") || return 1; done
+    tail -n 1 <<<"$lines"
+}
+
+_field() {
+    sed -n "s/.*[|]$1=\([^|]*\)[|].*/\1/p" <<<"$2"
+}
+
+claimed=1281102fdec785c67f97d2aedf0d9e34
+no_place=9efc753be9e68f245e0bb5794c2e22a4
+
+the_event_of_a_login_joins_to_what_sshd_logs() {
+    local event accepted='sshd[a-z-]*\[([0-9]+)\].*Accepted publickey for alice .* (SHA256:[^ ]*)$'
+    _journal
+    push alice k --principal dana@example.org --request-id r-42
+    lets_in alice k
+    event=$(_event $claimed "$(fingerprint k)")
+    same alice "$(_field EXC_USER "$event")"
+    same dana@example.org "$(_field EXC_PRINCIPAL "$event")"
+    same r-42 "$(_field EXC_REQUEST_ID "$event")"
+    [[ $(_event 'Accepted publickey for alice') =~ $accepted ]]
+    same "${BASH_REMATCH[1]}" "$(_field EXC_SSHD_PID "$event")"
+    same "${BASH_REMATCH[2]}" "$(_field EXC_FINGERPRINT "$event")"
+}
+
+a_login_is_one_event_and_a_connection_too_many_another() {
+    local event
+    _journal
+    push alice k
+    lets_in alice k
+    refuses alice k
+    event=$(_event $no_place "$(fingerprint k)")
+    same alice "$(_field EXC_USER "$event")"
+    same 1 "$(grep -cF $claimed journal)"
+}
+
+no_event_holds_key_material() {
+    local blob
+    _journal
+    push alice k
+    lets_in alice k
+    refuses alice k
+    _event $no_place "$(fingerprint k)"
+    read -r _ blob _ <k.pub
+    fails grep -F "$blob" journal
+}

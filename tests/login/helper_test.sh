@@ -1,0 +1,101 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+# The helper without sshd: silence and success, whatever is wrong.
+
+_as() {
+    setpriv --reuid="$1" --regid="$1" --clear-groups "${@:2}"
+}
+
+# _answers EXPECTED ARGUMENT...: run as sshd runs it, with success.
+_answers() {
+    local found
+    found=$(_as exc-authorized-keys "$helper" "${@:2}")
+    same "$1" "$found"
+}
+
+_silent() {
+    _answers '' "$@"
+}
+
+# The four arguments that sshd gives for alice's key k, after it was pushed.
+_asked() {
+    new_key k
+    push alice k "$@"
+    read -r type blob _ <k.pub
+    asked=(alice "$(fingerprint k)" "$type" "$blob")
+}
+
+it_gives_the_key_that_is_asked_for() {
+    _asked
+    _answers "$type $blob" "${asked[@]}"
+}
+
+it_finds_the_key_when_sshd_s_fingerprint_is_no_sha256() {
+    _asked
+    _answers "$type $blob" alice MD5:00 "$type" "$blob"
+}
+
+it_is_silent_about_other_keys_and_users() {
+    _asked --connections 0
+    _silent bob "${asked[@]:1}"
+    _silent nobody-of-that-name "${asked[@]:1}"
+    _silent '' "${asked[@]:1}"
+    _silent ../keys/alice "${asked[@]:1}"
+    _silent $'alice\n' "${asked[@]:1}"
+    _silent alice "${asked[1]}" ssh-rsa "$blob"
+    _silent alice "${asked[1]}" "$type" "${blob:0:-4}AAAA"
+    _silent alice "${asked[1]}" "$type" 'not base64'
+    _silent alice "${asked[1]}" "$type" ''
+    _silent alice "${asked[1]}" '' "$(head -c 100000 /dev/zero | tr '\0' A)"
+    _silent alice SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA "$type" "$blob"
+}
+
+it_is_silent_about_wrong_arguments() {
+    _asked --connections 0
+    _silent
+    _silent "${asked[@]}" more
+    _silent "${asked[@]:0:3}"
+    _silent --no-such-option "${asked[@]}"
+    _silent --runtime-dir
+    _silent --chain-user nobody "${asked[@]}"
+    _silent "${asked[@]}" --
+}
+
+it_is_silent_without_a_store() {
+    _asked --connections 0
+    mkdir -m 0755 empty
+    _silent --runtime-dir /nonexistent "${asked[@]}"
+    _silent --runtime-dir "$PWD/empty" "${asked[@]}"
+    _silent --runtime-dir /proc "${asked[@]}"
+    _silent --runtime-dir "$PWD/k" "${asked[@]}"
+}
+
+it_is_silent_as_a_user_who_may_not_read_the_store() {
+    _asked --connections 0
+    _as bob "$helper" "${asked[@]}" >found
+    fails test -s found
+}
+
+it_succeeds_when_nobody_reads() {
+    _asked --connections 0
+    _as exc-authorized-keys "$helper" "${asked[@]}" >&-
+    _as exc-authorized-keys "$helper" "${asked[@]}" >/dev/full
+    _as exc-authorized-keys "$helper" alice >/dev/full
+}
+
+it_becomes_its_own_user_when_it_is_run_as_root() {
+    _asked
+    "$helper" "${asked[@]}" >found
+    same "$type $blob" "$(<found)"
+}
+
+it_lists_a_user_s_keys_and_takes_no_place() {
+    _asked
+    _as exc-authorized-keys "$helper" alice | grep -F "$type $blob"
+    _as exc-authorized-keys "$helper" alice | grep -F "$type $blob"
+    lets_in alice k
+}
+
+its_own_user_cannot_read_the_program() {
+    fails _as exc-authorized-keys cat "$helper"
+}

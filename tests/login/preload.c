@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tests change of the world that a program sees. Preloaded, by NAME=VALUE of the environment:
+ *   TEST_CLOCK        what the kernel says of the wall clock: synchronised or unsynchronised
+ *   TEST_WALL_STEP    seconds that CLOCK_REALTIME is ahead
+ *   TEST_WRITE_DELAY  microseconds that pwrite(2) takes
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <unistd.h>
+
+int adjtimex(struct timex *t) {
+        const char *clock = getenv("TEST_CLOCK");
+        long state = syscall(SYS_adjtimex, t);
+
+        if (state < 0 || !clock)
+                return (int)state;
+        t->maxerror = 1000;
+        if (strcmp(clock, "synchronised") == 0) {
+                t->status &= ~STA_UNSYNC;
+                return TIME_OK;
+        }
+        t->status |= STA_UNSYNC;
+        return TIME_ERROR;
+}
+
+int clock_gettime(clockid_t id, struct timespec *t) {
+        const char *step = getenv("TEST_WALL_STEP");
+        long r = syscall(SYS_clock_gettime, id, t);
+
+        if (r == 0 && id == CLOCK_REALTIME && step)
+                t->tv_sec += atol(step);
+        return (int)r;
+}
+
+ssize_t pwrite(int fd, const void *from, size_t n, off_t offset) {
+        const char *delay = getenv("TEST_WRITE_DELAY");
+
+        if (delay)
+                (void)usleep((useconds_t)atol(delay));
+        return syscall(SYS_pwrite64, fd, from, n, offset);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * preloaded NAME=VALUE PROGRAM ARGUMENT...: runs it with that variable and with preload.c, whose path is LIBRARY. sshd
+ * empties the environment of the command that it runs, so it can be given to that only from behind.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+int main(int argc, char *argv[]) {
+        if (argc < 3 || setenv("LD_PRELOAD", LIBRARY, 1) < 0 || putenv(argv[1]) != 0)
+                return EXIT_FAILURE;
+        execv(argv[2], argv + 2);
+        return EXIT_FAILURE;
+}

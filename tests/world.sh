@@ -1,0 +1,247 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A world of its own for tests and the demo: real parts, and nothing of the machine touched.
+#
+#   . tests/world.sh
+#   world_enter "$0" "$@"      starts the script again inside the world, as root; goes on only there
+#   start_agent; start_sshd    leaves $port and $sshd_log
+#   new_key k; admin push --user alice --key k.pub; ssh_in alice k id -un
+#
+# In the world there are own mounts, processes, network (lo alone), users and groups. /run, /dev and /mnt are its own
+# and empty but for what is made below. sshd refuses a command, and a home, below a folder that others than root can
+# write: so everything lies below /mnt, a tmpfs of root's. All of it goes with the last process, and all processes go
+# with the first.
+
+world=/mnt/world
+runtime=/run/exc-instance-connect
+helper=$world/bin/exc-authorized-keys
+login_users=(alice bob carol)
+
+die() {
+    echo "${0##*/}: $*" >&2
+    exit 1
+}
+
+# need PROGRAM...: a missing one is a failure, never a skipped test.
+need() {
+    local program missing=()
+    for program; do command -v "$program" >/dev/null || missing+=("$program"); done
+    ((${#missing[@]} == 0)) || die "not installed: ${missing[*]}"
+}
+
+# wait_for COMMAND...: until it succeeds, 10 seconds at most.
+wait_for() {
+    local tries
+    for ((tries = 0; tries < 500; tries++)); do
+        if "$@" 2>/dev/null; then return 0; fi
+        sleep 0.02
+    done
+    echo "in vain waited for: $*" >&2
+    return 1
+}
+
+world_enter() {
+    local tree folder
+    tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+    EXC_BUILD=$(readlink -m "${EXC_BUILD:-$tree/build/plain}")
+    export EXC_BUILD LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:$PATH
+    umask 022
+    unset SSH_AUTH_SOCK
+    # Outside, it holds the name of the mounts that must not be touched.
+    if [[ -n ${EXC_WORLD:-} && $EXC_WORLD != "$(readlink /proc/self/ns/mnt)" ]]; then return; fi
+    ((EUID == 0)) || die 'run this as root: it makes a private place with own users, and touches nothing of yours'
+    for folder in "$tree" "$EXC_BUILD"; do
+        [[ $folder != /mnt/* && $folder != /run/* ]] || die "move $folder: in the world, /mnt and /run are others"
+    done
+    [[ -x $EXC_BUILD/exc-authorized-keys ]] || die "nothing is built in $EXC_BUILD: run ./dev build first"
+    need unshare mount ip setpriv sshd ssh ssh-keygen systemd-socket-activate
+    # The first process of the world only waits: signals that it does not ask for do not reach it, and what the helper
+    # makes of a parent with the pid 1 is not what is tested here.
+    EXC_WORLD=$(readlink /proc/self/ns/mnt)
+    export EXC_WORLD
+    # shellcheck disable=SC2016 # for the inner shell
+    exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc \
+        bash -c '"$@"; exit $?' world bash "$(readlink -f "$1")" "${@:2}"
+}
+
+# Built once, by the first script inside.
+world_make() {
+    ip link set lo up
+    mount -t tmpfs -o mode=0755,size=256M world /mnt
+    mount -t tmpfs -o mode=0755,size=64M world /run
+    mkdir -p $world/{bin,dev,etc,home,log,ssh,tests} /run/sshd
+    make_devices
+    make_users
+    make_store $runtime
+    install -m 0755 "$EXC_BUILD/exc-instance-connect-agent" "$EXC_BUILD/exc-instance-connect" $world/bin/
+    install -m 0711 "$EXC_BUILD/exc-authorized-keys" $world/bin/
+    ssh-keygen -q -t ed25519 -N '' -C '' -f $world/ssh/host_key
+    echo "world $(<$world/ssh/host_key.pub)" >$world/ssh/known_hosts
+    make_ssh_config
+    make_sshd_config
+    mkdir $world/etc/agent
+    printf '[Agent]\nHostKeyFiles=%s\nRateLimit=0\n' $world/ssh/host_key.pub >$world/etc/agent/agent.conf
+}
+
+# Own, so that what is logged to /dev/log stays here, and so that terminals are the world's.
+make_devices() {
+    local name
+    for name in null zero full random urandom tty; do
+        : >$world/dev/$name
+        mount --bind /dev/$name $world/dev/$name
+    done
+    mkdir $world/dev/{pts,shm}
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts $world/dev/pts
+    mount -t tmpfs -o mode=1777 world $world/dev/shm
+    ln -s pts/ptmx $world/dev/ptmx
+    ln -s /proc/self/fd $world/dev/fd
+    mount --rbind $world/dev /dev
+}
+
+make_users() {
+    local id=900 name folder etc=$world/etc
+    printf '%s\n' root:x:0:0::$world/home/root:/bin/bash nobody:x:65534:65534::/nonexistent:/bin/false >$etc/passwd
+    printf '%s\n' root:x:0: tty:x:5: nogroup:x:65534: >$etc/group
+    for name in exc-instance-connect exc-authorized-keys exc-instance-connect-relay sshd; do
+        id=$((id + 1))
+        echo "$name:x:$id:$id::/nonexistent:/bin/false" >>$etc/passwd
+        echo "$name:x:$id:" >>$etc/group
+    done
+    id=1000
+    for name in "${login_users[@]}"; do
+        id=$((id + 1))
+        echo "$name:x:$id:$id::$world/home/$name:/bin/bash" >>$etc/passwd
+        echo "$name:x:$id:" >>$etc/group
+    done
+    sed 's/^\([^:]*\):.*/\1:*:19000::::::/' $etc/passwd >$etc/shadow
+    chmod 0640 $etc/shadow
+    printf '%s: files\n' passwd group shadow hosts >$etc/nsswitch.conf
+    for name in passwd group shadow nsswitch.conf; do
+        [[ ! -e /etc/$name ]] || mount --bind $etc/$name /etc/$name
+    done
+    for name in root "${login_users[@]}"; do
+        folder=$world/home/$name
+        install -d -m 0755 -o "$name" -g "$name" "$folder"
+        install -d -m 0700 -o "$name" -g "$name" "$folder/.ssh"
+    done
+}
+
+# make_store DIR: as tmpfiles and the mount unit would.
+make_store() {
+    mkdir -p "$1"
+    mount -t tmpfs -o mode=0755,size=8M,nr_inodes=20000,nosuid,nodev,noexec store "$1"
+    mkdir "$1"/{keys,claims,state}
+    chown exc-instance-connect:exc-authorized-keys "$1"/{keys,claims}
+    chown exc-instance-connect:exc-instance-connect "$1/state"
+    chmod 2750 "$1"/{keys,claims}
+    chmod 0700 "$1/state"
+}
+
+# Nothing from the machine's configuration, no agent, no question to a person.
+make_ssh_config() {
+    cat >$world/etc/ssh_config <<EOF
+HostKeyAlias world
+UserKnownHostsFile $world/ssh/known_hosts
+GlobalKnownHostsFile none
+StrictHostKeyChecking yes
+BatchMode yes
+ConnectTimeout 10
+PreferredAuthentications publickey
+IdentitiesOnly yes
+IdentityAgent none
+LogLevel ERROR
+EOF
+}
+
+make_sshd_config() {
+    local sftp
+    cat >$world/etc/sshd_config <<EOF
+ListenAddress 127.0.0.1
+HostKey $world/ssh/host_key
+PidFile none
+UsePAM no
+UseDNS no
+LogLevel VERBOSE
+LoginGraceTime 30
+MaxStartups 200
+PermitRootLogin no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AuthorizedKeysFile .ssh/authorized_keys
+AuthorizedKeysCommand $helper %u %f %t %k
+AuthorizedKeysCommandUser exc-authorized-keys
+EOF
+    for sftp in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/libexec/sftp-server; do
+        [[ ! -x $sftp ]] || echo "Subsystem sftp $sftp" >>$world/etc/sshd_config
+    done
+    # Since 9.8 sshd shuts out an address that fails too often, and here all come from one.
+    if sshd -t -f $world/etc/sshd_config -o PerSourcePenalties=no 2>/dev/null; then
+        echo PerSourcePenalties no >>$world/etc/sshd_config
+    fi
+}
+
+# start_agent [DIR [NAME=VALUE...]]: behind sockets in DIR, where the first call starts it, and again when it has left.
+# Leaves $agent_log, and in $agent_pid what ends it.
+start_agent() {
+    local dir=${1:-$runtime} variable options=()
+    agent_log=$world/log/agent${dir//\//_}
+    for variable in "${@:2}"; do options+=(-E "$variable"); done
+    (
+        trap 'kill "$!"; exit' TERM
+        while :; do
+            rm -f "$dir"/{admin,host}.sock
+            # As with systemd, the agent has the one group of its user.
+            systemd-socket-activate --fdname=admin:host -l "$dir/admin.sock" -l "$dir/host.sock" "${options[@]}" \
+                setpriv --reuid=exc-instance-connect --regid=exc-instance-connect --clear-groups -- \
+                "$world/bin/exc-instance-connect-agent" --runtime-dir "$dir" --config-dir $world/etc/agent &
+            wait || true
+        done
+    ) >>"$agent_log" 2>&1 &
+    # shellcheck disable=SC2034 # for tests
+    agent_pid=$!
+    wait_for test -S "$dir/host.sock"
+}
+
+# start_sshd [LINE...]: an sshd with these lines before the rest of its configuration: of a name, the first counts.
+# Leaves $port and $sshd_log. The words in the array sshd_under go before its command. Where sshd_logs_to is empty, it
+# logs to /dev/log, which must be there.
+sshd_under=() sshd_logs_to=-E port_next=2200
+start_sshd() {
+    local config
+    port=$((port_next++))
+    config=$world/etc/sshd_config.$port
+    sshd_log=$world/log/sshd.$port
+    { printf '%s\n' "$@" "Port $port" && cat $world/etc/sshd_config; } >"$config"
+    "${sshd_under[@]}" "$(command -v sshd)" -D -f "$config" ${sshd_logs_to:+"$sshd_logs_to" "$sshd_log"} \
+        2>>"$sshd_log" &
+    wait_for listening "$port"
+}
+
+# listening PORT: whether somebody is, asked without a connection that sshd would have to deal with.
+listening() {
+    grep -q "^ *[0-9]*: 0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
+}
+
+# admin ARGUMENT...: the administrator's command, with the agent below $runtime.
+admin() {
+    wait_for test -S "$runtime/admin.sock"
+    $world/bin/exc-instance-connect --socket "$runtime/admin.sock" "$@"
+}
+
+# new_key FILE [TYPE [BITS]]
+new_key() {
+    rm -f "$1" "$1.pub"
+    ssh-keygen -q -t "${2:-ed25519}" ${3:+-b "$3"} -N '' -C '' -f "$1"
+}
+
+fingerprint() {
+    ssh-keygen -l -f "$1" | cut -d ' ' -f 2
+}
+
+# ssh_in USER KEY [OPTION...] [COMMAND...]: KEY "none" is none. What is asked for on the way goes before ssh_config.
+ssh_in() {
+    local user=$1 key=$2
+    shift 2
+    ssh -F $world/etc/ssh_config -p "$port" -o "IdentityFile=$key" -l "$user" 127.0.0.1 "$@" </dev/null
+}
