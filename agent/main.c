@@ -94,6 +94,8 @@ int main(int argc, char *argv[]) {
         (void)umask(0027);
         /* Threads for the name service must not each bring a heap of their own. */
         (void)mallopt(M_ARENA_MAX, 1);
+        /* A long listing goes back to the kernel. By itself this limit grows with the first one, and heaps keep what is below. */
+        (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 
         r = agent_start(&agent, options.runtime_dir, options.config_dir);
         if (r >= 0)

@@ -92,7 +92,7 @@ static enum refusal ask_user(struct connection *connection, struct waiting *wait
 static enum refusal take_rate(struct connection *connection, struct refused *ret_why) {
         struct listener *listener = connection->listener;
         uint32_t limit = connection->listener->agent->config->rate_limit;
-        int64_t wait_ns = rate_take(&listener->pushes, instant_now().boot_ns, limit, limit * CONFIG_RATE_BURST);
+        int64_t wait_ns = rate_take(&listener->pushes, instant_now().boot_ns, limit, CONFIG_RATE_BURST);
 
         if (wait_ns == 0)
                 return REFUSAL_NONE;

@@ -196,7 +196,14 @@ static void a_file_with_a_nul_in_its_key_is_left_out(void **state) {
 
 /* A fifo without a writer would hold up the whole agent. */
 static void what_is_no_regular_file_is_left_out_at_once(void **state) {
+        int full_fd;
+
         (void)state;
+        assert_int_equal(mkfifo(path_of("full.pub"), 0600), 0);
+        full_fd = open(path_of("full.pub"), O_RDWR | O_CLOEXEC);
+        assert_true(full_fd >= 0);
+        assert_true(write(full_fd, known_keys[0].text, strlen(known_keys[0].text)) > 0);
+        name_file("full.pub");
         assert_int_equal(mkfifo(path_of("fifo.pub"), 0600), 0);
         assert_int_equal(mkdir(path_of("folder.pub"), 0700), 0);
         assert_int_equal(symlink("/dev/zero", path_of("zero.pub")), 0);
@@ -204,6 +211,7 @@ static void what_is_no_regular_file_is_left_out_at_once(void **state) {
         name_file("folder.pub");
         name_file("zero.pub");
         assert_int_equal(found(), 0);
+        (void)close(full_fd);
 }
 
 static void a_file_of_any_size_is_read_for_its_first_line(void **state) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Needs root, to take other users' rights. Linked with --wrap=getpeername: no vsock is opened, since on a machine of ours it
- * would be its real one.
+ * Needs root, to take other users' rights. Linked with --wrap=getpeername: no vsock is opened, since vsock has no
+ * namespaces and it would be the machine's real one.
  */
 #include "agent/peer.h"
 
@@ -103,7 +103,9 @@ static void a_unix_peer_is_the_user_who_connected(void **state) {
         (void)close(fds[0]);
         (void)close(fds[1]);
 
-        scratch_become(RELAY);
+        /* With another group id, so that the two cannot be mixed up. */
+        assert_int_equal(setegid(SCRATCH_HELPER), 0);
+        assert_int_equal(seteuid(RELAY), 0);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         scratch_become(0);
         assert_int_equal(peer_identify(CHANNEL_RELAY, fds[0], &peer), 0);

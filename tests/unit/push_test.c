@@ -336,7 +336,7 @@ static void keys_of_every_type_are_taken_with_sshds_fingerprint(void **state) {
         }
 }
 
-/* The text of an ECDSA key whose point was changed: 'y' in its last bit, '0' to zeros, 'i' to infinity (SEC 1 section 2.3.3). */
+/* An ECDSA key's text, its point changed: 'y' in its last bit, '0' to zeros, 'i' to infinity (SEC 1 section 2.3.3). */
 static json_t *with_point(const struct known_key *known, char change) {
         char text[SSH_KEY_TEXT_MAX];
         struct ssh_key key;
