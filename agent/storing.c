@@ -33,7 +33,7 @@ static enum refusal check_room(struct agent *agent, const char *user, size_t n, 
         if (room_for(agent, name, n))
                 return REFUSAL_NONE;
         /* What is dead but not swept yet takes no room. */
-        if (sweep(agent) >= 0 && room_for(agent, name, n))
+        if (sweep_again(agent) >= 0 && room_for(agent, name, n))
                 return REFUSAL_NONE;
         return refuse(
                 ret_why, REFUSAL_STORE_FULL,

@@ -98,3 +98,7 @@ int sweep(struct agent *agent) {
         (void)sd_event_source_set_enabled(agent->sweep, SD_EVENT_OFF);
         return sweep_by(agent, count.next_end_ns);
 }
+
+int sweep_again(struct agent *agent) {
+        return instant_now().boot_ns - agent->swept_boot_ns < SWEEP_APART_NS ? 0 : sweep(agent);
+}

@@ -14,6 +14,11 @@
  */
 int sweep(struct agent *agent);
 
+/*
+ * The same, but not more than once a second: for whoever would do it at a peer's wish. What was found then still holds: 0.
+ */
+int sweep_again(struct agent *agent);
+
 /* A key that ends at `boot_end_ns` was stored: sweep by then at the latest. Negative errno. */
 int sweep_by(struct agent *agent, int64_t boot_end_ns);
 
