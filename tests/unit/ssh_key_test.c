@@ -11,8 +11,7 @@
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Made by ssh-keygen for these tests alone; nobody has kept the private halves. */
-static const char ed25519[] =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAWzR4F0I2NQhnP/bZcixwskk+h2bh5uHuKUoZfIOieN";
+static const char ed25519[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAWzR4F0I2NQhnP/bZcixwskk+h2bh5uHuKUoZfIOieN";
 static const char p256[] =
         "ecdsa-sha2-nistp256 "
         "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBOU/zzaXHj/+XhvXxDGkFFYS6xFaXpIgCwAqZOZnLaVkVKd7"
@@ -673,8 +672,7 @@ static void an_ed25519_key_has_32_bytes(void **state) {
         (void)state;
         for (size_t n = 0; n <= 64; n++)
                 assert_blob(ed25519_of_size(n), "ssh-ed25519", n == 32 ? SSH_KEY_OK : SSH_KEY_FAULT_ED25519_SIZE);
-        assert_blob(blob_of_parts("sk-ssh-ed25519@openssh.com", 2,
-                                  (struct bytes[]){of_text("short"), of_text("ssh:")}),
+        assert_blob(blob_of_parts("sk-ssh-ed25519@openssh.com", 2, (struct bytes[]){of_text("short"), of_text("ssh:")}),
                     "sk-ssh-ed25519@openssh.com", SSH_KEY_FAULT_ED25519_SIZE);
 }
 
@@ -683,16 +681,8 @@ static void an_mpint_that_is_empty_negative_or_padded_is_refused(void **state) {
                 const char *at;
                 size_t n;
         } bad[] = {
-                {"", 0},
-                {"\0", 1},
-                {"\0\0", 2},
-                {"\0\3", 2},
-                {"\0\x7f\xff", 3},
-                {"\0\0\xff", 3},
-                {"\0\1\0\1", 4},
-                {"\x80", 1},
-                {"\xff", 1},
-                {"\x81\0\1", 3},
+                {"", 0},         {"\0", 1},       {"\0\0", 2}, {"\0\3", 2}, {"\0\x7f\xff", 3},
+                {"\0\0\xff", 3}, {"\0\1\0\1", 4}, {"\x80", 1}, {"\xff", 1}, {"\x81\0\1", 3},
         };
         struct blob modulus = modulus_of_bits(2048), padded = {.n = modulus.n + 1};
 
@@ -742,10 +732,18 @@ static void the_rsa_modulus_has_2048_to_8192_bits(void **state) {
                 size_t bits;
                 enum ssh_key_fault expected;
         } edges[] = {
-                {8, SSH_KEY_FAULT_RSA_SHORT},    {1024, SSH_KEY_FAULT_RSA_SHORT}, {2040, SSH_KEY_FAULT_RSA_SHORT},
-                {2041, SSH_KEY_FAULT_RSA_SHORT}, {2047, SSH_KEY_FAULT_RSA_SHORT}, {2048, SSH_KEY_OK},
-                {2049, SSH_KEY_OK},              {3072, SSH_KEY_OK},              {8191, SSH_KEY_OK},
-                {8192, SSH_KEY_OK},              {8193, SSH_KEY_FAULT_RSA_LONG},  {8200, SSH_KEY_FAULT_RSA_LONG},
+                {8, SSH_KEY_FAULT_RSA_SHORT},
+                {1024, SSH_KEY_FAULT_RSA_SHORT},
+                {2040, SSH_KEY_FAULT_RSA_SHORT},
+                {2041, SSH_KEY_FAULT_RSA_SHORT},
+                {2047, SSH_KEY_FAULT_RSA_SHORT},
+                {2048, SSH_KEY_OK},
+                {2049, SSH_KEY_OK},
+                {3072, SSH_KEY_OK},
+                {8191, SSH_KEY_OK},
+                {8192, SSH_KEY_OK},
+                {8193, SSH_KEY_FAULT_RSA_LONG},
+                {8200, SSH_KEY_FAULT_RSA_LONG},
         };
 
         (void)state;
