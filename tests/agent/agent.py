@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent of a test's own: its store, configuration, sockets and journal, and how to talk to it."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+INTERFACE = "in.excloud.InstanceConnect"
+MESSAGE_MAX = 16384
+WAIT_S = 30  # for whatever must happen at some time; far more than it takes
+WORLD = pathlib.Path("/mnt/world")
+TREE = pathlib.Path(__file__).parents[2]
+NAME_SERVICE = WORLD / "bin/name_service.so"
+KILL_AT = WORLD / "bin/kill_at.so"
+AGENT_USER = pwd.getpwnam("exc-instance-connect")
+HELPER_USER = pwd.getpwnam("exc-authorized-keys")
+RELAY_USER = pwd.getpwnam("exc-instance-connect-relay")
+
+# Ends as the agent, in the same process: sockets as systemd passes them (sd_listen_fds(3)), and the journal's socket if
+# there is one. The arguments are descriptors, then --, then the command.
+START = r"""
+if [[ $JOURNAL ]]; then mount --bind "$JOURNAL" /run/systemd/journal; fi
+n=3
+while [[ $1 != -- ]]; do
+    eval "exec $n<&$1"
+    n=$((n + 1))
+    shift
+done
+shift
+if ((n > 3)); then export LISTEN_PID=$$ LISTEN_FDS=$((n - 3)); fi
+exec setpriv --reuid=exc-instance-connect --regid=exc-instance-connect --clear-groups -- "$@"
+"""
+
+started = []
+
+
+class Closed(Exception):
+    """The agent has ended the connection."""
+
+
+class Refused(Exception):
+    def __init__(self, error, parameters):
+        super().__init__(error, parameters)
+        self.error = error.removeprefix(INTERFACE + ".")
+        self.parameters = parameters
+
+
+class Connection:
+    """A connection to a socket of the agent, as some user."""
+
+    def __init__(self, path, user=0):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(WAIT_S)
+        self.received = b""
+        os.seteuid(user)
+        try:
+            self.socket.connect(str(path))
+        finally:
+            os.seteuid(0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def send_call(self, method, parameters=None, **members):
+        self.send(message(method, parameters, **members))
+
+    def message(self):
+        """The next message. Closed when there is none any more."""
+        while b"\0" not in self.received:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise Closed(self.received)
+            self.received += data
+        text, self.received = self.received.split(b"\0", 1)
+        assert len(text) < MESSAGE_MAX, len(text)
+        return json.loads(text)
+
+    def reply(self):
+        """The parameters of the next message, which must be a reply and the last to its call."""
+        answer = self.message()
+        if "error" in answer:
+            assert answer.keys() == {"error", "parameters"}, answer
+            raise Refused(answer["error"], answer["parameters"])
+        assert answer.keys() == {"parameters"}, answer
+        return answer["parameters"]
+
+    def call(self, method, parameters=None):
+        self.send_call(method, parameters)
+        return self.reply()
+
+    def is_closed(self):
+        """Whether the agent ends the connection, and says nothing before."""
+        try:
+            unexpected = self.message()
+        except Closed as closed:
+            return closed.args[0] == b""
+        print("said before the end:", unexpected)
+        return False
+
+
+def message(method, parameters=None, **members):
+    if "." not in method:
+        method = f"{INTERFACE}.{method}"
+    call = {"method": method, **({} if parameters is None else {"parameters": parameters}), **members}
+    return json.dumps(call).encode() + b"\0"
+
+
+class Agent:
+    """
+    `settings` are lines of agent.conf. `sockets` are the names that systemd would give. `journal`: whether there is
+    one. `ready`: whether its store is as the agent wants it. `preload`: a library, to which start() may say more.
+    """
+
+    def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True):
+        self.dir = WORLD / "tests" / f"agent.{os.getpid()}.{len(started)}"
+        self.dir.mkdir()
+        self.store = self.dir / "store"
+        self.config = self.dir / "etc/agent.conf"
+        self.log_path = self.dir / "log"
+        self.names = sockets
+        self.preload = preload
+        self.process = None
+        self.ended = []
+        self.store.mkdir()
+        if ready:
+            self.make_store()
+        self.config.parent.mkdir()
+        self.configure(settings)
+        self.listeners = []
+        for name in sockets:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(self.dir / name))
+            # systemd lets only the right ones connect. That the agent looks by itself shows only where others can.
+            os.chmod(self.dir / name, 0o666)
+            listener.listen(4096)
+            self.listeners.append(listener)
+        self.journal = None
+        if journal:
+            (self.dir / "journal").mkdir()
+            self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.journal.bind(str(self.dir / "journal/socket"))
+            os.chmod(self.dir / "journal/socket", 0o666)
+            self.events = []
+            # Whoever writes to the journal waits until it reads.
+            threading.Thread(target=self.read_journal, daemon=True).start()
+        started.append(self)
+        self.start()
+
+    # The store
+
+    def make_store(self):
+        # For 4096 keys; tmpfs takes a page for each file that is not empty.
+        options = "mode=0755,size=48M,nr_inodes=40000"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "store", self.store], check=True)
+        for name, mode in ("keys", 0o2750), ("claims", 0o2750):
+            (self.store / name).mkdir()
+            os.chown(self.store / name, AGENT_USER.pw_uid, HELPER_USER.pw_gid)
+            os.chmod(self.store / name, mode)
+        (self.store / "state").mkdir(mode=0o700)
+        os.chown(self.store / "state", AGENT_USER.pw_uid, AGENT_USER.pw_gid)
+
+    def stored(self):
+        """All paths in the store, without its own three folders."""
+        found = set()
+        for root, folders, files in os.walk(self.store):
+            found |= {os.path.relpath(os.path.join(root, name), self.store) for name in folders + files}
+        return found - {"keys", "claims", "state"}
+
+    def keys(self):
+        """(user, fingerprint, id) of each key file."""
+        return self.parts("keys/[^/]+/[^/]+/[0-9a-f]{64}")
+
+    def claims(self):
+        """(user, id) of each claim file."""
+        return self.parts("claims/[^/]+/[0-9a-f]{64}")
+
+    def parts(self, pattern):
+        return {tuple(path.split("/")[1:]) for path in self.stored() if re.fullmatch(pattern, path)}
+
+    # The process
+
+    def configure(self, settings):
+        self.config.write_text(f"[Agent]\nHostKeyFiles={WORLD}/ssh/host_key.pub\n{settings}\n")
+
+    def start(self, **more):
+        """`more`: environment variables."""
+        environment = {
+            **more,
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C",
+            "LISTEN_FDNAMES": ":".join(self.names),
+            "JOURNAL": str(self.dir / "journal") if self.journal else "",
+            # For a build with sanitizers: what was freed is to be gone, and the preloaded library may come first.
+            "ASAN_OPTIONS": "quarantine_size_mb=1:verify_asan_link_order=0",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+        }
+        fds = [listener.fileno() for listener in self.listeners]
+        command = [
+            *(["unshare", "--mount"] if self.journal else []), "bash", "-c", START, "start", *map(str, fds), "--",
+            *(["env", f"LD_PRELOAD={self.preload}"] if self.preload else []),
+            WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", self.store, "--config-dir", self.config.parent,
+        ]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                command, pass_fds=fds, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait(self):
+        """Its exit status, when it has ended by itself."""
+        status = self.process.wait(WAIT_S)
+        self.process = None
+        self.check_log()
+        return status
+
+    def stop(self):
+        if not self.process:
+            return
+        with contextlib.suppress(Closed, OSError):
+            # When it answers, it takes signals as it should.
+            self.ask("Status")
+        self.process.send_signal(signal.SIGTERM)
+        status = self.wait()
+        assert status == 0, f"the agent ended with {status}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def check_log(self):
+        for line in self.log().splitlines():
+            assert not re.search("Sanitizer|runtime error|Assertion", line), line
+
+    def memory_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^RssAnon:\s*(\d+) kB$", status, re.MULTILINE).group(1))
+
+    def lives(self):
+        return self.process.poll() is None
+
+    # What it answers
+
+    def path(self, name="admin"):
+        return self.dir / name
+
+    def connect(self, name="admin", user=None):
+        return Connection(self.path(name), user if user is not None else RELAY_USER.pw_uid if name == "host" else 0)
+
+    def ask(self, method, parameters=None):
+        with self.connect() as connection:
+            return connection.call(method, parameters)
+
+    def push(self, keys=None, user="alice", **parameters):
+        return self.ask("PushLocal", {"user": user, "keys": [key()] if keys is None else keys, **parameters})
+
+    def listed(self, **parameters):
+        with self.connect() as connection:
+            return list_all(connection, **parameters)
+
+    def read_journal(self):
+        while True:
+            self.events.append(journal_fields(self.journal.recv(65536)))
+
+    def events_of(self, message_id, n=1):
+        """The fields of all messages in the journal with that id, as soon as there are `n`."""
+        def found():
+            return [fields for fields in self.events if fields.get("MESSAGE_ID") == message_id]
+
+        wait_until(lambda: len(found()) >= n, "the journal has it")
+        return found()
+
+
+def list_all(connection, **parameters):
+    connection.send_call("List", parameters, more=True)
+    rows = []
+    while True:
+        answer = connection.message()
+        rows += answer["parameters"]["keys"]
+        if not answer.get("continues"):
+            return rows
+
+
+def journal_fields(datagram):
+    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL"""
+    fields = {}
+    while datagram:
+        name, _, datagram = datagram.partition(b"\n")
+        if b"=" in name:
+            name, _, value = name.partition(b"=")
+        else:
+            (length,) = struct.unpack_from("<Q", datagram)
+            value, datagram = datagram[8:8 + length], datagram[9 + length:]
+        assert name not in fields, name
+        fields[name.decode()] = value.decode()
+    return fields
+
+
+def fill(agent, users, **parameters):
+    """Stores as many keys as `users` may have, over one connection. Returns one of the keys."""
+    with agent.connect() as connection:
+        for user in users:
+            for chosen in [keys(8) for _ in range(4)]:
+                connection.call("PushLocal", {"user": user, "keys": chosen, "connections": 0, "ttl": 300, **parameters})
+    return chosen[0]
+
+
+def stop_all():
+    for agent in started:
+        agent.stop()
+        with contextlib.suppress(OSError):
+            subprocess.run(["umount", "--lazy", agent.store], check=False)
+
+
+def print_logs():
+    for agent in started:
+        print("the end of the agent's log:", *[line[:300] for line in agent.log().splitlines()[-20:]], sep="\n")
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end, f"in vain waited until {what}"
+        time.sleep(0.02)
+
+
+def refusal(call, *arguments, **named):
+    """The refusal that a call ends with."""
+    try:
+        answer = call(*arguments, **named)
+    except Refused as refused:
+        return refused
+    raise AssertionError(f"not refused: {answer}")
+
+
+# Keys
+
+made = 0
+
+
+def key():
+    """An Ed25519 key of nobody's, as text; any 32 bytes are one."""
+    global made
+    made += 1
+    public = hashlib.sha256(f"{os.getpid()} {made} {time.monotonic_ns()}".encode()).digest()
+    blob = b"".join(struct.pack(">I", len(part)) + part for part in (b"ssh-ed25519", public))
+    return "ssh-ed25519 " + base64.b64encode(blob).decode()
+
+
+def keys(n):
+    return [key() for _ in range(n)]
+
+
+def fingerprint(text):
+    """As sshd writes it."""
+    digest = hashlib.sha256(base64.b64decode(text.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def fingerprint_name(text):
+    """As the store has it."""
+    return fingerprint(text).removeprefix("SHA256:").replace("+", "-").replace("/", "_")

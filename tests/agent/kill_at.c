@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Preloaded: kills the process before the call number TEST_KILL_AT, from 1, of those that change the store: a folder is
+ * made, a name appears or goes, a slot is written, the helper answers.
+ */
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void count(void) {
+        static int calls;
+        const char *at = getenv("TEST_KILL_AT");
+
+        if (at && ++calls == atoi(at))
+                (void)kill(getpid(), SIGKILL);
+}
+
+int mkdirat(int fd, const char *name, mode_t mode) {
+        int (*next)(int, const char *, mode_t) = (int (*)(int, const char *, mode_t))dlsym(RTLD_NEXT, "mkdirat");
+
+        count();
+        return next(fd, name, mode);
+}
+
+int linkat(int fd, const char *name, int new_fd, const char *new_name, int flags) {
+        int (*next)(int, const char *, int, const char *, int) =
+                (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+
+        count();
+        return next(fd, name, new_fd, new_name, flags);
+}
+
+int unlinkat(int fd, const char *name, int flags) {
+        int (*next)(int, const char *, int) = (int (*)(int, const char *, int))dlsym(RTLD_NEXT, "unlinkat");
+
+        count();
+        return next(fd, name, flags);
+}
+
+ssize_t pwrite(int fd, const void *from, size_t n, off_t at) {
+        ssize_t (*next)(int, const void *, size_t, off_t) =
+                (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
+
+        count();
+        return next(fd, from, n, at);
+}
+
+ssize_t write(int fd, const void *from, size_t n) {
+        ssize_t (*next)(int, const void *, size_t) = (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+
+        if (fd == STDOUT_FILENO)
+                count();
+        return next(fd, from, n);
+}

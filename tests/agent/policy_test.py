@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom the configuration lets in, and what becomes of a bad one."""
+
+import os
+
+import agent
+from agent import Agent, refusal
+
+
+def _decided(settings, **expected):
+    """What becomes of a push for each of these users."""
+    a = Agent(settings)
+    for user, error in expected.items():
+        if error:
+            assert refusal(a.push, user=user).error == error, (settings, user)
+        else:
+            a.push(user=user)
+    assert {user for user, _ in a.claims()} == {user for user, error in expected.items() if not error}
+
+
+DENIED = "UserDenied"
+
+
+def without_a_word_about_users_everybody_that_exists_may_come_in():
+    _decided("", alice=None, root=None, many1=None, nobody_here="NoSuchUser")
+
+
+def allow_users_lets_nobody_else_in():
+    _decided("AllowUsers=alice bob\nAllowUsers=many1", alice=None, bob=None, many1=None, carol=DENIED, root=DENIED,
+             nobody_here="NoSuchUser")
+
+
+def deny_users_wins():
+    _decided("AllowUsers=alice bob\nDenyUsers=bob", alice=None, bob=DENIED)
+
+
+def groups_are_looked_up_primary_and_supplementary():
+    _decided("AllowGroups=admins bob", alice=None, bob=None, carol=DENIED)
+    _decided("DenyGroups=admins bob", alice=DENIED, bob=DENIED, carol=None)
+    _decided("AllowGroups=admins bob\nDenyGroups=bob", alice=None, bob=DENIED)
+    _decided("AllowGroups=nothing-of-that-name", alice=DENIED)
+
+
+def min_uid_keeps_system_users_out():
+    _decided("MinUid=1000", alice=None, root=DENIED, sshd=DENIED)
+    _decided("MinUid=1001", alice=None)
+    _decided("MinUid=1002", alice=DENIED, bob=None)
+
+
+def no_name_makes_a_path_of_its_own_in_the_store():
+    a = Agent()
+    for name in "../alice", "alice/", "/", ".", "..", "alice ", "%61lice", "alice\n", "ALICE", "0":
+        assert refusal(a.push, user=name).error == "NoSuchUser", name
+    assert a.stored() == set()
+
+
+def a_bad_configuration_is_answered_and_mended_without_a_restart():
+    a = Agent("AllowUsers=alice")
+    a.push()
+    for settings, line, word in (
+        ("MaxTtl=forever", 3, "MaxTtl"), ("AllowUsers=*", 3, "*"), ("MinUid=1\nDenyUsers", 4, "="),
+    ):
+        a.configure(settings)
+        refused = refusal(a.push)
+        assert refused.error == "StorageFailure"
+        assert f"{a.config}:{line}:" in refused.parameters["message"]
+        assert word in refused.parameters["message"]
+        # What needs no policy goes on.
+        assert len(a.listed()) > 0
+        assert a.ask("Status")["keys"] > 0
+    a.configure("AllowUsers=bob")
+    assert refusal(a.push).error == "UserDenied"
+    a.push(user="bob")
+    process = a.process.pid
+    a.configure("x")
+    assert refusal(a.push, user="bob").error == "StorageFailure"
+    assert a.ask("RevokeLocal") == {"revoked": 2}
+    a.configure("")
+    a.push()
+    assert a.process.pid == process and a.lives()
+
+
+def a_bad_configuration_does_not_keep_the_agent_from_starting():
+    a = Agent("Trust=everybody")
+    assert "Trust=everybody" in refusal(a.push).parameters["message"]
+    assert str(a.config) in a.log()
+    a.configure("Trust=signed")
+    a.push()
+
+
+def a_configuration_that_others_can_write_is_not_used():
+    a = Agent()
+    for path, mode in (a.config, 0o666), (a.config, 0o664), (a.config.parent, 0o777):
+        before = path.stat().st_mode & 0o7777
+        os.chmod(path, mode)
+        assert "chmod" in refusal(a.push).parameters["message"]
+        os.chmod(path, before)
+        a.push()
+    os.chown(a.config, agent.AGENT_USER.pw_uid, 0)
+    assert "root" in refusal(a.push).parameters["message"]
+    os.chown(a.config, 0, 0)
+    a.push()
+
+
+def a_drop_in_is_read_after_the_main_file():
+    a = Agent("MaxTtl=100")
+    folder = a.config.parent / "agent.conf.d"
+    folder.mkdir()
+    (folder / "50-x.conf").write_text("[Agent]\nMaxTtl=70\n")
+    assert a.push(ttl=300)["expiresIn"] == 70
+    (folder / "60-y.conf").write_text("[Agent]\nMaxTtl=x\n")
+    assert f"{folder}/60-y.conf:2:" in refusal(a.push).parameters["message"]
+    (folder / "60-y.conf").unlink()
+    a.push()
+
+
+def an_unknown_key_is_a_warning():
+    a = Agent("AllowUser=bob\n[Other]\nX=1")
+    a.push()
+    assert f"{a.config}:3: the key AllowUser in [Agent] is not known" in a.log()
+    assert "[Other]" in a.log()
+
+
+def without_a_configuration_there_are_the_defaults():
+    a = Agent()
+    a.config.unlink()
+    assert a.push(ttl=1000)["expiresIn"] == 300
+    os.rmdir(a.config.parent)
+    assert a.push()["expiresIn"] == 60
+
+
+def trust_in_the_channel_is_told_at_each_start():
+    a = Agent("Trust=channel")
+    assert a.ask("Status")["trust"] == "channel"
+    assert "Trust=channel" in a.log()
+    assert Agent().ask("Status")["trust"] == "signed"
+
+
+def a_name_service_that_hangs_fails_its_own_push_alone():
+    a = Agent(preload=agent.NAME_SERVICE)
+    with a.connect() as waiting:
+        waiting.send_call("PushLocal", {"user": "hang", "keys": agent.keys(1)})
+        waiting.socket.setblocking(False)
+        others = 0
+        answered = None
+        while answered is None:
+            a.push(user=f"many{others // 32 + 1}")
+            others += 1
+            agent.time.sleep(0.05)
+            try:
+                answered = refusal(waiting.reply)
+            except BlockingIOError:
+                pass
+        assert answered.error == "StorageFailure"
+        assert "hang" in answered.parameters["message"]
+        # He was told while the name service still hung.
+        assert others > 5
+    assert len(a.listed(user="hang")) == 0

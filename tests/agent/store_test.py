@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of keys in the store, and of the agent when the store is not as it should be."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import agent
+from agent import Agent, fingerprint_name, refusal, wait_until
+
+
+def a_key_is_gone_from_the_store_when_its_life_is_over():
+    a = Agent()
+    a.push(agent.keys(3), ttl=1)
+    a.push(user="bob", ttl=1, connections=0)
+    a.push(user="carol", ttl=200)
+    assert len(a.keys()) == 5
+    wait_until(lambda: len(a.keys()) == 1, "the keys are gone")
+    assert {user for user, _ in a.claims()} == {"carol"}
+    assert {path.split("/")[1] for path in a.stored()} == {"carol"}
+
+
+def a_list_does_not_show_what_is_over():
+    a = Agent()
+    a.push(ttl=1)
+    wait_until(lambda: a.listed() == [], "it is over")
+    wait_until(lambda: a.ask("Status")["keys"] == 0, "it is counted no more")
+
+
+def keys_outlive_the_agent():
+    a = Agent()
+    chosen = agent.keys(4)
+    a.push(chosen)
+    a.push(user="bob", ttl=1)
+    before = a.listed(user="alice")
+    a.stop()
+    time.sleep(1.1)
+    a.start()
+    rows = a.listed()
+    assert {row["fingerprint"] for row in rows} == {agent.fingerprint(text) for text in chosen}
+    assert len(rows) == len(before) == 4
+    assert "bob" not in {user for user, *_ in a.keys()}
+
+
+def files_and_folders_have_the_modes_that_the_helper_looks_for():
+    a = Agent()
+    a.push(agent.keys(2), connections=3)
+    for path in a.stored():
+        status = os.stat(a.store / path)
+        assert (status.st_uid, status.st_gid) == (agent.AGENT_USER.pw_uid, agent.HELPER_USER.pw_gid), path
+        depth = path.count("/")
+        if path.startswith("claims/") and depth == 2:
+            assert status.st_mode & 0o7777 == 0o660 and status.st_size == 3 * 16
+        elif path.startswith("keys/") and depth == 3:
+            assert status.st_mode & 0o7777 == 0o640
+        else:
+            assert status.st_mode & 0o7777 == 0o2750, path
+
+
+def _spoil(path, how):
+    if how == "empty":
+        path.write_bytes(b"")
+    elif how == "short":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif how == "long":
+        path.write_bytes(path.read_bytes() + b"\0")
+    elif how == "huge":
+        path.write_bytes(b"x" * 1000000)
+    elif how == "noise":
+        path.write_bytes(os.urandom(300))
+    elif how == "mode":
+        path.chmod(0o660)
+    elif how == "owner":
+        os.chown(path, 0, 0)
+    elif how == "hard link":
+        os.link(path, path.parents[3] / "other-name")
+    elif how == "symlink":
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+    elif how == "fifo":
+        path.unlink()
+        os.mkfifo(path, 0o640)
+        os.chown(path, agent.AGENT_USER.pw_uid, agent.HELPER_USER.pw_gid)
+
+
+SPOILT = ["empty", "short", "long", "huge", "noise", "mode", "owner", "hard link", "symlink", "fifo"]
+
+
+def a_damaged_file_hides_no_other_key_and_is_removed():
+    a = Agent(journal=True)
+    kept = agent.keys(2)
+    a.push(kept)
+    for how in SPOILT:
+        text = agent.key()
+        a.push([text])
+        (path,) = (a.store / "keys/alice" / fingerprint_name(text)).iterdir()
+        _spoil(path, how)
+    assert {row["fingerprint"] for row in a.listed()} == {agent.fingerprint(text) for text in kept}
+    a.push([kept[0]], user="bob")
+    # When the next key ends, all are looked at.
+    a.push(user="carol", ttl=1)
+    told = a.events_of(_event("DAMAGED"), len(SPOILT))
+    assert len(told) == len(SPOILT)
+    for fields in told:
+        assert fields["PRIORITY"] == "4" and "keys/alice/" in fields["MESSAGE"]
+    wait_until(lambda: len(a.keys()) == 3, "they are gone")
+    assert len(a.listed()) == a.ask("Status")["keys"] == 3
+    assert len(a.claims()) == 2
+    os.unlink(a.store / "other-name")
+    assert open("/etc/passwd").read(5) == "root:"
+
+
+def what_the_agent_cannot_have_made_is_left_alone_and_hides_nothing():
+    a = Agent()
+    a.push()
+    for path in "keys/x y", "keys/.hidden", "keys/alice/short", "claims/%", "claims/alice/00", "keys/zed":
+        (a.store / path).mkdir()
+    (a.store / "keys/file").write_text("x")
+    (a.store / "keys/alice" / ("A" * 43)).symlink_to("/")
+    (a.store / "keys/bob").symlink_to("/etc")
+    (a.store / "claims/bob").symlink_to("/etc")
+    (a.store / "keys/loop").symlink_to("..")
+    assert len(a.listed()) == 1
+    assert refusal(a.push, user="bob").error == "StorageFailure"
+    a.push(user="carol", ttl=1)
+    wait_until(lambda: len(a.claims()) == 1, "there was a look at everything")
+    a.stop()
+    a.start()
+    assert len(a.listed()) == 1
+    assert a.ask("RevokeLocal") == {"revoked": 1}
+    assert (a.store / "keys/file").read_text() == "x"
+    assert (a.store / "keys/bob").is_symlink()
+    os.unlink(a.store / "keys/bob")
+    os.unlink(a.store / "claims/bob")
+    a.push(user="bob")
+
+
+def a_key_under_another_user_s_name_is_nobody_s():
+    a = Agent()
+    text = agent.key()
+    a.push([text], connections=0)
+    for kind in "keys", "claims":
+        shutil.copytree(a.store / kind / "alice", a.store / kind / "bob")
+        for root, folders, files in os.walk(a.store / kind / "bob"):
+            for name in ["."] + folders + files:
+                path = os.path.join(root, name)
+                os.chown(path, agent.AGENT_USER.pw_uid, agent.HELPER_USER.pw_gid)
+                os.chmod(path, 0o2750 if os.path.isdir(path) else 0o640 if kind == "keys" else 0o660)
+    assert [row["user"] for row in a.listed()] == ["alice"]
+    assert a.listed(user="bob") == []
+    a.stop()
+    a.start()
+    a.ask("Status")
+    assert [user for user, *_ in a.keys()] == ["alice"]
+
+
+def _mends(a, spoil, mend, *said):
+    """Pushes are refused between the two, and taken after, by the same process."""
+    spoil()
+    a.start()
+    process = a.process.pid
+    for _ in range(2):
+        refused = refusal(a.push)
+        assert refused.error == "StorageFailure", refused
+        for text in said:
+            assert text in refused.parameters["message"], refused
+    assert refusal(a.ask, "List").error == "StorageFailure"
+    assert refusal(a.ask, "RevokeLocal").error == "StorageFailure"
+    assert a.ask("Status")["keys"] == 0
+    a.ask("Hello")
+    assert said[0] in a.log()
+    mend()
+    a.push()
+    assert len(a.listed()) == 1
+    a.ask("RevokeLocal")
+    assert a.process.pid == process
+    a.stop()
+
+
+def a_store_with_wrong_modes_or_owners_is_not_used_until_it_is_mended():
+    a = Agent()
+    a.stop()
+    for name, right in ("keys", 0o2750), ("claims", 0o2750), ("state", 0o700):
+        path = a.store / name
+        for mode in 0o755, 0o2770, 0o777:
+            _mends(a, lambda: path.chmod(mode), lambda: path.chmod(right), str(path), f"{mode:04o}")
+        before = path.stat()
+
+        def give_back():
+            os.chown(path, before.st_uid, before.st_gid)
+            path.chmod(right)  # which chown(2) takes the setgid bit of
+
+        _mends(a, lambda: (os.chown(path, 0, before.st_gid), path.chmod(right)), give_back, str(path))
+        away = a.store / "away"
+        _mends(a, lambda: path.rename(away), lambda: away.rename(path), str(path), "No such file")
+        _mends(a, lambda: (path.rename(away), path.symlink_to(away)), lambda: (path.unlink(), away.rename(path)),
+               str(path))
+    for mode in 0o775, 0o1777:
+        _mends(a, lambda: a.store.chmod(mode), lambda: a.store.chmod(0o755), str(a.store), "root")
+    _mends(a, lambda: os.chown(a.store, 1001, 0), lambda: os.chown(a.store, 0, 0), str(a.store), "root")
+
+
+def a_store_that_is_not_in_memory_is_not_used_until_it_is_mended():
+    a = Agent(ready=False)
+    a.stop()
+    _mends(a, lambda: subprocess.run(["mount", "-t", "proc", "proc", a.store], check=True),
+           lambda: (subprocess.run(["umount", a.store], check=True), a.make_store()), "tmpfs")
+
+
+def _event(name):
+    text = (agent.TREE / "common/events.h").read_text()
+    return agent.re.search(rf'^#define EVENT_{name} "([0-9a-f]{{32}})"', text, agent.re.MULTILINE).group(1)
+
+
+def a_push_is_told_to_the_journal():
+    a = Agent(journal=True)
+    chosen = agent.keys(2)
+    a.push(chosen, principal="Ann Ä", requestId="r-1")
+    a.push(user="bob")
+    first, second, third = a.events_of(_event("RECEIVED"), 3)
+    assert [first["EXC_FINGERPRINT"], second["EXC_FINGERPRINT"]] == [agent.fingerprint(text) for text in chosen]
+    message = first.pop("MESSAGE")
+    for text in agent.fingerprint(chosen[0]), "alice", "60 s", "Ann Ä", "r-1":
+        assert text in message
+    assert first == {
+        "MESSAGE_ID": _event("RECEIVED"), "PRIORITY": "6", "SYSLOG_IDENTIFIER": "exc-instance-connect-agent",
+        "EXC_USER": "alice", "EXC_FINGERPRINT": agent.fingerprint(chosen[0]), "EXC_PRINCIPAL": "Ann Ä",
+        "EXC_REQUEST_ID": "r-1",
+    }
+    # A field without a value would match in a query.
+    assert "EXC_PRINCIPAL" not in third and "EXC_REQUEST_ID" not in third
+    assert a.log() == ""
+
+
+def a_refusal_is_told_to_the_journal():
+    a = Agent("MinUid=1000", journal=True)
+    refusal(a.push, user="root", principal="p", requestId="r")
+    refusal(a.push, ["x"], user="alice")
+    with a.connect("host") as connection:
+        refusal(connection.call, "List")
+        refusal(connection.call, "Push")
+    told = a.events_of(_event("REFUSED"), 4)
+    assert [fields["EXC_REASON"] for fields in told] == ["UserDenied", "KeyRejected", "PermissionDenied", "Untrusted"]
+    names = "EXC_USER", "EXC_PRINCIPAL", "EXC_REQUEST_ID", "PRIORITY"
+    assert [told[0][name] for name in names] == ["root", "p", "r", "5"]
+
+
+def the_end_of_a_key_is_told_to_the_journal():
+    a = Agent(journal=True)
+    one, two = agent.keys(2)
+    a.push([one], ttl=1, principal="p", requestId="r")
+    (fields,) = a.events_of(_event("EXPIRED"))
+    assert (fields["EXC_FINGERPRINT"], fields["EXC_USER"]) == (agent.fingerprint(one), "alice")
+    assert (fields["EXC_PRINCIPAL"], fields["EXC_REQUEST_ID"]) == ("p", "r")
+    a.push([two], user="bob")
+    a.ask("RevokeLocal")
+    (fields,) = a.events_of(_event("REVOKED"))
+    assert (fields["EXC_FINGERPRINT"], fields["EXC_USER"]) == (agent.fingerprint(two), "bob")
+
+
+def what_does_not_work_is_told_to_the_journal():
+    a = Agent("MaxTtl=x", journal=True)
+    refusal(a.push)
+    assert f"{a.config}:3:" in a.events_of(_event("FAILURE"))[0]["MESSAGE"]
+
+
+def nothing_that_a_peer_sends_makes_a_field_of_its_own():
+    a = Agent(journal=True)
+    for n, user in enumerate(("x\nEXC_USER=alice\nMESSAGE_ID=0", "\n\1", "\x1b[31m", "x" * 256, "é" * 128)):
+        refusal(a.push, user=user)
+        fields = a.events_of(_event("REFUSED"), n + 1)[-1]
+        assert fields["EXC_USER"] == user
+        assert fields.keys() == {"MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "EXC_USER", "EXC_REASON"}
+
+
+def no_key_material_is_told_to_anybody():
+    chosen = agent.keys(2)
+    spoilt = chosen[1][:-4]
+    blobs = [text.split()[1][40:60] for text in chosen]
+    for journal in True, False:
+        a = Agent(journal=journal)
+        a.push(chosen)
+        for wrong in spoilt, f"no-pty {chosen[1]}", chosen[1] + " c":
+            refused = refusal(a.push, [chosen[0], wrong])
+            assert not any(blob in str(refused.parameters) for blob in blobs)
+        rows = a.listed()
+        a.ask("RevokeLocal")
+        if journal:
+            wait_until(lambda: len(a.events) >= 7, "the journal has it all")
+        else:
+            assert a.log()
+        for blob in blobs:
+            assert blob not in a.log() and blob not in str(rows)
+            assert not journal or blob not in str(a.events)
+
+
+def without_a_journal_there_are_readable_lines():
+    a = Agent()
+    text = agent.key()
+    a.push([text], principal="Ann")
+    refusal(a.push, user="x\n\x1b[31m")
+    stored, refused = a.log().splitlines()
+    assert stored.startswith(f"exc-instance-connect-agent: Key {agent.fingerprint(text)} stored for alice")
+    assert refused.startswith("exc-instance-connect-agent: PushLocal for x") and "NoSuchUser" in refused
+    assert refused.isprintable()
+
+
+def it_leaves_when_no_message_came_for_a_while():
+    a = Agent()
+    a.ask("Status")
+    with a.connect() as idle:
+        # Neither strangers nor those who say nothing keep it.
+        end = time.monotonic() + 2 * agent.WAIT_S
+        while a.lives():
+            assert time.monotonic() < end
+            with a.connect("admin", 1001):
+                pass
+            with agent.contextlib.suppress(OSError):
+                idle.send(b"\0")
+            time.sleep(0.2)
+    assert a.wait() == 0
+    a.start()
+    a.ask("Status")
+
+
+def it_stays_while_a_key_lives():
+    a = Agent()
+    a.push(ttl=36)
+    with a.connect() as idle:
+        idle.socket.settimeout(2 * agent.WAIT_S)
+        assert idle.is_closed()
+    # Who says nothing for so long is dropped, so the time is up for the agent as well.
+    time.sleep(1.5)
+    assert a.lives() and len(a.keys()) == 1
+    assert a.wait() == 0
+    assert a.stored() == set()
+
+
+it_leaves_when_no_message_came_for_a_while.slow = True
+it_stays_while_a_key_lives.slow = True
