@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
 
 #define JOURNAL "journalctl -t exc-instance-connect-agent"

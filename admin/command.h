@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "admin/key_file.h"
+#include "cli/key_file.h"
 #include "common/grant.h"
 
 #define ADMIN_SOCKET "/run/exc-instance-connect/admin.sock"

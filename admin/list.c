@@ -5,7 +5,7 @@
 
 #include "admin/ask.h"
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
 
 static const struct command *const commands[] = {&push_command, &list_command, &revoke_command, &status_command};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
+#include "cli/value.h"
 #include "common/source.h"
 #include "wire/refusal.h"
 
@@ -38,25 +38,6 @@ const char *option_name(int bits) {
         return NULL;
 }
 
-/* Digits alone: strtol(3) would take blanks, signs and more. */
-static bool parse_number(const char *text, int least, int most, int *ret) {
-        int value = 0;
-
-        if (!*text)
-                return false;
-        for (; *text; text++) {
-                if (*text < '0' || *text > '9')
-                        return false;
-                value = value * 10 + (*text - '0');
-                if (value > most) /* before it can overflow: `most` is far below INT_MAX / 10 */
-                        return false;
-        }
-        if (value < least)
-                return false;
-        *ret = value;
-        return true;
-}
-
 static bool add(const char **list, size_t *n, size_t most, const char *what) {
         if (*n == most) {
                 complain("--%s: at most %zu of them", what, most);
@@ -73,14 +54,6 @@ static bool fingerprint(const char *text) {
         size_t n = strlen(prefix);
 
         return strncmp(text, prefix, n) == 0 && strlen(text + n) == 43 && strspn(text + n, base64) == 43;
-}
-
-/* JSON, and so the agent, takes nothing but UTF-8; jansson knows what that is. */
-static bool is_utf8(const char *text) {
-        json_t *string = json_string(text);
-
-        json_decref(string);
-        return string != NULL;
 }
 
 static bool take_value(struct options *ret, int option) {
@@ -100,13 +73,13 @@ static bool take_value(struct options *ret, int option) {
         case OPTION_KEY:
                 return add(ret->key_files, &ret->n_key_files, KEY_LIST_MAX, "key");
         case OPTION_TTL:
-                if (!parse_number(optarg, 1, TTL_MAX, &ret->ttl)) {
+                if (!value_number(optarg, 1, TTL_MAX, &ret->ttl)) {
                         complain("--ttl: %s is no number of seconds from 1 to %d", optarg, TTL_MAX);
                         return false;
                 }
                 break;
         case OPTION_CONNECTIONS:
-                if (!parse_number(optarg, 0, GRANT_CONNECTIONS_MAX, &ret->connections)) {
+                if (!value_number(optarg, 0, GRANT_CONNECTIONS_MAX, &ret->connections)) {
                         complain("--connections: %s is no number from 0 to %d", optarg, GRANT_CONNECTIONS_MAX);
                         return false;
                 }
@@ -163,7 +136,7 @@ static bool parse(int argc, char **argv, struct options *ret) {
                         complain("--%s is given twice", option_name(c));
                         return false;
                 }
-                if (optarg && !is_utf8(optarg)) {
+                if (optarg && !value_utf8(optarg)) {
                         complain("--%s: %s is not valid UTF-8", option_name(c), optarg);
                         return false;
                 }

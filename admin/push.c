@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
-
-static bool read_file(const char *path, struct key_list *keys) {
-        bool from_stdin = strcmp(path, "-") == 0;
-        const char *name = from_stdin ? "standard input" : path;
-        FILE *file = from_stdin ? stdin : fopen(path, "re");
-        char why[KEY_FILE_WHY_MAX];
-        bool ok;
-
-        if (!file) {
-                complain("%s: cannot open it: %s", name, strerror(errno));
-                return false;
-        }
-        ok = key_file_read(file, name, keys, why);
-        if (!ok)
-                complain("%s", why);
-        if (!from_stdin)
-                (void)fclose(file);
-        return ok;
-}
 
 /* Takes `value` over. A failure leaves `*object` NULL, and everything after it passes. */
 static void set(json_t **object, const char *name, json_t *value) {
@@ -153,11 +133,14 @@ static int print(const struct options *options, const struct key_list *keys, jso
 static int push(const struct options *options) {
         struct key_list keys = {.n = 0};
         struct client_reply reply;
+        char why[KEY_FILE_WHY_MAX];
         int status;
 
         for (size_t i = 0; i < options->n_key_files; i++)
-                if (!read_file(options->key_files[i], &keys))
+                if (!key_file_read_path(options->key_files[i], &keys, why)) {
+                        complain("%s", why);
                         return EXIT_OWN_FAILURE;
+                }
         status = ask(options, "PushLocal", request(options, &keys), &reply);
         if (status == EXIT_DONE)
                 status = print(options, &keys, reply.parameters);

@@ -5,7 +5,7 @@
 
 #include "admin/ask.h"
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
 
 static int print(const struct options *options, json_t *answer) {

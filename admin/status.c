@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
-#include "admin/output.h"
+#include "cli/output.h"
 #include "wire/refusal.h"
-
-static void print_clock(json_int_t unix_time, bool synchronized) {
-        time_t t = (time_t)unix_time;
-        char text[64];
-        struct tm tm;
-
-        if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-                text[0] = '\0';
-        print_field("Clock", "%s%s", text,
-                    synchronized ? ", synchronized" : ", not synchronized: pushes that are timed by it are refused");
-}
 
 static int print(const struct options *options, json_t *answer) {
         const char *version, *trust, *sshd, *instance = text_or(answer, "instance", NULL);
@@ -36,7 +25,7 @@ static int print(const struct options *options, json_t *answer) {
         print_field("Anchors", "%" PRId64 "%s", (int64_t)anchors,
                     anchors == 0 && strcmp(trust, "signed") == 0 ? ": signed pushes are refused" : "");
         print_field("Keys", "%" PRId64, (int64_t)keys);
-        print_clock(unix_time, synchronized);
+        print_clock(stdout, unix_time, synchronized);
         print_field("sshd", "%s", sshd);
         return EXIT_DONE;
 }

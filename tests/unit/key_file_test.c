@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/key_file.h"
+#include "cli/key_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
