@@ -48,10 +48,23 @@ void agent_leave_if_done(struct agent *agent) {
                 (void)sd_event_exit(agent->event, 0);
 }
 
-void agent_stay(struct agent *agent) {
+static void stay_for(struct agent *agent, uint64_t usec) {
         agent->idle_now = false;
-        (void)sd_event_source_set_time_relative(agent->idle, AGENT_IDLE_S * UINT64_C(1000000));
+        (void)sd_event_source_set_time_relative(agent->idle, usec);
         (void)sd_event_source_set_enabled(agent->idle, SD_EVENT_ONESHOT);
+}
+
+void agent_stay(struct agent *agent) {
+        stay_for(agent, AGENT_IDLE_S * UINT64_C(1000000));
+}
+
+void agent_stay_a_moment(struct agent *agent) {
+        uint64_t now_usec, end_usec;
+
+        if (agent->idle_now || sd_event_now(agent->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
+            sd_event_source_get_time(agent->idle, &end_usec) < 0 ||
+            end_usec < now_usec + AGENT_MOMENT_S * UINT64_C(1000000))
+                stay_for(agent, AGENT_MOMENT_S * UINT64_C(1000000));
 }
 
 int agent_open_store(struct agent *agent, char ret_why[static 256]) {

@@ -13,6 +13,7 @@
 
 enum {
         AGENT_IDLE_S = 30,     /* after the last message, once no key is live */
+        AGENT_MOMENT_S = 5,    /* after somebody connected, whose first message may be under way */
         AGENT_KEYS_MAX = 4096, /* live keys in all */
         AGENT_KEYS_PER_USER_MAX = 32,
 };
@@ -38,6 +39,9 @@ void agent_stop(struct agent *agent);
 
 /* A message has come: the agent stays. */
 void agent_stay(struct agent *agent);
+
+/* Somebody who may has connected: the agent stays at least until his first message could be here. */
+void agent_stay_a_moment(struct agent *agent);
 
 /* Ends the event loop when nothing is left to do: no message for a while and no live key. */
 void agent_leave_if_done(struct agent *agent);

@@ -153,6 +153,7 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                 (void)close(fd);
                 return 0;
         }
+        agent_stay_a_moment(listener->agent);
         listener->next_fd = fd;
         listener->next_peer = peer;
         seat(listener);

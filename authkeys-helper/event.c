@@ -5,50 +5,27 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "common/bytes.h"
 #include "common/events.h"
+#include "common/journal.h"
 
-/* Each field in the protocol's binary form, name, newline, 64-bit little-endian length, value: no value can end it early. */
-static void field(struct writer *to, const char *name, const char *value) {
-        size_t n = strlen(value);
-
-        if (n == 0)
-                return;
-        writer_put(to, name, strlen(name));
-        writer_u8(to, '\n');
-        for (unsigned shift = 0; shift < 64; shift += 8)
-                writer_u8(to, (uint8_t)((uint64_t)n >> shift));
-        writer_put(to, value, n);
-        writer_u8(to, '\n');
-}
-
-static void send_event(struct writer *to, const char *message_id, const char *priority, const char *message) {
-        static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
-        int fd;
-
-        field(to, "MESSAGE_ID", message_id);
-        field(to, "MESSAGE", message);
-        field(to, "PRIORITY", priority);
-        field(to, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || to->full ||
-            sendto(fd, to->data, to->used, MSG_NOSIGNAL, (const struct sockaddr *)&journal, sizeof(journal)) < 0)
+static void send_event(struct journal_entry *entry, const char *message_id, const char *priority, const char *message) {
+        journal_add(entry, "MESSAGE_ID", message_id);
+        journal_add(entry, "MESSAGE", message);
+        journal_add(entry, "PRIORITY", priority);
+        journal_add(entry, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
+        if (!journal_send(entry))
                 (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s\n", message);
-        if (fd >= 0)
-                (void)close(fd);
 }
 
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
                  const struct connection_id *who) {
         char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7], pid[24], message[1024];
-        uint8_t raw[8192];
-        struct writer to = {.data = raw, .size = sizeof(raw)};
+        struct journal_entry entry;
         bool claimed = strcmp(message_id, EVENT_CLAIMED) == 0;
 
+        journal_begin(&entry);
         store_fingerprint_text(place->fingerprint, fingerprint);
         (void)snprintf(pid, sizeof(pid), "%" PRIu64, who->pid);
         (void)snprintf(message, sizeof(message),
@@ -56,23 +33,23 @@ void event_grant(const char *message_id, const struct grant *grant, const struct
                                : "Key %s of %s refused to the SSH connection of sshd[%s]: "
                                  "its connections are used up",
                        fingerprint, grant->user, pid);
-        field(&to, FIELD_USER, grant->user);
-        field(&to, FIELD_FINGERPRINT, fingerprint);
-        field(&to, FIELD_SSHD_PID, pid);
-        field(&to, FIELD_PRINCIPAL, grant->principal);
-        field(&to, FIELD_REQUEST_ID, grant->request_id);
-        send_event(&to, message_id, claimed ? "6" : "5", message);
+        journal_add(&entry, FIELD_USER, grant->user);
+        journal_add(&entry, FIELD_FINGERPRINT, fingerprint);
+        journal_add(&entry, FIELD_SSHD_PID, pid);
+        journal_add(&entry, FIELD_PRINCIPAL, grant->principal);
+        journal_add(&entry, FIELD_REQUEST_ID, grant->request_id);
+        send_event(&entry, message_id, claimed ? "6" : "5", message);
 }
 
 void event_failure(const char *user, const char *format, ...) {
         char message[1024];
-        uint8_t raw[4096];
-        struct writer to = {.data = raw, .size = sizeof(raw)};
+        struct journal_entry entry;
         va_list arguments;
 
+        journal_begin(&entry);
         va_start(arguments, format);
         (void)vsnprintf(message, sizeof(message), format, arguments);
         va_end(arguments);
-        field(&to, FIELD_USER, user);
-        send_event(&to, EVENT_FAILURE, "4", message);
+        journal_add(&entry, FIELD_USER, user);
+        send_event(&entry, EVENT_FAILURE, "4", message);
 }
