@@ -176,7 +176,7 @@ def every_key_of_a_revoked_grant_is_counted_and_told():
     a.push(chosen)
     assert a.ask("RevokeLocal", {"user": "alice"}) == {"revoked": 8}
     for text in chosen:
-        assert f"Key {agent.fingerprint(text)} of alice revoked" in a.log()
+        assert f"Key {agent.fingerprint(text)} of alice: revoked" in a.log()
     assert a.stored() == set()
 
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands print. Nothing gets to the terminal but through wire/terminal.h, or as ASCII JSON. */
+#ifndef EXC_OUTPUT_H
+#define EXC_OUTPUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { DURATION_MAX = 64 };
+
+/* One line on standard error, with the program's name before it. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* One line of JSON on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
+int print_json(const json_t *value);
+
+/* "Key:           value", in a column. */
+void print_field(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, not on standard output. */
+void print_field_to(FILE *to, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* `text` and blanks up to `width`, nothing behind the last column. */
+void print_cell(const char *text, size_t width, bool last);
+
+/* "Clock", in such a column: a guest's wall clock, and whether pushes may be timed by it. */
+void print_clock(FILE *to, int64_t unix_s, bool synchronized);
+
+/* "59 s", "4 min 10 s", "1 h 30 min". */
+void duration_text(int64_t seconds, char ret[static DURATION_MAX]);
+
+/* A string of an object, or `otherwise` where it is missing or null. Other types are not asked about here. */
+const char *text_or(const json_t *object, const char *name, const char *otherwise);
+
+#endif
