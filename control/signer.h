@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who signs an envelope: a private key in a PEM file (Ed25519 or ECDSA P-256), or a command that knows how to reach a
+ * key which nobody may hold, as in a key-management service.
+ *
+ * The command is run by /bin/sh. It gets the envelope's PAE (wire/envelope.h) on standard input, a file that it may
+ * also open as /dev/stdin, and writes the signature to standard output, as bytes or in base64 with any white space. It
+ * runs in a session of its own, without a terminal, with this process's standard error and environment. When its time
+ * is up it is killed, with all that is in its process group. Whoever calls has descriptors 0 to 2 open.
+ */
+#ifndef EXC_SIGNER_H
+#define EXC_SIGNER_H
+
+#include <openssl/evp.h>
+
+#include "wire/envelope.h"
+
+enum {
+        SIGNER_WHY_MAX = 256,
+        SIGNER_TIMEOUT_MS = 30 * 1000,  /* for a command */
+        SIGNER_OUTPUT_MAX = 4 * 1024,   /* bytes of what a command writes */
+        SIGNER_KEY_FILE_MAX = 16 * 1024 /* bytes */
+};
+
+struct signer {
+        EVP_PKEY *key;       /* NULL: the command signs */
+        const char *command; /* not ours */
+        int timeout_ms;
+};
+
+/*
+ * Reads a private key. 0; or negative errno, and `ret_why` is a phrase that says what is wrong and what to do:
+ * -EINVAL for what is no such key, what open(2) and read(2) set, -ENOMEM. `ret` is then untouched.
+ */
+int signer_from_file(const char *path, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]);
+
+/* `command` must outlive the signer. */
+void signer_from_command(const char *command, struct signer *ret);
+
+/*
+ * Adds a signature to `envelope`. 0; or negative errno, and `ret_why` says what is wrong: -ETIMEDOUT, -EINVAL (the
+ * command's output is no signature), -EIO (the command failed, or OpenSSL did), what posix_spawn(3) sets.
+ */
+int signer_sign(const struct signer *signer, struct envelope *envelope, char ret_why[static SIGNER_WHY_MAX]);
+
+/* Wipes the key. */
+void signer_close(struct signer *signer);
+
+#endif
