@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -67,14 +68,46 @@ void agent_stay_a_moment(struct agent *agent) {
                 stay_for(agent, AGENT_MOMENT_S * UINT64_C(1000000));
 }
 
+static void on_anchor_note(void *context, const char *path, const char *why) {
+        (void)context;
+        audit_note(LOG_WARNING, "%s is not trusted: %s", path, why);
+}
+
+void agent_refresh_anchors(struct agent *agent) {
+        anchors_refresh(&agent->anchors, ANCHORS_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
+}
+
+static int open_store(struct agent *agent, char ret_why[static 256]) {
+        int r;
+
+        r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
+        if (r < 0)
+                return r;
+        r = replay_open(agent->store.state_fd, &agent->replay);
+        if (r >= 0)
+                r = revocations_open(agent->store.state_fd, &agent->revocations);
+        if (r < 0)
+                (void)snprintf(ret_why, 256, "what is remembered in %s/state cannot be read: %s", agent->runtime_dir,
+                               strerror(-r));
+        return r;
+}
+
+static void close_store(struct agent *agent) {
+        revocations_close(&agent->revocations);
+        replay_close(&agent->replay);
+        store_close(&agent->store);
+}
+
 int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         int r;
 
         if (agent->store.keys_fd >= 0)
                 return 0;
-        r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
-        if (r < 0)
+        r = open_store(agent, ret_why);
+        if (r < 0) {
+                close_store(agent);
                 return r;
+        }
         r = store_tidy(&agent->store);
         if (r < 0)
                 audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
@@ -105,7 +138,8 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
         char why[256];
         int r;
 
-        *agent = (struct agent){.runtime_dir = runtime_dir, .config_dir = config_dir, .store = STORE_INIT};
+        *agent = (struct agent){
+                .runtime_dir = runtime_dir, .config_dir = config_dir, .store = STORE_INIT, .replay = REPLAY_INIT};
         r = sd_event_new(&agent->event);
         if (r >= 0)
                 r = sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_MONOTONIC,
@@ -121,7 +155,8 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 
 void agent_stop(struct agent *agent) {
         config_free(agent->config);
-        store_close(&agent->store);
+        anchors_clear(&agent->anchors);
+        close_store(agent);
         sd_event_source_unref(agent->sweep);
         sd_event_source_unref(agent->idle);
         sd_event_unref(agent->event);

@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "agent/anchors.h"
 #include "agent/config.h"
+#include "agent/replay.h"
+#include "agent/revocations.h"
 #include "common/store.h"
 #include "wire/refusal.h"
 
@@ -26,8 +29,12 @@ struct agent {
         const char *config_dir;
         struct config *config;
 
+        struct anchors anchors;
+
         const char *runtime_dir;
         struct store store;
+        struct replay replay; /* open when the store is, as are: */
+        struct revocations revocations;
         sd_event_source *sweep; /* at the end of the key that ends first */
         size_t live;            /* keys in the store at the last count */
         int64_t swept_boot_ns;
@@ -51,6 +58,9 @@ void agent_leave_if_done(struct agent *agent);
  * each push asks, so what was mended is used without a restart.
  */
 enum refusal agent_ready(struct agent *agent, struct refused *ret_why);
+
+/* Makes sure that the anchors are those of the files. */
+void agent_refresh_anchors(struct agent *agent);
 
 /* Makes sure that the store is open. 0, or -EPERM and the like with the reason in `ret_why`. */
 int agent_open_store(struct agent *agent, char ret_why[static 256]);

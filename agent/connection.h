@@ -20,6 +20,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/call.h"
+#include "agent/freshness.h"
 #include "agent/nss.h"
 #include "agent/peer.h"
 #include "wire/frame.h"
@@ -45,6 +46,8 @@ struct connection {
         bool working;     /* inside connection_work(), which looks for more to do by itself */
         bool ended;       /* the peer will send nothing more */
         bool closing;     /* to be closed as soon as the replies have left */
+
+        struct challenge challenge; /* of the latest Hello */
 
         /* While it is busy with the name service: given up when the connection is closed. */
         struct nss_lookup *lookup;

@@ -4,17 +4,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/audit.h"
 #include "agent/clock_sync.h"
 #include "agent/host_keys.h"
+#include "agent/instance.h"
 #include "agent/listener.h"
 #include "agent/listing.h"
 #include "agent/pushing.h"
 #include "agent/revoking.h"
 #include "agent/service.h"
+#include "agent/signed.h"
 
 #define SSHD_DROP_IN "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf"
 
@@ -29,7 +30,10 @@ static json_t *clock_state(void) {
 
 /* null where there is none, as in "?string". */
 static json_t *instance_id(const struct agent *agent) {
-        return agent->config->instance_id[0] != '\0' ? json_string(agent->config->instance_id) : json_null();
+        struct instance instance;
+
+        instance_read(agent->config, agent->config_dir, &instance);
+        return instance.id[0] != '\0' ? json_string(instance.id) : json_null();
 }
 
 static bool boot_id(char ret[static 40]) {
@@ -45,30 +49,17 @@ static bool boot_id(char ret[static 40]) {
         return n == 36;
 }
 
-/* 128 random bits in base64url (RFC 4648 section 5), without padding. */
-static bool make_challenge(char ret[static BASE64_LENGTH(16) + 1]) {
-        uint8_t raw[16];
-
-        if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
-                return false;
-        base64_encode(raw, sizeof(raw), ret);
-        ret[strcspn(ret, "=")] = '\0';
-        for (char *c = ret; *c; c++)
-                *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-        return true;
-}
-
 static void hello(struct connection *connection) {
         const struct agent *agent = agent_of(connection);
         json_t *sync = json_object_get(connection->call.parameters, "sync"), *limits;
-        char challenge[BASE64_LENGTH(16) + 1], boot[40];
+        char boot[40];
         struct refused why;
 
         if (sync && !json_is_string(sync) && !json_is_null(sync)) {
                 service_invalid_parameter(connection, "sync");
                 return;
         }
-        if (!make_challenge(challenge) || !boot_id(boot)) {
+        if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !boot_id(boot)) {
                 (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "The kernel gave no random bytes, or no boot id.");
                 connection_refuse(connection, &why);
                 return;
@@ -77,18 +68,8 @@ static void hello(struct connection *connection) {
                 json_pack("{si si si si si}", "messageBytes", FRAME_MAX, "maxTtl", (int)agent->config->max_ttl_s,
                           "keysPerPush", PUSH_KEYS_MAX, "keysPerUser", AGENT_KEYS_PER_USER_MAX, "keys", AGENT_KEYS_MAX);
         connection_reply(connection, json_pack("{sO? ss so ss ss so so}", "sync", sync, "version", PACKAGE_VERSION,
-                                               "instance", instance_id(agent), "bootId", boot, "challenge", challenge,
-                                               "clock", clock_state(), "limits", limits));
-}
-
-/* No anchor can be configured yet, and nothing configured means nothing allowed (push.md, "Trusted keys"). */
-static void refuse_untrusted(struct connection *connection) {
-        struct refused why;
-
-        (void)refuse(&why, REFUSAL_UNTRUSTED, "This guest has no trusted key, so no signature can be accepted.");
-        if (listener_may_note(connection->listener))
-                audit_refused(strrchr(connection->call.method, '.') + 1, &why, "", "", "");
-        connection_refuse(connection, &why);
+                                               "instance", instance_id(agent), "bootId", boot, "challenge",
+                                               connection->challenge.text, "clock", clock_state(), "limits", limits));
 }
 
 static void get_host_keys(struct connection *connection) {
@@ -98,11 +79,12 @@ static void get_host_keys(struct connection *connection) {
 static void status(struct connection *connection) {
         struct agent *agent = agent_of(connection);
 
+        agent_refresh_anchors(agent);
         connection_reply(connection,
                          json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
-                                   "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors", 0,
-                                   "keys", (json_int_t)agent->live, "clock", clock_state(), "sshd",
-                                   access(SSHD_DROP_IN, F_OK) == 0 ? "enabled" : "disabled"));
+                                   "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors",
+                                   (int)agent->anchors.n, "keys", (json_int_t)agent->live, "clock", clock_state(),
+                                   "sshd", access(SSHD_DROP_IN, F_OK) == 0 ? "enabled" : "disabled"));
 }
 
 /* The interface is one for all sockets, but some of its methods are for the administrator on this machine alone. */
@@ -112,8 +94,8 @@ static const struct method {
         void (*call)(struct connection *connection);
 } methods[] = {
         {VARLINK_INTERFACE ".Hello", false, hello},
-        {VARLINK_INTERFACE ".Push", false, refuse_untrusted},
-        {VARLINK_INTERFACE ".Revoke", false, refuse_untrusted},
+        {VARLINK_INTERFACE ".Push", false, signed_push},
+        {VARLINK_INTERFACE ".Revoke", false, signed_revoke},
         {VARLINK_INTERFACE ".HostKeys", false, get_host_keys},
         {VARLINK_INTERFACE ".Status", false, status},
         {VARLINK_INTERFACE ".PushLocal", true, push_local},

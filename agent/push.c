@@ -9,15 +9,8 @@
 #include "agent/key_check.h"
 #include "wire/terminal.h"
 
-/* An absent member and null are the same: varlink's "?type". */
-static json_t *member(json_t *object, const char *name) {
-        json_t *value = json_object_get(object, name);
-
-        return json_is_null(value) ? NULL : value;
-}
-
 static enum refusal take_user(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *value = member(object, "user");
+        json_t *value = json_object_get(object, "user");
 
         if (!json_is_string(value) || json_string_length(value) == 0)
                 return refuse_field(ret_why, "user", "user is missing or no text; name the login to let in.");
@@ -27,59 +20,64 @@ static enum refusal take_user(json_t *object, struct push *push, struct refused 
         return REFUSAL_NONE;
 }
 
-__attribute__((format(printf, 3, 4))) static enum refusal reject_key(struct refused *ret_why, size_t index,
-                                                                     const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void reject_key(struct push *push, size_t index, const char *format, ...) {
+        struct refused *rejected = &push->rejected_key;
         char reason[256];
         va_list arguments;
 
+        if (rejected->why != REFUSAL_NONE)
+                return;
         va_start(arguments, format);
         (void)vsnprintf(reason, sizeof(reason), format, arguments);
         va_end(arguments);
-        (void)refuse(ret_why, REFUSAL_KEY_REJECTED, "Key %zu is refused: %s.", index, reason);
-        ret_why->index = (int)index;
-        return ret_why->why;
+        (void)refuse(rejected, REFUSAL_KEY_REJECTED, "Key %zu is refused: %s.", index, reason);
+        rejected->index = (int)index;
 }
 
-static enum refusal take_key(json_t *value, size_t index, struct push *push, struct refused *ret_why) {
+static void take_key(const char *text, size_t length, size_t index, struct push *push) {
         struct store_key *key = &push->keys[index];
         enum ssh_key_fault fault;
 
-        if (!json_is_string(value))
-                return refuse_field(ret_why, "keys", "keys must hold texts, each \"type base64\".");
-        fault = ssh_key_from_text(json_string_value(value), json_string_length(value), &key->key);
-        if (fault != SSH_KEY_OK)
-                return reject_key(ret_why, index, "%s", ssh_key_fault_text(fault));
+        fault = ssh_key_from_text(text, length, &key->key);
+        if (fault != SSH_KEY_OK) {
+                reject_key(push, index, "%s", ssh_key_fault_text(fault));
+                return;
+        }
         if (!key_point_on_curve(&key->key))
-                return reject_key(ret_why, index, "its point does not lie on its curve; make a new key");
-        if (key_fingerprint(&key->key, key->fingerprint) < 0)
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The fingerprint of key %zu could not be computed.",
-                              index);
+                reject_key(push, index, "its point does not lie on its curve; make a new key");
+        if (key_fingerprint(&key->key, key->fingerprint) < 0 && push->rejected_key.why == REFUSAL_NONE)
+                (void)refuse(&push->rejected_key, REFUSAL_STORAGE_FAILURE,
+                             "The fingerprint of key %zu could not be computed.", index);
         for (size_t i = 0; i < index; i++)
                 if (strcmp(push->keys[i].fingerprint, key->fingerprint) == 0)
-                        return reject_key(ret_why, index, "it is the same as key %zu; send it once", i);
-        return REFUSAL_NONE;
+                        reject_key(push, index, "it is the same as key %zu; send it once", i);
+}
+
+enum refusal push_check_keys(const struct push *push, struct refused *ret_why) {
+        if (push->rejected_key.why != REFUSAL_NONE)
+                *ret_why = push->rejected_key;
+        return push->rejected_key.why;
 }
 
 static enum refusal take_keys(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *list = member(object, "keys"), *value;
-        enum refusal why;
+        json_t *list = json_object_get(object, "keys"), *value;
         size_t i;
 
         if (!json_is_array(list) || json_array_size(list) == 0)
                 return refuse_field(ret_why, "keys", "keys is missing or empty; send at least one \"type base64\".");
         if (json_array_size(list) > PUSH_KEYS_MAX)
                 return refuse_field(ret_why, "keys", "keys holds more than %d.", PUSH_KEYS_MAX);
-        json_array_foreach(list, i, value) {
-                why = take_key(value, i, push, ret_why);
-                if (why != REFUSAL_NONE)
-                        return why;
-        }
+        json_array_foreach(list, i, value)
+                if (!json_is_string(value))
+                        return refuse_field(ret_why, "keys", "keys must hold texts, each \"type base64\".");
+        json_array_foreach(list, i, value)
+                take_key(json_string_value(value), json_string_length(value), i, push);
         push->n_keys = json_array_size(list);
         return REFUSAL_NONE;
 }
 
 static enum refusal take_ttl(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *value = member(object, "ttl");
+        json_t *value = json_object_get(object, "ttl");
 
         if (!value)
                 return REFUSAL_NONE;
@@ -90,7 +88,7 @@ static enum refusal take_ttl(json_t *object, struct push *push, struct refused *
 }
 
 static enum refusal take_connections(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *value = member(object, "connections");
+        json_t *value = json_object_get(object, "connections");
 
         push->connections = PUSH_DEFAULT_CONNECTIONS;
         if (!value)
@@ -104,12 +102,12 @@ static enum refusal take_connections(json_t *object, struct push *push, struct r
 }
 
 static enum refusal take_sources(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *list = member(object, "source"), *value;
+        json_t *list = json_object_get(object, "source"), *value;
         size_t i;
 
         if (!list)
                 return REFUSAL_NONE;
-        /* An empty list is refused: whoever sends it may mean "from nowhere", and would get "from anywhere". */
+        /* An empty list could mean anywhere as well as nowhere. */
         if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > GRANT_SOURCES_MAX)
                 return refuse_field(ret_why, "source", "source must be a list of 1 to %d addresses or ranges.",
                                     GRANT_SOURCES_MAX);
@@ -125,7 +123,7 @@ static enum refusal take_sources(json_t *object, struct push *push, struct refus
 }
 
 static enum refusal take_restrict(json_t *object, struct push *push, struct refused *ret_why) {
-        json_t *value = member(object, "restrict");
+        json_t *value = json_object_get(object, "restrict");
 
         if (value && !json_is_boolean(value))
                 return refuse_field(ret_why, "restrict", "restrict must be true or false.");
@@ -135,7 +133,7 @@ static enum refusal take_restrict(json_t *object, struct push *push, struct refu
 
 static enum refusal take_label(json_t *object, const char *name, char dst[static GRANT_LABEL_MAX],
                                struct refused *ret_why) {
-        json_t *value = member(object, name);
+        json_t *value = json_object_get(object, name);
         size_t characters;
 
         if (!value)
@@ -173,23 +171,34 @@ static bool random_id(char ret[static STORE_ID_MAX]) {
         return true;
 }
 
-enum refusal push_from_local(json_t *parameters, struct push *ret, struct refused *ret_why) {
+static bool local_name(const char *name) {
         static const char *const known[] = {
                 "user", "keys", "ttl", "connections", "source", "restrict", "principal", "requestId",
         };
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if (strcmp(name, known[i]) == 0)
+                        return true;
+        return false;
+}
+
+enum refusal push_from_local(json_t *parameters, struct push *ret, struct refused *ret_why) {
+        json_t *present = json_object(), *value;
+        enum refusal why = REFUSAL_NONE;
         const char *name;
-        json_t *value;
 
-        json_object_foreach(parameters, name, value) {
-                size_t i = 0;
-
-                while (i < sizeof(known) / sizeof(known[0]) && strcmp(name, known[i]) != 0)
-                        i++;
-                if (i == sizeof(known) / sizeof(known[0]))
-                        return refuse_field(ret_why, name, "PushLocal has no such parameter; a typing error?");
-        }
         *ret = (struct push){.n_keys = 0};
-        if (!random_id(ret->id))
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The kernel gave no random bytes.");
-        return push_take_fields(parameters, ret, ret_why);
+        if (!present || !random_id(ret->id))
+                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "No memory, or the kernel gave no random bytes.");
+        json_object_foreach(parameters, name, value) {
+                if (why == REFUSAL_NONE && !local_name(name))
+                        why = refuse_field(ret_why, name, "PushLocal has no such parameter; a typing error?");
+                /* In varlink an optional parameter that is null is absent. */
+                if (!json_is_null(value))
+                        (void)json_object_set(present, name, value);
+        }
+        if (why == REFUSAL_NONE)
+                why = push_take_fields(present, ret, ret_why);
+        json_decref(present);
+        return why;
 }

@@ -9,21 +9,30 @@
 #include "agent/host_keys.h"
 #include "agent/listener.h"
 #include "agent/policy.h"
-#include "agent/storing.h"
 
-/* A push that waits for the name service. */
-struct waiting {
-        struct connection *connection;
-        struct push push;
-};
+struct pushing *pushing_new(struct connection *connection, const char *method) {
+        struct pushing *pushing = malloc(sizeof(*pushing));
+        struct refused why;
 
-static void refuse_push(struct connection *connection, const struct push *push, const struct refused *why) {
-        if (why->why != REFUSAL_RATE_LIMITED || listener_may_note(connection->listener))
-                audit_refused("PushLocal", why, push->user, push->principal, push->request_id);
-        connection_refuse(connection, why);
+        if (!pushing) {
+                (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "No memory.");
+                connection_refuse(connection, &why);
+                return NULL;
+        }
+        *pushing = (struct pushing){.connection = connection, .method = method};
+        return pushing;
 }
 
-static void reply_push(struct connection *connection, const struct push *push, const char *user, int64_t life_s) {
+void pushing_refuse(struct pushing *pushing, const struct refused *why) {
+        if (why->why != REFUSAL_RATE_LIMITED || listener_may_note(pushing->connection->listener))
+                audit_refused(pushing->method, why, pushing->push.user, pushing->push.principal,
+                              pushing->push.request_id);
+        connection_refuse(pushing->connection, why);
+        free(pushing);
+}
+
+void pushing_reply(struct pushing *pushing, const char *user, const struct stored *stored) {
+        const struct push *push = &pushing->push;
         json_t *fingerprints = json_array();
 
         for (size_t i = 0; i < push->n_keys; i++) {
@@ -32,9 +41,11 @@ static void reply_push(struct connection *connection, const struct push *push, c
                 store_fingerprint_text(push->keys[i].fingerprint, fingerprint);
                 (void)json_array_append_new(fingerprints, json_string(fingerprint));
         }
-        connection_reply(connection, json_pack("{ss so sI sb so}", "user", user, "fingerprints", fingerprints,
-                                               "expiresIn", (json_int_t)life_s, "duplicate", 0, "hostKeys",
-                                               host_keys(connection->listener->agent->config)));
+        connection_reply(pushing->connection,
+                         json_pack("{ss so sI sb so}", "user", user, "fingerprints", fingerprints, "expiresIn",
+                                   (json_int_t)stored->left_s, "duplicate", (int)stored->duplicate, "hostKeys",
+                                   host_keys(pushing->connection->listener->agent->config)));
+        free(pushing);
 }
 
 /* The name service has names of bytes, and JSON has text. */
@@ -45,53 +56,64 @@ static bool can_be_told(const char *user) {
         return text;
 }
 
-static enum refusal store(struct connection *connection, const struct push *push, const struct nss_answer *answer,
-                          int64_t *ret_life_s, struct refused *ret_why) {
-        struct agent *agent = connection->listener->agent;
+static enum refusal store(struct pushing *pushing, const struct nss_answer *answer, struct stored *ret,
+                          struct refused *ret_why) {
+        struct agent *agent = pushing->connection->listener->agent;
         enum refusal why;
 
         why = policy_decide(agent->config, answer, ret_why);
+        if (why == REFUSAL_NONE)
+                why = push_check_keys(&pushing->push, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
         if (!can_be_told(answer->user))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service's name for this user is not UTF-8.");
-        return storing_push(agent, push, answer->user, ret_life_s, ret_why);
+        return storing_push(agent, &pushing->push, answer->user, ret, ret_why);
 }
 
 static void on_user(void *context, const struct nss_answer *answer) {
-        struct waiting *waiting = context;
-        struct connection *connection = waiting->connection;
+        struct pushing *pushing = context;
+        struct stored stored;
         struct refused why;
-        int64_t life_s;
 
-        connection->waiting = NULL; /* ours again */
-        connection->lookup = NULL;
-        if (store(connection, &waiting->push, answer, &life_s, &why) != REFUSAL_NONE)
-                refuse_push(connection, &waiting->push, &why);
+        pushing->connection->waiting = NULL; /* ours again */
+        pushing->connection->lookup = NULL;
+        if (store(pushing, answer, &stored, &why) != REFUSAL_NONE)
+                pushing_refuse(pushing, &why);
         else
-                reply_push(connection, &waiting->push, answer->user, life_s);
-        free(waiting);
+                pushing_reply(pushing, answer->user, &stored);
 }
 
-static enum refusal ask_user(struct connection *connection, struct waiting *waiting, struct refused *ret_why) {
-        struct listener *listener = connection->listener;
+static int ask_user(struct pushing *pushing) {
+        struct listener *listener = pushing->connection->listener;
         char **groups = NULL;
         size_t n_groups;
         int r;
 
         r = policy_groups(listener->agent->config, &groups, &n_groups);
         if (r >= 0)
-                r = nss_lookup(listener->nss, waiting->push.user, groups, n_groups, on_user, waiting,
-                               &connection->lookup);
+                r = nss_lookup(listener->nss, pushing->push.user, groups, n_groups, on_user, pushing,
+                               &pushing->connection->lookup);
         free(groups);
-        return r < 0 ? refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service could not be asked: %s.",
-                              strerror(-r))
-                     : REFUSAL_NONE;
+        return r;
 }
 
-static enum refusal take_rate(struct connection *connection, struct refused *ret_why) {
+void pushing_go_on(struct pushing *pushing) {
+        struct refused why;
+        int r;
+
+        r = ask_user(pushing);
+        if (r >= 0) {
+                pushing->connection->waiting = pushing; /* transferred until on_user() */
+                return;
+        }
+        (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "The name service could not be asked: %s.", strerror(-r));
+        pushing_refuse(pushing, &why);
+}
+
+enum refusal pushing_take_rate(struct connection *connection, struct refused *ret_why) {
         struct listener *listener = connection->listener;
-        uint32_t limit = connection->listener->agent->config->rate_limit;
+        uint32_t limit = listener->agent->config->rate_limit;
         int64_t wait_ns = rate_take(&listener->pushes, instant_now().boot_ns, limit, CONFIG_RATE_BURST);
 
         if (wait_ns == 0)
@@ -103,27 +125,19 @@ static enum refusal take_rate(struct connection *connection, struct refused *ret
 }
 
 void push_local(struct connection *connection) {
-        struct waiting *waiting = malloc(sizeof(*waiting));
+        struct pushing *pushing = pushing_new(connection, "PushLocal");
         enum refusal result;
         struct refused why;
 
-        if (!waiting) {
-                (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "No memory.");
-                connection_refuse(connection, &why);
+        if (!pushing)
                 return;
-        }
-        *waiting = (struct waiting){.connection = connection};
-        result = take_rate(connection, &why);
+        result = pushing_take_rate(connection, &why);
         if (result == REFUSAL_NONE)
                 result = agent_ready(connection->listener->agent, &why);
         if (result == REFUSAL_NONE)
-                result = push_from_local(connection->call.parameters, &waiting->push, &why);
+                result = push_from_local(connection->call.parameters, &pushing->push, &why);
         if (result == REFUSAL_NONE)
-                result = ask_user(connection, waiting, &why);
-        if (result == REFUSAL_NONE) {
-                connection->waiting = waiting; /* transferred until on_user() */
-                return;
-        }
-        refuse_push(connection, &waiting->push, &why);
-        free(waiting);
+                pushing_go_on(pushing);
+        else
+                pushing_refuse(pushing, &why);
 }

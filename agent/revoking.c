@@ -10,34 +10,34 @@
 #include "agent/sweep.h"
 #include "common/events.h"
 
-struct revocation {
+struct removal {
         struct selection selection;
         int revoked;
         int failure; /* negative errno of the first key that could not be removed */
 };
 
 static int revoke_one(void *context, const struct store_place *place) {
-        struct revocation *revocation = context;
-        const struct store *store = revocation->selection.store;
+        struct removal *removal = context;
+        const struct store *store = removal->selection.store;
         struct grant grant;
         bool whole, live;
         int r = 0;
 
         whole = store_read(store, place, &grant) == 0;
-        if (whole && revocation->selection.user && strcmp(grant.user, revocation->selection.user) != 0)
+        if (whole && removal->selection.user && strcmp(grant.user, removal->selection.user) != 0)
                 return 0;
         /* Its claim file is not asked for: it may have gone with another key of the same grant. */
-        live = whole && lifetime_left_ns(&grant.life, &revocation->selection.now) > 0;
+        live = whole && lifetime_left_ns(&grant.life, &removal->selection.now) > 0;
         /* A whole grant ends with its claim file, whatever becomes of the rest. One key of several does not end the others. */
-        if (!revocation->selection.fingerprint)
+        if (!removal->selection.fingerprint)
                 r = store_remove_claim(store, place);
         if (r >= 0)
                 r = store_remove_key(store, place);
-        if (r < 0 && revocation->failure == 0)
-                revocation->failure = r;
+        if (r < 0 && removal->failure == 0)
+                removal->failure = r;
         if (r >= 0 && live) {
                 audit_removed(EVENT_REVOKED, &grant, place);
-                revocation->revoked++;
+                removal->revoked++;
         }
         return 0;
 }
@@ -45,7 +45,7 @@ static int revoke_one(void *context, const struct store_place *place) {
 enum refusal revoke_keys(struct agent *agent, const char *fingerprint, const char *user, int *ret_revoked,
                          struct refused *ret_why) {
         char name[STORE_FINGERPRINT_NAME_MAX], why[256];
-        struct revocation revocation = {.revoked = 0};
+        struct removal removal = {.revoked = 0};
         int r;
 
         if (fingerprint && !store_fingerprint_name(fingerprint, name))
@@ -54,16 +54,21 @@ enum refusal revoke_keys(struct agent *agent, const char *fingerprint, const cha
         r = agent_open_store(agent, why);
         if (r < 0)
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The store cannot be used: %s.", why);
-        select_keys(&revocation.selection, &agent->store, user, fingerprint ? name : NULL);
-        r = selection_walk(&revocation.selection, revoke_one, &revocation);
+        /* A push that was cut off must not be finished after this. */
+        r = replay_void_pending(&agent->replay);
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE,
+                              "What is remembered of pushes could not be changed: %s.", strerror(-r));
+        select_keys(&removal.selection, &agent->store, user, fingerprint ? name : NULL);
+        r = selection_walk(&removal.selection, revoke_one, &removal);
         if (r >= 0)
                 r = store_tidy(&agent->store);
         (void)sweep(agent);
         if (r >= 0)
-                r = revocation.failure;
+                r = removal.failure;
         if (r < 0)
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "Not every key could be removed: %s.", strerror(-r));
-        *ret_revoked = revocation.revoked;
+        *ret_revoked = removal.revoked;
         return REFUSAL_NONE;
 }
 

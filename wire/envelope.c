@@ -112,9 +112,11 @@ json_t *envelope_to_json(const struct envelope *envelope) {
         size_t length = envelope->pae_length - envelope->payload_offset;
         char *payload = malloc(BASE64_LENGTH(length) + 1);
         json_t *signatures = json_array(), *object;
+        bool whole = payload && signatures;
 
-        if (!payload) {
+        if (!whole) {
                 json_decref(signatures);
+                free(payload);
                 return NULL;
         }
         base64_encode(envelope->pae + envelope->payload_offset, length, payload);
@@ -122,9 +124,12 @@ json_t *envelope_to_json(const struct envelope *envelope) {
                 char text[BASE64_LENGTH(ENVELOPE_SIGNATURE_MAX) + 1];
 
                 base64_encode(envelope->signatures[i].bytes, envelope->signatures[i].length, text);
-                (void)json_array_append_new(signatures, json_pack("{ss}", "sig", text));
+                whole = json_array_append_new(signatures, json_pack("{ss}", "sig", text)) == 0 && whole;
         }
         object = json_pack("{ss ss so}", "payloadType", envelope->type, "payload", payload, "signatures", signatures);
         free(payload);
-        return object;
+        if (whole)
+                return object;
+        json_decref(object);
+        return NULL;
 }

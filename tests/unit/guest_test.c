@@ -245,14 +245,14 @@ static void an_instance_may_be_missing_or_null(void **state) {
         struct guest guest;
 
         (void)state;
-        assert_int_equal(
-                hello(REPLY("\"sync\":\"%\"," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK "," LIMITS), &guest, &answer),
-                CLIENT_DONE);
+        assert_int_equal(hello(REPLY("\"sync\":\"%\"," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK "," LIMITS), &guest,
+                               &answer),
+                         CLIENT_DONE);
         assert_string_equal(answer.instance, "");
-        assert_int_equal(
-                hello(REPLY("\"sync\":\"%\",\"instance\":null," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK "," LIMITS),
-                      &guest, &answer),
-                CLIENT_DONE);
+        assert_int_equal(hello(REPLY("\"sync\":\"%\",\"instance\":null," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK
+                                     "," LIMITS),
+                               &guest, &answer),
+                         CLIENT_DONE);
         assert_string_equal(answer.instance, "");
 }
 
@@ -304,8 +304,8 @@ static void a_wrong_sync_alone_is_no_answer(void **state) {
 
         (void)state;
         assert_int_equal(hello_on(false,
-                                  REPLY("\"sync\":\"0123456789012345678901\"," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK
-                                        "," LIMITS),
+                                  REPLY("\"sync\":\"0123456789012345678901\"," ANY_VERSION "," BOOT "," CHALLENGE
+                                        "," CLOCK "," LIMITS),
                                   SHORT_MS, &guest, &answer),
                          CLIENT_NOT_REACHED);
         assert_int_equal(guest.client.error, -ETIMEDOUT);
@@ -376,7 +376,8 @@ static void every_member_of_a_hello_is_looked_at(void **state) {
         }
         for (size_t i = 0; i < sizeof(boots) / sizeof(boots[0]); i++) {
                 (void)snprintf(answer, sizeof(answer),
-                               "{\"parameters\":{\"sync\":\"%%\",%s" ANY_VERSION "," CHALLENGE "," CLOCK "," LIMITS "}}\n",
+                               "{\"parameters\":{\"sync\":\"%%\",%s" ANY_VERSION "," CHALLENGE "," CLOCK "," LIMITS
+                               "}}\n",
                                boots[i]);
                 assert_no_hello("bootId", answer);
         }
@@ -388,18 +389,20 @@ static void every_member_of_a_hello_is_looked_at(void **state) {
         }
         for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
                 (void)snprintf(answer, sizeof(answer),
-                               "{\"parameters\":{\"sync\":\"%%\",%s" ANY_VERSION "," BOOT "," CHALLENGE "," LIMITS "}}\n",
+                               "{\"parameters\":{\"sync\":\"%%\",%s" ANY_VERSION "," BOOT "," CHALLENGE "," LIMITS
+                               "}}\n",
                                clocks[i]);
                 assert_no_hello("clock", answer);
         }
         for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
                 (void)snprintf(answer, sizeof(answer),
-                               "{\"parameters\":{\"sync\":\"%%\",%s," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK "}}\n",
+                               "{\"parameters\":{\"sync\":\"%%\",%s," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK
+                               "}}\n",
                                limits[i]);
                 assert_no_hello("limits", answer);
         }
-        assert_no_hello("instance",
-                        REPLY("\"sync\":\"%\",\"instance\":7," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK "," LIMITS));
+        assert_no_hello("instance", REPLY("\"sync\":\"%\",\"instance\":7," ANY_VERSION "," BOOT "," CHALLENGE "," CLOCK
+                                          "," LIMITS));
 }
 
 static void a_push_tells_what_was_stored(void **state) {
@@ -520,10 +523,10 @@ static void a_status_tells_how_the_guest_is_set_up(void **state) {
         assert_true(answer.sshd_enabled);
         assert_int_equal(answer.anchors, 2);
         assert_int_equal(answer.keys, 3);
-        assert_int_equal(
-                status(REPLY(ANY_VERSION ",\"trust\":\"channel\",\"anchors\":0,\"keys\":0," CLOCK ",\"sshd\":\"disabled\""),
-                       &guest, &answer),
-                CLIENT_DONE);
+        assert_int_equal(status(REPLY(ANY_VERSION ",\"trust\":\"channel\",\"anchors\":0,\"keys\":0," CLOCK
+                                                  ",\"sshd\":\"disabled\""),
+                                &guest, &answer),
+                         CLIENT_DONE);
         assert_false(answer.signed_only);
         assert_false(answer.sshd_enabled);
 }
@@ -539,7 +542,8 @@ static void every_member_of_a_status_is_looked_at(void **state) {
                 {"anchors", REPLY(ANY_VERSION ",\"trust\":\"signed\",\"anchors\":-1")},
                 {"keys", REPLY(ANY_VERSION ",\"trust\":\"signed\",\"anchors\":1,\"keys\":2147483648")},
                 {"clock", REPLY(ANY_VERSION ",\"trust\":\"signed\",\"anchors\":1,\"keys\":1")},
-                {"sshd", REPLY(ANY_VERSION ",\"trust\":\"signed\",\"anchors\":1,\"keys\":1," CLOCK ",\"sshd\":\"maybe\"")},
+                {"sshd",
+                 REPLY(ANY_VERSION ",\"trust\":\"signed\",\"anchors\":1,\"keys\":1," CLOCK ",\"sshd\":\"maybe\"")},
         };
         struct status_answer answer;
         struct guest guest;

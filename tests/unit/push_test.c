@@ -59,6 +59,8 @@ static enum refusal take(void) {
         refused = (struct refused){.why = REFUSAL_NONE};
         memset(&push, 0xee, sizeof(push));
         why = push_from_local(object, &push, &refused);
+        if (why == REFUSAL_NONE)
+                why = push_check_keys(&push, &refused);
         assert_int_equal(refused.why, why);
         if (why != REFUSAL_NONE)
                 assert_true(strlen(refused.message) > 0);
@@ -449,6 +451,8 @@ static void a_source_that_sshd_would_not_take_is_refused(void **state) {
                 assert_field_refused("source");
                 assert_non_null(strstr(refused.message, "source 1 "));
         }
+        set("source", json_array());
+        assert_field_refused("source");
         set("source", json_pack("[i]", 1));
         assert_field_refused("source");
         set("source", json_pack("[n]"));

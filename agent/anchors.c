@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/anchors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SETTLE_S = 2 }; /* the coarsest time stamps of file systems in use */
+
+struct names {
+        char **name; /* in byte order */
+        size_t n;
+};
+
+struct load {
+        struct anchors *anchors;
+        anchors_note note;
+        void *context;
+        struct names above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
+};
+
+/* What the folders look like. */
+struct look {
+        uint64_t stamp;
+        bool settled; /* nothing was changed so shortly before that a further change could leave the same time stamp */
+        time_t now_s;
+};
+
+static void fold(uint64_t *stamp, uint64_t value) {
+        *stamp = (*stamp ^ value) * UINT64_C(0x100000001b3);
+}
+
+static void fold_time(uint64_t *stamp, const struct timespec *time) {
+        fold(stamp, (uint64_t)time->tv_sec);
+        fold(stamp, (uint64_t)time->tv_nsec);
+}
+
+static void fold_file(struct look *look, int folder_fd, const char *name) {
+        uint64_t *stamp = &look->stamp;
+        struct stat st;
+
+        for (const char *c = name; *c; c++)
+                fold(stamp, (uint8_t)*c);
+        if (fstatat(folder_fd, name, &st, 0) < 0) {
+                fold(stamp, (uint64_t)errno);
+                return;
+        }
+        fold(stamp, st.st_dev);
+        fold(stamp, st.st_ino);
+        fold(stamp, (uint64_t)st.st_size);
+        fold(stamp, st.st_mode);
+        fold(stamp, st.st_uid);
+        fold_time(stamp, &st.st_mtim);
+        fold_time(stamp, &st.st_ctim);
+        if (st.st_ctim.tv_sec >= look->now_s - SETTLE_S && st.st_ctim.tv_sec <= look->now_s + SETTLE_S)
+                look->settled = false;
+}
+
+static bool is_anchor_name(const char *name) {
+        size_t n = strlen(name);
+
+        return n > 4 && name[0] != '.' && strcmp(name + n - 4, ".pem") == 0;
+}
+
+static int by_name(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_names(struct names *names) {
+        for (size_t i = 0; i < names->n; i++)
+                free(names->name[i]);
+        free(names->name);
+        *names = (struct names){.n = 0};
+}
+
+static int add_name(struct names *names, const char *name) {
+        char **more = reallocarray(names->name, names->n + 1, sizeof(*more));
+
+        if (!more)
+                return -ENOMEM;
+        names->name = more;
+        more[names->n] = strdup(name);
+        if (!more[names->n])
+                return -ENOMEM;
+        names->n++;
+        return 0;
+}
+
+/* The anchors' names in a folder, in byte order, so that what is loaded does not hang on the order of the file system. */
+static int list_names(int folder_fd, struct names *ret) {
+        int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+        struct names names = {.n = 0};
+        struct dirent *entry;
+        int r = 0;
+
+        if (!folder) {
+                r = -errno;
+                if (fd >= 0)
+                        (void)close(fd);
+                return r;
+        }
+        while (r >= 0) {
+                errno = 0;
+                entry = readdir(folder);
+                if (!entry) {
+                        r = -errno;
+                        break;
+                }
+                if (is_anchor_name(entry->d_name))
+                        r = add_name(&names, entry->d_name);
+        }
+        (void)closedir(folder);
+        if (r < 0) {
+                free_names(&names);
+                return r;
+        }
+        if (names.n > 0)
+                qsort(names.name, names.n, sizeof(*names.name), by_name);
+        *ret = names;
+        return 0;
+}
+
+static bool listed(const struct names *names, const char *name) {
+        return names->n > 0 && bsearch(&name, names->name, names->n, sizeof(*names->name), by_name);
+}
+
+/* OpenSSL reads the point at infinity as a P-256 key, and under that key anybody can sign. */
+static bool is_valid(EVP_PKEY *key) {
+        EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+        bool valid = context && EVP_PKEY_public_check(context) == 1;
+
+        EVP_PKEY_CTX_free(context);
+        return valid;
+}
+
+/* The one key of a PEM file, to its last byte, of a kind that may sign. */
+static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why) {
+        BIO *bio = BIO_new_mem_buf(text, (int)length);
+        EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+        char curve[32] = "", rest;
+        bool usable, valid, alone = true;
+
+        while (key && alone && BIO_read(bio, &rest, 1) == 1)
+                alone = rest == '\n' || rest == '\r' || rest == ' ' || rest == '\t';
+        BIO_free(bio);
+        if (!key) {
+                ERR_clear_error();
+                *ret_why = "it holds no PEM public key (\"-----BEGIN PUBLIC KEY-----\")";
+                return NULL;
+        }
+        usable = EVP_PKEY_is_a(key, "ED25519") ||
+                 (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1 &&
+                  (strcmp(curve, "prime256v1") == 0 || strcmp(curve, "P-256") == 0));
+        valid = usable && is_valid(key);
+        ERR_clear_error();
+        if (valid && alone)
+                return key;
+        *ret_why = !usable ? "its key is neither Ed25519 nor ECDSA P-256"
+                   : valid ? "something stands after the key; one key to a file"
+                           : "its key is no point that a signature can be checked with";
+        EVP_PKEY_free(key);
+        return NULL;
+}
+
+enum read_result { READ_TEXT, READ_MASK, READ_WRONG };
+
+static enum read_result read_file(int folder_fd, const char *name, char text[static ANCHOR_FILE_MAX + 1],
+                                  size_t *ret_length, const char **ret_why) {
+        enum read_result result = READ_WRONG;
+        struct stat st;
+        ssize_t n;
+        int fd;
+
+        fd = openat(folder_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                *ret_why = strerror(errno);
+        } else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) { /* /dev/null */
+                result = READ_MASK;
+        } else if (!S_ISREG(st.st_mode)) {
+                *ret_why = "it is no file";
+        } else if (st.st_uid != 0 || (st.st_mode & 022) != 0) {
+                *ret_why = "it must be root's and writable by root alone";
+        } else if (st.st_size == 0) {
+                result = READ_MASK;
+        } else {
+                n = read(fd, text, ANCHOR_FILE_MAX + 1);
+                if (n > 0 && n <= ANCHOR_FILE_MAX) {
+                        *ret_length = (size_t)n;
+                        result = READ_TEXT;
+                } else {
+                        *ret_why = n < 0 ? strerror(errno) : "it is longer than any public key";
+                }
+        }
+        if (fd >= 0)
+                (void)close(fd);
+        return result;
+}
+
+static void load_file(struct load *load, int folder_fd, const char *folder, const char *name) {
+        char text[ANCHOR_FILE_MAX + 1], path[PATH_MAX];
+        const char *why = NULL;
+        EVP_PKEY *key = NULL;
+        size_t length;
+
+        if (listed(&load->above, name))
+                return;
+        switch (read_file(folder_fd, name, text, &length, &why)) {
+        case READ_TEXT:
+                key = parse_pem(text, length, &why);
+                break;
+        case READ_MASK:
+        case READ_WRONG:
+                break;
+        }
+        if (key && load->anchors->n < ANCHORS_MAX) {
+                struct anchor *anchor = &load->anchors->anchor[load->anchors->n++];
+
+                (void)snprintf(anchor->name, sizeof(anchor->name), "%s", name);
+                anchor->key = key; /* transferred */
+                return;
+        }
+        if (key) {
+                EVP_PKEY_free(key);
+                why = "there are too many anchors";
+        }
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        if (why && load->note)
+                load->note(load->context, path, why);
+}
+
+/* A folder in which somebody other than root can put files holds no anchors. */
+static int open_folder(const char *folder, const struct load *load) {
+        struct stat st;
+        int fd, r;
+
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0) {
+                r = -errno;
+                if (r != -ENOENT && load && load->note)
+                        load->note(load->context, folder, strerror(-r));
+                return r;
+        }
+        if (fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
+                return fd;
+        (void)close(fd);
+        if (load && load->note)
+                load->note(load->context, folder, "the folder must be root's and writable by root alone");
+        return -EPERM;
+}
+
+/* A folder that is missing holds no names. */
+static int load_folder(struct load *load, const char *folder, struct names *ret) {
+        struct names names = {.n = 0};
+        int fd, r;
+
+        fd = open_folder(folder, load);
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        r = list_names(fd, &names);
+        if (r < 0 && load->note)
+                load->note(load->context, folder, strerror(-r));
+        for (size_t i = 0; i < names.n; i++)
+                load_file(load, fd, folder, names.name[i]);
+        (void)close(fd);
+        *ret = names;
+        return r;
+}
+
+static void load_both(struct load *load, const char *vendor_dir, const char *folder) {
+        struct names names = {.n = 0};
+
+        /* While it cannot be told which of the vendor's are masked, none of them is trusted. */
+        if (load_folder(load, folder, &load->above) >= 0)
+                (void)load_folder(load, vendor_dir, &names);
+        free_names(&names);
+        free_names(&load->above);
+}
+
+static void fold_folder(struct look *look, const char *folder) {
+        struct names names = {.n = 0};
+        int fd;
+
+        fd = open_folder(folder, NULL);
+        fold(&look->stamp, (uint64_t)(fd < 0 ? fd : 1));
+        if (fd < 0)
+                return;
+        if (list_names(fd, &names) < 0)
+                look->settled = false;
+        for (size_t i = 0; i < names.n; i++)
+                fold_file(look, fd, names.name[i]);
+        free_names(&names);
+        (void)close(fd);
+}
+
+void anchors_clear(struct anchors *anchors) {
+        for (size_t i = 0; i < anchors->n; i++)
+                EVP_PKEY_free(anchors->anchor[i].key);
+        *anchors = (struct anchors){.n = 0};
+}
+
+void anchors_refresh(struct anchors *anchors, const char *vendor_dir, const char *config_dir, anchors_note note,
+                     void *context) {
+        struct load load = {.anchors = anchors, .note = note, .context = context};
+        struct look look = {.stamp = UINT64_C(0xcbf29ce484222325), .settled = true, .now_s = time(NULL)};
+        char folder[PATH_MAX];
+
+        (void)snprintf(folder, sizeof(folder), "%s/" ANCHORS_FOLDER, config_dir);
+        fold_folder(&look, folder);
+        fold_folder(&look, vendor_dir);
+        if (anchors->settled && look.stamp == anchors->stamp)
+                return;
+        anchors_clear(anchors);
+        /* Of before the files are read: a change in between then shows as one. */
+        anchors->stamp = look.stamp;
+        anchors->settled = look.settled;
+        load_both(&load, vendor_dir, folder);
+}

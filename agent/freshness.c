@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/freshness.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+/* 128 random bits in base64url (RFC 4648 section 5), without padding. */
+bool challenge_make(struct challenge *ret, int64_t boot_ns) {
+        uint8_t raw[16];
+
+        if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+                return false;
+        base64_encode(raw, sizeof(raw), ret->text);
+        ret->text[strcspn(ret->text, "=")] = '\0';
+        for (char *c = ret->text; *c; c++)
+                *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+        ret->given_boot_ns = boot_ns;
+        return true;
+}
+
+static enum refusal check_challenge(const struct terms *terms, struct challenge *challenge, const struct instant *now,
+                                    struct refused *ret_why) {
+        bool fits = challenge->text[0] != '\0' && strcmp(challenge->text, terms->challenge) == 0;
+
+        if (fits) {
+                challenge->text[0] = '\0';
+                if (now->boot_ns - challenge->given_boot_ns <= CHALLENGE_AGE_MAX_S * NS_PER_S)
+                        return REFUSAL_NONE;
+        }
+        return refuse(
+                ret_why, REFUSAL_STALE_CHALLENGE,
+                "The challenge is not that of the latest Hello on this connection, was used already or is older than "
+                "%d s; say Hello again and sign the new one.",
+                CHALLENGE_AGE_MAX_S);
+}
+
+/* In seconds: iat and exp reach further than nanoseconds can count. */
+static enum refusal check_clock(const struct terms *terms, const struct instant *now, bool synchronized,
+                                struct refused *ret_why) {
+        int64_t now_s = now->wall_ns / NS_PER_S, from_s = terms->iat_s - FRESHNESS_SKEW_S;
+        int64_t booted_s = (now->wall_ns - now->boot_ns + NS_PER_S - 1) / NS_PER_S;
+
+        if (!synchronized)
+                return refuse(
+                        ret_why, REFUSAL_CLOCK_UNSYNCHRONIZED,
+                        "This guest's clock is not synchronized; sign the challenge of a Hello, which needs no clock.");
+        if (now_s < from_s)
+                return refuse(ret_why, REFUSAL_NOT_YET_VALID, "By this guest's clock it was signed in the future.");
+        if (now_s >= terms->exp_s)
+                return refuse(ret_why, REFUSAL_EXPIRED, "By this guest's clock its time is over.");
+        if (from_s < booted_s)
+                return refuse(ret_why, REFUSAL_EXPIRED, "It was signed before this guest booted; sign it again.");
+        return REFUSAL_NONE;
+}
+
+enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct instant *now,
+                             bool synchronized, struct refused *ret_why) {
+        return terms->has_challenge ? check_challenge(terms, challenge, now, ret_why)
+                                    : check_clock(terms, now, synchronized, ret_why);
+}

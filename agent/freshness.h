@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether an envelope is of now: by a challenge, which needs no clock, or by the wall clock (push.md, "Order of checks"). */
+#ifndef EXC_FRESHNESS_H
+#define EXC_FRESHNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/payload.h"
+#include "common/base64.h"
+#include "common/lifetime.h"
+#include "wire/refusal.h"
+
+enum {
+        CHALLENGE_MAX = BASE64_LENGTH(16) + 1, /* with the NUL */
+        CHALLENGE_AGE_MAX_S = 120,
+        FRESHNESS_SKEW_S = 30, /* a signer's clock may be ahead of ours by so much */
+};
+
+/* The challenge that the latest Hello on a connection gave out. */
+struct challenge {
+        char text[CHALLENGE_MAX]; /* "": none, or used up */
+        int64_t given_boot_ns;
+};
+
+/* Makes a new one. False when the kernel gives no random bytes. */
+bool challenge_make(struct challenge *ret, int64_t boot_ns);
+
+/*
+ * REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A challenge that fits is used up. `synchronized`:
+ * whether the wall clock in `now` can be trusted.
+ */
+enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct instant *now,
+                             bool synchronized, struct refused *ret_why);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+
+enum {
+        RECORD_SIZE = 128, /* divides a page, so no record lies across two */
+        SLOTS_MIN = 256,
+        READ_AHEAD = 256, /* records at a time */
+};
+
+static void encode(const struct replay_record *record, uint8_t dst[static RECORD_SIZE]) {
+        struct writer to = {.data = dst, .size = RECORD_SIZE};
+
+        memset(dst, 0, RECORD_SIZE);
+        writer_u8(&to, (uint8_t)record->state);
+        writer_put(&to, record->jti, sizeof(record->jti));
+        writer_put(&to, record->pae, sizeof(record->pae));
+        writer_u64(&to, (uint64_t)record->life.received.boot_ns);
+        writer_u64(&to, (uint64_t)record->life.received.wall_ns);
+        writer_u64(&to, (uint64_t)record->life.boot_end_ns);
+        writer_u64(&to, (uint64_t)record->life.wall_end_ns);
+        writer_u8(&to, record->life.synchronized);
+        writer_u64(&to, (uint64_t)record->forget_wall_ns);
+        writer_u64(&to, (uint64_t)record->forget_boot_ns);
+}
+
+static void decode(const uint8_t src[static RECORD_SIZE], struct replay_record *ret) {
+        struct bytes from = {src, RECORD_SIZE};
+        int64_t *const numbers[] = {
+                &ret->life.received.boot_ns,
+                &ret->life.received.wall_ns,
+                &ret->life.boot_end_ns,
+                &ret->life.wall_end_ns,
+        };
+        uint8_t state, synchronized;
+        uint64_t number;
+
+        /* The record's size is that of all these together: none can fail. */
+        (void)bytes_u8(&from, &state);
+        (void)bytes_take(&from, ret->jti, sizeof(ret->jti));
+        (void)bytes_take(&from, ret->pae, sizeof(ret->pae));
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+                (void)bytes_u64(&from, &number);
+                *numbers[i] = (int64_t)number;
+        }
+        (void)bytes_u8(&from, &synchronized);
+        (void)bytes_u64(&from, &number);
+        ret->forget_wall_ns = (int64_t)number;
+        (void)bytes_u64(&from, &number);
+        ret->forget_boot_ns = (int64_t)number;
+        ret->life.synchronized = synchronized == 1;
+        ret->state = state == REPLAY_FREE || state == REPLAY_PENDING ? (enum replay_state)state : REPLAY_DONE;
+}
+
+static off_t offset_of(uint32_t slot) {
+        return (off_t)slot * RECORD_SIZE;
+}
+
+static int read_record(const struct replay *replay, uint32_t slot, struct replay_record *ret) {
+        uint8_t raw[RECORD_SIZE];
+        ssize_t n = pread(replay->fd, raw, sizeof(raw), offset_of(slot));
+
+        if (n < 0)
+                return -errno;
+        if (n != (ssize_t)sizeof(raw))
+                return -EIO;
+        decode(raw, ret);
+        return 0;
+}
+
+static int write_record(const struct replay *replay, uint32_t slot, const struct replay_record *record) {
+        uint8_t raw[RECORD_SIZE];
+        ssize_t n;
+
+        encode(record, raw);
+        n = pwrite(replay->fd, raw, sizeof(raw), offset_of(slot));
+        if (n < 0)
+                return -errno;
+        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+}
+
+/* The hash is SHA-256's, so any part of it will do. */
+static uint32_t position(const struct replay *replay, const uint8_t jti[static REPLAY_HASH_SIZE]) {
+        uint32_t hash;
+
+        memcpy(&hash, jti, sizeof(hash));
+        return hash & (replay->index_size - 1);
+}
+
+static void index_put(struct replay *replay, const uint8_t jti[static REPLAY_HASH_SIZE], uint32_t slot) {
+        uint32_t at = position(replay, jti);
+
+        while (replay->index[at] != 0)
+                at = (at + 1) & (replay->index_size - 1);
+        replay->index[at] = slot + 1;
+        replay->index_used++;
+}
+
+typedef int (*each_record)(struct replay *replay, void *context, uint32_t slot, const struct replay_record *record);
+
+static int walk(struct replay *replay, each_record each, void *context) {
+        uint8_t raw[READ_AHEAD * RECORD_SIZE];
+
+        for (uint32_t slot = 0; slot < replay->n_slots;) {
+                ssize_t n = pread(replay->fd, raw, sizeof(raw), offset_of(slot));
+
+                if (n < RECORD_SIZE)
+                        return n < 0 ? -errno : -EIO;
+                for (ssize_t at = 0; at + RECORD_SIZE <= n && slot < replay->n_slots; at += RECORD_SIZE, slot++) {
+                        struct replay_record record;
+                        int r;
+
+                        decode(raw + at, &record);
+                        r = each(replay, context, slot, &record);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static int index_one(struct replay *replay, void *context, uint32_t slot, const struct replay_record *record) {
+        (void)context;
+        if (record->state == REPLAY_FREE)
+                replay->n_free++;
+        else
+                index_put(replay, record->jti, slot);
+        return 0;
+}
+
+/*
+ * Makes the index anew, four entries to a slot: it is made again before half of them are in use. One that is not whole would
+ * pass over what is remembered, so on failure the old one stays.
+ */
+static int make_index(struct replay *replay, uint32_t n_slots) {
+        struct replay made = {.fd = replay->fd, .n_slots = n_slots, .next = replay->next, .index_size = n_slots * 4};
+        int r;
+
+        made.index = calloc(made.index_size, sizeof(*made.index));
+        if (!made.index)
+                return -ENOMEM;
+        r = walk(&made, index_one, NULL);
+        if (r < 0) {
+                free(made.index);
+                return r;
+        }
+        free(replay->index);
+        *replay = made;
+        return 0;
+}
+
+/* Bytes of zeros are free records. The number of slots is a power of two, as the index needs it. */
+static int set_slots(struct replay *replay, uint32_t n_slots) {
+        if (ftruncate(replay->fd, offset_of(n_slots)) < 0)
+                return -errno;
+        return make_index(replay, n_slots);
+}
+
+static uint32_t slots_for(off_t size) {
+        uint32_t n_slots = SLOTS_MIN;
+
+        while (n_slots < REPLAY_MAX && offset_of(n_slots) < size)
+                n_slots *= 2;
+        return n_slots;
+}
+
+int replay_open(int state_fd, struct replay *ret) {
+        struct replay replay = REPLAY_INIT;
+        struct stat st;
+        int r;
+
+        replay.fd = openat(state_fd, "pushes", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (replay.fd < 0)
+                return -errno;
+        if (fstat(replay.fd, &st) < 0) {
+                r = -errno;
+        } else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid() ||
+                   (st.st_size != 0 && st.st_size != offset_of(slots_for(st.st_size)))) {
+                r = -EBADMSG;
+        } else {
+                r = set_slots(&replay, slots_for(st.st_size));
+        }
+        if (r < 0) {
+                replay_close(&replay);
+                return r;
+        }
+        *ret = replay;
+        return 0;
+}
+
+void replay_close(struct replay *replay) {
+        if (replay->fd >= 0)
+                (void)close(replay->fd);
+        free(replay->index);
+        *replay = (struct replay)REPLAY_INIT;
+}
+
+int replay_find(const struct replay *replay, const uint8_t jti[static REPLAY_HASH_SIZE], struct replay_record *ret,
+                uint32_t *ret_slot) {
+        for (uint32_t at = position(replay, jti); replay->index[at] != 0; at = (at + 1) & (replay->index_size - 1)) {
+                uint32_t slot = replay->index[at] - 1;
+                struct replay_record record;
+                int r;
+
+                r = read_record(replay, slot, &record);
+                if (r < 0)
+                        return r;
+                if (record.state != REPLAY_FREE && memcmp(record.jti, jti, sizeof(record.jti)) == 0) {
+                        *ret = record;
+                        *ret_slot = slot;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+static int forget_one(struct replay *replay, void *context, uint32_t slot, const struct replay_record *record) {
+        static const struct replay_record nothing = {.state = REPLAY_FREE};
+        const struct instant *now = context;
+
+        if (record->state == REPLAY_FREE || now->wall_ns <= record->forget_wall_ns ||
+            now->boot_ns <= record->forget_boot_ns)
+                return 0;
+        return write_record(replay, slot, &nothing);
+}
+
+static int make_room(struct replay *replay, const struct instant *now) {
+        struct instant copy = *now;
+        int r;
+
+        r = walk(replay, forget_one, &copy);
+        if (r >= 0)
+                r = make_index(replay, replay->n_slots);
+        /* With few free ones this walk would soon be due again. */
+        if (r >= 0 && replay->n_free < replay->n_slots / 4 && replay->n_slots < REPLAY_MAX)
+                r = set_slots(replay, replay->n_slots * 2);
+        return r < 0 ? r : replay->n_free > 0 ? 0 : -ENOSPC;
+}
+
+static int find_free(struct replay *replay, uint32_t *ret_slot) {
+        for (uint32_t tried = 0; tried < replay->n_slots; tried++) {
+                struct replay_record record;
+                uint32_t slot = replay->next;
+                int r;
+
+                replay->next = (replay->next + 1) & (replay->n_slots - 1);
+                r = read_record(replay, slot, &record);
+                if (r < 0)
+                        return r;
+                if (record.state == REPLAY_FREE) {
+                        *ret_slot = slot;
+                        return 0;
+                }
+        }
+        return -ENOSPC;
+}
+
+int replay_add(struct replay *replay, const struct replay_record *record, const struct instant *now,
+               uint32_t *ret_slot) {
+        uint32_t slot;
+        int r = 0;
+
+        if (replay->n_free == 0)
+                r = make_room(replay, now);
+        if (r >= 0 && replay->index_used >= replay->index_size / 2)
+                r = make_index(replay, replay->n_slots);
+        if (r >= 0)
+                r = find_free(replay, &slot);
+        if (r >= 0)
+                r = write_record(replay, slot, record);
+        if (r < 0)
+                return r;
+        replay->n_free--;
+        index_put(replay, record->jti, slot);
+        *ret_slot = slot;
+        return 0;
+}
+
+static int set_state(const struct replay *replay, uint32_t slot, enum replay_state state) {
+        uint8_t raw = (uint8_t)state;
+        ssize_t n = pwrite(replay->fd, &raw, 1, offset_of(slot));
+
+        return n < 0 ? -errno : n == 1 ? 0 : -EIO;
+}
+
+int replay_set_done(struct replay *replay, uint32_t slot) {
+        return set_state(replay, slot, REPLAY_DONE);
+}
+
+int replay_drop(struct replay *replay, uint32_t slot) {
+        int r = set_state(replay, slot, REPLAY_FREE);
+
+        if (r < 0)
+                return r;
+        /* The index keeps its entry until it is made anew: a search passes over it. */
+        replay->n_free++;
+        replay->next = slot;
+        return 0;
+}
+
+static int void_one(struct replay *replay, void *context, uint32_t slot, const struct replay_record *record) {
+        struct replay_record ended = *record;
+
+        (void)context;
+        /* A revocation has no keys, and must be finished. */
+        if (record->state != REPLAY_PENDING || record->life.boot_end_ns == 0)
+                return 0;
+        ended.state = REPLAY_DONE;
+        ended.life.boot_end_ns = 0;
+        return write_record(replay, slot, &ended);
+}
+
+int replay_void_pending(struct replay *replay) {
+        return walk(replay, void_one, NULL);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/signed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/audit.h"
+#include "agent/clock_sync.h"
+#include "agent/instance.h"
+#include "agent/listener.h"
+#include "agent/pushing.h"
+#include "agent/revoking.h"
+#include "agent/verify.h"
+#include "wire/envelope.h"
+
+static struct agent *agent_of(const struct connection *connection) {
+        return connection->listener->agent;
+}
+
+/* The administrator needs no signature, and Trust=channel is that for the host's channels. */
+static bool unsigned_ok(const struct connection *connection) {
+        return connection->listener->channel == CHANNEL_ADMIN || agent_of(connection)->config->trust == TRUST_CHANNEL;
+}
+
+/* Everything that comes before the payload is looked at. */
+static enum refusal open_envelope(struct connection *connection, const char *type, struct envelope *ret,
+                                  struct refused *ret_why) {
+        struct agent *agent = agent_of(connection);
+        enum refusal why;
+
+        why = pushing_take_rate(connection, ret_why);
+        if (why == REFUSAL_NONE)
+                why = agent_ready(agent, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        agent_refresh_anchors(agent);
+        /* With nothing configured nothing is even taken apart. */
+        if (!unsigned_ok(connection))
+                why = verify_possible(&agent->anchors, ret_why);
+        if (why == REFUSAL_NONE)
+                why = envelope_from_json(json_object_get(connection->call.parameters, "envelope"), ret, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        why = verify_envelope(ret, &agent->anchors, unsigned_ok(connection), ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        if (strcmp(ret->type, type) != 0)
+                return refuse_field(ret_why, "payloadType", "This method takes %s alone.", type);
+        return REFUSAL_NONE;
+}
+
+static enum refusal check_aud(const struct agent *agent, const struct terms *terms, struct refused *ret_why) {
+        struct instance own;
+        char aud[sizeof(INSTANCE_PREFIX) + INSTANCE_ID_MAX];
+
+        instance_read(agent->config, agent->config_dir, &own);
+        if (own.id[0] == '\0')
+                return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "This guest does not know its own id%s%s%s%s.",
+                              own.fault ? ": " : "", own.fault ? own.source : "", own.fault ? ", " : "",
+                              own.fault ? own.fault : "");
+        (void)snprintf(aud, sizeof(aud), INSTANCE_PREFIX "%s", own.id);
+        if (strcmp(aud, terms->aud) != 0)
+                return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "It is for another instance than this one, %s.", own.id);
+        return REFUSAL_NONE;
+}
+
+static bool hash(const void *bytes, size_t length, uint8_t ret[static REPLAY_HASH_SIZE]) {
+        return EVP_Digest(bytes, length, ret, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* What a push or a revocation is told from others by. */
+static enum refusal identify(const struct envelope *envelope, const struct terms *terms,
+                             uint8_t jti_hash[static REPLAY_HASH_SIZE], uint8_t pae_hash[static REPLAY_HASH_SIZE],
+                             struct refused *ret_why) {
+        if (hash(terms->jti, strlen(terms->jti), jti_hash) && hash(envelope->pae, envelope->pae_length, pae_hash))
+                return REFUSAL_NONE;
+        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "A hash could not be computed.");
+}
+
+static enum refusal check_fresh(struct connection *connection, const struct terms *terms, struct refused *ret_why) {
+        struct instant now = instant_now();
+
+        return freshness_check(terms, &connection->challenge, &now, clock_synchronized(), ret_why);
+}
+
+/* Seconds of life: never longer than the push itself is good for. */
+static int64_t life_s(const struct terms *terms, int64_t ttl_s) {
+        int64_t window_s = terms->exp_s - terms->iat_s;
+
+        return ttl_s > 0 && ttl_s < window_s ? ttl_s : window_s;
+}
+
+static enum refusal take_push(struct connection *connection, struct push *ret, struct terms *ret_terms,
+                              struct refused *ret_why) {
+        struct envelope envelope;
+        enum refusal why;
+
+        why = open_envelope(connection, PUSH_PAYLOAD_TYPE, &envelope, ret_why);
+        if (why == REFUSAL_NONE)
+                why = payload_take_push(envelope.pae + envelope.payload_offset,
+                                        envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);
+        if (why == REFUSAL_NONE)
+                why = check_aud(agent_of(connection), ret_terms, ret_why);
+        if (why == REFUSAL_NONE)
+                why = identify(&envelope, ret_terms, ret->jti_hash, ret->pae_hash, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        for (size_t i = 0; i < sizeof(ret->pae_hash); i++)
+                (void)snprintf(ret->id + 2 * i, 3, "%02x", ret->pae_hash[i]);
+        ret->is_signed = true;
+        ret->iat_s = ret_terms->iat_s;
+        ret->exp_s = ret_terms->exp_s;
+        ret->by_clock = !ret_terms->has_challenge;
+        ret->ttl_s = life_s(ret_terms, ret->ttl_s);
+        return REFUSAL_NONE;
+}
+
+void signed_push(struct connection *connection) {
+        struct pushing *pushing = pushing_new(connection, "Push");
+        struct replay_record record;
+        struct refused why;
+        struct terms terms;
+        uint32_t slot;
+        int state;
+
+        if (!pushing)
+                return;
+        if (take_push(connection, &pushing->push, &terms, &why) != REFUSAL_NONE) {
+                pushing_refuse(pushing, &why);
+                return;
+        }
+        state = storing_recall(agent_of(connection), pushing->push.jti_hash, pushing->push.pae_hash, &record, &slot);
+        if (state == REPLAY_DONE) {
+                struct stored stored = {.left_s = storing_left_s(&record.life), .duplicate = true};
+
+                pushing_reply(pushing, pushing->push.user, &stored);
+                return;
+        }
+        if (state < 0)
+                (void)storing_refuse_recall(state, &why);
+        else if (state == REPLAY_PENDING || check_fresh(connection, &terms, &why) == REFUSAL_NONE) {
+                /* One that was cut off had passed that already, and its challenge may be of an agent that is gone. */
+                pushing->push.resumed = state == REPLAY_PENDING;
+                pushing_go_on(pushing);
+                return;
+        }
+        pushing_refuse(pushing, &why);
+}
+
+static enum refusal take_revocation(struct connection *connection, struct revocation *ret, struct terms *ret_terms,
+                                    struct replay_record *ret_record, struct refused *ret_why) {
+        struct envelope envelope;
+        enum refusal why;
+
+        *ret_record = (struct replay_record){.state = REPLAY_PENDING};
+        why = open_envelope(connection, REVOKE_PAYLOAD_TYPE, &envelope, ret_why);
+        if (why == REFUSAL_NONE)
+                why = payload_take_revocation(envelope.pae + envelope.payload_offset,
+                                              envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);
+        if (why == REFUSAL_NONE)
+                why = check_aud(agent_of(connection), ret_terms, ret_why);
+        if (why == REFUSAL_NONE)
+                why = identify(&envelope, ret_terms, ret_record->jti, ret_record->pae, ret_why);
+        return why;
+}
+
+/* A revocation has no keys to end its memory with, so both kinds are remembered by how long they are good for. */
+static enum refusal remember_revocation(struct agent *agent, const struct terms *terms, struct replay_record *record,
+                                        uint32_t *ret_slot, struct refused *ret_why) {
+        struct instant now = instant_now();
+        int r;
+
+        record->forget_boot_ns = now.boot_ns + (terms->exp_s - terms->iat_s + 2 * FRESHNESS_SKEW_S) * NS_PER_S;
+        if (!terms->has_challenge)
+                record->forget_wall_ns = (terms->exp_s + FRESHNESS_SKEW_S) * NS_PER_S;
+        r = replay_add(&agent->replay, record, &now, ret_slot);
+        if (r == -ENOSPC || r == -EDQUOT)
+                return refuse(ret_why, REFUSAL_STORE_FULL, "There is no room left to remember revocations.");
+        return r < 0 ? storing_refuse_recall(r, ret_why) : REFUSAL_NONE;
+}
+
+static enum refusal carry_out(struct agent *agent, const struct revocation *what, const struct terms *terms,
+                              int *ret_revoked, struct refused *ret_why) {
+        char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
+        struct instant now = instant_now();
+        int r;
+
+        /* First, so that a push that was held back finds it whatever happens next. */
+        r = revocations_add(&agent->revocations, what, terms->iat_s, &now);
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The revocation could not be remembered: %s.",
+                              strerror(-r));
+        store_fingerprint_text(what->fingerprint, fingerprint);
+        return revoke_keys(agent, what->fingerprint[0] != '\0' ? fingerprint : NULL,
+                           what->user[0] != '\0' ? what->user : NULL, ret_revoked, ret_why);
+}
+
+static enum refusal revoke_once(struct connection *connection, struct revocation *what, int *ret_revoked,
+                                struct refused *ret_why) {
+        struct agent *agent = agent_of(connection);
+        struct replay_record record, recalled;
+        struct terms terms;
+        enum refusal why;
+        uint32_t slot;
+        int state;
+
+        *ret_revoked = 0;
+        why = take_revocation(connection, what, &terms, &record, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        state = storing_recall(agent, record.jti, record.pae, &recalled, &slot);
+        if (state < 0)
+                return storing_refuse_recall(state, ret_why);
+        /* The very same again changes nothing: keys that came since are not meant. */
+        if (state == REPLAY_DONE)
+                return REFUSAL_NONE;
+        if (state == REPLAY_FREE) {
+                why = check_fresh(connection, &terms, ret_why);
+                if (why == REFUSAL_NONE)
+                        why = remember_revocation(agent, &terms, &record, &slot, ret_why);
+        }
+        if (why == REFUSAL_NONE)
+                why = carry_out(agent, what, &terms, ret_revoked, ret_why);
+        if (why == REFUSAL_NONE)
+                (void)replay_set_done(&agent->replay, slot);
+        return why;
+}
+
+void signed_revoke(struct connection *connection) {
+        struct revocation what = {.all = false};
+        struct refused why;
+        int revoked;
+
+        if (revoke_once(connection, &what, &revoked, &why) == REFUSAL_NONE) {
+                connection_reply(connection, json_pack("{si}", "revoked", revoked));
+                return;
+        }
+        if (why.why != REFUSAL_RATE_LIMITED || listener_may_note(connection->listener))
+                audit_refused("Revoke", &why, what.user, "", "");
+        connection_refuse(connection, &why);
+}

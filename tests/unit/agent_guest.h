@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest in the test's own process: the agent over a scratch store, and one connection to it, as the agent makes them,
+ * from bytes to bytes. Time, name service and journal are the test's: whoever includes this is linked with
+ * --wrap=adjtimex, --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=journal_send.
+ */
+#ifndef EXC_AGENT_GUEST_H
+#define EXC_AGENT_GUEST_H
+
+#include <pthread.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include "agent/connection.h"
+#include "agent/listener.h"
+#include "common/journal.h"
+#include "tests/unit/scratch.h"
+
+#define GUEST_INTERFACE VARLINK_INTERFACE "."
+
+enum { GUEST_REPLY_MAX = 64 * 1024, GUEST_WAIT_S = 10 };
+
+/* What the agent is told of its world. Every user exists, under the name that was asked for. */
+static struct {
+        int64_t wall_s, boot_s;
+        bool synchronized;
+        pthread_mutex_t names; /* held: the name service does not answer */
+        size_t n_events;       /* that the journal was told of */
+} world = {.names = PTHREAD_MUTEX_INITIALIZER};
+
+bool __wrap_journal_send(const struct journal_entry *entry);
+bool __wrap_journal_send(const struct journal_entry *entry) {
+        (void)entry;
+        world.n_events++;
+        return true;
+}
+
+int __wrap_adjtimex(struct timex *state);
+int __wrap_adjtimex(struct timex *state) {
+        *state = (struct timex){.status = world.synchronized ? 0 : STA_UNSYNC};
+        return world.synchronized ? TIME_OK : TIME_ERROR;
+}
+
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret) {
+        if (id != CLOCK_REALTIME && id != CLOCK_BOOTTIME)
+                return __real_clock_gettime(id, ret);
+        *ret = (struct timespec){.tv_sec = id == CLOCK_REALTIME ? world.wall_s : world.boot_s};
+        return 0;
+}
+
+int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret);
+int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret) {
+        (void)pthread_mutex_lock(&world.names);
+        (void)pthread_mutex_unlock(&world.names);
+        if (strlen(name) >= size)
+                return ERANGE;
+        memcpy(buffer, name, strlen(name) + 1);
+        *entry = (struct passwd){.pw_name = buffer, .pw_uid = 1000, .pw_gid = 1000};
+        *ret = entry;
+        return 0;
+}
+
+_Noreturn static inline void guest_give_up(const char *what) {
+        (void)printf("Bail out! %s: %s\n", what, strerror(errno));
+        exit(1);
+}
+
+/* Nothing of the machine's own may say who this guest is, or whom it trusts. */
+static inline void guest_hide_the_machine(void) {
+        scratch_mount_namespace();
+        if (mount("tmpfs", "/sys", "tmpfs", 0, NULL) < 0 || unsetenv("CREDENTIALS_DIRECTORY") < 0)
+                guest_give_up("/sys");
+        if (access("/usr/share/exc-instance-connect", F_OK) == 0 &&
+            mount("tmpfs", "/usr/share/exc-instance-connect", "tmpfs", 0, NULL) < 0)
+                guest_give_up("/usr/share/exc-instance-connect");
+}
+
+struct guest {
+        struct agent agent;
+        struct listener listener;
+        int fd; /* our end */
+        size_t got;
+        char reply[GUEST_REPLY_MAX];
+};
+
+static inline int guest_on_retry(sd_event_source *source, uint64_t usec, void *context) {
+        (void)source;
+        (void)usec;
+        (void)context;
+        return 0;
+}
+
+static inline void guest_connect(struct guest *guest) {
+        struct peer peer = {.id = guest->listener.channel == CHANNEL_ADMIN ? 0 : 2};
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+            connection_new(&guest->listener, pair[1], &peer, &guest->listener.connections[0]) < 0)
+                guest_give_up("connection_new");
+        guest->fd = pair[0];
+        guest->got = 0;
+}
+
+static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
+        if (agent_start(&guest->agent, root, config_dir) < 0)
+                guest_give_up("agent_start");
+        guest->listener = (struct listener){
+                .agent = &guest->agent, .channel = channel, .relay = PEER_NO_USER, .fd = -EBADF, .next_fd = -EBADF};
+        if (sd_event_add_time_relative(guest->agent.event, &guest->listener.retry, CLOCK_MONOTONIC, 0, 0,
+                                       guest_on_retry, NULL) < 0 ||
+            sd_event_source_set_enabled(guest->listener.retry, SD_EVENT_OFF) < 0 ||
+            nss_new(guest->agent.event, NSS_LIMIT_US, &guest->listener.nss) < 0)
+                guest_give_up("nss_new");
+        guest_connect(guest);
+}
+
+static inline void guest_disconnect(struct guest *guest) {
+        if (guest->listener.connections[0])
+                connection_close(guest->listener.connections[0]);
+        (void)close(guest->fd);
+}
+
+static inline void guest_stop(struct guest *guest) {
+        guest_disconnect(guest);
+        sd_event_source_unref(guest->listener.retry);
+        nss_free(guest->listener.nss);
+        agent_stop(&guest->agent);
+}
+
+static inline void guest_run(struct guest *guest) {
+        if (sd_event_run(guest->agent.event, 10000) < 0)
+                guest_give_up("sd_event_run");
+}
+
+/* Sends a message with its NUL. */
+static inline void guest_send(struct guest *guest, const char *message) {
+        size_t length = strlen(message) + 1, sent = 0;
+
+        while (sent < length) {
+                ssize_t n = send(guest->fd, message + sent, length - sent, MSG_NOSIGNAL);
+
+                if (n < 0 && errno != EAGAIN)
+                        return; /* the connection was closed, as whoever waits for a reply finds */
+                sent += n > 0 ? (size_t)n : 0;
+                guest_run(guest);
+        }
+}
+
+/* The next reply, the caller's to drop. NULL: there is none, and the connection is closed. */
+static inline json_t *guest_receive(struct guest *guest) {
+        time_t until = time(NULL) + GUEST_WAIT_S;
+
+        while (time(NULL) <= until) {
+                ssize_t n = recv(guest->fd, guest->reply + guest->got, sizeof(guest->reply) - guest->got, 0);
+
+                if (n == 0 && guest->got == 0)
+                        return NULL;
+                guest->got += n > 0 ? (size_t)n : 0;
+                if (guest->got > 0 && guest->reply[guest->got - 1] == '\0') {
+                        json_t *reply = json_loads(guest->reply, JSON_REJECT_DUPLICATES, NULL);
+
+                        if (!reply || strlen(guest->reply) != guest->got - 1)
+                                guest_give_up(guest->reply);
+                        guest->got = 0;
+                        return reply;
+                }
+                guest_run(guest);
+        }
+        guest_give_up("there was no reply");
+}
+
+static inline json_t *guest_ask(struct guest *guest, const char *message) {
+        guest_send(guest, message);
+        return guest_receive(guest);
+}
+
+/* The message of a call; the caller's to free. `parameters` stay the caller's. */
+static inline char *guest_call(const char *method, json_t *parameters) {
+        char name[128], *text;
+        json_t *call;
+
+        (void)snprintf(name, sizeof(name), GUEST_INTERFACE "%s", method);
+        call = json_pack("{ss sO}", "method", name, "parameters", parameters);
+        text = json_dumps(call, JSON_COMPACT);
+        if (!text)
+                guest_give_up("json_dumps");
+        json_decref(call);
+        return text;
+}
+
+static inline json_t *guest_ask_object(struct guest *guest, const char *method, json_t *parameters) {
+        char *text = guest_call(method, parameters);
+        json_t *reply = guest_ask(guest, text);
+
+        free(text);
+        return reply;
+}
+
+#endif

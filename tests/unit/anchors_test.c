@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/anchors.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/signing.h"
+
+#define FOREVER_AGO 1000000000 /* Unix seconds: long before anything changed here */
+
+/* Linked with --wrap=reallocarray, --wrap=strdup, --wrap=fdopendir, --wrap=readdir, --wrap=fstatat, --wrap=read. */
+static struct {
+        int folder; /* the how manieth folder that is listed cannot be, 0: none, for this reason: */
+        enum { NO_ARRAY, NO_COPY, NO_FOLDER, NO_ENTRY } reason;
+        bool no_read;
+        bool long_ago; /* every file seems to have been changed long ago, at one and the same time */
+        bool coarse;   /* time stamps are of whole seconds */
+} fault;
+static int n_folders;
+
+static bool fails(int reason) {
+        return fault.folder > 0 && n_folders == fault.folder && (int)fault.reason == reason;
+}
+
+void *__real_reallocarray(void *array, size_t n, size_t size);
+void *__wrap_reallocarray(void *array, size_t n, size_t size);
+void *__wrap_reallocarray(void *array, size_t n, size_t size) {
+        return fails(NO_ARRAY) ? NULL : __real_reallocarray(array, n, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text) {
+        return fails(NO_COPY) ? NULL : __real_strdup(text);
+}
+
+void *__real_fdopendir(int fd);
+void *__wrap_fdopendir(int fd);
+void *__wrap_fdopendir(int fd) {
+        n_folders++;
+        errno = ENOMEM;
+        return fails(NO_FOLDER) ? NULL : __real_fdopendir(fd);
+}
+
+void *__real_readdir(void *folder);
+void *__wrap_readdir(void *folder);
+void *__wrap_readdir(void *folder) {
+        errno = fails(NO_ENTRY) ? EIO : errno;
+        return fails(NO_ENTRY) ? NULL : __real_readdir(folder);
+}
+
+int __real_fstatat(int fd, const char *name, struct stat *ret, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *ret, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *ret, int flags) {
+        int r = __real_fstatat(fd, name, ret, flags);
+
+        if (r == 0 && fault.long_ago)
+                ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = FOREVER_AGO};
+        if (r == 0 && fault.coarse)
+                ret->st_mtim.tv_nsec = ret->st_ctim.tv_nsec = 0;
+        return r;
+}
+
+ssize_t __real_read(int fd, void *buffer, size_t size);
+ssize_t __wrap_read(int fd, void *buffer, size_t size);
+ssize_t __wrap_read(int fd, void *buffer, size_t size) {
+        if (!fault.no_read)
+                return __real_read(fd, buffer, size);
+        errno = EIO;
+        return -1;
+}
+
+static EVP_PKEY *key[4]; /* Ed25519 */
+static EVP_PKEY *p256, *p384, *rsa;
+static struct anchors anchors;
+static char root[64], vendor[80], config[80], admin[96]; /* admin: what is below config */
+static size_t n_notes;
+static char noted[512], reason[256];
+
+static void note(void *context, const char *path, const char *why) {
+        assert_ptr_equal(context, &anchors);
+        (void)snprintf(noted, sizeof(noted), "%s", path);
+        (void)snprintf(reason, sizeof(reason), "%s", why);
+        n_notes++;
+}
+
+static void refresh(void) {
+        n_notes = 0;
+        n_folders = 0;
+        anchors_refresh(&anchors, vendor, config, note, &anchors);
+}
+
+static bool trusted(EVP_PKEY *one) {
+        for (size_t i = 0; i < anchors.n; i++)
+                if (EVP_PKEY_eq(anchors.anchor[i].key, one) == 1)
+                        return true;
+        return false;
+}
+
+static const char *path_of(const char *folder, const char *name) {
+        static char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        return path;
+}
+
+static void put(const char *folder, const char *name, EVP_PKEY *one) {
+        signing_write_anchor(path_of(folder, name), one);
+}
+
+static void put_text(const char *folder, const char *name, const char *text) {
+        signing_write(path_of(folder, name), text);
+}
+
+static void make_folder(const char *path) {
+        assert_int_equal(mkdir(path, 0755), 0);
+        assert_int_equal(chmod(path, 0755), 0);
+}
+
+static int setup(void **state) {
+        (void)state;
+        memset(&fault, 0, sizeof(fault));
+        (void)snprintf(root, sizeof(root), "/tmp/exc-anchors-XXXXXX");
+        assert_non_null(mkdtemp(root));
+        assert_int_equal(chmod(root, 0755), 0);
+        (void)snprintf(vendor, sizeof(vendor), "%s/vendor", root);
+        (void)snprintf(config, sizeof(config), "%s/config", root);
+        (void)snprintf(admin, sizeof(admin), "%s/trust.d", config);
+        make_folder(vendor);
+        make_folder(config);
+        make_folder(admin);
+        return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk) {
+        (void)st;
+        (void)kind;
+        (void)walk;
+        return remove(path);
+}
+
+static int teardown(void **state) {
+        (void)state;
+        scratch_become(0);
+        memset(&fault, 0, sizeof(fault));
+        anchors_clear(&anchors);
+        return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int setup_keys(void **state) {
+        (void)state;
+        for (size_t i = 0; i < 4; i++)
+                key[i] = signing_ed25519((uint8_t)(i + 1));
+        p256 = signing_ec("P-256");
+        p384 = signing_ec("P-384");
+        rsa = EVP_RSA_gen(2048);
+        return rsa ? 0 : -1;
+}
+
+static int drop_keys(void **state) {
+        (void)state;
+        for (size_t i = 0; i < 4; i++)
+                EVP_PKEY_free(key[i]);
+        EVP_PKEY_free(p256);
+        EVP_PKEY_free(p384);
+        EVP_PKEY_free(rsa);
+        return 0;
+}
+
+static void without_files_or_folders_there_is_no_anchor(void **state) {
+        (void)state;
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+        assert_int_equal(rmdir(vendor), 0);
+        assert_int_equal(rmdir(admin), 0);
+        assert_int_equal(rmdir(config), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+}
+
+static void both_folders_and_both_algorithms_count(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put(vendor, "b.pem", p256);
+        put(admin, "c.pem", key[1]);
+        refresh();
+        assert_int_equal(anchors.n, 3);
+        assert_int_equal(n_notes, 0);
+        assert_true(trusted(key[0]) && trusted(p256) && trusted(key[1]));
+        /* In byte order, the administrator's first. */
+        assert_string_equal(anchors.anchor[0].name, "c.pem");
+        assert_string_equal(anchors.anchor[1].name, "a.pem");
+        assert_string_equal(anchors.anchor[2].name, "b.pem");
+}
+
+static void only_names_that_end_in_pem_and_are_not_hidden_count(void **state) {
+        static const char *const names[] = {"a.pub", "pem", ".pem", ".a.pem", "a.pem~", "a.PEM", "a.pem.old"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                put(vendor, names[i], key[0]);
+                put(admin, names[i], key[0]);
+        }
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+}
+
+static void the_same_name_in_the_administrators_folder_takes_the_vendors_place(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put(vendor, "b.pem", key[1]);
+        put(admin, "a.pem", key[2]);
+        refresh();
+        assert_int_equal(anchors.n, 2);
+        assert_true(trusted(key[2]) && trusted(key[1]));
+        assert_false(trusted(key[0]));
+}
+
+static void an_empty_file_masks_and_is_no_fault(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put(vendor, "b.pem", key[1]);
+        put_text(admin, "a.pem", "");
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[1]));
+        assert_int_equal(n_notes, 0);
+}
+
+static void a_link_to_dev_null_masks_and_is_no_fault(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        assert_int_equal(symlink("/dev/null", path_of(admin, "a.pem")), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+        assert_int_equal(unlink(path_of(admin, "a.pem")), 0);
+        refresh();
+        assert_true(trusted(key[0]));
+}
+
+static void a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators(void **state) {
+        (void)state;
+        put_text(vendor, "a.pem", "");
+        put(admin, "a.pem", key[0]);
+        refresh();
+        assert_true(trusted(key[0]));
+}
+
+static void however_many_names_are_masked_each_of_them_is(void **state) {
+        (void)state;
+        for (int i = 0; i < 3 * ANCHORS_MAX; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%04d.pem", i);
+                put_text(admin, name, "");
+                put(vendor, name, key[0]);
+        }
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+}
+
+/* Puts a file of that name beside a good one: it adds nothing, is noted, masks the vendor's, and harms no other. */
+static void assert_adds_nothing_but_masks(const char *why) {
+        put(vendor, "bad.pem", key[0]);
+        put(vendor, "good.pem", key[1]);
+        put(admin, "also-good.pem", p256);
+        refresh();
+        if (anchors.n != 2 || !trusted(key[1]) || !trusted(p256))
+                fail_msg("%zu anchors with %s", anchors.n, why);
+        assert_int_equal(n_notes, 1);
+        assert_string_equal(noted, path_of(admin, "bad.pem"));
+        assert_true(strlen(reason) > 0);
+}
+
+static void a_file_that_is_malformed_adds_nothing_but_masks(void **state) {
+        static const char begin[] = "-----BEGIN PUBLIC KEY-----\n", end[] = "-----END PUBLIC KEY-----\n";
+        char *good = signing_pem(key[2]), text[8][1024];
+
+        (void)state;
+        (void)snprintf(text[0], 1024, "\n");
+        (void)snprintf(text[1], 1024, "no key at all\n");
+        (void)snprintf(text[2], 1024, "%s%s", begin, end);
+        (void)snprintf(text[3], 1024, "%sMCowBQYDK2VwAyEA\n%s", begin, end);
+        (void)snprintf(text[4], 1024, "%s", good);
+        text[4][strlen(good) - 10] = '\0';
+        (void)snprintf(text[5], 1024, "%sssh-ed25519 AAAA", good);
+        (void)snprintf(text[6], 1024,
+                       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKj9Ne19cX0N0GriPChvaudeZoS7d4sWrB72aqPpTape");
+        (void)snprintf(text[7], 1024, "%s!!!!\n%s", begin, end);
+        for (size_t i = 0; i < 8; i++) {
+                put_text(admin, "bad.pem", text[i]);
+                assert_adds_nothing_but_masks(text[i]);
+        }
+        free(good);
+}
+
+static void a_file_with_two_keys_adds_neither(void **state) {
+        char *one = signing_pem(key[2]), *other = signing_pem(key[3]), text[1024];
+
+        (void)state;
+        (void)snprintf(text, sizeof(text), "%s%s", one, other);
+        put_text(admin, "bad.pem", text);
+        assert_adds_nothing_but_masks("two keys");
+        assert_non_null(strstr(reason, "one key to a file"));
+        free(one);
+        free(other);
+}
+
+static void blanks_and_line_ends_behind_the_key_are_nothing(void **state) {
+        char *pem = signing_pem(key[2]), text[1024];
+
+        (void)state;
+        (void)snprintf(text, sizeof(text), "%s\r\n \t\n", pem);
+        put_text(admin, "a.pem", text);
+        refresh();
+        assert_true(trusted(key[2]));
+        free(pem);
+}
+
+static void a_nul_behind_the_key_is_refused(void **state) {
+        char *pem = signing_pem(key[2]);
+        FILE *file;
+
+        (void)state;
+        put_text(admin, "bad.pem", pem);
+        file = fopen(path_of(admin, "bad.pem"), "ae");
+        assert_non_null(file);
+        assert_int_equal(fputc('\0', file), 0);
+        assert_int_equal(fclose(file), 0);
+        assert_adds_nothing_but_masks("a NUL");
+        free(pem);
+}
+
+static void keys_of_other_kinds_are_refused(void **state) {
+        EVP_PKEY *x25519 = EVP_PKEY_Q_keygen(NULL, NULL, "X25519"), *ed448 = EVP_PKEY_Q_keygen(NULL, NULL, "ED448");
+        EVP_PKEY *secp256k1 = signing_ec("secp256k1");
+        EVP_PKEY *const others[] = {rsa, p384, x25519, ed448, secp256k1};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                put(admin, "bad.pem", others[i]);
+                assert_adds_nothing_but_masks(EVP_PKEY_get0_type_name(others[i]));
+                assert_non_null(strstr(reason, "neither Ed25519 nor ECDSA P-256"));
+        }
+        EVP_PKEY_free(x25519);
+        EVP_PKEY_free(ed448);
+        EVP_PKEY_free(secp256k1);
+}
+
+static void a_private_key_or_a_certificate_is_no_anchor(void **state) {
+        FILE *file;
+
+        (void)state;
+        put_text(admin, "bad.pem", "x");
+        file = fopen(path_of(admin, "bad.pem"), "we");
+        assert_non_null(file);
+        assert_int_equal(PEM_write_PrivateKey(file, key[2], NULL, NULL, 0, NULL, NULL), 1);
+        assert_int_equal(fclose(file), 0);
+        assert_adds_nothing_but_masks("a private key");
+}
+
+/* A P-256 key whose point is the one byte 00 (SEC 1 section 2.3.3): whoever likes can sign for it. */
+static void the_point_at_infinity_is_no_anchor(void **state) {
+        (void)state;
+        put_text(admin, "bad.pem",
+                 "-----BEGIN PUBLIC KEY-----\n"
+                 "MBkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDAgAA\n"
+                 "-----END PUBLIC KEY-----\n");
+        assert_adds_nothing_but_masks("the point at infinity");
+}
+
+static void a_file_that_is_too_long_adds_nothing_but_masks(void **state) {
+        char *pem = signing_pem(key[2]), *text = malloc(ANCHOR_FILE_MAX + 2);
+        size_t n = strlen(pem);
+
+        (void)state;
+        assert_non_null(text);
+        memset(text, '\n', ANCHOR_FILE_MAX + 1);
+        memcpy(text, pem, n);
+        text[ANCHOR_FILE_MAX + 1] = '\0';
+        put_text(admin, "bad.pem", text);
+        assert_adds_nothing_but_masks("one byte too many");
+        text[ANCHOR_FILE_MAX] = '\0';
+        put_text(admin, "bad.pem", text);
+        refresh();
+        assert_true(trusted(key[2]));
+        free(text);
+        free(pem);
+}
+
+static void a_file_that_others_own_or_may_write_adds_nothing_but_masks(void **state) {
+        static const mode_t modes[] = {0664, 0646, 0620, 0602, 0666};
+
+        (void)state;
+        put(admin, "bad.pem", key[2]);
+        for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+                assert_int_equal(chmod(path_of(admin, "bad.pem"), modes[i]), 0);
+                assert_adds_nothing_but_masks("a mode");
+        }
+        assert_int_equal(chmod(path_of(admin, "bad.pem"), 0644), 0);
+        assert_int_equal(chown(path_of(admin, "bad.pem"), SCRATCH_OTHER, 0), 0);
+        assert_adds_nothing_but_masks("another owner");
+        assert_int_equal(chown(path_of(admin, "bad.pem"), 0, SCRATCH_OTHER), 0);
+        refresh();
+        assert_true(trusted(key[2]));
+}
+
+static void what_is_no_file_adds_nothing_but_masks(void **state) {
+        (void)state;
+        make_folder(path_of(admin, "bad.pem"));
+        assert_adds_nothing_but_masks("a folder");
+        assert_int_equal(rmdir(path_of(admin, "bad.pem")), 0);
+        assert_int_equal(mkfifo(path_of(admin, "bad.pem"), 0644), 0);
+        assert_adds_nothing_but_masks("a fifo");
+        assert_int_equal(unlink(path_of(admin, "bad.pem")), 0);
+        assert_int_equal(symlink("/dev/zero", path_of(admin, "bad.pem")), 0);
+        assert_adds_nothing_but_masks("another device");
+        assert_int_equal(unlink(path_of(admin, "bad.pem")), 0);
+        assert_int_equal(symlink("nowhere", path_of(admin, "bad.pem")), 0);
+        assert_adds_nothing_but_masks("a link to nowhere");
+}
+
+static void a_link_to_a_good_file_of_roots_counts(void **state) {
+        (void)state;
+        put(root, "elsewhere", key[2]);
+        assert_int_equal(symlink("../../elsewhere", path_of(admin, "a.pem")), 0);
+        refresh();
+        assert_true(trusted(key[2]));
+}
+
+static void a_file_that_cannot_be_read_adds_nothing_but_masks(void **state) {
+        (void)state;
+        put(admin, "bad.pem", key[2]);
+        assert_int_equal(chmod(path_of(admin, "bad.pem"), 0600), 0);
+        put(vendor, "bad.pem", key[0]);
+        put(vendor, "good.pem", key[1]);
+        scratch_become(SCRATCH_AGENT);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[1]));
+        assert_int_equal(n_notes, 1);
+        scratch_become(0);
+        fault.no_read = true;
+        assert_int_equal(unlink(path_of(vendor, "good.pem")), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 1);
+        assert_string_equal(reason, strerror(EIO));
+}
+
+static void a_vendors_folder_that_others_may_write_holds_no_anchor(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put(admin, "b.pem", key[1]);
+        assert_int_equal(chmod(vendor, 0775), 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[1]));
+        assert_int_equal(n_notes, 1);
+        assert_string_equal(noted, vendor);
+        assert_int_equal(chmod(vendor, 0755), 0);
+        assert_int_equal(chown(vendor, SCRATCH_OTHER, 0), 0);
+        refresh();
+        assert_false(trusted(key[0]));
+        assert_int_equal(chown(vendor, 0, 0), 0);
+        refresh();
+        assert_true(trusted(key[0]));
+}
+
+/* What is masked there cannot be told, or could have been unmasked by others. */
+static void an_administrators_folder_that_cannot_be_believed_leaves_no_anchor_at_all(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put(admin, "b.pem", key[1]);
+        put_text(admin, "a.pem", "");
+        assert_int_equal(chmod(admin, 0777), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 1);
+        assert_int_equal(chmod(admin, 0755), 0);
+        assert_int_equal(chown(admin, SCRATCH_OTHER, 0), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(chown(admin, 0, 0), 0);
+        assert_int_equal(chmod(admin, 0700), 0);
+        scratch_become(SCRATCH_AGENT);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 1);
+        assert_string_equal(reason, strerror(EACCES));
+        scratch_become(0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[1]));
+}
+
+static void an_administrators_folder_that_is_a_file_leaves_no_anchor_at_all(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        assert_int_equal(rmdir(admin), 0);
+        signing_write(admin, "");
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 1);
+        assert_string_equal(noted, admin);
+        assert_int_equal(unlink(admin), 0);
+        refresh();
+        assert_true(trusted(key[0]));
+}
+
+static void an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_anchor_at_all(void **state) {
+        (void)state;
+        put(vendor, "a.pem", key[0]);
+        put_text(admin, "a.pem", "");
+        put_text(admin, "b.pem", "");
+        for (int cause = NO_ARRAY; cause <= NO_ENTRY; cause++) {
+                fault.reason = (unsigned)cause;
+                /* Both folders are looked at, and then both are loaded. */
+                for (fault.folder = 1; fault.folder <= 4; fault.folder++) {
+                        anchors_clear(&anchors);
+                        refresh();
+                        assert_int_equal(anchors.n, 0);
+                        assert_int_equal(n_notes, fault.folder >= 3);
+                }
+        }
+        memset(&fault, 0, sizeof(fault));
+        assert_int_equal(unlink(path_of(admin, "a.pem")), 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+}
+
+static void at_most_so_many_anchors_are_loaded_and_the_rest_are_noted(void **state) {
+        (void)state;
+        for (int i = 0; i < ANCHORS_MAX + 2; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%04d.pem", i);
+                put(admin, name, key[i % 4]);
+        }
+        put(vendor, "0000.pem", p256);
+        put(vendor, "z.pem", p256);
+        refresh();
+        assert_int_equal(anchors.n, ANCHORS_MAX);
+        assert_int_equal(n_notes, 3);
+        assert_false(trusted(p256));
+}
+
+static void what_is_added_changed_and_removed_is_seen_without_a_restart(void **state) {
+        (void)state;
+        put(admin, "a.pem", key[0]);
+        refresh();
+        assert_true(trusted(key[0]));
+        put(admin, "b.pem", key[1]);
+        refresh();
+        assert_true(trusted(key[0]) && trusted(key[1]));
+        put(admin, "a.pem", key[2]);
+        refresh();
+        assert_true(trusted(key[2]) && trusted(key[1]));
+        assert_false(trusted(key[0]));
+        assert_int_equal(unlink(path_of(admin, "b.pem")), 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        put_text(admin, "a.pem", "");
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        put(vendor, "v.pem", key[3]);
+        refresh();
+        assert_true(trusted(key[3]));
+}
+
+/* The kernel's time stamps stand still for milliseconds, and on some file systems for seconds. */
+static void a_file_that_is_written_again_at_once_is_seen(void **state) {
+        (void)state;
+        fault.coarse = true;
+        for (int i = 0; i < 400; i++) {
+                put(admin, "a.pem", key[i % 4]);
+                refresh();
+                assert_int_equal(anchors.n, 1);
+                assert_true(trusted(key[i % 4]));
+        }
+}
+
+static void what_did_not_change_for_long_is_not_read_again(void **state) {
+        EVP_PKEY *loaded;
+
+        (void)state;
+        fault.long_ago = true;
+        put(admin, "a.pem", key[0]);
+        put_text(admin, "b.pem", "no key");
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_int_equal(n_notes, 1);
+        loaded = anchors.anchor[0].key;
+        refresh();
+        assert_ptr_equal(anchors.anchor[0].key, loaded);
+        assert_int_equal(n_notes, 0);
+        put_text(admin, "a.pem", "");
+        refresh();
+        assert_int_equal(anchors.n, 0);
+}
+
+static void a_mode_or_an_owner_that_changes_is_seen(void **state) {
+        (void)state;
+        fault.long_ago = true;
+        put(admin, "a.pem", key[0]);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_int_equal(chmod(path_of(admin, "a.pem"), 0666), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(chmod(path_of(admin, "a.pem"), 0644), 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_int_equal(chown(path_of(admin, "a.pem"), SCRATCH_OTHER, 0), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+}
+
+static void without_a_note_faults_are_passed_over_in_silence(void **state) {
+        (void)state;
+        put_text(admin, "a.pem", "no key");
+        put(admin, "b.pem", key[0]);
+        assert_int_equal(chmod(vendor, 0777), 0);
+        anchors_refresh(&anchors, vendor, config, NULL, NULL);
+        assert_int_equal(anchors.n, 1);
+}
+
+static void cleared_anchors_are_none_and_are_loaded_again(void **state) {
+        (void)state;
+        fault.long_ago = true;
+        put(admin, "a.pem", key[0]);
+        refresh();
+        anchors_clear(&anchors);
+        assert_int_equal(anchors.n, 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(without_files_or_folders_there_is_no_anchor),
+                TEST(both_folders_and_both_algorithms_count),
+                TEST(only_names_that_end_in_pem_and_are_not_hidden_count),
+                TEST(the_same_name_in_the_administrators_folder_takes_the_vendors_place),
+                TEST(an_empty_file_masks_and_is_no_fault),
+                TEST(a_link_to_dev_null_masks_and_is_no_fault),
+                TEST(a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators),
+                TEST(however_many_names_are_masked_each_of_them_is),
+                TEST(a_file_that_is_malformed_adds_nothing_but_masks),
+                TEST(a_file_with_two_keys_adds_neither),
+                TEST(blanks_and_line_ends_behind_the_key_are_nothing),
+                TEST(a_nul_behind_the_key_is_refused),
+                TEST(keys_of_other_kinds_are_refused),
+                TEST(a_private_key_or_a_certificate_is_no_anchor),
+                TEST(the_point_at_infinity_is_no_anchor),
+                TEST(a_file_that_is_too_long_adds_nothing_but_masks),
+                TEST(a_file_that_others_own_or_may_write_adds_nothing_but_masks),
+                TEST(what_is_no_file_adds_nothing_but_masks),
+                TEST(a_link_to_a_good_file_of_roots_counts),
+                TEST(a_file_that_cannot_be_read_adds_nothing_but_masks),
+                TEST(a_vendors_folder_that_others_may_write_holds_no_anchor),
+                TEST(an_administrators_folder_that_cannot_be_believed_leaves_no_anchor_at_all),
+                TEST(an_administrators_folder_that_is_a_file_leaves_no_anchor_at_all),
+                TEST(an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_anchor_at_all),
+                TEST(at_most_so_many_anchors_are_loaded_and_the_rest_are_noted),
+                TEST(what_is_added_changed_and_removed_is_seen_without_a_restart),
+                TEST(a_file_that_is_written_again_at_once_is_seen),
+                TEST(what_did_not_change_for_long_is_not_read_again),
+                TEST(a_mode_or_an_owner_that_changes_is_seen),
+                TEST(without_a_note_faults_are_passed_over_in_silence),
+                TEST(cleared_anchors_are_none_and_are_loaded_again),
+        };
+
+        return cmocka_run_group_tests(tests, setup_keys, drop_keys);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/envelope.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base64.h"
+#include "wire/json.h"
+
+/* Linked with --wrap=malloc. */
+static bool no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size) {
+        return no_memory ? NULL : __real_malloc(size);
+}
+
+static struct envelope envelope;
+static struct refused refused;
+
+static enum refusal take(const char *text) {
+        json_t *object = json_read(text, strlen(text), 4);
+        enum refusal r;
+
+        if (!object)
+                fail_msg("no JSON: %s", text);
+        refused = (struct refused){.why = REFUSAL_NONE};
+        r = envelope_from_json(object, &envelope, &refused);
+        json_decref(object);
+        assert_int_equal(refused.why, r);
+        return r;
+}
+
+static void assert_invalid(const char *text, const char *field) {
+        if (take(text) != REFUSAL_INVALID_PAYLOAD)
+                fail_msg("taken: %s", text);
+        assert_string_equal(refused.field, field);
+        assert_true(strlen(refused.message) > 0);
+}
+
+static void assert_pae(const char *text) {
+        assert_int_equal(envelope.pae_length, strlen(text));
+        assert_memory_equal(envelope.pae, text, strlen(text));
+}
+
+/* The example of the DSSE specification (protocol.md, "Test Vectors"). */
+static void the_signed_bytes_are_those_of_dsse_v1(void **state) {
+        (void)state;
+        assert_int_equal(envelope_make("http://example.com/HelloWorld", "hello world", 11, &envelope), 0);
+        assert_pae("DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_int_equal(take("{\"payloadType\":\"http://example.com/HelloWorld\",\"payload\":\"aGVsbG8gd29ybGQ=\","
+                              "\"signatures\":[]}"),
+                         REFUSAL_NONE);
+        assert_pae("DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_int_equal(envelope.pae_length - envelope.payload_offset, 11);
+        assert_memory_equal(envelope.pae + envelope.payload_offset, "hello world", 11);
+        assert_string_equal(envelope.type, "http://example.com/HelloWorld");
+        assert_int_equal(envelope.n_signatures, 0);
+}
+
+static void lengths_count_bytes_and_not_characters(void **state) {
+        (void)state;
+        assert_int_equal(take("{\"payloadType\":\"t\xc3\xa4\",\"payload\":\"w6Q=\",\"signatures\":[]}"), REFUSAL_NONE);
+        assert_pae("DSSEv1 3 t\xc3\xa4 2 \xc3\xa4");
+}
+
+static void an_empty_payload_is_one_of_no_bytes(void **state) {
+        (void)state;
+        assert_int_equal(take("{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}"), REFUSAL_NONE);
+        assert_pae("DSSEv1 0  0 ");
+        assert_int_equal(envelope.payload_offset, envelope.pae_length);
+}
+
+static void a_payload_of_any_bytes_is_kept_exactly(void **state) {
+        (void)state;
+        assert_int_equal(take("{\"payloadType\":\"t\",\"payload\":\"AAH/AA==\",\"signatures\":[]}"), REFUSAL_NONE);
+        assert_int_equal(envelope.pae_length - envelope.payload_offset, 4);
+        assert_memory_equal(envelope.pae + envelope.payload_offset, "\0\1\377\0", 4);
+        assert_memory_equal(envelope.pae, "DSSEv1 1 t 4 ", envelope.payload_offset);
+}
+
+static void payloads_of_every_length_of_padding_are_taken(void **state) {
+        static const char *const payloads[] = {"YQ==", "YWI=", "YWJj", "YWJjZA=="};
+
+        (void)state;
+        for (size_t i = 0; i < 4; i++) {
+                char text[128];
+
+                (void)snprintf(text, sizeof(text), "{\"payloadType\":\"t\",\"payload\":\"%s\",\"signatures\":[]}",
+                               payloads[i]);
+                assert_int_equal(take(text), REFUSAL_NONE);
+                assert_int_equal(envelope.pae_length - envelope.payload_offset, i + 1);
+                assert_memory_equal(envelope.pae + envelope.payload_offset, "abcd", i + 1);
+        }
+}
+
+static void a_payload_that_is_not_canonical_base64_is_refused(void **state) {
+        static const char *const payloads[] = {
+                "\"YQ\"",    "\"YQ=\"",  "\"YR==\"",     "\"YWJ=\"",      "\"YQ==\\n\"", "\" YQ==\"",
+                "\"Y Q==\"", "\"YW-_\"", "\"=\"",        "\"==\"",        "\"====\"",    "\"Y===\"",
+                "\"=YQ=\"",  "\"YQ=A\"", "\"YQ==YQ==\"", "\"YQ==YWJj\"",  "\"YWJjYQ\"",  "\"\xc3\xa4YQ\"",
+                "null",      "1",        "[]",           "{\"a\":\"b\"}", "true",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+                char text[128];
+
+                (void)snprintf(text, sizeof(text), "{\"payloadType\":\"t\",\"payload\":%s,\"signatures\":[]}",
+                               payloads[i]);
+                assert_invalid(text, "envelope.payload");
+        }
+}
+
+static void an_envelope_has_three_members_and_no_other(void **state) {
+        (void)state;
+        assert_invalid("[]", "envelope");
+        assert_invalid("{}", "envelope");
+        assert_invalid("{\"payload\":\"\",\"signatures\":[]}", "envelope");
+        assert_invalid("{\"payloadType\":\"t\",\"signatures\":[]}", "envelope");
+        assert_invalid("{\"payloadType\":\"t\",\"payload\":\"\"}", "envelope");
+        assert_invalid("{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":[],\"x\":1}", "envelope");
+        assert_invalid("{\"payloadtype\":\"t\",\"payload\":\"\",\"signatures\":[]}", "envelope.payloadType");
+        assert_invalid("{\"payloadType\":\"t\",\"Payload\":\"\",\"signatures\":[]}", "envelope.payload");
+        assert_invalid("{\"payloadType\":\"t\",\"payload\":\"\",\"signature\":[]}", "envelope.signatures");
+        assert_int_equal(envelope_from_json(NULL, &envelope, &refused), REFUSAL_INVALID_PAYLOAD);
+        assert_string_equal(refused.field, "envelope");
+}
+
+static void a_payload_type_that_is_no_text_or_too_long_is_refused(void **state) {
+        char text[512], type[ENVELOPE_TYPE_MAX + 1];
+
+        (void)state;
+        assert_invalid("{\"payloadType\":null,\"payload\":\"\",\"signatures\":[]}", "envelope.payloadType");
+        assert_invalid("{\"payloadType\":1,\"payload\":\"\",\"signatures\":[]}", "envelope.payloadType");
+        memset(type, 'x', sizeof(type));
+        type[ENVELOPE_TYPE_MAX] = '\0';
+        (void)snprintf(text, sizeof(text), "{\"payloadType\":\"%s\",\"payload\":\"\",\"signatures\":[]}", type);
+        assert_invalid(text, "envelope.payloadType");
+        assert_int_equal(envelope_make(type, "", 0, &envelope), -E2BIG);
+        type[ENVELOPE_TYPE_MAX - 1] = '\0';
+        (void)snprintf(text, sizeof(text), "{\"payloadType\":\"%s\",\"payload\":\"\",\"signatures\":[]}", type);
+        assert_int_equal(take(text), REFUSAL_NONE);
+        assert_string_equal(envelope.type, type);
+        assert_int_equal(envelope_make(type, "", 0, &envelope), 0);
+}
+
+static void signatures_are_decoded_and_keyid_is_passed_over(void **state) {
+        (void)state;
+        assert_int_equal(take("{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":[{\"sig\":\"AQID\"},"
+                              "{\"keyid\":\"k\",\"sig\":\"/w==\"},{\"sig\":\"\",\"keyid\":null}]}"),
+                         REFUSAL_NONE);
+        assert_int_equal(envelope.n_signatures, 3);
+        assert_int_equal(envelope.signatures[0].length, 3);
+        assert_memory_equal(envelope.signatures[0].bytes, "\1\2\3", 3);
+        assert_int_equal(envelope.signatures[1].length, 1);
+        assert_memory_equal(envelope.signatures[1].bytes, "\377", 1);
+        assert_int_equal(envelope.signatures[2].length, 0);
+}
+
+static void a_signature_of_another_shape_is_refused(void **state) {
+        static const char *const signatures[] = {
+                "null",
+                "{}",
+                "\"AQID\"",
+                "[null]",
+                "[\"AQID\"]",
+                "[[]]",
+                "[{}]",
+                "[{\"keyid\":\"k\"}]",
+                "[{\"sig\":null}]",
+                "[{\"sig\":1}]",
+                "[{\"sig\":\"AQI\"}]",
+                "[{\"sig\":\"AQJ=\"}]",
+                "[{\"sig\":\"AQID\",\"keyid\":1}]",
+                "[{\"sig\":\"AQID\",\"keyid\":[]}]",
+                "[{\"sig\":\"AQID\",\"alg\":\"none\"}]",
+                "[{\"sig\":\"AQID\"},{\"Sig\":\"AQID\"}]",
+                "[{\"sig\":\"AQID\"},7]",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++) {
+                char text[160];
+
+                (void)snprintf(text, sizeof(text), "{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":%s}",
+                               signatures[i]);
+                assert_invalid(text, "envelope.signatures");
+        }
+}
+
+static json_t *with_signatures(size_t n, size_t length) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < n; i++) {
+                char text[BASE64_LENGTH(ENVELOPE_SIGNATURE_MAX + 1) + 1];
+                uint8_t raw[ENVELOPE_SIGNATURE_MAX + 1] = {(uint8_t)i};
+
+                base64_encode(raw, length, text);
+                (void)json_array_append_new(list, json_pack("{ss}", "sig", text));
+        }
+        return json_pack("{ss ss so}", "payloadType", "t", "payload", "", "signatures", list);
+}
+
+static enum refusal take_object(json_t *object) {
+        enum refusal r = envelope_from_json(object, &envelope, &refused);
+
+        json_decref(object);
+        return r;
+}
+
+static void at_most_eight_signatures_are_taken(void **state) {
+        (void)state;
+        assert_int_equal(take_object(with_signatures(8, 64)), REFUSAL_NONE);
+        assert_int_equal(envelope.n_signatures, 8);
+        assert_int_equal(envelope.signatures[7].bytes[0], 7);
+        assert_int_equal(take_object(with_signatures(9, 64)), REFUSAL_INVALID_PAYLOAD);
+        assert_string_equal(refused.field, "envelope.signatures");
+}
+
+static void a_signature_has_a_greatest_length(void **state) {
+        (void)state;
+        assert_int_equal(take_object(with_signatures(1, ENVELOPE_SIGNATURE_MAX)), REFUSAL_NONE);
+        assert_int_equal(envelope.signatures[0].length, ENVELOPE_SIGNATURE_MAX);
+        assert_int_equal(take_object(with_signatures(1, ENVELOPE_SIGNATURE_MAX + 1)), REFUSAL_INVALID_PAYLOAD);
+}
+
+static void the_longest_payload_fills_the_pae_and_one_byte_more_is_refused(void **state) {
+        static const char head[] = "DSSEv1 1 t 16366 ";
+        const size_t longest = ENVELOPE_PAE_MAX - strlen(head);
+        uint8_t *raw = calloc(1, longest + 1);
+        char *text = malloc(BASE64_LENGTH(longest + 1) + 1);
+
+        (void)state;
+        assert_non_null(raw);
+        assert_non_null(text);
+        for (size_t more = 0; more < 2; more++) {
+                enum refusal r;
+
+                base64_encode(raw, longest + more, text);
+                r = take_object(json_pack("{ss ss s[]}", "payloadType", "t", "payload", text, "signatures"));
+                assert_int_equal(r, more ? REFUSAL_INVALID_PAYLOAD : REFUSAL_NONE);
+                assert_int_equal(envelope_make("t", (const char *)raw, longest + more, &envelope), more ? -E2BIG : 0);
+                if (!more)
+                        assert_int_equal(envelope.pae_length, ENVELOPE_PAE_MAX);
+        }
+        assert_int_equal(envelope_make("t", (const char *)raw, SIZE_MAX, &envelope), -E2BIG);
+        free(raw);
+        free(text);
+}
+
+static void adding_a_ninth_or_too_long_a_signature_fails_and_changes_nothing(void **state) {
+        uint8_t raw[ENVELOPE_SIGNATURE_MAX + 1] = {1};
+
+        (void)state;
+        assert_int_equal(envelope_make("t", "p", 1, &envelope), 0);
+        assert_int_equal(envelope_add_signature(&envelope, raw, sizeof(raw)), -E2BIG);
+        assert_int_equal(envelope.n_signatures, 0);
+        for (size_t i = 0; i < ENVELOPE_SIGNATURES_MAX; i++)
+                assert_int_equal(envelope_add_signature(&envelope, raw, ENVELOPE_SIGNATURE_MAX), 0);
+        assert_int_equal(envelope_add_signature(&envelope, raw, 1), -E2BIG);
+        assert_int_equal(envelope.n_signatures, ENVELOPE_SIGNATURES_MAX);
+}
+
+static void what_is_written_is_read_back_the_same(void **state) {
+        struct envelope made;
+        json_t *object;
+
+        (void)state;
+        assert_int_equal(envelope_make(PUSH_PAYLOAD_TYPE, "{\"a\":\"\xc3\xa4\"}", 10, &made), 0);
+        assert_int_equal(envelope_add_signature(&made, (const uint8_t *)"\0\377sig", 5), 0);
+        assert_int_equal(envelope_add_signature(&made, (const uint8_t *)"", 0), 0);
+        object = envelope_to_json(&made);
+        assert_non_null(object);
+        assert_int_equal(take_object(object), REFUSAL_NONE);
+        assert_string_equal(envelope.type, made.type);
+        assert_int_equal(envelope.pae_length, made.pae_length);
+        assert_int_equal(envelope.payload_offset, made.payload_offset);
+        assert_memory_equal(envelope.pae, made.pae, made.pae_length);
+        assert_int_equal(envelope.n_signatures, 2);
+        assert_int_equal(envelope.signatures[0].length, 5);
+        assert_memory_equal(envelope.signatures[0].bytes, "\0\377sig", 5);
+        assert_int_equal(envelope.signatures[1].length, 0);
+}
+
+static size_t until_failure; /* the one allocation of jansson's that fails; 0: none */
+
+static void *jansson_malloc(size_t size) {
+        return until_failure > 0 && --until_failure == 0 ? NULL : __real_malloc(size);
+}
+
+static void without_memory_there_is_no_json_rather_than_some_of_it(void **state) {
+        size_t n = 0;
+        bool failed;
+
+        (void)state;
+        assert_int_equal(envelope_make("t", "payload", 7, &envelope), 0);
+        assert_int_equal(envelope_add_signature(&envelope, (const uint8_t *)"one", 3), 0);
+        assert_int_equal(envelope_add_signature(&envelope, (const uint8_t *)"two", 3), 0);
+        no_memory = true;
+        assert_null(envelope_to_json(&envelope));
+        no_memory = false;
+        json_set_alloc_funcs(jansson_malloc, free);
+        do {
+                json_t *object;
+
+                until_failure = ++n;
+                object = envelope_to_json(&envelope);
+                failed = until_failure == 0;
+                until_failure = 0;
+                assert_int_equal(failed, !object);
+                assert_int_equal(json_array_size(json_object_get(object, "signatures")), failed ? 0 : 2);
+                json_decref(object);
+        } while (failed);
+        assert_true(n > 5);
+        json_set_alloc_funcs(malloc, free);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_signed_bytes_are_those_of_dsse_v1),
+                cmocka_unit_test(lengths_count_bytes_and_not_characters),
+                cmocka_unit_test(an_empty_payload_is_one_of_no_bytes),
+                cmocka_unit_test(a_payload_of_any_bytes_is_kept_exactly),
+                cmocka_unit_test(payloads_of_every_length_of_padding_are_taken),
+                cmocka_unit_test(a_payload_that_is_not_canonical_base64_is_refused),
+                cmocka_unit_test(an_envelope_has_three_members_and_no_other),
+                cmocka_unit_test(a_payload_type_that_is_no_text_or_too_long_is_refused),
+                cmocka_unit_test(signatures_are_decoded_and_keyid_is_passed_over),
+                cmocka_unit_test(a_signature_of_another_shape_is_refused),
+                cmocka_unit_test(at_most_eight_signatures_are_taken),
+                cmocka_unit_test(a_signature_has_a_greatest_length),
+                cmocka_unit_test(the_longest_payload_fills_the_pae_and_one_byte_more_is_refused),
+                cmocka_unit_test(adding_a_ninth_or_too_long_a_signature_fails_and_changes_nothing),
+                cmocka_unit_test(what_is_written_is_read_back_the_same),
+                cmocka_unit_test(without_memory_there_is_no_json_rather_than_some_of_it),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

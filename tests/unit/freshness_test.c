@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/freshness.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+/* Linked with --wrap=getrandom. */
+static bool no_random;
+static const uint8_t *random_bytes;
+
+ssize_t __real_getrandom(void *buffer, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags) {
+        if (no_random)
+                return -1;
+        if (!random_bytes)
+                return __real_getrandom(buffer, size, flags);
+        memcpy(buffer, random_bytes, size);
+        return (ssize_t)size;
+}
+
+enum { NOW_S = 1800000000, UP_S = 86400 };
+
+static struct challenge challenge;
+
+static struct instant at(int64_t after_ns) {
+        return (struct instant){.boot_ns = UP_S * NS_PER_S + after_ns, .wall_ns = NOW_S * NS_PER_S + after_ns};
+}
+
+static enum refusal check(const struct terms *terms, struct instant now, bool synchronized) {
+        struct refused refused = {.why = REFUSAL_NONE};
+        enum refusal r = freshness_check(terms, &challenge, &now, synchronized, &refused);
+
+        assert_int_equal(refused.why, r);
+        return r;
+}
+
+static enum refusal by_clock(int64_t iat_s, int64_t exp_s, struct instant now) {
+        struct terms terms = {.iat_s = iat_s, .exp_s = exp_s};
+
+        return check(&terms, now, true);
+}
+
+static enum refusal by_challenge(const char *text, struct instant now) {
+        struct terms terms = {.iat_s = 0, .exp_s = 1, .has_challenge = true};
+
+        (void)snprintf(terms.challenge, sizeof(terms.challenge), "%s", text);
+        return check(&terms, now, false);
+}
+
+static int setup(void **state) {
+        (void)state;
+        memset(&challenge, 0, sizeof(challenge));
+        no_random = false;
+        random_bytes = NULL;
+        return 0;
+}
+
+static void a_challenge_is_128_bits_in_base64url_without_padding(void **state) {
+        static const uint8_t bytes[16] = {0xfb, 0xff, 0xfe, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255};
+
+        (void)state;
+        random_bytes = bytes;
+        assert_true(challenge_make(&challenge, 7));
+        assert_string_equal(challenge.text, "-__-AAECAwQFBgcICQoL_w");
+        assert_int_equal(challenge.given_boot_ns, 7);
+}
+
+static void no_two_challenges_are_the_same(void **state) {
+        struct challenge other;
+
+        (void)state;
+        assert_true(challenge_make(&challenge, 0));
+        assert_true(challenge_make(&other, 0));
+        assert_int_equal(strlen(challenge.text), 22);
+        assert_string_not_equal(challenge.text, other.text);
+}
+
+static void without_random_bytes_there_is_no_challenge(void **state) {
+        (void)state;
+        no_random = true;
+        assert_false(challenge_make(&challenge, 7));
+        assert_string_equal(challenge.text, "");
+        assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
+}
+
+static void the_latest_challenge_is_fresh_and_no_clock_is_asked(void **state) {
+        struct instant in_1970 = {.boot_ns = UP_S * NS_PER_S, .wall_ns = 0};
+
+        (void)state;
+        assert_true(challenge_make(&challenge, in_1970.boot_ns));
+        assert_int_equal(by_challenge(challenge.text, in_1970), REFUSAL_NONE);
+}
+
+static void a_challenge_is_used_up_by_the_push_that_fits(void **state) {
+        char text[CHALLENGE_MAX];
+
+        (void)state;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        memcpy(text, challenge.text, sizeof(text));
+        assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
+        assert_int_equal(by_challenge(text, at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
+}
+
+static void a_push_with_another_challenge_leaves_it_to_be_used(void **state) {
+        char text[CHALLENGE_MAX], cut[CHALLENGE_MAX];
+
+        (void)state;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        memcpy(text, challenge.text, sizeof(text));
+        memcpy(cut, text, sizeof(cut));
+        cut[strlen(cut) - 1] = '\0';
+        assert_int_equal(by_challenge("AAAAAAAAAAAAAAAAAAAAAA", at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge(cut, at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
+}
+
+static void a_challenge_of_before_the_latest_hello_is_stale(void **state) {
+        char text[CHALLENGE_MAX];
+
+        (void)state;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        memcpy(text, challenge.text, sizeof(text));
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_int_equal(by_challenge(text, at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
+}
+
+static void without_a_hello_every_challenge_is_stale(void **state) {
+        (void)state;
+        assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
+        assert_int_equal(by_challenge("AAAAAAAAAAAAAAAAAAAAAA", at(0)), REFUSAL_STALE_CHALLENGE);
+}
+
+static void a_challenge_is_good_for_120_seconds_of_the_boot_clock(void **state) {
+        struct instant now = at(120 * NS_PER_S);
+
+        (void)state;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        now.wall_ns = 0;
+        assert_int_equal(by_challenge(challenge.text, now), REFUSAL_NONE);
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        now.boot_ns++;
+        assert_int_equal(by_challenge(challenge.text, now), REFUSAL_STALE_CHALLENGE);
+}
+
+static void by_the_clock_a_push_is_good_from_30_seconds_before_iat(void **state) {
+        (void)state;
+        assert_int_equal(by_clock(NOW_S, NOW_S + 60, at(0)), REFUSAL_NONE);
+        assert_int_equal(by_clock(NOW_S + 30, NOW_S + 60, at(0)), REFUSAL_NONE);
+        assert_int_equal(by_clock(NOW_S + 31, NOW_S + 60, at(0)), REFUSAL_NOT_YET_VALID);
+        assert_int_equal(by_clock(NOW_S + 30, NOW_S + 60, at(-1)), REFUSAL_NOT_YET_VALID);
+        assert_int_equal(by_clock(INT64_C(1) << 40, (INT64_C(1) << 40) + 1, at(0)), REFUSAL_NOT_YET_VALID);
+}
+
+static void by_the_clock_a_push_is_good_until_exp_and_not_at_it(void **state) {
+        (void)state;
+        assert_int_equal(by_clock(NOW_S - 60, NOW_S, at(-1)), REFUSAL_NONE);
+        assert_int_equal(by_clock(NOW_S - 60, NOW_S, at(0)), REFUSAL_EXPIRED);
+        assert_int_equal(by_clock(NOW_S - 60, NOW_S - 1, at(0)), REFUSAL_EXPIRED);
+        assert_int_equal(by_clock(0, 1, at(0)), REFUSAL_EXPIRED);
+}
+
+/* This machine booted at NOW_S - UP_S, and the memory of pushes began with it. */
+static void what_may_have_been_accepted_before_this_boot_is_expired(void **state) {
+        struct instant now = at(0);
+
+        (void)state;
+        now.boot_ns = 100 * NS_PER_S;
+        assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, now), REFUSAL_NONE);
+        assert_int_equal(by_clock(NOW_S - 71, NOW_S + 60, now), REFUSAL_EXPIRED);
+        now.boot_ns--;
+        assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, now), REFUSAL_EXPIRED);
+        assert_int_equal(by_clock(NOW_S - 69, NOW_S + 60, now), REFUSAL_NONE);
+}
+
+static void a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it(void **state) {
+        struct instant now = at(0);
+
+        (void)state;
+        now.boot_ns = 10 * NS_PER_S;
+        assert_int_equal(by_clock(NOW_S, NOW_S + 60, now), REFUSAL_EXPIRED);
+        assert_int_equal(by_clock(NOW_S + 20, NOW_S + 60, now), REFUSAL_NONE);
+}
+
+static void a_clock_that_is_not_synchronized_is_not_asked(void **state) {
+        struct terms terms = {.iat_s = NOW_S, .exp_s = NOW_S + 60};
+
+        (void)state;
+        assert_int_equal(check(&terms, at(0), false), REFUSAL_CLOCK_UNSYNCHRONIZED);
+        terms = (struct terms){.iat_s = 0, .exp_s = 1};
+        assert_int_equal(check(&terms, at(0), false), REFUSAL_CLOCK_UNSYNCHRONIZED);
+}
+
+static void a_push_by_the_clock_leaves_the_challenge_to_be_used(void **state) {
+        char text[CHALLENGE_MAX];
+
+        (void)state;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        memcpy(text, challenge.text, sizeof(text));
+        assert_int_equal(by_clock(NOW_S, NOW_S + 60, at(0)), REFUSAL_NONE);
+        assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
+}
+
+static void a_challenge_that_does_not_fit_is_not_made_good_by_the_clock(void **state) {
+        struct terms terms = {.iat_s = NOW_S, .exp_s = NOW_S + 60, .has_challenge = true};
+
+        (void)state;
+        assert_int_equal(check(&terms, at(0), true), REFUSAL_STALE_CHALLENGE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(a_challenge_is_128_bits_in_base64url_without_padding, setup),
+                cmocka_unit_test_setup(no_two_challenges_are_the_same, setup),
+                cmocka_unit_test_setup(without_random_bytes_there_is_no_challenge, setup),
+                cmocka_unit_test_setup(the_latest_challenge_is_fresh_and_no_clock_is_asked, setup),
+                cmocka_unit_test_setup(a_challenge_is_used_up_by_the_push_that_fits, setup),
+                cmocka_unit_test_setup(a_push_with_another_challenge_leaves_it_to_be_used, setup),
+                cmocka_unit_test_setup(a_challenge_of_before_the_latest_hello_is_stale, setup),
+                cmocka_unit_test_setup(without_a_hello_every_challenge_is_stale, setup),
+                cmocka_unit_test_setup(a_challenge_is_good_for_120_seconds_of_the_boot_clock, setup),
+                cmocka_unit_test_setup(by_the_clock_a_push_is_good_from_30_seconds_before_iat, setup),
+                cmocka_unit_test_setup(by_the_clock_a_push_is_good_until_exp_and_not_at_it, setup),
+                cmocka_unit_test_setup(what_may_have_been_accepted_before_this_boot_is_expired, setup),
+                cmocka_unit_test_setup(a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it, setup),
+                cmocka_unit_test_setup(a_clock_that_is_not_synchronized_is_not_asked, setup),
+                cmocka_unit_test_setup(a_push_by_the_clock_leaves_the_challenge_to_be_used, setup),
+                cmocka_unit_test_setup(a_challenge_that_does_not_fit_is_not_made_good_by_the_clock, setup),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

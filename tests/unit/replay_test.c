@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/replay.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/scratch.h"
+
+enum { RECORD_SIZE = 128, SLOTS_MIN = 256 };
+
+/* Linked with --wrap=calloc, --wrap=pread and --wrap=pwrite. */
+static bool no_memory;
+static int preads_until_failure; /* 0: none fails */
+static size_t n_preads;
+static bool short_writes;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size) {
+        return no_memory ? NULL : __real_calloc(n, size);
+}
+
+ssize_t __real_pread(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset) {
+        n_preads++;
+        if (preads_until_failure > 0 && --preads_until_failure == 0) {
+                errno = EIO;
+                return -1;
+        }
+        return __real_pread(fd, buffer, size, offset);
+}
+
+ssize_t __real_pwrite(int fd, const void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *buffer, size_t size, off_t offset) {
+        return short_writes ? (ssize_t)size - 1 : __real_pwrite(fd, buffer, size, offset);
+}
+
+static const struct instant start = {.boot_ns = 1000 * NS_PER_S, .wall_ns = 1800000000 * NS_PER_S};
+static char root[64];
+static int state_fd;
+static struct replay replay;
+
+static struct instant after(int64_t boot_s, int64_t wall_s) {
+        return (struct instant){start.boot_ns + boot_s * NS_PER_S, start.wall_ns + wall_s * NS_PER_S};
+}
+
+/* A number as the hash of a jti. */
+static const uint8_t *jti(uint32_t number) {
+        static uint8_t hash[REPLAY_HASH_SIZE];
+        uint32_t mixed = number * UINT32_C(2654435761);
+
+        memset(hash, 0, sizeof(hash));
+        memcpy(hash, &mixed, sizeof(mixed));
+        memcpy(hash + 8, &number, sizeof(number));
+        return hash;
+}
+
+static struct replay_record record_of(uint32_t number) {
+        struct replay_record record = {
+                .state = REPLAY_PENDING,
+                .life = {start, start.boot_ns + 60 * NS_PER_S, start.wall_ns + 70 * NS_PER_S, true},
+                .forget_wall_ns = start.wall_ns + 90 * NS_PER_S,
+                .forget_boot_ns = start.boot_ns + 120 * NS_PER_S,
+        };
+
+        memcpy(record.jti, jti(number), sizeof(record.jti));
+        memset(record.pae, (int)number, sizeof(record.pae));
+        return record;
+}
+
+static int add_at(uint32_t number, struct instant now, uint32_t *ret_slot) {
+        struct replay_record record = record_of(number);
+
+        return replay_add(&replay, &record, &now, ret_slot);
+}
+
+static uint32_t add(uint32_t number) {
+        uint32_t slot;
+        int r = add_at(number, start, &slot);
+
+        if (r != 0)
+                fail_msg("%u: %s", number, strerror(-r));
+        return slot;
+}
+
+static void add_many(uint32_t from, uint32_t to) {
+        for (uint32_t i = from; i < to; i++)
+                (void)add(i);
+}
+
+static bool known(uint32_t number) {
+        struct replay_record record;
+        uint32_t slot;
+        int r = replay_find(&replay, jti(number), &record, &slot);
+
+        if (r != 0 && r != -ENOENT)
+                fail_msg("%u: %s", number, strerror(-r));
+        if (r == 0)
+                assert_memory_equal(record.jti, jti(number), REPLAY_HASH_SIZE);
+        return r == 0;
+}
+
+static struct replay_record find(uint32_t number) {
+        struct replay_record record;
+        uint32_t slot;
+
+        assert_int_equal(replay_find(&replay, jti(number), &record, &slot), 0);
+        return record;
+}
+
+static void open_again(void) {
+        replay_close(&replay);
+        assert_int_equal(replay_open(state_fd, &replay), 0);
+}
+
+static off_t file_size(void) {
+        struct stat st;
+
+        assert_int_equal(fstatat(state_fd, "pushes", &st, 0), 0);
+        return st.st_size;
+}
+
+static int setup_with(const char *options) {
+        scratch_mount_namespace();
+        scratch_mount_store(options, root);
+        state_fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(state_fd >= 0);
+        replay = (struct replay)REPLAY_INIT;
+        no_memory = short_writes = false;
+        preads_until_failure = 0;
+        return replay_open(state_fd, &replay);
+}
+
+static int setup(void **state) {
+        (void)state;
+        return setup_with("mode=0755");
+}
+
+static int setup_small(void **state) {
+        (void)state;
+        return setup_with("mode=0755,size=12k");
+}
+
+static int teardown(void **state) {
+        (void)state;
+        no_memory = short_writes = false;
+        preads_until_failure = 0;
+        replay_close(&replay);
+        replay_close(&replay); /* closing twice is no harm */
+        (void)close(state_fd);
+        scratch_unmount_store(root);
+        return 0;
+}
+
+static void what_was_never_added_is_not_known(void **state) {
+        (void)state;
+        assert_false(known(1));
+        (void)add(1);
+        assert_true(known(1));
+        assert_false(known(2));
+}
+
+static void a_record_comes_back_as_it_went_in(void **state) {
+        struct replay_record in = record_of(1), out;
+        uint32_t slot, found;
+
+        (void)state;
+        in.life.synchronized = false;
+        in.life.wall_end_ns = INT64_MAX;
+        in.life.received.wall_ns = -1;
+        assert_int_equal(replay_add(&replay, &in, &start, &slot), 0);
+        for (int again = 0; again < 2; again++) {
+                assert_int_equal(replay_find(&replay, in.jti, &out, &found), 0);
+                assert_int_equal(found, slot);
+                assert_int_equal(out.state, REPLAY_PENDING);
+                assert_memory_equal(out.pae, in.pae, sizeof(in.pae));
+                assert_memory_equal(&out.life.received, &in.life.received, sizeof(in.life.received));
+                assert_int_equal(out.life.boot_end_ns, in.life.boot_end_ns);
+                assert_int_equal(out.life.wall_end_ns, INT64_MAX);
+                assert_false(out.life.synchronized);
+                assert_int_equal(out.forget_wall_ns, in.forget_wall_ns);
+                assert_int_equal(out.forget_boot_ns, in.forget_boot_ns);
+                open_again();
+        }
+        assert_int_equal(replay_add(&replay,
+                                    &(struct replay_record){.state = REPLAY_PENDING, .life.synchronized = true}, &start,
+                                    &slot),
+                         0);
+        assert_int_equal(replay_find(&replay, (const uint8_t[REPLAY_HASH_SIZE]){0}, &out, &found), 0);
+        assert_true(out.life.synchronized);
+}
+
+static void two_that_begin_alike_are_two(void **state) {
+        struct replay_record one = record_of(1), other = record_of(1), found;
+        uint32_t slot;
+
+        (void)state;
+        other.jti[REPLAY_HASH_SIZE - 1] ^= 1;
+        other.pae[0] ^= 1;
+        assert_int_equal(replay_add(&replay, &one, &start, &slot), 0);
+        assert_int_equal(replay_find(&replay, other.jti, &found, &slot), -ENOENT);
+        assert_int_equal(replay_add(&replay, &other, &start, &slot), 0);
+        assert_int_equal(replay_find(&replay, other.jti, &found, &slot), 0);
+        assert_memory_equal(found.pae, other.pae, sizeof(found.pae));
+        assert_int_equal(replay_find(&replay, one.jti, &found, &slot), 0);
+        assert_memory_equal(found.pae, one.pae, sizeof(found.pae));
+}
+
+static void a_push_is_pending_until_it_is_done_also_over_a_restart(void **state) {
+        uint32_t one, other;
+
+        (void)state;
+        one = add(1);
+        other = add(2);
+        assert_int_equal(replay_set_done(&replay, other), 0);
+        for (int again = 0; again < 2; again++) {
+                assert_int_equal(find(1).state, REPLAY_PENDING);
+                assert_int_equal(find(2).state, REPLAY_DONE);
+                open_again();
+        }
+        assert_int_equal(replay_set_done(&replay, one), 0);
+        open_again();
+        assert_int_equal(find(1).state, REPLAY_DONE);
+        assert_int_equal(find(1).life.boot_end_ns, record_of(1).life.boot_end_ns);
+}
+
+static void what_is_dropped_is_not_known_and_its_place_is_used_again(void **state) {
+        uint32_t slot;
+
+        (void)state;
+        (void)add(1);
+        slot = add(2);
+        (void)add(3);
+        assert_int_equal(replay_drop(&replay, slot), 0);
+        assert_false(known(2));
+        assert_true(known(1) && known(3));
+        assert_int_equal(add(4), slot);
+        assert_true(known(4));
+        assert_false(known(2));
+        (void)add(2);
+        open_again();
+        for (uint32_t i = 1; i <= 4; i++)
+                assert_true(known(i));
+}
+
+static void voiding_ends_pending_pushes_and_nothing_else(void **state) {
+        struct replay_record revocation = record_of(3);
+        uint32_t slot;
+
+        (void)state;
+        (void)add(1);
+        assert_int_equal(replay_set_done(&replay, add(2)), 0);
+        revocation.life = (struct lifetime){.boot_end_ns = 0};
+        assert_int_equal(replay_add(&replay, &revocation, &start, &slot), 0);
+        assert_int_equal(replay_void_pending(&replay), 0);
+        for (int again = 0; again < 2; again++) {
+                struct replay_record voided = find(1), before = record_of(1);
+
+                assert_int_equal(voided.state, REPLAY_DONE);
+                assert_int_equal(lifetime_left_ns(&voided.life, &start), 0);
+                assert_int_equal(voided.forget_boot_ns, before.forget_boot_ns);
+                assert_int_equal(voided.forget_wall_ns, before.forget_wall_ns);
+                assert_memory_equal(voided.pae, before.pae, REPLAY_HASH_SIZE);
+                assert_int_equal(find(2).state, REPLAY_DONE);
+                assert_int_equal(find(2).life.boot_end_ns, record_of(2).life.boot_end_ns);
+                assert_int_equal(find(3).state, REPLAY_PENDING);
+                open_again();
+        }
+}
+
+static void the_memory_grows_and_keeps_what_it_had(void **state) {
+        (void)state;
+        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
+        add_many(0, 5000);
+        assert_int_equal(file_size(), 8192 * RECORD_SIZE);
+        for (int again = 0; again < 2; again++) {
+                for (uint32_t i = 0; i < 5000; i++)
+                        assert_true(known(i));
+                assert_false(known(5000));
+                open_again();
+        }
+        assert_int_equal(file_size(), 8192 * RECORD_SIZE);
+}
+
+/* push.md, "Replay": only when both clocks are past. */
+static void a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_not_before(void **state) {
+        static const struct {
+                int64_t boot_s, wall_s;
+                bool forgotten;
+        } times[] = {
+                {0, 0, false},    {120, 90, false}, {121, 90, false},  {120, 91, false},
+                {1000, 0, false}, {0, 1000, false}, {1000, -5, false}, {121, 91, true},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+                struct instant now = after(times[i].boot_s, times[i].wall_s);
+                uint32_t slot;
+
+                replay_close(&replay);
+                assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+                assert_int_equal(replay_open(state_fd, &replay), 0);
+                add_many(0, SLOTS_MIN);
+                /* There is no free place any more, so what can be forgotten is. */
+                assert_int_equal(add_at(SLOTS_MIN, now, &slot), 0);
+                assert_int_equal(known(7), !times[i].forgotten);
+                assert_true(known(SLOTS_MIN));
+                assert_int_equal(file_size(), (times[i].forgotten ? 1 : 2) * SLOTS_MIN * RECORD_SIZE);
+        }
+}
+
+static void one_nanosecond_decides_about_forgetting(void **state) {
+        struct instant now = {record_of(0).forget_boot_ns + 1, record_of(0).forget_wall_ns};
+        uint32_t slot;
+
+        (void)state;
+        add_many(0, SLOTS_MIN);
+        assert_int_equal(add_at(SLOTS_MIN, now, &slot), 0);
+        assert_true(known(0));
+        add_many(SLOTS_MIN + 1, 2 * SLOTS_MIN);
+        now = (struct instant){record_of(0).forget_boot_ns, record_of(0).forget_wall_ns + 1};
+        assert_int_equal(add_at(5000, now, &slot), 0);
+        assert_true(known(0));
+        add_many(5001, 5000 + 2 * SLOTS_MIN);
+        now.boot_ns++;
+        assert_int_equal(add_at(6000, now, &slot), 0);
+        assert_false(known(0));
+}
+
+/* Of a push with a challenge: no wall clock was asked. */
+static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alone(void **state) {
+        uint32_t slot;
+
+        (void)state;
+        for (uint32_t i = 0; i < SLOTS_MIN; i++) {
+                struct replay_record record = record_of(i);
+
+                record.forget_wall_ns = 0;
+                assert_int_equal(replay_add(&replay, &record, &start, &slot), 0);
+        }
+        assert_int_equal(add_at(1000, after(120, 0), &slot), 0);
+        assert_true(known(0));
+        add_many(1001, 1000 + SLOTS_MIN);
+        assert_int_equal(add_at(2000, after(121, -1700000000), &slot), 0);
+        assert_false(known(0));
+        assert_true(known(1000));
+}
+
+static void what_can_be_forgotten_makes_room_and_the_rest_stays(void **state) {
+        (void)state;
+        for (uint32_t i = 0; i < SLOTS_MIN; i++) {
+                struct replay_record record = record_of(i);
+                uint32_t slot;
+
+                if (i % 2)
+                        record.forget_boot_ns = start.boot_ns - 1, record.forget_wall_ns = start.wall_ns - 1;
+                assert_int_equal(replay_add(&replay, &record, &start, &slot), 0);
+        }
+        add_many(1000, 1000 + SLOTS_MIN / 2);
+        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
+        for (uint32_t i = 0; i < SLOTS_MIN; i++)
+                assert_int_equal(known(i), i % 2 == 0);
+        for (uint32_t i = 1000; i < 1000 + SLOTS_MIN / 2; i++)
+                assert_true(known(i));
+}
+
+static void a_full_memory_takes_no_more_and_forgets_nothing_early(void **state) {
+        uint32_t slot;
+
+        (void)state;
+        add_many(0, REPLAY_MAX);
+        assert_int_equal(file_size(), (off_t)REPLAY_MAX * RECORD_SIZE);
+        for (int again = 0; again < 3; again++) {
+                assert_int_equal(add_at(REPLAY_MAX, after(1000, 90), &slot), -ENOSPC);
+                assert_false(known(REPLAY_MAX));
+                if (again == 1)
+                        open_again();
+        }
+        assert_int_equal(file_size(), (off_t)REPLAY_MAX * RECORD_SIZE);
+        for (uint32_t i = 0; i < REPLAY_MAX; i += 61)
+                assert_true(known(i));
+        assert_true(known(REPLAY_MAX - 1));
+        assert_int_equal(add_at(REPLAY_MAX, after(121, 91), &slot), 0);
+        assert_true(known(REPLAY_MAX));
+        assert_false(known(0));
+}
+
+/* As where storing fails again and again: each time there is one free place, and it must be found at once. */
+static void dropping_and_adding_again_and_again_stays_quick(void **state) {
+        enum { CYCLES = 20000 };
+        uint32_t slot = 0;
+
+        (void)state;
+        for (uint32_t i = 0; i < 1023; i++)
+                slot = add(i);
+        slot = add(5000);
+        n_preads = 0;
+        for (uint32_t i = 0; i < CYCLES; i++) {
+                assert_int_equal(replay_drop(&replay, slot), 0);
+                slot = add(10000 + i);
+        }
+        assert_true(known(10000 + CYCLES - 1));
+        assert_false(known(10000));
+        for (uint32_t i = 0; i < 1023; i += 10)
+                assert_true(known(i));
+        assert_false(known(999999));
+        assert_true(replay.index_used < replay.index_size);
+        assert_true(n_preads < 4 * CYCLES);
+}
+
+static void dropping_everything_again_and_again_leaves_room_for_everything(void **state) {
+        uint32_t slots[200];
+
+        (void)state;
+        for (uint32_t round = 0; round < 50; round++) {
+                for (uint32_t i = 0; i < 200; i++)
+                        slots[i] = add(1000 * round + i);
+                for (uint32_t i = 0; i < 200; i++)
+                        assert_int_equal(replay_drop(&replay, slots[(i * 7) % 200]), 0);
+        }
+        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
+        assert_int_equal(replay.n_free, SLOTS_MIN);
+        assert_false(known(0));
+}
+
+static void write_file(const void *bytes, size_t length) {
+        int fd;
+
+        replay_close(&replay);
+        fd = openat(state_fd, "pushes", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, bytes, length), length);
+        assert_int_equal(close(fd), 0);
+}
+
+static void a_file_that_was_cut_is_not_taken_for_the_whole_memory(void **state) {
+        static const off_t sizes[] = {
+                1,
+                RECORD_SIZE - 1,
+                RECORD_SIZE,
+                3 * RECORD_SIZE + 50,
+                SLOTS_MIN * RECORD_SIZE - 1,
+                SLOTS_MIN * RECORD_SIZE + 1,
+                3 * SLOTS_MIN * RECORD_SIZE,
+                (off_t)REPLAY_MAX * RECORD_SIZE + RECORD_SIZE,
+        };
+
+        (void)state;
+        add_many(0, 10);
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+                assert_int_equal(ftruncate(replay.fd, sizes[i]), 0);
+                replay_close(&replay);
+                assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+                assert_int_equal(replay.fd, -EBADF);
+                assert_int_equal(file_size(), sizes[i]);
+                write_file("", 0);
+                assert_int_equal(replay_open(state_fd, &replay), 0);
+        }
+}
+
+static void a_file_cut_while_it_is_open_is_an_error_and_no_forgetting(void **state) {
+        struct replay_record record;
+        uint32_t slot;
+
+        (void)state;
+        add_many(0, SLOTS_MIN);
+        assert_int_equal(ftruncate(replay.fd, 3 * RECORD_SIZE + 50), 0);
+        assert_true(known(0));
+        assert_int_equal(replay_find(&replay, jti(3), &record, &slot), -EIO);
+        assert_int_equal(replay_find(&replay, jti(9), &record, &slot), -EIO);
+        assert_int_equal(add_at(1000, start, &slot), -EIO);
+        assert_int_equal(replay_void_pending(&replay), -EIO);
+        assert_int_equal(replay_find(&replay, jti(9), &record, &slot), -EIO);
+}
+
+/* The index must not lose what could not be read when it was made. */
+static void an_error_of_reading_while_room_is_made_forgets_nothing(void **state) {
+        uint32_t slot;
+
+        (void)state;
+        add_many(0, 2 * SLOTS_MIN);
+        for (int failing = 1; failing <= 8; failing++) {
+                preads_until_failure = failing;
+                (void)add_at(10000 + (uint32_t)failing, start, &slot);
+                preads_until_failure = 0;
+                for (uint32_t i = 0; i < 2 * SLOTS_MIN; i++)
+                        assert_true(known(i));
+        }
+        assert_int_equal(replay_drop(&replay, 0), 0);
+        preads_until_failure = 1;
+        assert_int_equal(add_at(20000, start, &slot), -EIO);
+        preads_until_failure = 0;
+        assert_false(known(20000));
+        (void)add(20000);
+        assert_true(known(20000));
+}
+
+static void without_memory_nothing_is_added_and_nothing_forgotten(void **state) {
+        struct replay other = REPLAY_INIT;
+        uint32_t slot;
+
+        (void)state;
+        add_many(0, SLOTS_MIN);
+        no_memory = true;
+        assert_int_equal(add_at(1000, start, &slot), -ENOMEM);
+        assert_int_equal(replay_open(state_fd, &other), -ENOMEM);
+        no_memory = false;
+        for (uint32_t i = 0; i < SLOTS_MIN; i++)
+                assert_true(known(i));
+        assert_false(known(1000));
+        (void)add(1000);
+        add_many(2000, 3000);
+        assert_true(known(1000));
+}
+
+static void garbage_of_the_right_size_is_survived(void **state) {
+        static uint8_t raw[SLOTS_MIN * RECORD_SIZE];
+        uint32_t seed = 1;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(raw); i++) {
+                seed = seed * 1103515245 + 12345;
+                raw[i] = (uint8_t)(seed >> 16);
+        }
+        write_file(raw, sizeof(raw));
+        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_void_pending(&replay), 0);
+        add_many(0, 3 * SLOTS_MIN);
+        for (uint32_t i = 0; i < 3 * SLOTS_MIN; i++)
+                assert_true(known(i));
+        memset(raw, 0xff, sizeof(raw));
+        write_file(raw, sizeof(raw));
+        assert_int_equal(replay_open(state_fd, &replay), 0);
+        add_many(0, 3 * SLOTS_MIN);
+        open_again();
+        assert_true(known(0));
+}
+
+/* A state that is not known is not taken for a free place, nor for something to finish. */
+static void a_record_of_an_unknown_state_is_done(void **state) {
+        static uint8_t raw[SLOTS_MIN * RECORD_SIZE];
+
+        (void)state;
+        raw[0] = 0x7f;
+        memcpy(raw + 1, jti(1), REPLAY_HASH_SIZE);
+        write_file(raw, sizeof(raw));
+        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(find(1).state, REPLAY_DONE);
+}
+
+static void what_is_no_file_of_ours_is_refused(void **state) {
+        (void)state;
+        replay_close(&replay);
+        assert_int_equal(linkat(state_fd, "pushes", state_fd, "other", 0), 0);
+        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(unlinkat(state_fd, "other", 0), 0);
+        assert_int_equal(fchownat(state_fd, "pushes", SCRATCH_OTHER, 0, 0), 0);
+        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+        assert_int_equal(symlinkat("other", state_fd, "pushes"), 0);
+        assert_int_equal(replay_open(state_fd, &replay), -ELOOP);
+        assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+        assert_int_equal(mkfifoat(state_fd, "pushes", 0600), 0);
+        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+        assert_int_equal(mkdirat(state_fd, "pushes", 0700), 0);
+        assert_int_equal(replay_open(state_fd, &replay), -EISDIR);
+        assert_int_equal(unlinkat(state_fd, "pushes", AT_REMOVEDIR), 0);
+        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_open(-EBADF, &(struct replay)REPLAY_INIT), -EBADF);
+}
+
+static void what_cannot_be_written_is_an_error(void **state) {
+        int fd = openat(state_fd, "pushes", O_RDONLY | O_CLOEXEC);
+        uint32_t slot, other;
+
+        (void)state;
+        slot = add(1);
+        short_writes = true;
+        assert_int_equal(add_at(2, start, &other), -ENOSPC);
+        assert_int_equal(replay_set_done(&replay, slot), -EIO);
+        short_writes = false;
+        assert_int_equal(find(1).state, REPLAY_PENDING);
+        assert_true(fd >= 0);
+        assert_int_equal(dup3(fd, replay.fd, O_CLOEXEC), replay.fd);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(add_at(2, start, &other), -EBADF);
+        assert_int_equal(replay_set_done(&replay, slot), -EBADF);
+        assert_int_equal(replay_drop(&replay, slot), -EBADF);
+        assert_int_equal(replay_void_pending(&replay), -EBADF);
+        assert_int_equal(find(1).state, REPLAY_PENDING);
+        assert_false(known(2));
+        replay.n_free = 0; /* room would have to be made */
+        assert_true(add_at(3, start, &other) < 0);
+        assert_true(known(1));
+}
+
+static void a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has(void **state) {
+        uint32_t n = 0, slot;
+        int r;
+
+        (void)state;
+        while ((r = add_at(n, start, &slot)) == 0)
+                n++;
+        assert_int_equal(r, -ENOSPC);
+        assert_true(n > 0 && n < SLOTS_MIN);
+        for (int again = 0; again < 2; again++) {
+                for (uint32_t i = 0; i < n; i++)
+                        assert_true(known(i));
+                assert_false(known(n));
+                open_again();
+        }
+        assert_int_equal(replay_set_done(&replay, 0), 0);
+        assert_int_equal(replay_drop(&replay, 0), 0);
+        (void)add(n);
+        assert_true(known(n));
+}
+
+static void closing_what_was_never_opened_is_no_harm(void **state) {
+        struct replay none = REPLAY_INIT;
+
+        (void)state;
+        replay_close(&none);
+        assert_int_equal(none.fd, -EBADF);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(what_was_never_added_is_not_known),
+                TEST(a_record_comes_back_as_it_went_in),
+                TEST(two_that_begin_alike_are_two),
+                TEST(a_push_is_pending_until_it_is_done_also_over_a_restart),
+                TEST(what_is_dropped_is_not_known_and_its_place_is_used_again),
+                TEST(voiding_ends_pending_pushes_and_nothing_else),
+                TEST(the_memory_grows_and_keeps_what_it_had),
+                TEST(a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_not_before),
+                TEST(one_nanosecond_decides_about_forgetting),
+                TEST(a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alone),
+                TEST(what_can_be_forgotten_makes_room_and_the_rest_stays),
+                TEST(a_full_memory_takes_no_more_and_forgets_nothing_early),
+                TEST(dropping_and_adding_again_and_again_stays_quick),
+                TEST(dropping_everything_again_and_again_leaves_room_for_everything),
+                TEST(a_file_that_was_cut_is_not_taken_for_the_whole_memory),
+                TEST(a_file_cut_while_it_is_open_is_an_error_and_no_forgetting),
+                TEST(an_error_of_reading_while_room_is_made_forgets_nothing),
+                TEST(without_memory_nothing_is_added_and_nothing_forgotten),
+                TEST(garbage_of_the_right_size_is_survived),
+                TEST(a_record_of_an_unknown_state_is_done),
+                TEST(what_is_no_file_of_ours_is_refused),
+                TEST(what_cannot_be_written_is_an_error),
+                cmocka_unit_test_setup_teardown(a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has,
+                                                setup_small, teardown),
+                TEST(closing_what_was_never_opened_is_no_harm),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/err.h>
+
+#include "tests/unit/signing.h"
+
+static struct anchors anchors;
+static struct envelope envelope;
+static EVP_PKEY *ed25519, *other_ed25519, *p256, *other_p256;
+
+static int setup_keys(void **state) {
+        (void)state;
+        ed25519 = signing_ed25519(1);
+        other_ed25519 = signing_ed25519(2);
+        p256 = signing_ec("P-256");
+        other_p256 = signing_ec("P-256");
+        return 0;
+}
+
+static int drop_keys(void **state) {
+        (void)state;
+        EVP_PKEY_free(ed25519);
+        EVP_PKEY_free(other_ed25519);
+        EVP_PKEY_free(p256);
+        EVP_PKEY_free(other_p256);
+        return 0;
+}
+
+static int setup(void **state) {
+        (void)state;
+        anchors = (struct anchors){.n = 0};
+        signing_make(PUSH_PAYLOAD_TYPE, "{\"user\":\"alice\"}", &envelope);
+        return 0;
+}
+
+static void trust(EVP_PKEY *key) {
+        anchors.anchor[anchors.n++] = (struct anchor){.key = key};
+}
+
+static enum refusal verify_as(bool unsigned_ok) {
+        struct refused refused = {.why = REFUSAL_NONE};
+        enum refusal r = verify_envelope(&envelope, &anchors, unsigned_ok, &refused);
+
+        assert_int_equal(refused.why, r);
+        assert_int_equal(ERR_peek_error(), 0);
+        return r;
+}
+
+/* What is refused where a signature is needed is refused as well where none is needed, but for the empty list. */
+static enum refusal verify(void) {
+        enum refusal r = verify_as(false);
+
+        if (envelope.n_signatures > 0)
+                assert_int_equal(verify_as(true), r);
+        return r;
+}
+
+static void a_signature_of_an_ed25519_anchor_verifies(void **state) {
+        (void)state;
+        trust(ed25519);
+        signing_add(&envelope, ed25519);
+        assert_int_equal(verify(), REFUSAL_NONE);
+}
+
+static void a_signature_of_a_p256_anchor_verifies(void **state) {
+        (void)state;
+        trust(p256);
+        signing_add(&envelope, p256);
+        assert_int_equal(verify(), REFUSAL_NONE);
+}
+
+static void a_signature_of_a_key_that_is_no_anchor_is_bad(void **state) {
+        (void)state;
+        trust(ed25519);
+        trust(p256);
+        signing_add(&envelope, other_ed25519);
+        signing_add(&envelope, other_p256);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void one_good_signature_of_eight_is_enough(void **state) {
+        (void)state;
+        trust(other_p256);
+        trust(ed25519);
+        for (int i = 0; i < 7; i++)
+                signing_add(&envelope, i % 2 ? other_ed25519 : p256);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        signing_add(&envelope, ed25519);
+        assert_int_equal(verify(), REFUSAL_NONE);
+}
+
+static void any_anchor_may_sign(void **state) {
+        (void)state;
+        trust(ed25519);
+        trust(p256);
+        trust(other_ed25519);
+        trust(other_p256);
+        for (size_t i = 0; i < anchors.n; i++) {
+                envelope.n_signatures = 0;
+                signing_add(&envelope, anchors.anchor[i].key);
+                assert_int_equal(verify(), REFUSAL_NONE);
+        }
+}
+
+static void without_an_anchor_nothing_that_is_signed_is_trusted(void **state) {
+        (void)state;
+        signing_add(&envelope, ed25519);
+        assert_int_equal(verify(), REFUSAL_UNTRUSTED);
+}
+
+static void no_signature_is_untrusted_with_and_without_an_anchor(void **state) {
+        (void)state;
+        assert_int_equal(verify(), REFUSAL_UNTRUSTED);
+        trust(ed25519);
+        assert_int_equal(verify(), REFUSAL_UNTRUSTED);
+}
+
+static void where_none_is_needed_an_empty_list_will_do(void **state) {
+        (void)state;
+        assert_int_equal(verify_as(true), REFUSAL_NONE);
+        trust(ed25519);
+        assert_int_equal(verify_as(true), REFUSAL_NONE);
+}
+
+static void where_none_is_needed_a_bad_one_is_still_bad(void **state) {
+        (void)state;
+        trust(ed25519);
+        signing_add(&envelope, other_ed25519);
+        assert_int_equal(verify_as(true), REFUSAL_BAD_SIGNATURE);
+        envelope.signatures[0].length = 0;
+        assert_int_equal(verify_as(true), REFUSAL_BAD_SIGNATURE);
+}
+
+static void every_bit_of_what_is_signed_counts(void **state) {
+        (void)state;
+        trust(ed25519);
+        trust(p256);
+        for (int kind = 0; kind < 2; kind++) {
+                envelope.n_signatures = 0;
+                signing_add(&envelope, kind ? p256 : ed25519);
+                for (size_t i = 0; i < envelope.pae_length; i++) {
+                        envelope.pae[i] ^= (uint8_t)(1 << i % 8);
+                        assert_int_equal(verify_as(false), REFUSAL_BAD_SIGNATURE);
+                        envelope.pae[i] ^= (uint8_t)(1 << i % 8);
+                }
+                envelope.pae_length--;
+                assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+                envelope.pae_length++;
+                assert_int_equal(verify(), REFUSAL_NONE);
+        }
+}
+
+static void every_bit_of_a_signature_counts(void **state) {
+        (void)state;
+        trust(ed25519);
+        trust(p256);
+        for (int kind = 0; kind < 2; kind++) {
+                struct signature *signature = &envelope.signatures[0];
+
+                envelope.n_signatures = 0;
+                signing_add(&envelope, kind ? p256 : ed25519);
+                for (size_t bit = 0; bit < signature->length * 8; bit++) {
+                        signature->bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+                        assert_int_equal(verify_as(false), REFUSAL_BAD_SIGNATURE);
+                        signature->bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+                }
+                signature->length--;
+                assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+                signature->length += 2;
+                signature->bytes[signature->length - 1] = 0;
+                assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        }
+}
+
+static void the_payload_type_is_signed_too(void **state) {
+        struct envelope revocation;
+
+        (void)state;
+        trust(ed25519);
+        signing_make(REVOKE_PAYLOAD_TYPE, "{\"user\":\"alice\"}", &revocation);
+        signing_add(&revocation, ed25519);
+        envelope.signatures[0] = revocation.signatures[0];
+        envelope.n_signatures = 1;
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void a_signature_over_the_payload_alone_is_bad(void **state) {
+        uint8_t raw[ENVELOPE_SIGNATURE_MAX];
+        size_t n;
+
+        (void)state;
+        trust(ed25519);
+        n = signing_sign(ed25519, NULL, envelope.pae + envelope.payload_offset,
+                         envelope.pae_length - envelope.payload_offset, raw);
+        assert_int_equal(envelope_add_signature(&envelope, raw, n), 0);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void a_p256_signature_over_another_digest_is_bad(void **state) {
+        static const char *const digests[] = {"SHA384", "SHA512", "SHA1", "SHA3-256"};
+
+        (void)state;
+        trust(p256);
+        for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
+                uint8_t raw[ENVELOPE_SIGNATURE_MAX];
+                size_t n = signing_sign(p256, digests[i], envelope.pae, envelope.pae_length, raw);
+
+                assert_int_equal(envelope_add_signature(&envelope, raw, n), 0);
+        }
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void a_p256_signature_in_raw_form_is_bad(void **state) {
+        uint8_t raw[64];
+        const uint8_t *der;
+        ECDSA_SIG *parts;
+
+        (void)state;
+        trust(p256);
+        signing_add(&envelope, p256);
+        der = envelope.signatures[0].bytes;
+        parts = d2i_ECDSA_SIG(NULL, &der, (long)envelope.signatures[0].length);
+        assert_non_null(parts);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(parts), raw, 32), 32);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(parts), raw + 32, 32), 32);
+        ECDSA_SIG_free(parts);
+        envelope.n_signatures = 0;
+        assert_int_equal(envelope_add_signature(&envelope, raw, sizeof(raw)), 0);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void a_signature_of_zeros_is_bad_under_every_anchor(void **state) {
+        static const uint8_t zeros[ENVELOPE_SIGNATURE_MAX];
+        static const uint8_t der_zeros[] = {0x30, 6, 2, 1, 0, 2, 1, 0};
+        static const uint8_t der_ones[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
+
+        (void)state;
+        trust(ed25519);
+        trust(p256);
+        assert_int_equal(envelope_add_signature(&envelope, zeros, 64), 0);
+        assert_int_equal(envelope_add_signature(&envelope, zeros, 0), 0);
+        assert_int_equal(envelope_add_signature(&envelope, zeros, sizeof(zeros)), 0);
+        assert_int_equal(envelope_add_signature(&envelope, der_zeros, sizeof(der_zeros)), 0);
+        assert_int_equal(envelope_add_signature(&envelope, der_ones, sizeof(der_ones)), 0);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+}
+
+static void an_empty_and_the_longest_payload_verify(void **state) {
+        static char longest[15 * 1024 + 1];
+
+        (void)state;
+        trust(ed25519);
+        memset(longest, 'x', sizeof(longest) - 1);
+        signing_make(PUSH_PAYLOAD_TYPE, "", &envelope);
+        signing_add(&envelope, ed25519);
+        assert_int_equal(verify(), REFUSAL_NONE);
+        signing_make(PUSH_PAYLOAD_TYPE, longest, &envelope);
+        signing_add(&envelope, ed25519);
+        assert_int_equal(verify(), REFUSAL_NONE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(a_signature_of_an_ed25519_anchor_verifies, setup),
+                cmocka_unit_test_setup(a_signature_of_a_p256_anchor_verifies, setup),
+                cmocka_unit_test_setup(a_signature_of_a_key_that_is_no_anchor_is_bad, setup),
+                cmocka_unit_test_setup(one_good_signature_of_eight_is_enough, setup),
+                cmocka_unit_test_setup(any_anchor_may_sign, setup),
+                cmocka_unit_test_setup(without_an_anchor_nothing_that_is_signed_is_trusted, setup),
+                cmocka_unit_test_setup(no_signature_is_untrusted_with_and_without_an_anchor, setup),
+                cmocka_unit_test_setup(where_none_is_needed_an_empty_list_will_do, setup),
+                cmocka_unit_test_setup(where_none_is_needed_a_bad_one_is_still_bad, setup),
+                cmocka_unit_test_setup(every_bit_of_what_is_signed_counts, setup),
+                cmocka_unit_test_setup(every_bit_of_a_signature_counts, setup),
+                cmocka_unit_test_setup(the_payload_type_is_signed_too, setup),
+                cmocka_unit_test_setup(a_signature_over_the_payload_alone_is_bad, setup),
+                cmocka_unit_test_setup(a_p256_signature_over_another_digest_is_bad, setup),
+                cmocka_unit_test_setup(a_p256_signature_in_raw_form_is_bad, setup),
+                cmocka_unit_test_setup(a_signature_of_zeros_is_bad_under_every_anchor, setup),
+                cmocka_unit_test_setup(an_empty_and_the_longest_payload_verify, setup),
+        };
+
+        return cmocka_run_group_tests(tests, setup_keys, drop_keys);
+}
