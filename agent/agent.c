@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "agent/audit.h"
+#include "agent/stay.h"
 #include "agent/sweep.h"
 
 static void on_config_warning(void *context, const char *file, unsigned line, const char *text) {
@@ -30,42 +30,6 @@ static int load_config(struct agent *agent) {
         else if (config->trust == TRUST_CHANNEL)
                 audit_note(LOG_WARNING, "Trust=channel: pushes from the host need no signature");
         return 0;
-}
-
-static int on_idle(sd_event_source *source, uint64_t usec, void *context) {
-        struct agent *agent = context;
-
-        (void)source;
-        (void)usec;
-        agent->idle_now = true;
-        if (agent->live > 0)
-                (void)sweep(agent);
-        agent_leave_if_done(agent);
-        return 0;
-}
-
-void agent_leave_if_done(struct agent *agent) {
-        if (agent->idle_now && agent->live == 0)
-                (void)sd_event_exit(agent->event, 0);
-}
-
-static void stay_for(struct agent *agent, uint64_t usec) {
-        agent->idle_now = false;
-        (void)sd_event_source_set_time_relative(agent->idle, usec);
-        (void)sd_event_source_set_enabled(agent->idle, SD_EVENT_ONESHOT);
-}
-
-void agent_stay(struct agent *agent) {
-        stay_for(agent, AGENT_IDLE_S * UINT64_C(1000000));
-}
-
-void agent_stay_a_moment(struct agent *agent) {
-        uint64_t now_usec, end_usec;
-
-        if (agent->idle_now || sd_event_now(agent->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
-            sd_event_source_get_time(agent->idle, &end_usec) < 0 ||
-            end_usec < now_usec + AGENT_MOMENT_S * UINT64_C(1000000))
-                stay_for(agent, AGENT_MOMENT_S * UINT64_C(1000000));
 }
 
 static void on_anchor_note(void *context, const char *path, const char *why) {
@@ -142,8 +106,7 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
                 .runtime_dir = runtime_dir, .config_dir = config_dir, .store = STORE_INIT, .replay = REPLAY_INIT};
         r = sd_event_new(&agent->event);
         if (r >= 0)
-                r = sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_MONOTONIC,
-                                               AGENT_IDLE_S * UINT64_C(1000000), 0, on_idle, agent);
+                r = stay_begin(agent);
         if (r >= 0)
                 r = load_config(agent);
         if (r < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the running agent share, and when it leaves. */
+/* What the parts of the running agent share. */
 #ifndef EXC_AGENT_H
 #define EXC_AGENT_H
 
@@ -43,15 +43,6 @@ struct agent {
 /* Takes `event` and what is in the store over. Negative errno. */
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir);
 void agent_stop(struct agent *agent);
-
-/* A message has come: the agent stays. */
-void agent_stay(struct agent *agent);
-
-/* Somebody who may has connected: the agent stays at least until his first message could be here. */
-void agent_stay_a_moment(struct agent *agent);
-
-/* Ends the event loop when nothing is left to do: no message for a while and no live key. */
-void agent_leave_if_done(struct agent *agent);
 
 /*
  * Makes sure that the store is open and the configuration is that of the files. REFUSAL_NONE, or why nothing can be stored:

@@ -14,6 +14,7 @@
 #include "agent/audit.h"
 #include "agent/listener.h"
 #include "agent/methods.h"
+#include "agent/stay.h"
 
 static int64_t now_ns(void) {
         struct timespec t;
@@ -129,7 +130,7 @@ void connection_refuse(struct connection *connection, const struct refused *why)
 }
 
 static void on_message(struct connection *connection, const char *message, size_t length) {
-        agent_stay(connection->listener->agent);
+        stay(connection->listener->agent);
         if (call_parse(message, length, &connection->call)) {
                 connection->busy = true;
                 methods_call(connection);
@@ -144,7 +145,7 @@ static void on_message(struct connection *connection, const char *message, size_
 static void on_too_long(struct connection *connection) {
         struct refused why;
 
-        agent_stay(connection->listener->agent);
+        stay(connection->listener->agent);
         (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
         if (listener_may_note(connection->listener))
                 audit_refused("A message", &why, "", "", "");

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
+#include "agent/stay.h"
 
 /* What is on a connection already comes before a new one. */
 enum { PRIORITY_ACCEPT = SD_EVENT_PRIORITY_NORMAL + 10 };
@@ -153,7 +154,7 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                 (void)close(fd);
                 return 0;
         }
-        agent_stay_a_moment(listener->agent);
+        stay_a_moment(listener->agent);
         listener->next_fd = fd;
         listener->next_peer = peer;
         seat(listener);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/audit.h"
+#include "agent/stay.h"
 #include "common/events.h"
 
 /* However many keys end one after the other: a sweep reads every file, and what is dead opens nothing meanwhile. */
@@ -55,7 +56,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context) {
         (void)source;
         (void)usec;
         (void)sweep(agent);
-        agent_leave_if_done(agent);
+        leave_if_done(agent);
         return 0;
 }
 
