@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/listener.h"
-#include "agent/methods.h"
 #include "agent/stay.h"
 
 static int64_t now_ns(void) {
@@ -34,7 +32,7 @@ bool connection_silent(const struct connection *connection) {
 void connection_close(struct connection *connection) {
         if (!connection)
                 return;
-        listener_forget(connection->listener, connection);
+        connection->home->closed(connection->home->context, connection);
         if (connection->lookup)
                 nss_cancel(connection->lookup);
         free(connection->waiting);
@@ -130,28 +128,28 @@ void connection_refuse(struct connection *connection, const struct refused *why)
 }
 
 static void on_message(struct connection *connection, const char *message, size_t length) {
-        stay(connection->listener->agent);
+        stay(connection->home->agent);
         if (call_parse(message, length, &connection->call)) {
                 connection->busy = true;
-                methods_call(connection);
+                connection->home->call(connection);
                 return;
         }
-        if (listener_may_note(connection->listener))
+        if (budget_note(connection->home->budget))
                 audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
-        if (connection->listener->channel != CHANNEL_RELAY)
+        if (connection->home->channel != CHANNEL_RELAY)
                 connection->closing = true;
 }
 
 static void on_too_long(struct connection *connection) {
         struct refused why;
 
-        stay(connection->listener->agent);
+        stay(connection->home->agent);
         (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
-        if (listener_may_note(connection->listener))
+        if (budget_note(connection->home->budget))
                 audit_refused("A message", &why, "", "", "");
         connection->busy = true;
         connection_refuse(connection, &why);
-        if (connection->listener->channel != CHANNEL_RELAY)
+        if (connection->home->channel != CHANNEL_RELAY)
                 connection->closing = true;
 }
 
@@ -258,8 +256,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
         return 0;
 }
 
-int connection_new(struct listener *listener, int fd, const struct peer *peer, struct connection **ret) {
-        sd_event *event = listener->agent->event;
+int connection_new(const struct connection_home *home, int fd, const struct peer *peer, struct connection **ret) {
+        sd_event *event = home->agent->event;
         struct connection *connection;
         int r;
 
@@ -269,7 +267,7 @@ int connection_new(struct listener *listener, int fd, const struct peer *peer, s
                 return -ENOMEM;
         }
         *connection = (struct connection){
-                .listener = listener, .peer = *peer, .fd = fd, .call = CALL_INIT, .silent_since_ns = now_ns()};
+                .home = home, .peer = *peer, .fd = fd, .call = CALL_INIT, .silent_since_ns = now_ns()};
         r = sd_event_add_io(event, &connection->io, fd, EPOLLIN, on_io, connection);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC,

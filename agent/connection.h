@@ -19,9 +19,10 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "agent/agent.h"
+#include "agent/budget.h"
 #include "agent/call.h"
 #include "agent/freshness.h"
-#include "agent/nss.h"
 #include "agent/peer.h"
 #include "wire/frame.h"
 #include "wire/refusal.h"
@@ -31,10 +32,21 @@ enum {
         CONNECTION_IDLE_S = 30,
 };
 
-struct listener;
+struct connection;
+
+/* Where a connection belongs, and whom it tells. */
+struct connection_home {
+        struct agent *agent;
+        enum channel channel;
+        struct budget *budget;
+        void (*call)(
+                struct connection *connection); /* carries out `connection->call`, and replies to it now or later */
+        void (*closed)(void *context, const struct connection *connection);
+        void *context; /* of `closed` */
+};
 
 struct connection {
-        struct listener *listener;
+        const struct connection_home *home;
         struct peer peer;
         int fd;
         sd_event_source *io;
@@ -62,7 +74,7 @@ struct connection {
 };
 
 /* Takes `fd` over, also on failure. Negative errno. */
-int connection_new(struct listener *listener, int fd, const struct peer *peer, struct connection **ret);
+int connection_new(const struct connection_home *home, int fd, const struct peer *peer, struct connection **ret);
 
 /* Whether it waits for the peer's next message, with nothing received of it. */
 bool connection_silent(const struct connection *connection);

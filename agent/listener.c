@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
+#include "agent/methods.h"
 #include "agent/stay.h"
 
 /* What is on a connection already comes before a new one. */
@@ -22,7 +23,10 @@ enum { PRIORITY_ACCEPT = SD_EVENT_PRIORITY_NORMAL + 10 };
 
 enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
 
-void listener_forget(struct listener *listener, const struct connection *connection) {
+/* A connection has been closed, and its place is free. */
+static void on_closed(void *context, const struct connection *connection) {
+        struct listener *listener = context;
+
         for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++)
                 if (listener->connections[i] == connection)
                         listener->connections[i] = NULL;
@@ -71,7 +75,7 @@ static bool make_room(struct listener *listener) {
         if (free_place(listener))
                 return true;
         silent = longest_silent(listener);
-        if (silent && sd_event_now(listener->agent->event, CLOCK_MONOTONIC, &now_usec) >= 0 &&
+        if (silent && sd_event_now(listener->home.agent->event, CLOCK_MONOTONIC, &now_usec) >= 0 &&
             (int64_t)now_usec * 1000 - silent->silent_since_ns > LISTENER_GRACE_MS * INT64_C(1000000)) {
                 connection_close(silent);
                 return true;
@@ -92,15 +96,11 @@ static const char *channel_name(enum channel channel) {
         return "?";
 }
 
-bool listener_may_note(struct listener *listener) {
-        return rate_take(&listener->notes, instant_now().boot_ns, 1, 10) == 0;
-}
-
 static void note_stranger(struct listener *listener, const struct peer *peer) {
-        if (listener_may_note(listener))
+        if (budget_note(&listener->budget))
                 audit_note(LOG_NOTICE, "%s %" PRIu32 " may not use the %s socket; the connection was closed",
-                           listener->channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id,
-                           channel_name(listener->channel));
+                           listener->home.channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id,
+                           channel_name(listener->home.channel));
 }
 
 /* Gives whoever came last a place, or lets him wait for one. */
@@ -111,7 +111,7 @@ static void seat(struct listener *listener) {
         if (fd < 0 || !make_room(listener))
                 return;
         listener->next_fd = -EBADF;
-        r = connection_new(listener, fd, &listener->next_peer, &connection);
+        r = connection_new(&listener->home, fd, &listener->next_peer, &connection);
         if (r < 0)
                 audit_note(LOG_ERR, "A connection could not be taken: %s", strerror(-r));
         else
@@ -147,14 +147,14 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                         wait_a_moment(listener);
                 return 0;
         }
-        r = peer_identify(listener->channel, fd, &peer);
-        if (r < 0 || !peer_allowed(listener->channel, &peer, listener->relay)) {
+        r = peer_identify(listener->home.channel, fd, &peer);
+        if (r < 0 || !peer_allowed(listener->home.channel, &peer, listener->relay)) {
                 if (r >= 0)
                         note_stranger(listener, &peer);
                 (void)close(fd);
                 return 0;
         }
-        stay_a_moment(listener->agent);
+        stay_a_moment(listener->home.agent);
         listener->next_fd = fd;
         listener->next_peer = peer;
         seat(listener);
@@ -164,7 +164,15 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
 static int open_listener(struct listener *listener, struct agent *agent, int fd, enum channel channel, uid_t relay) {
         int r;
 
-        *listener = (struct listener){.agent = agent, .channel = channel, .relay = relay, .fd = fd, .next_fd = -EBADF};
+        *listener = (struct listener){.relay = relay, .fd = fd, .next_fd = -EBADF};
+        listener->home = (struct connection_home){
+                .agent = agent,
+                .channel = channel,
+                .budget = &listener->budget,
+                .call = methods_call,
+                .closed = on_closed,
+                .context = listener,
+        };
         r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
         if (r >= 0)
                 r = sd_event_add_io(agent->event, &listener->io, fd, EPOLLIN, on_connect, listener);
@@ -176,7 +184,7 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
         if (r >= 0)
                 r = sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
         if (r >= 0)
-                r = nss_new(agent->event, NSS_LIMIT_US, &listener->nss);
+                r = budget_start(&listener->budget, agent->event);
         if (r < 0)
                 audit_note(LOG_ERR, "The %s socket cannot be served: %s", channel_name(channel), strerror(-r));
         return r;
@@ -256,8 +264,7 @@ void listeners_stop(struct listeners *listeners) {
                         connection_close(listener->connections[j]);
                 if (listener->next_fd >= 0)
                         (void)close(listener->next_fd);
-                nss_free(listener->nss);
-                listener->nss = NULL;
+                budget_stop(&listener->budget);
                 listener->io = sd_event_source_disable_unref(listener->io);
                 listener->retry = sd_event_source_disable_unref(listener->retry);
         }

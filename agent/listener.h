@@ -10,14 +10,11 @@
 #ifndef EXC_LISTENER_H
 #define EXC_LISTENER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/agent.h"
 #include "agent/connection.h"
-#include "agent/nss.h"
 #include "agent/peer.h"
-#include "agent/rate.h"
 
 enum {
         LISTENERS_MAX = 8,
@@ -26,8 +23,8 @@ enum {
 };
 
 struct listener {
-        struct agent *agent;
-        enum channel channel;
+        struct connection_home home;
+        struct budget budget;
         uid_t relay; /* PEER_NO_USER: nobody may use a relay's socket */
         int fd;
         sd_event_source *io;
@@ -35,9 +32,6 @@ struct listener {
         struct connection *connections[LISTENER_CONNECTIONS_MAX];
         int next_fd; /* accepted, and waits for a place; -EBADF: nobody does */
         struct peer next_peer;
-        struct nss *nss;
-        struct rate pushes;
-        struct rate notes;
 };
 
 struct listeners {
@@ -51,14 +45,5 @@ struct listeners {
  */
 int listeners_start(struct listeners *listeners, struct agent *agent);
 void listeners_stop(struct listeners *listeners);
-
-/*
- * Whether the journal is to be told of what a peer can do as often as it likes: ten times, then once a second. A flood
- * from a stranger must not become a flood in the journal.
- */
-bool listener_may_note(struct listener *listener);
-
-/* A connection has been closed, and its place is free. */
-void listener_forget(struct listener *listener, const struct connection *connection);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "agent/listener.h"
 #include "agent/selection.h"
 #include "agent/service.h"
 
@@ -63,7 +62,7 @@ static int list_one(void *context, const struct store_place *place) {
 }
 
 void list_keys(struct connection *connection) {
-        struct agent *agent = connection->listener->agent;
+        struct agent *agent = connection->home->agent;
         struct listing listing = {.connection = connection};
         char store_why[256];
         struct refused why;

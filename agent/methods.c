@@ -10,7 +10,6 @@
 #include "agent/clock_sync.h"
 #include "agent/host_keys.h"
 #include "agent/instance.h"
-#include "agent/listener.h"
 #include "agent/listing.h"
 #include "agent/pushing.h"
 #include "agent/revoking.h"
@@ -20,7 +19,7 @@
 #define SSHD_DROP_IN "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf"
 
 static struct agent *agent_of(const struct connection *connection) {
-        return connection->listener->agent;
+        return connection->home->agent;
 }
 
 static json_t *clock_state(void) {
@@ -120,10 +119,10 @@ void methods_call(struct connection *connection) {
                 service_method_not_found(connection);
                 return;
         }
-        if (method->local && connection->listener->channel != CHANNEL_ADMIN) {
+        if (method->local && connection->home->channel != CHANNEL_ADMIN) {
                 (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s is for the administration socket.",
                              strrchr(method->name, '.') + 1);
-                if (listener_may_note(connection->listener))
+                if (budget_note(connection->home->budget))
                         audit_refused(strrchr(method->name, '.') + 1, &why, "", "", "");
                 connection_refuse(connection, &why);
                 return;

@@ -7,7 +7,6 @@
 
 #include "agent/audit.h"
 #include "agent/host_keys.h"
-#include "agent/listener.h"
 #include "agent/policy.h"
 
 struct pushing *pushing_new(struct connection *connection, const char *method) {
@@ -24,7 +23,7 @@ struct pushing *pushing_new(struct connection *connection, const char *method) {
 }
 
 void pushing_refuse(struct pushing *pushing, const struct refused *why) {
-        if (why->why != REFUSAL_RATE_LIMITED || listener_may_note(pushing->connection->listener))
+        if (why->why != REFUSAL_RATE_LIMITED || budget_note(pushing->connection->home->budget))
                 audit_refused(pushing->method, why, pushing->push.user, pushing->push.principal,
                               pushing->push.request_id);
         connection_refuse(pushing->connection, why);
@@ -44,7 +43,7 @@ void pushing_reply(struct pushing *pushing, const char *user, const struct store
         connection_reply(pushing->connection,
                          json_pack("{ss so sI sb so}", "user", user, "fingerprints", fingerprints, "expiresIn",
                                    (json_int_t)stored->left_s, "duplicate", (int)stored->duplicate, "hostKeys",
-                                   host_keys(pushing->connection->listener->agent->config)));
+                                   host_keys(pushing->connection->home->agent->config)));
         free(pushing);
 }
 
@@ -58,7 +57,7 @@ static bool can_be_told(const char *user) {
 
 static enum refusal store(struct pushing *pushing, const struct nss_answer *answer, struct stored *ret,
                           struct refused *ret_why) {
-        struct agent *agent = pushing->connection->listener->agent;
+        struct agent *agent = pushing->connection->home->agent;
         enum refusal why;
 
         why = policy_decide(agent->config, answer, ret_why);
@@ -85,14 +84,14 @@ static void on_user(void *context, const struct nss_answer *answer) {
 }
 
 static int ask_user(struct pushing *pushing) {
-        struct listener *listener = pushing->connection->listener;
+        const struct connection_home *home = pushing->connection->home;
         char **groups = NULL;
         size_t n_groups;
         int r;
 
-        r = policy_groups(listener->agent->config, &groups, &n_groups);
+        r = policy_groups(home->agent->config, &groups, &n_groups);
         if (r >= 0)
-                r = nss_lookup(listener->nss, pushing->push.user, groups, n_groups, on_user, pushing,
+                r = nss_lookup(home->budget->nss, pushing->push.user, groups, n_groups, on_user, pushing,
                                &pushing->connection->lookup);
         free(groups);
         return r;
@@ -111,29 +110,17 @@ void pushing_go_on(struct pushing *pushing) {
         pushing_refuse(pushing, &why);
 }
 
-enum refusal pushing_take_rate(struct connection *connection, struct refused *ret_why) {
-        struct listener *listener = connection->listener;
-        uint32_t limit = listener->agent->config->rate_limit;
-        int64_t wait_ns = rate_take(&listener->pushes, instant_now().boot_ns, limit, CONFIG_RATE_BURST);
-
-        if (wait_ns == 0)
-                return REFUSAL_NONE;
-        (void)refuse(ret_why, REFUSAL_RATE_LIMITED, "More than %" PRIu32 " pushes a second on this socket; try again.",
-                     limit);
-        ret_why->retry_after_ms = wait_ns / 1000000 + 1;
-        return REFUSAL_RATE_LIMITED;
-}
-
 void push_local(struct connection *connection) {
         struct pushing *pushing = pushing_new(connection, "PushLocal");
+        struct agent *agent = connection->home->agent;
         enum refusal result;
         struct refused why;
 
         if (!pushing)
                 return;
-        result = pushing_take_rate(connection, &why);
+        result = budget_push(connection->home->budget, agent->config->rate_limit, &why);
         if (result == REFUSAL_NONE)
-                result = agent_ready(connection->listener->agent, &why);
+                result = agent_ready(agent, &why);
         if (result == REFUSAL_NONE)
                 result = push_from_local(connection->call.parameters, &pushing->push, &why);
         if (result == REFUSAL_NONE)

@@ -25,7 +25,4 @@ void pushing_go_on(struct pushing *pushing);
 void pushing_reply(struct pushing *pushing, const char *user, const struct stored *stored);
 void pushing_refuse(struct pushing *pushing, const struct refused *why);
 
-/* Takes one token of the socket's rate: REFUSAL_NONE or RateLimited. */
-enum refusal pushing_take_rate(struct connection *connection, struct refused *ret_why);
-
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "agent/audit.h"
-#include "agent/listener.h"
 #include "agent/selection.h"
 #include "agent/service.h"
 #include "agent/sweep.h"
@@ -92,7 +91,7 @@ void revoke_local(struct connection *connection) {
                 service_invalid_parameter(connection, "user");
                 return;
         }
-        if (revoke_keys(connection->listener->agent, fingerprint, user, &revoked, &why) == REFUSAL_NONE) {
+        if (revoke_keys(connection->home->agent, fingerprint, user, &revoked, &why) == REFUSAL_NONE) {
                 connection_reply(connection, json_pack("{si}", "revoked", revoked));
                 return;
         }

@@ -10,19 +10,18 @@
 #include "agent/audit.h"
 #include "agent/clock_sync.h"
 #include "agent/instance.h"
-#include "agent/listener.h"
 #include "agent/pushing.h"
 #include "agent/revoking.h"
 #include "agent/verify.h"
 #include "wire/envelope.h"
 
 static struct agent *agent_of(const struct connection *connection) {
-        return connection->listener->agent;
+        return connection->home->agent;
 }
 
 /* The administrator needs no signature, and Trust=channel is that for the host's channels. */
 static bool unsigned_ok(const struct connection *connection) {
-        return connection->listener->channel == CHANNEL_ADMIN || agent_of(connection)->config->trust == TRUST_CHANNEL;
+        return connection->home->channel == CHANNEL_ADMIN || agent_of(connection)->config->trust == TRUST_CHANNEL;
 }
 
 /* Everything that comes before the payload is looked at. */
@@ -31,7 +30,7 @@ static enum refusal open_envelope(struct connection *connection, const char *typ
         struct agent *agent = agent_of(connection);
         enum refusal why;
 
-        why = pushing_take_rate(connection, ret_why);
+        why = budget_push(connection->home->budget, agent->config->rate_limit, ret_why);
         if (why == REFUSAL_NONE)
                 why = agent_ready(agent, ret_why);
         if (why != REFUSAL_NONE)
@@ -238,7 +237,7 @@ void signed_revoke(struct connection *connection) {
                 connection_reply(connection, json_pack("{si}", "revoked", revoked));
                 return;
         }
-        if (why.why != REFUSAL_RATE_LIMITED || listener_may_note(connection->listener))
+        if (why.why != REFUSAL_RATE_LIMITED || budget_note(connection->home->budget))
                 audit_refused("Revoke", &why, what.user, "", "");
         connection_refuse(connection, &why);
 }

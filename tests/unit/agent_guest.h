@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "agent/connection.h"
-#include "agent/listener.h"
+#include "agent/methods.h"
 #include "common/journal.h"
 #include "tests/unit/scratch.h"
 
@@ -82,53 +82,54 @@ static inline void guest_hide_the_machine(void) {
 
 struct guest {
         struct agent agent;
-        struct listener listener;
+        struct budget budget;
+        struct connection_home home;
+        struct connection *connection;
         int fd; /* our end */
         size_t got;
         char reply[GUEST_REPLY_MAX];
 };
 
-static inline int guest_on_retry(sd_event_source *source, uint64_t usec, void *context) {
-        (void)source;
-        (void)usec;
-        (void)context;
-        return 0;
+static inline void guest_on_closed(void *context, const struct connection *connection) {
+        struct guest *guest = context;
+
+        (void)connection;
+        guest->connection = NULL;
 }
 
 static inline void guest_connect(struct guest *guest) {
-        struct peer peer = {.id = guest->listener.channel == CHANNEL_ADMIN ? 0 : 2};
+        struct peer peer = {.id = guest->home.channel == CHANNEL_ADMIN ? 0 : 2};
         int pair[2];
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
-            connection_new(&guest->listener, pair[1], &peer, &guest->listener.connections[0]) < 0)
+            connection_new(&guest->home, pair[1], &peer, &guest->connection) < 0)
                 guest_give_up("connection_new");
         guest->fd = pair[0];
         guest->got = 0;
 }
 
 static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
-        if (agent_start(&guest->agent, root, config_dir) < 0)
+        if (agent_start(&guest->agent, root, config_dir) < 0 || budget_start(&guest->budget, guest->agent.event) < 0)
                 guest_give_up("agent_start");
-        guest->listener = (struct listener){
-                .agent = &guest->agent, .channel = channel, .relay = PEER_NO_USER, .fd = -EBADF, .next_fd = -EBADF};
-        if (sd_event_add_time_relative(guest->agent.event, &guest->listener.retry, CLOCK_MONOTONIC, 0, 0,
-                                       guest_on_retry, NULL) < 0 ||
-            sd_event_source_set_enabled(guest->listener.retry, SD_EVENT_OFF) < 0 ||
-            nss_new(guest->agent.event, NSS_LIMIT_US, &guest->listener.nss) < 0)
-                guest_give_up("nss_new");
+        guest->home = (struct connection_home){
+                .agent = &guest->agent,
+                .channel = channel,
+                .budget = &guest->budget,
+                .call = methods_call,
+                .closed = guest_on_closed,
+                .context = guest,
+        };
         guest_connect(guest);
 }
 
 static inline void guest_disconnect(struct guest *guest) {
-        if (guest->listener.connections[0])
-                connection_close(guest->listener.connections[0]);
+        connection_close(guest->connection);
         (void)close(guest->fd);
 }
 
 static inline void guest_stop(struct guest *guest) {
         guest_disconnect(guest);
-        sd_event_source_unref(guest->listener.retry);
-        nss_free(guest->listener.nss);
+        budget_stop(&guest->budget);
         agent_stop(&guest->agent);
 }
 

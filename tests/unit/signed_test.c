@@ -213,9 +213,9 @@ static enum replay_state state_of(const struct message *message) {
 
 /* Until the call that was sent waits for the name service. */
 static void wait_for_lookup(void) {
-        for (int i = 0; i < 1000 && !guest.listener.connections[0]->lookup; i++)
+        for (int i = 0; i < 1000 && !guest.connection->lookup; i++)
                 guest_run(&guest);
-        assert_non_null(guest.listener.connections[0]->lookup);
+        assert_non_null(guest.connection->lookup);
 }
 
 static void a_push_is_stored_once_and_known_after_a_restart(void **state) {

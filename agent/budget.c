@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/budget.h"
+
+#include <inttypes.h>
+
+#include "agent/config.h"
+#include "common/lifetime.h"
+
+int budget_start(struct budget *budget, sd_event *event) {
+        *budget = (struct budget){.nss = NULL};
+        return nss_new(event, NSS_LIMIT_US, &budget->nss);
+}
+
+void budget_stop(struct budget *budget) {
+        nss_free(budget->nss);
+        budget->nss = NULL;
+}
+
+enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refused *ret_why) {
+        int64_t wait_ns = rate_take(&budget->pushes, instant_now().boot_ns, per_second, CONFIG_RATE_BURST);
+
+        if (wait_ns == 0)
+                return REFUSAL_NONE;
+        (void)refuse(ret_why, REFUSAL_RATE_LIMITED, "More than %" PRIu32 " pushes a second on this socket; try again.",
+                     per_second);
+        ret_why->retry_after_ms = wait_ns / 1000000 + 1;
+        return REFUSAL_RATE_LIMITED;
+}
+
+bool budget_note(struct budget *budget) {
+        return rate_take(&budget->notes, instant_now().boot_ns, 1, 10) == 0;
+}
