@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/anchors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,132 +8,19 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SETTLE_S = 2 }; /* the coarsest time stamps of file systems in use */
-
-struct names {
-        char **name; /* in byte order */
-        size_t n;
-};
+#define ANCHOR_SUFFIX ".pem"
 
 struct load {
         struct anchors *anchors;
         anchors_note note;
         void *context;
-        struct names above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
+        struct words above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
 };
-
-/* What the folders look like. */
-struct look {
-        uint64_t stamp;
-        bool settled; /* nothing was changed so shortly before that a further change could leave the same time stamp */
-        time_t now_s;
-};
-
-static void fold(uint64_t *stamp, uint64_t value) {
-        *stamp = (*stamp ^ value) * UINT64_C(0x100000001b3);
-}
-
-static void fold_time(uint64_t *stamp, const struct timespec *time) {
-        fold(stamp, (uint64_t)time->tv_sec);
-        fold(stamp, (uint64_t)time->tv_nsec);
-}
-
-static void fold_file(struct look *look, int folder_fd, const char *name) {
-        uint64_t *stamp = &look->stamp;
-        struct stat st;
-
-        for (const char *c = name; *c; c++)
-                fold(stamp, (uint8_t)*c);
-        if (fstatat(folder_fd, name, &st, 0) < 0) {
-                fold(stamp, (uint64_t)errno);
-                return;
-        }
-        fold(stamp, st.st_dev);
-        fold(stamp, st.st_ino);
-        fold(stamp, (uint64_t)st.st_size);
-        fold(stamp, st.st_mode);
-        fold(stamp, st.st_uid);
-        fold_time(stamp, &st.st_mtim);
-        fold_time(stamp, &st.st_ctim);
-        if (st.st_ctim.tv_sec >= look->now_s - SETTLE_S && st.st_ctim.tv_sec <= look->now_s + SETTLE_S)
-                look->settled = false;
-}
-
-static bool is_anchor_name(const char *name) {
-        size_t n = strlen(name);
-
-        return n > 4 && name[0] != '.' && strcmp(name + n - 4, ".pem") == 0;
-}
-
-static int by_name(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void free_names(struct names *names) {
-        for (size_t i = 0; i < names->n; i++)
-                free(names->name[i]);
-        free(names->name);
-        *names = (struct names){.n = 0};
-}
-
-static int add_name(struct names *names, const char *name) {
-        char **more = reallocarray(names->name, names->n + 1, sizeof(*more));
-
-        if (!more)
-                return -ENOMEM;
-        names->name = more;
-        more[names->n] = strdup(name);
-        if (!more[names->n])
-                return -ENOMEM;
-        names->n++;
-        return 0;
-}
-
-/* The anchors' names in a folder, in byte order, so that what is loaded does not hang on the order of the file system. */
-static int list_names(int folder_fd, struct names *ret) {
-        int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-        struct names names = {.n = 0};
-        struct dirent *entry;
-        int r = 0;
-
-        if (!folder) {
-                r = -errno;
-                if (fd >= 0)
-                        (void)close(fd);
-                return r;
-        }
-        while (r >= 0) {
-                errno = 0;
-                entry = readdir(folder);
-                if (!entry) {
-                        r = -errno;
-                        break;
-                }
-                if (is_anchor_name(entry->d_name))
-                        r = add_name(&names, entry->d_name);
-        }
-        (void)closedir(folder);
-        if (r < 0) {
-                free_names(&names);
-                return r;
-        }
-        if (names.n > 0)
-                qsort(names.name, names.n, sizeof(*names.name), by_name);
-        *ret = names;
-        return 0;
-}
-
-static bool listed(const struct names *names, const char *name) {
-        return names->n > 0 && bsearch(&name, names->name, names->n, sizeof(*names->name), by_name);
-}
 
 /* OpenSSL reads the point at infinity as a P-256 key, and under that key anybody can sign. */
 static bool is_valid(EVP_PKEY *key) {
@@ -214,7 +100,7 @@ static void load_file(struct load *load, int folder_fd, const char *folder, cons
         EVP_PKEY *key = NULL;
         size_t length;
 
-        if (listed(&load->above, name))
+        if (words_hold(&load->above, name))
                 return;
         switch (read_file(folder_fd, name, text, &length, &why)) {
         case READ_TEXT:
@@ -261,46 +147,41 @@ static int open_folder(const char *folder, const struct load *load) {
 }
 
 /* A folder that is missing holds no names. */
-static int load_folder(struct load *load, const char *folder, struct names *ret) {
-        struct names names = {.n = 0};
+static int load_folder(struct load *load, const char *folder, struct words *ret) {
+        struct words names = {.n = 0};
         int fd, r;
 
         fd = open_folder(folder, load);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = list_names(fd, &names);
+        r = folder_list(fd, ANCHOR_SUFFIX, &names);
         if (r < 0 && load->note)
                 load->note(load->context, folder, strerror(-r));
         for (size_t i = 0; i < names.n; i++)
-                load_file(load, fd, folder, names.name[i]);
+                load_file(load, fd, folder, names.word[i]);
         (void)close(fd);
         *ret = names;
         return r;
 }
 
 static void load_both(struct load *load, const char *vendor_dir, const char *folder) {
-        struct names names = {.n = 0};
+        struct words names = {.n = 0};
 
         /* While it cannot be told which of the vendor's are masked, none of them is trusted. */
         if (load_folder(load, folder, &load->above) >= 0)
                 (void)load_folder(load, vendor_dir, &names);
-        free_names(&names);
-        free_names(&load->above);
+        words_clear(&names);
+        words_clear(&load->above);
 }
 
-static void fold_folder(struct look *look, const char *folder) {
-        struct names names = {.n = 0};
+static void stamp_folder(struct stamp *stamp, const char *folder) {
         int fd;
 
+        stamp_add(stamp, AT_FDCWD, folder);
         fd = open_folder(folder, NULL);
-        fold(&look->stamp, (uint64_t)(fd < 0 ? fd : 1));
         if (fd < 0)
                 return;
-        if (list_names(fd, &names) < 0)
-                look->settled = false;
-        for (size_t i = 0; i < names.n; i++)
-                fold_file(look, fd, names.name[i]);
-        free_names(&names);
+        stamp_add_listed(stamp, fd, ANCHOR_SUFFIX);
         (void)close(fd);
 }
 
@@ -313,17 +194,17 @@ void anchors_clear(struct anchors *anchors) {
 void anchors_refresh(struct anchors *anchors, const char *vendor_dir, const char *config_dir, anchors_note note,
                      void *context) {
         struct load load = {.anchors = anchors, .note = note, .context = context};
-        struct look look = {.stamp = UINT64_C(0xcbf29ce484222325), .settled = true, .now_s = time(NULL)};
+        struct stamp now;
         char folder[PATH_MAX];
 
         (void)snprintf(folder, sizeof(folder), "%s/" ANCHORS_FOLDER, config_dir);
-        fold_folder(&look, folder);
-        fold_folder(&look, vendor_dir);
-        if (anchors->settled && look.stamp == anchors->stamp)
+        stamp_begin(&now);
+        stamp_folder(&now, folder);
+        stamp_folder(&now, vendor_dir);
+        if (stamp_holds(&anchors->stamp, &now))
                 return;
         anchors_clear(anchors);
         /* Of before the files are read: a change in between then shows as one. */
-        anchors->stamp = look.stamp;
-        anchors->settled = look.settled;
+        anchors->stamp = now;
         load_both(&load, vendor_dir, folder);
 }

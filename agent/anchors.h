@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/folder.h"
+
 #define ANCHORS_VENDOR_DIR "/usr/share/exc-instance-connect/trust.d"
 #define ANCHORS_FOLDER "trust.d" /* below the configuration's folder */
 
@@ -34,8 +36,7 @@ struct anchor {
 struct anchors {
         size_t n;
         struct anchor anchor[ANCHORS_MAX];
-        uint64_t stamp; /* what the folders looked like */
-        bool settled;   /* and that a change of them will not look the same */
+        struct stamp stamp; /* what the folders looked like */
 };
 
 /* Told of each file that adds nothing though it is meant to. */

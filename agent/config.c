@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/config_internal.h"
@@ -19,71 +16,7 @@ enum {
         TTL_DEFAULT_S = 60,
         MAX_TTL_DEFAULT_S = 300,
         RATE_DEFAULT = 50,
-        STAMP_SETTLE_S = 2, /* the coarsest time stamps of file systems in use */
 };
-
-/* Errors and warnings go to terminals, the journal and JSON: one line, printable ASCII. */
-static void make_printable(char *text) {
-        for (; *text; text++)
-                if (*text < ' ' || *text > '~')
-                        *text = '?';
-}
-
-int config_fail(struct load *load, const char *format, ...) {
-        struct config *config = load->config;
-        char text[CONFIG_ERROR_MAX / 2];
-        va_list arguments;
-
-        va_start(arguments, format);
-        (void)vsnprintf(text, sizeof(text), format, arguments);
-        va_end(arguments);
-        /* The path is cut rather than the reason. */
-        if (load->line > 0)
-                (void)snprintf(config->error_text, sizeof(config->error_text), "%.230s:%u: %s", load->file, load->line,
-                               text);
-        else
-                (void)snprintf(config->error_text, sizeof(config->error_text), "%.230s: %s", load->file, text);
-        make_printable(config->error_text);
-        config->error = config->error_text;
-        return -EINVAL;
-}
-
-void config_warn(struct load *load, const char *format, ...) {
-        char text[CONFIG_ERROR_MAX];
-        va_list arguments;
-
-        if (!load->warning)
-                return;
-        va_start(arguments, format);
-        (void)vsnprintf(text, sizeof(text), format, arguments);
-        va_end(arguments);
-        make_printable(text);
-        load->warning(load->context, load->file, load->line, text);
-}
-
-static void words_free(struct words *words) {
-        for (size_t i = 0; i < words->n; i++)
-                free(words->word[i]);
-        free(words->word);
-        *words = (struct words){.n = 0};
-}
-
-int words_add(struct words *words, const char *word) {
-        if (words->n == words->room) {
-                size_t room = words->room > 0 ? words->room * 2 : 8;
-                char **larger = reallocarray(words->word, room, sizeof(*larger));
-
-                if (!larger)
-                        return -ENOMEM;
-                words->word = larger;
-                words->room = room;
-        }
-        words->word[words->n] = strdup(word);
-        if (!words->word[words->n])
-                return -ENOMEM;
-        words->n++;
-        return 0;
-}
 
 /* The files */
 
@@ -172,46 +105,17 @@ static int open_folder(struct load *load, int dir_fd, const char *name, const ch
         return 0;
 }
 
-static bool is_dropin(const char *name) {
-        size_t n = strlen(name);
-
-        return name[0] != '.' && n > strlen(".conf") && strcmp(name + n - strlen(".conf"), ".conf") == 0;
-}
-
-static int compare_words(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Takes over `fd`. */
 static int list_dropins(struct load *load, int fd, struct words *ret) {
-        struct dirent *entry;
-        DIR *folder;
-        int r = 0;
+        int r;
 
-        folder = fdopendir(fd);
-        if (!folder) {
-                (void)close(fd);
-                return config_fail(load, "cannot be listed: %s", strerror(errno));
-        }
-        while (r >= 0) {
-                errno = 0;
-                entry = readdir(folder);
-                if (!entry) {
-                        if (errno != 0)
-                                r = config_fail(load, "cannot be listed: %s", strerror(errno));
-                        break;
-                }
-                if (!is_dropin(entry->d_name))
-                        continue;
-                if (ret->n == CONFIG_FILES_MAX)
-                        r = config_fail(load, "more than %d *.conf files; join some of them", CONFIG_FILES_MAX);
-                else if (words_add(ret, entry->d_name) < 0)
-                        r = config_fail(load, "out of memory");
-        }
-        (void)closedir(folder);
-        if (r >= 0 && ret->n > 1)
-                qsort(ret->word, ret->n, sizeof(*ret->word), compare_words);
-        return r;
+        r = folder_list(fd, DROPIN_SUFFIX, ret);
+        if (r == -ENOMEM)
+                return config_fail(load, "out of memory");
+        if (r < 0)
+                return config_fail(load, "cannot be listed: %s", strerror(-r));
+        if (ret->n > CONFIG_FILES_MAX)
+                return config_fail(load, "more than %d *.conf files; join some of them", CONFIG_FILES_MAX);
+        return 0;
 }
 
 static char *join(const char *folder, const char *name) {
@@ -228,14 +132,12 @@ static char *join(const char *folder, const char *name) {
 
 static int load_dropins(struct load *load, int dir_fd, const char *path) {
         struct words names = {.n = 0};
-        int fd = -EBADF, list_fd, r;
+        int fd = -EBADF, r;
 
         r = open_folder(load, dir_fd, DROPIN_FOLDER, path, &fd);
         if (r != 0)
                 return r < 0 ? r : 0;
-        list_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        r = list_fd < 0 ? config_fail(load, "cannot be listed: %s", strerror(errno))
-                        : list_dropins(load, list_fd, &names);
+        r = list_dropins(load, fd, &names);
         for (size_t i = 0; r >= 0 && i < names.n; i++) {
                 char *file;
 
@@ -243,7 +145,7 @@ static int load_dropins(struct load *load, int dir_fd, const char *path) {
                 r = file ? load_file(load, fd, names.word[i], file) : config_fail(load, "out of memory");
                 free(file);
         }
-        words_free(&names);
+        words_clear(&names);
         (void)close(fd);
         return r;
 }
@@ -273,11 +175,11 @@ static int load_all(struct load *load, const char *dir) {
 }
 
 static void set_defaults(struct config *config) {
-        words_free(&config->allow_users);
-        words_free(&config->deny_users);
-        words_free(&config->allow_groups);
-        words_free(&config->deny_groups);
-        words_free(&config->host_key_files);
+        words_clear(&config->allow_users);
+        words_clear(&config->deny_users);
+        words_clear(&config->allow_groups);
+        words_clear(&config->deny_groups);
+        words_clear(&config->host_key_files);
         config->min_uid = 0;
         config->max_ttl_s = MAX_TTL_DEFAULT_S;
         config->default_ttl_s = TTL_DEFAULT_S;
@@ -303,75 +205,22 @@ static int check_default_ttl(struct load *load) {
 
 /* Whether something has changed */
 
-static void fold(uint64_t *hash, uint64_t value) {
-        /* FNV-1a, 64 bits. Nobody but root chooses what goes in. */
-        for (size_t i = 0; i < sizeof(value); i++) {
-                *hash ^= value >> (8 * i) & 0xff;
-                *hash *= UINT64_C(0x100000001b3);
-        }
-}
-
-static void stamp_file(struct config_stamp *stamp, int dir_fd, const char *name, const struct timespec *now) {
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
-        struct stat st;
-
-        for (const char *c = name; *c; c++)
-                fold(&hash, (uint8_t)*c);
-        if (fstatat(dir_fd, name, &st, 0) < 0)
-                fold(&hash, (uint64_t)errno);
-        else {
-                fold(&hash, st.st_dev);
-                fold(&hash, st.st_ino);
-                fold(&hash, (uint64_t)st.st_size);
-                fold(&hash, (uint64_t)st.st_mtim.tv_sec);
-                fold(&hash, (uint64_t)st.st_mtim.tv_nsec);
-                fold(&hash, (uint64_t)st.st_ctim.tv_sec);
-                fold(&hash, (uint64_t)st.st_ctim.tv_nsec);
-                if (llabs((long long)now->tv_sec - (long long)st.st_ctim.tv_sec) <= STAMP_SETTLE_S)
-                        stamp->settled = false;
-        }
-        /* A sum, since readdir(3) promises no order. */
-        stamp->hash += hash;
-}
-
-static struct config_stamp stamp_now(const char *dir) {
-        struct config_stamp stamp = {.settled = true};
-        struct dirent *entry;
-        struct timespec now;
+static void stamp_now(const char *dir, struct stamp *ret) {
         int dir_fd, fd;
-        DIR *folder;
 
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-        stamp_file(&stamp, AT_FDCWD, dir, &now);
+        stamp_begin(ret);
+        stamp_add(ret, AT_FDCWD, dir);
         dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (dir_fd < 0)
-                return stamp;
-        stamp_file(&stamp, dir_fd, MAIN_FILE, &now);
-        stamp_file(&stamp, dir_fd, DROPIN_FOLDER, &now);
+                return;
+        stamp_add(ret, dir_fd, MAIN_FILE);
+        stamp_add(ret, dir_fd, DROPIN_FOLDER);
         fd = openat(dir_fd, DROPIN_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         (void)close(dir_fd);
         if (fd < 0)
-                return stamp;
-        folder = fdopendir(fd);
-        if (!folder) {
-                (void)close(fd);
-                /* Not known: load again. */
-                stamp.settled = false;
-                return stamp;
-        }
-        for (;;) {
-                errno = 0;
-                entry = readdir(folder);
-                if (!entry) {
-                        if (errno != 0)
-                                stamp.settled = false;
-                        break;
-                }
-                if (is_dropin(entry->d_name))
-                        stamp_file(&stamp, dirfd(folder), entry->d_name, &now);
-        }
-        (void)closedir(folder);
-        return stamp;
+                return;
+        stamp_add_listed(ret, fd, DROPIN_SUFFIX);
+        (void)close(fd);
 }
 
 int config_load(const char *dir, config_warning warning, void *context, struct config **ret) {
@@ -387,7 +236,7 @@ int config_load(const char *dir, config_warning warning, void *context, struct c
                 return -ENOMEM;
         }
         /* Before the files are read: a change in between then shows as one. */
-        config->stamp = stamp_now(dir);
+        stamp_now(dir, &config->stamp);
 
         set_defaults(config);
         load.config = config;
@@ -399,12 +248,10 @@ int config_load(const char *dir, config_warning warning, void *context, struct c
 }
 
 bool config_changed(const struct config *config) {
-        struct config_stamp now;
+        struct stamp now;
 
-        if (!config->stamp.settled)
-                return true;
-        now = stamp_now(config->dir);
-        return now.hash != config->stamp.hash;
+        stamp_now(config->dir, &now);
+        return !stamp_holds(&config->stamp, &now);
 }
 
 void config_free(struct config *config) {

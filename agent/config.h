@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/folder.h"
+#include "agent/words.h"
+
 #define CONFIG_DIR "/etc/exc-instance-connect"
 #define CONFIG_HOST_KEY_PATTERN "/etc/ssh/ssh_host_*_key.pub" /* where HostKeyFiles names none */
 
@@ -36,18 +39,6 @@ enum trust {
         TRUST_CHANNEL,
 };
 
-struct words {
-        char **word;
-        size_t n;
-        size_t room;
-};
-
-/* What the files looked like to stat(2). */
-struct config_stamp {
-        uint64_t hash;
-        bool settled; /* none was changed so shortly before that a further change could leave the same time stamp */
-};
-
 struct config {
         /* NULL, or why nothing may be allowed by this configuration: "FILE:LINE: what is wrong; what to do", ASCII. */
         const char *error;
@@ -62,7 +53,7 @@ struct config {
         char instance_id[CONFIG_INSTANCE_ID_MAX + 1]; /* printable ASCII without blanks, or "" */
 
         char *dir;
-        struct config_stamp stamp;
+        struct stamp stamp;
         char error_text[CONFIG_ERROR_MAX];
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What config.c (the files) and config_text.c (what is in one) share. */
+/* What config.c (the files), config_text.c (what is in one) and config_fault.c (how a fault is told) share. */
 #ifndef EXC_CONFIG_INTERNAL_H
 #define EXC_CONFIG_INTERNAL_H
 
@@ -8,6 +8,7 @@
 
 #define MAIN_FILE "agent.conf"
 #define DROPIN_FOLDER "agent.conf.d"
+#define DROPIN_SUFFIX ".conf"
 
 struct key;
 
@@ -39,9 +40,6 @@ struct load {
 /* Makes the text the configuration's error, with `file` and `line` (unless that is 0) before it. Always -EINVAL. */
 int config_fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void config_warn(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Appends a copy. -ENOMEM. */
-int words_add(struct words *words, const char *word);
 
 /* Reads the text of `load->file` into the configuration. Negative after config_fail. */
 int config_parse(struct load *load, const uint8_t *text, size_t n);
