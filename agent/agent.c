@@ -25,6 +25,7 @@ static int load_config(struct agent *agent) {
                 return r;
         config_free(agent->config);
         agent->config = config;
+        host_keys_clear(&agent->host_keys);
         if (config->error)
                 audit_note(LOG_ERR, "No key is accepted until the configuration is mended: %s", config->error);
         else if (config->trust == TRUST_CHANNEL)
@@ -119,8 +120,9 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 void agent_stop(struct agent *agent) {
         config_free(agent->config);
         anchors_clear(&agent->anchors);
+        host_keys_clear(&agent->host_keys);
         close_store(agent);
-        sd_event_source_unref(agent->sweep);
+        sweep_end(agent);
         sd_event_source_unref(agent->idle);
         sd_event_unref(agent->event);
 }

@@ -3,12 +3,14 @@
 #ifndef EXC_AGENT_H
 #define EXC_AGENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "agent/anchors.h"
 #include "agent/config.h"
+#include "agent/host_keys.h"
 #include "agent/replay.h"
 #include "agent/revocations.h"
 #include "common/store.h"
@@ -21,6 +23,16 @@ enum {
         AGENT_KEYS_PER_USER_MAX = 32,
 };
 
+/* How many keys each user has in the store, by the names of their folders, in byte order. */
+struct counted_users {
+        struct {
+                char *name;
+                size_t keys;
+        } *user;
+        size_t n;
+        bool whole; /* false: not all could be counted, so nobody has room */
+};
+
 struct agent {
         sd_event *event;
         sd_event_source *idle; /* fires AGENT_IDLE_S after the last message */
@@ -30,13 +42,15 @@ struct agent {
         struct config *config;
 
         struct anchors anchors;
+        struct host_keys host_keys;
 
         const char *runtime_dir;
         struct store store;
         struct replay replay; /* open when the store is, as are: */
         struct revocations revocations;
-        sd_event_source *sweep; /* at the end of the key that ends first */
-        size_t live;            /* keys in the store at the last count */
+        sd_event_source *sweep;     /* at the end of the key that ends first */
+        size_t live;                /* keys in the store at the last count */
+        struct counted_users users; /* at that count and since */
         int64_t swept_boot_ns;
 };
 

@@ -13,6 +13,10 @@
 
 enum { LINE_MAX_BYTES = 4096 };
 
+/* All that can match CONFIG_HOST_KEY_PATTERN. */
+#define PATTERN_FOLDER "/etc/ssh"
+#define PATTERN_SUFFIX "_key.pub"
+
 /* "type base64" of a line "type base64 comment". */
 static size_t without_comment(const char *line) {
         const char *blank = strchr(line, ' ');
@@ -65,4 +69,38 @@ json_t *host_keys(const struct config *config) {
                 globfree(&found);
         }
         return list;
+}
+
+static void add_stamps(struct stamp *stamp, const struct config *config) {
+        int fd;
+
+        for (size_t i = 0; i < config->host_key_files.n; i++)
+                stamp_add(stamp, AT_FDCWD, config->host_key_files.word[i]);
+        if (config->host_key_files.n > 0)
+                return;
+        fd = open(PATTERN_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0) {
+                stamp->settled = false;
+                return;
+        }
+        stamp_add_listed(stamp, fd, PATTERN_SUFFIX);
+        (void)close(fd);
+}
+
+json_t *host_keys_kept(struct host_keys *kept, const struct config *config) {
+        struct stamp now;
+
+        stamp_begin(&now);
+        add_stamps(&now, config);
+        if (!kept->list || !stamp_holds(&kept->stamp, &now)) {
+                host_keys_clear(kept);
+                kept->list = host_keys(config);
+                kept->stamp = now;
+        }
+        return json_incref(kept->list);
+}
+
+void host_keys_clear(struct host_keys *kept) {
+        json_decref(kept->list);
+        *kept = (struct host_keys){.list = NULL};
 }

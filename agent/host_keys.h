@@ -6,8 +6,14 @@
 #include <jansson.h>
 
 #include "agent/config.h"
+#include "agent/folder.h"
 
 enum { HOST_KEYS_MAX = 16 };
+
+struct host_keys {
+        json_t *list; /* NULL: not read yet */
+        struct stamp stamp;
+};
 
 /*
  * The public keys in the files that the configuration names, as the interface's []HostKey, at most HOST_KEYS_MAX of them. A
@@ -15,5 +21,12 @@ enum { HOST_KEYS_MAX = 16 };
  * drop; NULL without memory.
  */
 json_t *host_keys(const struct config *config);
+
+/*
+ * The same, but read only where the files have changed since. Nobody may change the list. `kept` starts from all zeros, and must
+ * be cleared with each new configuration.
+ */
+json_t *host_keys_kept(struct host_keys *kept, const struct config *config);
+void host_keys_clear(struct host_keys *kept);
 
 #endif

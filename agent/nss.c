@@ -2,10 +2,13 @@
 /*
  * Who owns a lookup:
  *
- * 1. The loop makes it and hands it to its thread. From then on the loop touches only the first part of it, the thread
- *    only the second.
+ * 1. The loop makes it and hands it to a thread: the one that waits, through `struct returned`, or a new one. From then on
+ *    the loop touches only the first part of it, the thread only the second.
  * 2. The thread lays it down in `struct returned`, and with that it is the loop's again, which frees it.
  * 3. If the loop has closed `returned` meanwhile, the thread frees it. `returned` itself goes with the last who has it.
+ *
+ * A thread that has brought its lookup back waits for the next one, unless another already waits: then it ends. Only a
+ * thread that waits is handed anything, so a lookup never comes behind one that hangs.
  *
  * A timeout or a cancellation takes away only the callback: the way of the lookup is the same.
  */
@@ -41,9 +44,12 @@ STAILQ_HEAD(lookups_returned, nss_lookup);
 struct returned {
         pthread_mutex_t lock;
         unsigned holders; /* the loop, and each thread */
-        bool closed;      /* by the loop: nobody listens, and `fd` is gone */
-        int fd;
+        bool closed;      /* by the loop: nobody listens */
+        int fd;           /* written when a lookup has come back; open as long as anybody holds this */
         struct lookups_returned lookups;
+        bool waits;              /* a thread, for `next` */
+        struct nss_lookup *next; /* handed to it, and not taken yet */
+        pthread_cond_t handed;   /* or closed */
 };
 
 struct nss {
@@ -86,6 +92,9 @@ static void returned_leave(struct returned *returned) {
         (void)pthread_mutex_unlock(&returned->lock);
         if (!last)
                 return;
+        if (returned->fd >= 0)
+                (void)close(returned->fd);
+        (void)pthread_cond_destroy(&returned->handed);
         (void)pthread_mutex_destroy(&returned->lock);
         free(returned);
 }
@@ -230,23 +239,64 @@ static bool ask_groups(struct nss_lookup *lookup) {
         return r == 0;
 }
 
+static void bring_back(struct returned *returned, struct nss_lookup *lookup) {
+        bool closed;
+
+        (void)pthread_mutex_lock(&returned->lock);
+        closed = returned->closed;
+        if (!closed)
+                STAILQ_INSERT_TAIL(&returned->lookups, lookup, returned_entry);
+        (void)pthread_mutex_unlock(&returned->lock);
+        if (closed)
+                lookup_free(lookup);
+        else /* without the lock, which is the first thing that the loop then asks for */
+                (void)eventfd_write(returned->fd, 1);
+}
+
+/* Called with the lock held. NULL: there is none for this thread any more. */
+static struct nss_lookup *wait_for_next(struct returned *returned) {
+        struct nss_lookup *next;
+
+        if (returned->waits)
+                return NULL;
+        returned->waits = true;
+        while (!returned->next && !returned->closed)
+                (void)pthread_cond_wait(&returned->handed, &returned->lock);
+        returned->waits = false;
+        next = returned->next;
+        returned->next = NULL;
+        return next;
+}
+
 static void *lookup_thread(void *argument) {
         struct nss_lookup *lookup = argument;
         struct returned *returned = lookup->returned;
 
-        if (ask_user(lookup->asked, &lookup->answer) && ask_groups(lookup))
-                lookup->answer.outcome = NSS_FOUND;
-
-        (void)pthread_mutex_lock(&returned->lock);
-        if (returned->closed)
-                lookup_free(lookup);
-        else {
-                STAILQ_INSERT_TAIL(&returned->lookups, lookup, returned_entry);
-                /* Under the lock, since `fd` is another file's number as soon as the loop has closed it. */
-                (void)eventfd_write(returned->fd, 1);
+        while (lookup) {
+                if (ask_user(lookup->asked, &lookup->answer) && ask_groups(lookup))
+                        lookup->answer.outcome = NSS_FOUND;
+                bring_back(returned, lookup);
+                (void)pthread_mutex_lock(&returned->lock);
+                lookup = wait_for_next(returned);
+                if (lookup)
+                        (void)pthread_mutex_unlock(&returned->lock);
         }
         returned_leave(returned);
         return NULL;
+}
+
+static bool hand_over(struct nss_lookup *lookup) {
+        struct returned *returned = lookup->returned;
+        bool handed;
+
+        (void)pthread_mutex_lock(&returned->lock);
+        handed = returned->waits && !returned->next;
+        if (handed)
+                returned->next = lookup; /* transferred */
+        (void)pthread_mutex_unlock(&returned->lock);
+        if (handed) /* without the lock, which is the first thing that the thread then asks for */
+                (void)pthread_cond_signal(&returned->handed);
+        return handed;
 }
 
 static int start_thread(struct nss_lookup *lookup) {
@@ -366,8 +416,9 @@ int nss_new(sd_event *event, uint64_t limit_us, struct nss **ret) {
         nss->event = sd_event_ref(event);
         nss->limit_us = limit_us;
         LIST_INIT(&nss->lookups);
-        /* On Linux a mutex of the default kind always can be made. */
+        /* On Linux a mutex and a condition of the default kind always can be made. */
         (void)pthread_mutex_init(&nss->returned->lock, NULL);
+        (void)pthread_cond_init(&nss->returned->handed, NULL);
         nss->returned->holders = 1;
         STAILQ_INIT(&nss->returned->lookups);
         nss->returned->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -425,7 +476,7 @@ int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_
                                                TIMER_ACCURACY_US, on_time, lookup);
                 if (r < 0)
                         goto fail;
-                r = start_thread(lookup);
+                r = hand_over(lookup) ? 0 : start_thread(lookup);
                 if (r < 0)
                         answer_failure(&lookup->answer,
                                        "no thread can be started to ask the name service; push again later");
@@ -473,8 +524,7 @@ void nss_free(struct nss *nss) {
         returned = nss->returned;
         (void)pthread_mutex_lock(&returned->lock);
         returned->closed = true;
-        if (returned->fd >= 0)
-                (void)close(returned->fd);
+        (void)pthread_cond_signal(&returned->handed);
         while ((lookup = STAILQ_FIRST(&returned->lookups))) {
                 STAILQ_REMOVE_HEAD(&returned->lookups, returned_entry);
                 lookup_free(lookup);

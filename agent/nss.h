@@ -3,7 +3,8 @@
  * Asks the name service who a user is, without ever waiting for it.
  *
  * The name service may hang: a directory server that does not answer, a module that waits for a lock. So each lookup
- * has a thread of its own, and only what it found comes back to the event loop. A thread cannot be stopped: one that
+ * has a thread to itself, and only what it found comes back to the event loop. One thread without a lookup stays for the
+ * next, since to start one takes longer than most lookups. A thread cannot be stopped: one that
  * takes too long is left alone, and what it brings later is thrown away. It counts against NSS_LOOKUPS_MAX until then.
  *
  * getgrouplist(3) does not tell when a source of groups could not be reached: the user then is in fewer groups, for us

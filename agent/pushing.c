@@ -31,6 +31,7 @@ void pushing_refuse(struct pushing *pushing, const struct refused *why) {
 }
 
 void pushing_reply(struct pushing *pushing, const char *user, const struct stored *stored) {
+        struct agent *agent = pushing->connection->home->agent;
         const struct push *push = &pushing->push;
         json_t *fingerprints = json_array();
 
@@ -43,7 +44,7 @@ void pushing_reply(struct pushing *pushing, const char *user, const struct store
         connection_reply(pushing->connection,
                          json_pack("{ss so sI sb so}", "user", user, "fingerprints", fingerprints, "expiresIn",
                                    (json_int_t)stored->left_s, "duplicate", (int)stored->duplicate, "hostKeys",
-                                   host_keys(pushing->connection->home->agent->config)));
+                                   host_keys_kept(&agent->host_keys, agent->config)));
         free(pushing);
 }
 

@@ -2,38 +2,24 @@
 #include "agent/storing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/audit.h"
 #include "agent/clock_sync.h"
 #include "agent/sweep.h"
-
-static int count_one(void *context, const struct store_place *place) {
-        size_t *n = context;
-
-        (void)place;
-        (*n)++;
-        return 0;
-}
-
-/* Whether `n` more keys are within the limits, by the files that are there. */
-static bool room_for(struct agent *agent, const char *user_name, size_t n) {
-        size_t of_user = 0;
-
-        return store_walk(&agent->store, user_name, NULL, count_one, &of_user) >= 0 &&
-               of_user + n <= AGENT_KEYS_PER_USER_MAX && agent->live + n <= AGENT_KEYS_MAX;
-}
 
 static enum refusal check_room(struct agent *agent, const char *user, size_t n, struct refused *ret_why) {
         char name[STORE_USER_NAME_MAX];
 
         if (!store_user_name(user, name))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service gave an empty login name.");
-        if (room_for(agent, name, n))
+        if (sweep_room(agent, name, n))
                 return REFUSAL_NONE;
         /* What is dead but not swept yet takes no room. */
-        if (sweep_again(agent) >= 0 && room_for(agent, name, n))
+        if (sweep_again(agent) >= 0 && sweep_room(agent, name, n))
                 return REFUSAL_NONE;
         return refuse(
                 ret_why, REFUSAL_STORE_FULL,
@@ -105,6 +91,7 @@ static enum refusal refuse_storing(int error, struct refused *ret_why) {
 
 static enum refusal publish(struct agent *agent, const struct push *push, const char *user, const struct lifetime *life,
                             struct refused *ret_why) {
+        char name[STORE_USER_NAME_MAX];
         struct grant grant;
         int r;
 
@@ -112,7 +99,8 @@ static enum refusal publish(struct agent *agent, const struct push *push, const 
         r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
         if (r < 0)
                 return refuse_storing(r, ret_why);
-        agent->live += push->n_keys;
+        if (store_user_name(user, name))
+                sweep_count(agent, name, push->n_keys);
         audit_received(push, user, (life->boot_end_ns - life->received.boot_ns) / NS_PER_S);
         if (sweep_by(agent, life->boot_end_ns) < 0)
                 (void)sweep(agent);
@@ -123,6 +111,21 @@ int64_t storing_left_s(const struct lifetime *life) {
         struct instant now = instant_now();
 
         return (lifetime_left_ns(life, &now) + NS_PER_S - 1) / NS_PER_S;
+}
+
+/* Its claim file is there, and so are all its keys (common/store.h). */
+static bool is_stored(const struct agent *agent, const struct push *push, const char *user) {
+        struct store_place place = {0};
+        int fd;
+
+        if (!store_user_name(user, place.user))
+                return false;
+        memcpy(place.id, push->id, sizeof(place.id));
+        fd = store_open_claim(&agent->store, &place, O_RDONLY);
+        if (fd < 0)
+                return false;
+        (void)close(fd);
+        return true;
 }
 
 /* The pending record, the keys, the done record: cut off anywhere, the repeat of the push finds out how far it came. */
@@ -147,9 +150,12 @@ static enum refusal store_signed(struct agent *agent, const struct push *push, c
         if (push->by_clock && revocations_match(&agent->revocations, push, user, push->iat_s))
                 return refuse(ret_why, REFUSAL_EXPIRED,
                               "It was signed before something that revokes it; sign it again.");
-        why = check_room(agent, user, push->n_keys, ret_why);
-        if (why != REFUSAL_NONE)
-                return why;
+        /* One that was cut off behind its keys is counted already. */
+        if (is_new || !is_stored(agent, push, user)) {
+                why = check_room(agent, user, push->n_keys, ret_why);
+                if (why != REFUSAL_NONE)
+                        return why;
+        }
         if (is_new) {
                 record.life = life_of(agent, push);
                 r = remember(agent, push, &record.life, &slot);

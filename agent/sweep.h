@@ -9,7 +9,7 @@
 #include "agent/agent.h"
 
 /*
- * Removes dead and damaged keys now, counts the live ones into `agent->live`, and comes back by itself when the next one
+ * Removes dead and damaged keys now, counts the live ones into `agent->live` and `agent->users`, and comes back by itself when the next one
  * ends. Negative errno.
  */
 int sweep(struct agent *agent);
@@ -19,7 +19,19 @@ int sweep(struct agent *agent);
  */
 int sweep_again(struct agent *agent);
 
+/*
+ * Whether `n` more keys of the user with that folder are within the limits, as counted; what died since counts until it is
+ * swept. False where they could not be counted.
+ */
+bool sweep_room(const struct agent *agent, const char *user, size_t n);
+
+/* `n` keys were stored in that user's folder. */
+void sweep_count(struct agent *agent, const char *user, size_t n);
+
 /* A key that ends at `boot_end_ns` was stored: sweep by then at the latest. Negative errno. */
 int sweep_by(struct agent *agent, int64_t boot_end_ns);
+
+/* Frees what all this took; no sweep comes by itself any more. */
+void sweep_end(struct agent *agent);
 
 #endif

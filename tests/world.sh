@@ -7,6 +7,7 @@
 #   world_enter "$0" "$@"      starts the script again inside the world, as root; goes on only there
 #   start_agent; start_sshd    leaves $port and $sshd_log
 #   new_key k; admin push --user alice --key k.pub; ssh_in alice k id -un
+#   world_trust; host push --signing-key $cloud/cloud.pem --instance $instance --user alice --key k.pub
 #
 # In the world there are own mounts, processes, network (lo alone), users and groups. /run, /dev and /mnt are its own
 # and empty but for what is made below. sshd refuses a command, and a home, below a folder that others than root can
@@ -16,6 +17,11 @@
 world=/mnt/world
 runtime=/run/exc-instance-connect
 helper=$world/bin/exc-authorized-keys
+preload=$world/bin/preload.so
+preloaded=$world/bin/preloaded
+cloud=$world/cloud
+instance=i-0123
+config=$world/etc/agent
 login_users=(alice bob carol)
 
 die() {
@@ -80,8 +86,45 @@ world_make() {
     echo "world $(<$world/ssh/host_key.pub)" >$world/ssh/known_hosts
     make_ssh_config
     make_sshd_config
-    mkdir $world/etc/agent
-    printf '[Agent]\nHostKeyFiles=%s\nRateLimit=0\n' $world/ssh/host_key.pub >$world/etc/agent/agent.conf
+    mkdir "$config"
+    printf '[Agent]\nHostKeyFiles=%s\nRateLimit=0\n' $world/ssh/host_key.pub >"$config/agent.conf"
+}
+
+# world_trust: what signed pushes need: $cloud/cloud.pem, the key that signs for the guest's hosts; the guest's anchor
+# for it; and the guest's id, $instance. $cloud is the relay's, who stands for a host.
+world_trust() {
+    need openssl
+    install -m 0755 "$EXC_BUILD/exc-push" $world/bin/
+    install -d -m 0700 -o exc-instance-connect-relay $cloud
+    new_signer cloud
+    mkdir "$config/trust.d"
+    trusted cloud >"$config/trust.d/cloud.pem"
+    echo $instance >"$config/instance-id"
+}
+
+# new_signer NAME [ED25519 | P-256]: $cloud/NAME.pem, which no guest knows.
+new_signer() {
+    if [[ ${2:-ED25519} == P-256 ]]; then
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$cloud/$1.pem"
+    else
+        openssl genpkey -algorithm ED25519 -out "$cloud/$1.pem"
+    fi
+    chown exc-instance-connect-relay "$cloud/$1.pem"
+}
+
+# trusted NAME: prints its anchor.
+trusted() {
+    openssl pkey -in "$cloud/$1.pem" -pubout
+}
+
+# Makes $preload, which changes what a program sees (login/preload.c), and $preloaded, which runs a command of sshd's
+# with it.
+build_preload() {
+    local from flags=(-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror "-DLIBRARY=\"$preload\"")
+    need "${CC:-cc}"
+    from=$(dirname "${BASH_SOURCE[0]}")/login
+    TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -shared -fPIC -o "$preload" "$from/preload.c"
+    TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -o "$preloaded" "$from/preloaded.c"
 }
 
 # Own, so that what is logged to /dev/log stays here, and so that terminals are the world's.
@@ -96,6 +139,7 @@ make_devices() {
     mount -t tmpfs -o mode=1777 world $world/dev/shm
     ln -s pts/ptmx $world/dev/ptmx
     ln -s /proc/self/fd $world/dev/fd
+    ln -s fd/0 $world/dev/stdin
     mount --rbind $world/dev /dev
 }
 
@@ -182,11 +226,13 @@ EOF
 }
 
 # start_agent [DIR [NAME=VALUE...]]: behind sockets in DIR, where the first call starts it, and again when it has left.
+# Its configuration is in $config.
 # Leaves $agent_log, and in $agent_pid what ends it.
 start_agent() {
     local dir=${1:-$runtime} variable options=()
     agent_log=$world/log/agent${dir//\//_}
     for variable in "${@:2}"; do options+=(-E "$variable"); done
+    rm -f "$dir"/{admin,host}.sock
     (
         trap 'kill "$!"; exit' TERM
         while :; do
@@ -194,13 +240,25 @@ start_agent() {
             # As with systemd, the agent has the one group of its user.
             systemd-socket-activate --fdname=admin:host -l "$dir/admin.sock" -l "$dir/host.sock" "${options[@]}" \
                 setpriv --reuid=exc-instance-connect --regid=exc-instance-connect --clear-groups -- \
-                "$world/bin/exc-instance-connect-agent" --runtime-dir "$dir" --config-dir $world/etc/agent &
+                "$world/bin/exc-instance-connect-agent" --runtime-dir "$dir" --config-dir "$config" &
+            # As with systemd, the relay may connect, and root of course.
+            ! wait_for test -S "$dir/host.sock" || chown exc-instance-connect-relay "$dir/host.sock"
             wait || true
         done
     ) >>"$agent_log" 2>&1 &
     # shellcheck disable=SC2034 # for tests
     agent_pid=$!
-    wait_for test -S "$dir/host.sock"
+    wait_for relays "$dir/host.sock"
+}
+
+# relays SOCKET: whether it is there for the relay.
+relays() {
+    [[ -S $1 && $(stat -c %U "$1") == exc-instance-connect-relay ]]
+}
+
+# as_relay COMMAND...
+as_relay() {
+    setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups -- "$@"
 }
 
 # start_sshd [LINE...]: an sshd with these lines before the rest of its configuration: of a name, the first counts.
@@ -227,6 +285,12 @@ listening() {
 admin() {
     wait_for test -S "$runtime/admin.sock"
     $world/bin/exc-instance-connect --socket "$runtime/admin.sock" "$@"
+}
+
+# host COMMAND ARGUMENT...: the host's command, exc-push, with the agent below $runtime.
+host() {
+    wait_for relays "$runtime/host.sock"
+    as_relay $world/bin/exc-push "$1" --to "unix:$runtime/host.sock" "${@:2}"
 }
 
 # new_key FILE [TYPE [BITS]]

@@ -15,6 +15,10 @@ import struct
 import subprocess
 import threading
 import time
+import uuid
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 INTERFACE = "in.excloud.InstanceConnect"
 MESSAGE_MAX = 16384
@@ -23,9 +27,15 @@ WORLD = pathlib.Path("/mnt/world")
 TREE = pathlib.Path(__file__).parents[2]
 NAME_SERVICE = WORLD / "bin/name_service.so"
 KILL_AT = WORLD / "bin/kill_at.so"
+CLOCK = WORLD / "bin/preload.so"  # TEST_CLOCK, TEST_WALL_STEP
+HELPER = WORLD / "bin/exc-authorized-keys"
+INSTANCE = "i-0123"
 AGENT_USER = pwd.getpwnam("exc-instance-connect")
 HELPER_USER = pwd.getpwnam("exc-authorized-keys")
 RELAY_USER = pwd.getpwnam("exc-instance-connect-relay")
+
+# One connection of sshd's: it runs the helper twice, and lives as long as both.
+LOGIN = '"$@"; echo; "$@"; exit 0'
 
 # Ends as the agent, in the same process: sockets as systemd passes them (sd_listen_fds(3)), and the journal's socket if
 # there is one. The arguments are descriptors, then --, then the command.
@@ -131,10 +141,12 @@ def message(method, parameters=None, **members):
 class Agent:
     """
     `settings` are lines of agent.conf. `sockets` are the names that systemd would give. `journal`: whether there is
-    one. `ready`: whether its store is as the agent wants it. `preload`: a library, to which start() may say more.
+    one. `ready`: whether its store is as the agent wants it. `preload`: a library, or several with colons between them,
+    to which `environment` and start() may say more.
     """
 
-    def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True):
+    def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True,
+                 **environment):
         self.dir = WORLD / "tests" / f"agent.{os.getpid()}.{len(started)}"
         self.dir.mkdir()
         self.store = self.dir / "store"
@@ -142,6 +154,7 @@ class Agent:
         self.log_path = self.dir / "log"
         self.names = sockets
         self.preload = preload
+        self.environment = environment
         self.process = None
         self.ended = []
         self.store.mkdir()
@@ -183,11 +196,11 @@ class Agent:
         os.chown(self.store / "state", AGENT_USER.pw_uid, AGENT_USER.pw_gid)
 
     def stored(self):
-        """All paths in the store, without its own three folders."""
+        """All paths of keys in the store, without its own three folders and what is remembered of signed pushes."""
         found = set()
         for root, folders, files in os.walk(self.store):
             found |= {os.path.relpath(os.path.join(root, name), self.store) for name in folders + files}
-        return found - {"keys", "claims", "state"}
+        return found - {"keys", "claims", "state", "state/pushes", "state/revocations"}
 
     def keys(self):
         """(user, fingerprint, id) of each key file."""
@@ -205,9 +218,16 @@ class Agent:
     def configure(self, settings):
         self.config.write_text(f"[Agent]\nHostKeyFiles={WORLD}/ssh/host_key.pub\n{settings}\n")
 
+    def trust(self, signer, name="cloud"):
+        folder = self.config.parent / "trust.d"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.pem").write_bytes(signer.anchor())
+        (self.config.parent / "instance-id").write_text(INSTANCE + "\n")
+
     def start(self, **more):
         """`more`: environment variables."""
         environment = {
+            **self.environment,
             **more,
             "PATH": os.environ["PATH"],
             "LC_ALL": "C",
@@ -278,6 +298,11 @@ class Agent:
     def push(self, keys=None, user="alice", **parameters):
         return self.ask("PushLocal", {"user": user, "keys": [key()] if keys is None else keys, **parameters})
 
+    def send(self, method, envelope):
+        """Push or Revoke, from the host."""
+        with self.connect("host") as connection:
+            return connection.call(method, {"envelope": envelope})
+
     def listed(self, **parameters):
         with self.connect() as connection:
             return list_all(connection, **parameters)
@@ -327,6 +352,56 @@ def fill(agent, users, **parameters):
             for chosen in [keys(8) for _ in range(4)]:
                 connection.call("PushLocal", {"user": user, "keys": chosen, "connections": 0, "ttl": 300, **parameters})
     return chosen[0]
+
+
+class Signer:
+    """Who signs for the hosts."""
+
+    def __init__(self):
+        self.key = ed25519.Ed25519PrivateKey.generate()
+
+    def anchor(self):
+        return self.key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def push(self, chosen, user="alice", life_s=60, **more):
+        return self.envelope("push", {"user": user, "keys": chosen}, life_s, more)
+
+    def revoke(self, life_s=60, **what):
+        return self.envelope("revoke", {}, life_s, what)
+
+    def envelope(self, kind, payload, life_s, more):
+        """Timed by the clock. `more` are members of the payload, those that are there anyway too."""
+        now = int(time.time())
+        payload = {"aud": f"exc:compute:instance/{INSTANCE}", "iat": now, "exp": now + life_s, "jti": str(uuid.uuid4()),
+                   **payload, **more}
+        return self.sign(f"application/vnd.excloud.instance-connect.{kind}.v1+json", json.dumps(payload).encode())
+
+    def sign(self, kind, payload):
+        """`payload`: bytes."""
+        signature = self.key.sign(b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload))
+        return {"payloadType": kind, "payload": base64.b64encode(payload).decode(),
+                "signatures": [{"sig": base64.b64encode(signature).decode()}]}
+
+
+def unsigned(envelope):
+    return {**envelope, "signatures": []}
+
+
+def log_in(store, user, text, *helper):
+    """Somebody comes to sshd with this key. `helper` is what the helper is run as."""
+    asked = [user, fingerprint(text), *text.split()]
+    return subprocess.Popen(
+        ["/bin/sh", "-c", LOGIN, "sshd", *(helper or [HELPER]), "--runtime-dir", store, *asked],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={},
+        user=HELPER_USER.pw_uid, group=HELPER_USER.pw_gid, extra_groups=[])
+
+
+def given(connection, text):
+    """How often the helper gave the key."""
+    said = connection.communicate()[0].decode()
+    assert "Sanitizer" not in said and "runtime error" not in said, said
+    return said.splitlines().count(text)
 
 
 def stop_all():

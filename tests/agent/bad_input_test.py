@@ -190,10 +190,34 @@ def a_parameter_of_the_wrong_type_is_named_in_the_refusal():
                     assert refused.error == "org.varlink.service.InvalidParameter", (method, value)
                     assert refused.parameters == {"parameter": name}
                     wrong += 1
-        for value in anything:
-            assert refusal(connection.call, "Push", {"envelope": value}).error == "Untrusted"
-            assert refusal(connection.call, "Revoke", {"envelope": value}).error == "Untrusted"
+        for method in "Push", "Revoke":
+            for value in anything:
+                assert refusal(connection.call, method, {"envelope": value}).error == "InvalidPayload", (method, value)
+                wrong += 1
     assert wrong > 150
+    assert a.stored() == set()
+
+
+def what_is_no_envelope_is_refused_by_whoever_needs_no_signature():
+    a = Agent("RateLimit=0\nTrust=channel")
+    signer = agent.Signer()
+    a.trust(signer)
+    right = agent.unsigned(signer.push(agent.keys(1)))
+    wrong = [
+        {}, {"payload": right["payload"]}, {**right, "more": 1}, {**right, "payload": ""}, {**right, "payload": "e30"},
+        {**right, "payload": "=" + right["payload"]}, {**right, "payload": right["payload"] + "\n"},
+        {**right, "payload": right["payload"].rstrip("=") + "!"}, {**right, "payload": "AAAA"}, {**right, "payload": 1},
+        {**right, "payloadType": ""}, {**right, "payloadType": "x"}, {**right, "payloadType": None},
+        {**right, "payloadType": right["payloadType"] + " "}, {**right, "payloadType": right["payloadType"].upper()},
+        {**right, "signatures": {}}, {**right, "signatures": None}, {**right, "signatures": [1]},
+        {**right, "signatures": [{}]}, {**right, "signatures": [{"sig": "x"}]}, {**right, "signatures": [{"sig": 1}]},
+        {**right, "signatures": [{"sig": "AAAA"}] * 9}, agent.unsigned(signer.revoke(all=True)), [right], "x",
+    ]
+    for name in "admin", "host":
+        with a.connect(name) as connection:
+            for envelope in wrong:
+                assert refusal(connection.call, "Push", {"envelope": envelope}).error == "InvalidPayload", envelope
+            assert refusal(connection.call, "Revoke", {"envelope": right}).error == "InvalidPayload"
     assert a.stored() == set()
 
 

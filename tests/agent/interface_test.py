@@ -48,7 +48,7 @@ def _check_members(value, members):
         _check(value.get(name), kind)
 
 
-def _calls():
+def _calls(signer):
     """Of each method one that succeeds."""
     one = agent.key()
     return [
@@ -58,30 +58,33 @@ def _calls():
         ("PushLocal", {"user": "bob", "keys": [agent.key()]}),
         ("Status", {}), ("List", {}), ("List", {"user": "bob"}),
         ("RevokeLocal", {"fingerprint": agent.fingerprint(one)}), ("RevokeLocal", {"user": "bob"}), ("RevokeLocal", {}),
+        ("Push", {"envelope": signer.push(agent.keys(2))}), ("Revoke", {"envelope": signer.revoke(all=True)}),
     ]
 
 
 def each_answer_has_the_fields_and_types_of_the_interface():
     assert len(METHODS) == 8 and len(ERRORS) == 17
-    for settings in "RateLimit=0", "RateLimit=0\nInstanceId=exc:compute:instance/i-1\nTrust=channel":
-        with Agent(settings).connect() as connection:
+    signer = agent.Signer()
+    for settings in "RateLimit=0", f"RateLimit=0\nInstanceId=exc:compute:instance/{agent.INSTANCE}\nTrust=channel":
+        a = Agent(settings, preload=agent.CLOCK, TEST_CLOCK="synchronised")
+        a.trust(signer)
+        with a.connect() as connection:
             called = set()
-            for method, parameters in _calls():
+            for method, parameters in _calls(signer):
                 answer = connection.call(method, parameters)
                 _check_members(answer, METHODS[method][1])
                 assert None not in parameters.values()
                 called.add(method)
-            assert called == METHODS.keys() - {"Push", "Revoke"}
+            assert called == METHODS.keys()
 
 
 def each_refusal_has_the_fields_and_types_of_the_interface():
     refused = [
-        ("Push", {}), ("Revoke", {}), ("PushLocal", {}), ("PushLocal", {"user": "x", "keys": ["x"]}),
+        ("Push", {}), ("Revoke", {}), ("PushLocal", {}), ("PushLocal", {"user": "alice", "keys": ["x"]}),
         ("PushLocal", {"user": "x", "keys": agent.keys(1)}), ("List", {}),
-        ("PushLocal", {"user": "root", "keys": agent.keys(1)}),
-        ("PushLocal", {"user": "root", "keys": agent.keys(1)}), ("PushLocal", {"": 1}),
+        ("PushLocal", {"user": "root", "keys": agent.keys(1)}), *[("PushLocal", {"": 1})] * 20,
     ]
-    a = Agent("RateLimit=1\nMinUid=1")
+    a = Agent("RateLimit=2\nMinUid=1")
     seen = set()
     for name in "admin", "host":
         with a.connect(name) as connection:
@@ -94,6 +97,40 @@ def each_refusal_has_the_fields_and_types_of_the_interface():
                 seen.add(why.error)
     assert seen == {
         "Untrusted", "InvalidPayload", "KeyRejected", "NoSuchUser", "UserDenied", "RateLimited", "PermissionDenied"}
+
+
+def each_refusal_of_what_is_signed_has_the_fields_and_types_of_the_interface():
+    signer = agent.Signer()
+    now = int(time.time())
+    used = signer.push(agent.keys(1), jti="j" * 16)
+    refused = {
+        "BadSignature": agent.Signer().push(agent.keys(1)),
+        "WrongInstance": signer.push(agent.keys(1), aud="exc:compute:instance/i-1"),
+        "NotYetValid": signer.push(agent.keys(1), iat=now + 100, exp=now + 160),
+        "Expired": signer.push(agent.keys(1), iat=now - 160, exp=now - 100),
+        "StaleChallenge": signer.push(agent.keys(1), challenge="x" * 22),
+        "Replayed": signer.push(agent.keys(1), jti="j" * 16),
+        "InvalidPayload": signer.push(agent.keys(1), crit=["nothing-known"]),
+        "KeyRejected": signer.push([agent.key(), "x"]),
+        "NoSuchUser": signer.push(agent.keys(1), user="nobody-of-that-name"),
+        "UserDenied": signer.push(agent.keys(1), user="root"),
+        "ClockUnsynchronized": signer.push(agent.keys(1)),
+    }
+    a = Agent("RateLimit=0\nMinUid=1", preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    a.trust(signer)
+    assert a.send("Push", used)["duplicate"] is False
+    before = a.stored()
+    for error, envelope in refused.items():
+        if error == "ClockUnsynchronized":
+            a.stop()
+            a.start(TEST_CLOCK="unsynchronised")
+        why = refusal(a.send, "Push", envelope)
+        assert why.error == error, (why, error)
+        _check_members(why.parameters, ERRORS[error])
+        assert why.parameters["message"]
+    assert a.stored() == before
+    # It needs no clock to know it again.
+    assert a.send("Push", used)["duplicate"] is True
 
 
 def the_service_describes_itself():

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded: kills the process before the call number TEST_KILL_AT, from 1, of those that change the store: a folder is
- * made, a name appears or goes, a slot is written, the helper answers.
+ * Preloaded: kills the process before the call number TEST_KILL_AT, from 1, of those that change the store or say so: a
+ * folder is made, a name appears or goes, a slot or a record is written, the helper or the agent answers.
  */
 #include <dlfcn.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +41,14 @@ int unlinkat(int fd, const char *name, int flags) {
         return next(fd, name, flags);
 }
 
+int renameat(int fd, const char *name, int new_fd, const char *new_name) {
+        int (*next)(int, const char *, int, const char *) =
+                (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+
+        count();
+        return next(fd, name, new_fd, new_name);
+}
+
 ssize_t pwrite(int fd, const void *from, size_t n, off_t at) {
         ssize_t (*next)(int, const void *, size_t, off_t) =
                 (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
@@ -53,4 +63,12 @@ ssize_t write(int fd, const void *from, size_t n) {
         if (fd == STDOUT_FILENO)
                 count();
         return next(fd, from, n);
+}
+
+ssize_t send(int fd, const void *from, size_t n, int flags) {
+        ssize_t (*next)(int, const void *, size_t, int) =
+                (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+
+        count();
+        return next(fd, from, n, flags);
 }

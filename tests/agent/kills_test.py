@@ -20,26 +20,6 @@ LOGINS = 2
 USERS = 18
 USER_KEYS_MAX = 24
 
-HELPER = agent.WORLD / "bin/exc-authorized-keys"
-# One connection of sshd's: it runs the helper twice, and lives as long as both.
-CONNECTION = '"$@"; echo; "$@"; exit 0'
-
-
-def _connection(store, user, text, *helper):
-    """Somebody comes with this key. `helper` is what the helper is run as."""
-    asked = [user, agent.fingerprint(text), *text.split()]
-    return subprocess.Popen(
-        ["/bin/sh", "-c", CONNECTION, "sshd", *(helper or [HELPER]), "--runtime-dir", store, *asked],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={},
-        user=agent.HELPER_USER.pw_uid, group=agent.HELPER_USER.pw_gid, extra_groups=[])
-
-
-def _given(connection, text):
-    """How often the helper gave the key."""
-    said = connection.communicate()[0].decode()
-    assert "Sanitizer" not in said and "runtime error" not in said, said
-    return said.splitlines().count(text)
-
 
 class Push:
     """One grant, and what its client knows of it."""
@@ -110,7 +90,7 @@ def _at_each_step(a, act):
         client.start()
         agent.wait_until(lambda: not a.lives() or answers, "it is done")
         if answers and answers[0] and a.lives():
-            a.stop()
+            a.kill()
             return found
         assert a.process.wait(agent.WAIT_S) == -signal.SIGKILL
         assert _claim_is_last(a) <= {8}
@@ -136,8 +116,8 @@ def _answer(a, act):
 def a_push_is_stored_as_a_whole_or_not_at_all_at_whichever_step_the_agent_is_killed():
     a = Agent(preload=agent.KILL_AT)
     found = _at_each_step(a, lambda: a.push(agent.keys(8)))
-    # Each key's folder and name, and those of the user and of the claim file.
-    assert len(found) >= 18 and set(found) == {(0, False)}, found
+    # Each key's folder and name, and those of the user and of the claim file; then the answer.
+    assert len(found) >= 19 and set(found[:-1]) == {(0, False)} and found[-1] == (8, False), found
 
 
 def a_revocation_ends_a_grant_as_a_whole_at_whichever_step_the_agent_is_killed():
@@ -161,14 +141,14 @@ def a_helper_that_is_killed_has_taken_no_place_or_one_for_its_own_connection():
     a = Agent()
     # A program that cannot be read cannot read its own environment in /proc, where sanitizers look for their options.
     readable = a.dir / "helper"
-    shutil.copyfile(HELPER, readable)
+    shutil.copyfile(agent.HELPER, readable)
     readable.chmod(0o755)
     preload = ["env", f"LD_PRELOAD={agent.KILL_AT}", "ASAN_OPTIONS=verify_asan_link_order=0"]
     # Before it writes into the slot, in both runs; and when it has, before it prints the key, in the first.
     for step, expected in (1, [0, 2, 0]), (2, [1, 0, 0]):
         text = agent.key()
         a.push([text])
-        found = [_given(_connection(a.store, "alice", text, *under, readable), text)
+        found = [agent.given(agent.log_in(a.store, "alice", text, *under, readable), text)
                  for under in ([*preload, f"TEST_KILL_AT={step}"], [], [])]
         assert found == expected, (step, found)
 
@@ -247,13 +227,13 @@ class Scene:
 
     def log_in(self, push, text, chance):
         """Two at once, and for some of them the helper is killed."""
-        connections = [_connection(self.a.store, push.user, text) for _ in range(2)]
+        connections = [agent.log_in(self.a.store, push.user, text) for _ in range(2)]
         for connection in connections:
             if chance.random() < 0.3:
                 time.sleep(chance.random() * 0.003)
                 self.kill_child(connection.pid)
         for connection in connections:
-            given = _given(connection, text)
+            given = agent.given(connection, text)
             with self.lock:
                 self.logins += 1
                 push.served += given > 0

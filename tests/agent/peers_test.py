@@ -88,18 +88,53 @@ def pushing_and_listing_are_not_for_the_host_socket():
     assert a.log().count("PermissionDenied") == 8
 
 
-def a_signed_push_or_revocation_is_untrusted_without_a_trusted_key():
-    a = Agent("Trust=channel\nInstanceId=exc:compute:instance/i-1")
+def without_a_trusted_key_the_host_is_told_nothing_but_that():
+    a = Agent()
+    signer = agent.Signer()
     a.push()
     before = a.stored()
-    kind = "application/vnd.excloud.instance-connect.push.v1+json"
-    envelope = {"payloadType": kind, "payload": "e30=", "signatures": []}
+    with a.connect("host") as connection:
+        for method, right in ("Push", signer.push(agent.keys(1))), ("Revoke", signer.revoke(all=True)):
+            for parameters in (
+                {"envelope": right}, {"envelope": agent.unsigned(right)}, {"envelope": {"payloadType": "x"}},
+                {"envelope": None}, {}, {"x": 1}, None,
+            ):
+                assert refusal(connection.call, method, parameters).error == "Untrusted"
+    assert a.stored() == before
+
+
+def an_unsigned_push_is_taken_only_where_no_signature_is_needed():
+    signer = agent.Signer()
+    for settings, names in ("", {"admin"}), ("Trust=channel", {"admin", "host"}):
+        a = Agent(f"RateLimit=0\n{settings}", preload=agent.CLOCK, TEST_CLOCK="synchronised")
+        a.trust(signer)
+        for name, user in ("admin", "bob"), ("host", "carol"):
+            push = agent.unsigned(signer.push(agent.keys(1), user=user))
+            revocation = agent.unsigned(signer.revoke(user=user))
+            with a.connect(name) as connection:
+                if name in names:
+                    assert connection.call("Push", {"envelope": push})["user"] == user
+                    assert connection.call("Revoke", {"envelope": revocation}) == {"revoked": 1}
+                else:
+                    for method, envelope in ("Push", push), ("Revoke", revocation):
+                        assert refusal(connection.call, method, {"envelope": envelope}).error == "Untrusted"
+        assert a.stored() == set()
+
+
+def a_signature_that_is_there_must_be_good_wherever_it_comes_from():
+    a = Agent("RateLimit=0\nTrust=channel", preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    signer = agent.Signer()
+    forged = agent.Signer().push(agent.keys(1))
     for name in "admin", "host":
         with a.connect(name) as connection:
-            for method in "Push", "Revoke":
-                for parameters in {"envelope": envelope}, {"envelope": None}, {}, {"x": 1}, None:
-                    assert refusal(connection.call, method, parameters).error == "Untrusted"
-    assert a.stored() == before
+            # Nothing to verify it with.
+            assert refusal(connection.call, "Push", {"envelope": forged}).error == "Untrusted"
+    a.trust(signer)
+    for name in "admin", "host":
+        with a.connect(name) as connection:
+            assert refusal(connection.call, "Push", {"envelope": forged}).error == "BadSignature"
+            assert connection.call("Push", {"envelope": signer.push(agent.keys(1), user="bob")})["duplicate"] is False
+    assert {user for user, _, _ in a.keys()} == {"bob"}
 
 
 def hello_brings_its_sync_back_unchanged():

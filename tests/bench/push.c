@@ -12,63 +12,9 @@
  */
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "common/base64.h"
-#include "tests/bench/bench.h"
-#include "wire/refusal.h"
-
-enum { MESSAGE_MAX = 16 * 1024 };
-
-struct message {
-        size_t length; /* with the NUL */
-        char text[MESSAGE_MAX];
-};
-
-static struct sockaddr_un address_of(const char *path) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-        if (strlen(path) >= sizeof(address.sun_path))
-                die("%s is too long for a socket", path);
-        strcpy(address.sun_path, path);
-        return address;
-}
-
-/* Reads up to the NUL. */
-static size_t receive(int fd, char to[static MESSAGE_MAX]) {
-        size_t used = 0;
-
-        do {
-                ssize_t n = read(fd, to + used, MESSAGE_MAX - used);
-
-                if (n <= 0)
-                        die("no answer");
-                used += (size_t)n;
-        } while (to[used - 1] != '\0');
-        return used;
-}
-
-static void send_all(int fd, const char *text, size_t length) {
-        if (write(fd, text, length) != (ssize_t)length)
-                die("cannot write");
-}
-
-/* One question with its answer, from connect() to close(). */
-static int64_t ask(const struct sockaddr_un *address, const struct message *question, struct message *ret) {
-        int64_t start = now_ns();
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-                die("cannot connect to %s", address->sun_path);
-        send_all(fd, question->text, question->length);
-        ret->length = receive(fd, ret->text);
-        (void)close(fd);
-        return now_ns() - start;
-}
+#include "tests/bench/message.h"
 
 static void write_message(struct message *ret, const char *method, const char *parameters) {
         int n = snprintf(ret->text, sizeof(ret->text), "{\"method\":\"" VARLINK_INTERFACE ".%s\",\"parameters\":{%s}}",
@@ -85,16 +31,12 @@ static void write_push(struct message *ret, const char *user, size_t keys) {
 
         used += (size_t)snprintf(parameters, sizeof(parameters), "\"user\":\"%s\",\"ttl\":300,\"keys\":[", user);
         for (size_t i = 0; i < keys; i++) {
-                uint8_t blob[51] = "\0\0\0\013ssh-ed25519\0\0\0\040";
-                char text[BASE64_LENGTH(51) + 1];
+                char key[KEY_TEXT_MAX];
 
-                if (getrandom(blob + 19, 32, 0) != 32)
-                        die("no random bytes");
-                base64_encode(blob, sizeof(blob), text);
-                if (used + 128 > sizeof(parameters))
+                write_key(key);
+                if (used + sizeof(key) > sizeof(parameters))
                         die("too many keys");
-                used += (size_t)snprintf(parameters + used, sizeof(parameters) - used, "%s\"ssh-ed25519 %s\"",
-                                         i > 0 ? "," : "", text);
+                used += (size_t)snprintf(parameters + used, sizeof(parameters) - used, "%s%s", i > 0 ? "," : "", key);
         }
         (void)snprintf(parameters + used, sizeof(parameters) - used, "]");
         write_message(ret, "PushLocal", parameters);
@@ -105,9 +47,8 @@ static int64_t push(const struct sockaddr_un *agent, const char *user, size_t ke
         int64_t ns;
 
         write_push(ret_question, user, keys);
-        ns = ask(agent, ret_question, ret_answer);
-        if (strstr(ret_answer->text, "\"error\""))
-                die("refused: %s", ret_answer->text);
+        ns = ask(agent, ret_question->text, ret_question->length, ret_answer);
+        must_be_done(ret_answer->text);
         return ns;
 }
 
@@ -115,9 +56,8 @@ static void revoke_all(const struct sockaddr_un *agent) {
         struct message question, answer;
 
         write_message(&question, "RevokeLocal", "");
-        (void)ask(agent, &question, &answer);
-        if (strstr(answer.text, "\"error\""))
-                die("refused: %s", answer.text);
+        (void)ask(agent, question.text, question.length, &answer);
+        must_be_done(answer.text);
 }
 
 /* The floor: a process that waits, reads a message, and answers with as many bytes as the agent does. */
@@ -184,7 +124,7 @@ static int by_turns(const struct sockaddr_un *agent, const char *echo_path, cons
         for (size_t round = 0; round < rounds; round++) {
                 for (size_t i = 0; i < times; i++) {
                         pushed[i] = push(agent, user, 1, &question, &answer);
-                        echoed[i] = ask(&echo, &question, &answer);
+                        echoed[i] = ask(&echo, question.text, question.length, &answer);
                 }
                 revoke_all(agent);
                 printf("%lld %lld\n", (long long)median_ns(pushed, times), (long long)median_ns(echoed, times));
@@ -214,7 +154,7 @@ static int fill(const struct sockaddr_un *agent, const char *echo_path, size_t u
         start = now_ns();
         for (size_t i = 0; i < users * pushes; i++) {
                 write_push(&question, "bench", keys);
-                (void)ask(&echo, &question, &answer);
+                (void)ask(&echo, question.text, question.length, &answer);
         }
         echoed = now_ns() - start;
         stop_echo(child, &echo);

@@ -5,9 +5,7 @@
 # A store of its own, by an agent that finds the wall clock synchronised or unsynchronised, with alice's key k in it for
 # any number of connections.
 _key_stored_by_a_clock() {
-    runtime=$PWD/store
-    make_store "$runtime"
-    start_agent "$runtime" "LD_PRELOAD=$preload" "TEST_CLOCK=$1"
+    own_agent "LD_PRELOAD=$preload" "TEST_CLOCK=$1"
     new_key k
     push alice k --connections 0
 }

@@ -7,6 +7,25 @@ push() {
     admin push --user "$1" --key "$2.pub" "${@:3}" >/dev/null
 }
 
+# signed COMMAND [OPTION...]: what the host's command does with the signature that the guest trusts.
+signed() {
+    host "$1" --signing-key "$cloud/cloud.pem" --instance "$instance" "${@:2}"
+}
+
+# signed_ahead [push|revoke] [OPTION...]: prints an envelope, which host push --envelope sends.
+signed_ahead() {
+    as_relay "$world/bin/exc-push" sign "$@" --signing-key "$cloud/cloud.pem" --instance "$instance"
+}
+
+# guest_refuses REFUSAL COMMAND...: the guest, for that reason.
+guest_refuses() {
+    local status=0
+    "${@:2}" >guest.txt 2>&1 || status=$?
+    if ((status >= 10)) && grep -q "the guest refused: $1: " guest.txt; then return; fi
+    echo "not refused with $1: ${*:2}: status $status, $(<guest.txt)"
+    return 1
+}
+
 # lets_in USER KEY [SSH-OPTION...]
 lets_in() {
     same "$1" "$(ssh_in "$@" id -un)"
@@ -40,16 +59,23 @@ fails() {
 
 # own_store [LINE...]: a store, an agent and an sshd for this test alone, which may then break them.
 own_store() {
-    runtime=$PWD/store
-    make_store "$runtime"
-    start_agent "$runtime"
+    # shellcheck disable=SC2119 # nothing of the test's
+    own_agent
     start_sshd "$@" "AuthorizedKeysCommand $helper --runtime-dir $runtime %u %f %t %k"
 }
 
-# Makes $preload, which changes what a program sees (preload.c), and $preloaded, which runs a command of sshd's with it.
-preload=$world/bin/preload.so preloaded=$world/bin/preloaded
-build_preload() {
-    local flags=(-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror "-DLIBRARY=\"$preload\"")
-    TMPDIR=$world/tests cc "${flags[@]}" -shared -fPIC -o "$preload" "$here/preload.c"
-    TMPDIR=$world/tests cc "${flags[@]}" -o "$preloaded" "$here/preloaded.c"
+# own_agent [NAME=VALUE...]: a store and an agent for this test alone, with this environment.
+# shellcheck disable=SC2120
+own_agent() {
+    runtime=$PWD/store
+    make_store "$runtime"
+    start_agent "$runtime" "$@"
+}
+
+# own_config [LINE...]: a configuration for the agent that is started next: these lines, and no anchor.
+own_config() {
+    mkdir etc etc/trust.d
+    { cat "$config/agent.conf" && printf '%s\n' "$@"; } >etc/agent.conf
+    cp "$config/instance-id" etc/
+    config=$PWD/etc
 }

@@ -25,6 +25,7 @@ static char paths[FILES_MAX][128];
 static char *words[FILES_MAX];
 static struct config config;
 static json_t *list;
+static struct host_keys kept;
 static unsigned globbed;
 
 int __real_glob(const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret);
@@ -43,6 +44,7 @@ static int setup(void **state) {
         strcpy(dir, "/tmp/host_keys_test.XXXXXX");
         config = (struct config){.host_key_files = {.word = words}};
         list = NULL;
+        kept = (struct host_keys){.list = NULL};
         globbed = 0;
         return mkdtemp(dir) ? 0 : -1;
 }
@@ -52,6 +54,7 @@ static int teardown(void **state) {
 
         (void)state;
         json_decref(list);
+        host_keys_clear(&kept);
         (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
         return system(command);
 }
@@ -244,6 +247,63 @@ static void no_more_keys_than_the_limit_are_listed(void **state) {
         assert_int_equal(found(), HOST_KEYS_MAX);
 }
 
+/* The kept list; whether it was read anew. */
+static bool read_anew(void) {
+        json_t *before = list;
+
+        list = host_keys_kept(&kept, &config);
+        assert_true(json_is_array(list));
+        json_decref(before);
+        return list != before;
+}
+
+/* As if the files had been like that for long. */
+static void let_time_pass(void) {
+        kept.stamp.settled = true;
+}
+
+static void a_kept_list_is_read_anew_when_a_file_changes(void **state) {
+        (void)state;
+        name_file("one.pub");
+        name_file("two.pub");
+        write_key("one.pub", 0, "\n");
+        assert_true(read_anew());
+        assert_int_equal(json_array_size(list), 1);
+        let_time_pass();
+        assert_false(read_anew());
+        assert_key(0, 0);
+
+        write_key("two.pub", 1, "\n");
+        assert_true(read_anew());
+        assert_int_equal(json_array_size(list), 2);
+        assert_key(1, 1);
+        let_time_pass();
+        assert_false(read_anew());
+
+        assert_int_equal(unlink(path_of("one.pub")), 0);
+        assert_true(read_anew());
+        assert_int_equal(json_array_size(list), 1);
+        assert_key(0, 1);
+}
+
+static void a_kept_list_is_read_anew_while_a_change_could_look_like_none(void **state) {
+        (void)state;
+        name_file("one.pub");
+        write_key("one.pub", 0, "\n");
+        assert_true(read_anew());
+        kept.stamp.settled = false;
+        assert_true(read_anew());
+}
+
+static void a_kept_list_is_that_of_sshds_own_where_no_file_is_named(void **state) {
+        (void)state;
+        write_key("ssh_host_ed25519_key.pub", 0, "\n");
+        assert_true(read_anew());
+        assert_int_equal(globbed, 1);
+        assert_int_equal(json_array_size(list), 1);
+        assert_key(0, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(the_keys_of_the_files_are_listed_in_their_order, setup, teardown),
@@ -255,6 +315,11 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_left_out_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_file_of_any_size_is_read_for_its_first_line, setup, teardown),
                 cmocka_unit_test_setup_teardown(no_more_keys_than_the_limit_are_listed, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_kept_list_is_read_anew_when_a_file_changes, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_kept_list_is_read_anew_while_a_change_could_look_like_none, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_kept_list_is_that_of_sshds_own_where_no_file_is_named, setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

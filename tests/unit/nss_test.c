@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <setjmp.h>
@@ -189,6 +190,10 @@ int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void
         return r;
 }
 
+/*
+ * A thread ends only where another waits for the next lookup. So when the last but one of several has ended, all of them
+ * have brought back what they found.
+ */
 static void wait_for_threads(unsigned n) {
         (void)pthread_mutex_lock(&threads_lock);
         while (threads > n)
@@ -268,6 +273,13 @@ static void run_until(struct heard *heard, unsigned n) {
         while (heard->n < n)
                 assert_true(sd_event_run(event, UINT64_MAX) >= 0);
         assert_int_equal(heard->n, n);
+}
+
+/* Until a lookup has come back, of which the loop has not heard yet. */
+static void wait_until_back(void) {
+        struct pollfd fd = {.fd = sd_event_get_fd(event), .events = POLLIN};
+
+        assert_int_equal(poll(&fd, 1, -1), 1);
 }
 
 static void run_what_is_there(void) {
@@ -463,7 +475,7 @@ static void a_lookup_that_takes_too_long_ends_with_a_timeout_and_its_late_answer
         assert_string_equal(heard.answer.user, "hang");
         assert_true(heard.answer.message[0] != '\0');
         release(1);
-        wait_for_threads(0);
+        wait_until_back();
         run_what_is_there();
         assert_int_equal(heard.n, 1);
 }
@@ -484,13 +496,13 @@ static void lookups_that_hang_count_until_they_come_back(void **state) {
         assert_int_equal(threads, NSS_LOOKUPS_MAX);
 
         release(1);
-        wait_for_threads(NSS_LOOKUPS_MAX - 1);
+        wait_until_back();
         run_what_is_there();
         (void)start("hang", &hung);
         assert_int_equal(ask("root").answer.outcome, NSS_FAILURE);
 
         release(NSS_LOOKUPS_MAX);
-        wait_for_threads(0);
+        wait_for_threads(1);
         run_what_is_there();
         nss_free(nss);
         new_nss(FOREVER_US);
@@ -530,22 +542,22 @@ static void a_cancelled_lookup_is_not_heard_of_again(void **state) {
 
         (void)state;
         new_nss(SHORT_US);
-        nss_cancel(start("hang", &heard));
-        nss_cancel(start("root", &heard));
-        release(1);
-        wait_for_threads(0);
-        run_what_is_there();
-
         no_threads = true;
         nss_cancel(start("root", &heard));
         no_threads = false;
+        run_what_is_there();
+
+        nss_cancel(start("hang", &heard));
+        nss_cancel(start("root", &heard));
+        release(1);
+        wait_for_threads(1);
         run_what_is_there();
         assert_int_equal(heard.n, 0);
         /* All places are free again. */
         for (unsigned i = 0; i < NSS_LOOKUPS_MAX; i++)
                 (void)start("root", &heard);
-        wait_for_threads(0);
         run_until(&heard, NSS_LOOKUPS_MAX);
+        assert_int_not_equal(heard.answer.outcome, NSS_FAILURE);
 }
 
 static void one_answer_may_cancel_another_that_has_come_already(void **state) {
@@ -553,13 +565,70 @@ static void one_answer_may_cancel_another_that_has_come_already(void **state) {
 
         (void)state;
         new_nss(FOREVER_US);
-        (void)start("root", &first);
-        wait_for_threads(0);
-        first.to_cancel = start("root", &second);
-        wait_for_threads(0);
+        second.to_cancel = start("hang", &first);
+        first.to_cancel = start("hang", &second);
+        release(2);
+        wait_for_threads(1);
         run_what_is_there();
-        assert_int_equal(first.n, 1);
-        assert_int_equal(second.n, 0);
+        assert_int_equal(first.n + second.n, 1);
+}
+
+/* Two threads, of which one waits for the next lookup when the other has ended. */
+static void let_a_thread_wait(void) {
+        struct heard heard = {.n = 0};
+
+        (void)start("hang", &heard);
+        (void)start("hang", &heard);
+        release(2);
+        wait_for_threads(1);
+        run_until(&heard, 2);
+}
+
+static void a_thread_that_has_nothing_to_do_takes_the_next_lookup(void **state) {
+        struct heard hung = {.n = 0};
+
+        (void)state;
+        new_nss(FOREVER_US);
+        let_a_thread_wait();
+        no_threads = true;
+        (void)start("hang", &hung);
+        /* It does not come behind that one. */
+        assert_int_equal(ask("root").answer.outcome, NSS_FAILURE);
+        no_threads = false;
+        assert_int_equal(ask("root").answer.outcome, NSS_FOUND);
+        assert_int_equal(hung.n, 0);
+        release(1);
+        run_until(&hung, 1);
+        assert_int_equal(hung.answer.outcome, NSS_FOUND);
+}
+
+static void no_more_than_one_thread_waits(void **state) {
+        struct heard heard = {.n = 0};
+
+        (void)state;
+        new_nss(FOREVER_US);
+        for (unsigned i = 0; i < NSS_LOOKUPS_MAX; i++)
+                (void)start("hang", &heard);
+        release(NSS_LOOKUPS_MAX);
+        wait_for_threads(1);
+        run_until(&heard, NSS_LOOKUPS_MAX);
+}
+
+static void it_may_end_with_a_thread_that_waits_or_was_just_handed_a_lookup(void **state) {
+        struct heard heard = {.n = 0};
+
+        (void)state;
+        for (int handed = 0; handed < 2; handed++) {
+                new_nss(FOREVER_US);
+                let_a_thread_wait();
+                if (handed)
+                        (void)start("root", &heard);
+                nss_free(nss);
+                wait_for_threads(0);
+        }
+        nss = NULL;
+        run_what_is_there();
+        assert_int_equal(heard.n, 0);
 }
 
 static void it_may_end_with_lookups_in_every_state(void **state) {
@@ -572,13 +641,13 @@ static void it_may_end_with_lookups_in_every_state(void **state) {
         nss_free(nss);
 
         new_nss(FOREVER_US);
-        (void)start("hang", &heard);
-        nss_cancel(start("hang", &heard));
-        (void)start("root", &heard);
-        wait_for_threads(3); /* with the one above, those that hang; what the other found lies there */
         no_threads = true;
         (void)start("root", &heard);
         no_threads = false;
+        (void)start("root", &heard);
+        wait_until_back(); /* where what it found stays */
+        (void)start("hang", &heard);
+        nss_cancel(start("hang", &heard));
         nss_free(nss);
         nss = NULL;
         run_what_is_there();
@@ -604,7 +673,8 @@ static void whatever_fails_at_the_start_leaves_nothing_behind(void **state) {
         assert_int_equal(failures, n - 1);
         assert_true(failures >= 4);
 
-        for (int without_thread = 0; without_thread < 2; without_thread++) {
+        /* Without first, while no thread waits. */
+        for (int without_thread = 1; without_thread >= 0; without_thread--) {
                 struct heard heard = {.n = 0};
                 struct nss_lookup *lookup = NULL;
 
@@ -658,6 +728,9 @@ int main(void) {
                 WITH_NAME_SERVICE(a_thread_that_cannot_be_started_is_a_failure),
                 WITH_NAME_SERVICE(a_cancelled_lookup_is_not_heard_of_again),
                 WITH_NAME_SERVICE(one_answer_may_cancel_another_that_has_come_already),
+                WITH_NAME_SERVICE(a_thread_that_has_nothing_to_do_takes_the_next_lookup),
+                WITH_NAME_SERVICE(no_more_than_one_thread_waits),
+                WITH_NAME_SERVICE(it_may_end_with_a_thread_that_waits_or_was_just_handed_a_lookup),
                 WITH_NAME_SERVICE(it_may_end_with_lookups_in_every_state),
                 WITH_NAME_SERVICE(whatever_fails_at_the_start_leaves_nothing_behind),
                 WITH_NAME_SERVICE(signals_do_not_go_to_the_threads),

@@ -1,0 +1,164 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# SPDX-License-Identifier: Apache-2.0
+# What becomes of a signed push when a clock is not what it should be. The host's clock is right.
+
+year=31556952
+
+# An agent that finds the wall clock synchronised or unsynchronised, and that many seconds ahead of the host's. Another
+# one, with the same store, when it is called again.
+_guest_clock() {
+    if [[ $runtime != "$PWD/store" ]]; then
+        [[ -e k ]] || new_key k
+        own_agent "LD_PRELOAD=$preload" "TEST_CLOCK=$1" "TEST_WALL_STEP=$2"
+        return
+    fi
+    kill "$agent_pid"
+    wait "$agent_pid" || true
+    start_agent "$runtime" "LD_PRELOAD=$preload" "TEST_CLOCK=$1" "TEST_WALL_STEP=$2"
+}
+
+# An sshd whose helper sees the wall clock that many seconds ahead of the host's, and the boot clock ahead of the
+# agent's.
+_login_clocks() {
+    sshd_under=()
+    (($2 == 0)) || sshd_under=(unshare --time --boottime "$2" --fork --kill-child)
+    start_sshd "AuthorizedKeysCommand $preloaded TEST_WALL_STEP=$1 $helper --runtime-dir $runtime %u %f %t %k"
+}
+
+_push() {
+    signed push --user alice --key k.pub --connections 0 "$@"
+}
+
+_lives_by_the_challenge_of_a_guest() {
+    local off=$1
+    _guest_clock unsynchronised "$off"
+    _push --ttl 200 --json | grep '"expiresIn":200,'
+    _login_clocks "$off" 0
+    lets_in alice k
+    _login_clocks "$off" 140
+    lets_in alice k
+    _login_clocks "$off" 200
+    refuses alice k
+}
+
+a_challenge_needs_no_clock_and_its_key_lives_its_time_in_a_guest_that_is_years_behind() {
+    _lives_by_the_challenge_of_a_guest $((-40 * year))
+}
+
+a_challenge_needs_no_clock_and_its_key_lives_its_time_in_a_guest_that_is_years_ahead() {
+    _lives_by_the_challenge_of_a_guest $((20 * year))
+}
+
+without_a_challenge_a_clock_that_is_not_synchronised_is_not_believed_even_when_it_is_right() {
+    local off
+    for off in 0 $((-40 * year)) $((20 * year)); do
+        _guest_clock unsynchronised "$off"
+        guest_refuses ClockUnsynchronized _push --no-challenge
+        guest_refuses ClockUnsynchronized signed revoke --no-challenge --all
+    done
+    same '' "$(ls -A "$runtime/keys")"
+}
+
+without_a_challenge_a_guest_that_is_behind_does_not_take_it_yet_and_one_that_is_ahead_no_more() {
+    _guest_clock synchronised -60
+    guest_refuses NotYetValid _push --no-challenge
+    _guest_clock synchronised 61
+    guest_refuses Expired _push --no-challenge
+    # A few seconds are nothing.
+    _guest_clock synchronised -20
+    _push --no-challenge
+    _login_clocks -20 0
+    lets_in alice k
+}
+
+without_a_challenge_the_key_ends_with_the_time_that_was_signed() {
+    # By the boot clock, from when it came, it would have 100 seconds.
+    _guest_clock synchronised 50
+    _push --no-challenge --valid-for 100
+    _login_clocks 70 20
+    lets_in alice k
+    _login_clocks 100 50
+    refuses alice k
+}
+
+_dies_with_a_step_of_the_wall_clock() {
+    local step
+    _guest_clock synchronised 0
+    _push --ttl 200 "$@"
+    _login_clocks 0 0
+    lets_in alice k
+    for step in 3600 -3600; do
+        _login_clocks "$step" 0
+        refuses alice k
+    done
+}
+
+a_signed_key_that_came_by_a_challenge_dies_when_the_synchronised_clock_is_set() {
+    _dies_with_a_step_of_the_wall_clock
+}
+
+a_signed_key_that_came_without_a_challenge_dies_when_the_synchronised_clock_is_set() {
+    _dies_with_a_step_of_the_wall_clock --no-challenge
+}
+
+the_first_synchronisation_after_boot_takes_no_key_that_came_before_it() {
+    _guest_clock unsynchronised $((-40 * year))
+    _push --ttl 200
+    _guest_clock synchronised 0
+    same 1 "$(host status --json | sed 's/.*"keys":\([0-9]*\),.*/\1/')"
+    _login_clocks 0 0
+    lets_in alice k
+    _login_clocks 0 200
+    refuses alice k
+}
+
+# A push that was signed before that revocation arrives after it; then one that was signed after it.
+_held_back_until_after() {
+    _guest_clock synchronised 0
+    signed_ahead --user alice --key k.pub >held
+    signed revoke "$@"
+    guest_refuses Expired host push --envelope held
+    # The memory of it is not the agent's alone.
+    _guest_clock synchronised 0
+    guest_refuses Expired host push --envelope held
+    _login_clocks 0 0
+    refuses alice k
+    # Times are signed in seconds.
+    sleep 1
+    signed_ahead --user alice --key k.pub >later
+    host push --envelope later
+    lets_in alice k
+}
+
+a_push_held_back_until_its_fingerprint_was_revoked_is_refused() {
+    new_key k
+    _held_back_until_after --fingerprint "$(fingerprint k)"
+}
+
+a_push_held_back_until_its_user_was_revoked_is_refused() {
+    _held_back_until_after --user alice
+}
+
+a_push_held_back_until_all_was_revoked_is_refused() {
+    _held_back_until_after --all
+}
+
+a_push_held_back_until_something_else_was_revoked_is_not_late() {
+    _guest_clock synchronised 0
+    new_key other
+    signed_ahead --user alice --key k.pub >held
+    signed revoke --user bob
+    signed revoke --fingerprint "$(fingerprint other)"
+    host push --envelope held
+    _login_clocks 0 0
+    lets_in alice k
+}
+
+a_revocation_needs_no_clock_to_be_in_time_for_what_was_held_back() {
+    _guest_clock synchronised 0
+    signed_ahead --user alice --key k.pub >held
+    _guest_clock unsynchronised $((-40 * year))
+    signed revoke --all
+    _guest_clock synchronised 0
+    guest_refuses Expired host push --envelope held
+}
