@@ -4,8 +4,8 @@
  *
  * The name service may hang: a directory server that does not answer, a module that waits for a lock. So each lookup
  * has a thread to itself, and only what it found comes back to the event loop. One thread without a lookup stays for the
- * next, since to start one takes longer than most lookups. A thread cannot be stopped: one that
- * takes too long is left alone, and what it brings later is thrown away. It counts against NSS_LOOKUPS_MAX until then.
+ * next, since to start one takes longer than most lookups. A thread cannot be stopped: one that takes too long is left
+ * alone, and what it brings later is thrown away. It counts against NSS_LOOKUPS_MAX until then.
  *
  * getgrouplist(3) does not tell when a source of groups could not be reached: the user then is in fewer groups, for us
  * as for sshd. So DenyGroups is only as good as the name service is; AllowGroups fails on the safe side.
