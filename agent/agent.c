@@ -17,15 +17,19 @@ static void on_config_warning(void *context, const char *file, unsigned line, co
 
 /* An error in the configuration does not end the agent: it answers each push with it, and the rest goes on. */
 static int load_config(struct agent *agent) {
+        /* Files that were changed just now are loaded at each call for a moment; what is to be said of them is said once. */
+        bool again = agent->config && config_looks_same(agent->config);
         struct config *config;
         int r;
 
-        r = config_load(agent->config_dir, on_config_warning, NULL, &config);
+        r = config_load(agent->config_dir, again ? NULL : on_config_warning, NULL, &config);
         if (r < 0)
                 return r;
         config_free(agent->config);
         agent->config = config;
         host_keys_clear(&agent->host_keys);
+        if (again)
+                return 0;
         if (config->error)
                 audit_note(LOG_ERR, "No key is accepted until the configuration is mended: %s", config->error);
         else if (config->trust == TRUST_CHANNEL)
@@ -80,23 +84,32 @@ int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         return 0;
 }
 
+int agent_refresh_config(struct agent *agent) {
+        return config_changed(agent->config) ? load_config(agent) : 0;
+}
+
 enum refusal agent_ready(struct agent *agent, struct refused *ret_why) {
         char why[256];
         int r;
 
-        if (config_changed(agent->config)) {
-                r = load_config(agent);
-                if (r < 0)
-                        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The configuration could not be loaded: %s.",
-                                      strerror(-r));
-        }
-        if (agent->config->error)
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The agent's configuration must be mended first: %s",
-                              agent->config->error);
+        r = agent_refresh_config(agent);
+        if (r < 0)
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The configuration could not be loaded: %s.",
+                              strerror(-r));
         r = agent_open_store(agent, why);
         if (r < 0)
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The store cannot be used: %s.", why);
         return REFUSAL_NONE;
+}
+
+enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) {
+        enum refusal why;
+
+        why = agent_ready(agent, ret_why);
+        if (why == REFUSAL_NONE && agent->config->error)
+                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The agent's configuration must be mended first: %s",
+                             agent->config->error);
+        return why;
 }
 
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {

@@ -58,11 +58,16 @@ struct agent {
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir);
 void agent_stop(struct agent *agent);
 
+/* Makes sure that the configuration is that of the files, with or without an error in it. Negative errno. */
+int agent_refresh_config(struct agent *agent);
+
 /*
- * Makes sure that the store is open and the configuration is that of the files. REFUSAL_NONE, or why nothing can be stored:
- * each push asks, so what was mended is used without a restart.
+ * Makes sure of that, and that the store is open; for a push, that there is no error in the configuration either. What stands
+ * in it may be what keeps somebody out, but nothing in it keeps a revocation. REFUSAL_NONE or StorageFailure: each call
+ * asks, so what was mended is used without a restart.
  */
 enum refusal agent_ready(struct agent *agent, struct refused *ret_why);
+enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why);
 
 /* Makes sure that the anchors are those of the files. */
 void agent_refresh_anchors(struct agent *agent);

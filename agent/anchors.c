@@ -203,6 +203,9 @@ void anchors_refresh(struct anchors *anchors, const char *vendor_dir, const char
         stamp_folder(&now, vendor_dir);
         if (stamp_holds(&anchors->stamp, &now))
                 return;
+        /* Files that were changed just now are loaded at each call for a moment; what is to be said of them is said once. */
+        if (anchors->stamp.hash == now.hash)
+                load.note = NULL;
         anchors_clear(anchors);
         /* Of before the files are read: a change in between then shows as one. */
         anchors->stamp = now;

@@ -254,6 +254,13 @@ bool config_changed(const struct config *config) {
         return !stamp_holds(&config->stamp, &now);
 }
 
+bool config_looks_same(const struct config *config) {
+        struct stamp now;
+
+        stamp_now(config->dir, &now);
+        return now.hash == config->stamp.hash;
+}
+
 void config_free(struct config *config) {
         if (!config)
                 return;

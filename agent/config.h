@@ -71,6 +71,9 @@ int config_load(const char *dir, config_warning warning, void *context, struct c
 /* Whether the files are not those that were loaded, or may not be. Takes a stat(2) for each file and reads none. */
 bool config_changed(const struct config *config);
 
+/* Whether the files look as they did, though they may have been changed unseen: a change so soon after another shows in nothing. */
+bool config_looks_same(const struct config *config);
+
 void config_free(struct config *config);
 
 #endif

@@ -92,6 +92,8 @@ int main(int argc, char *argv[]) {
 
         parse_options(argc, argv, &options);
         (void)umask(0027);
+        /* Without a journal each event is one line here, and not a write for each character of it. */
+        (void)setvbuf(stderr, NULL, _IOLBF, 0);
         /* Threads for the name service must not each bring a heap of their own. */
         (void)mallopt(M_ARENA_MAX, 1);
         /* A long listing goes back to the kernel. By itself this limit grows with the first one, and heaps keep what is below. */

@@ -49,7 +49,7 @@ static bool boot_id(char ret[static 40]) {
 }
 
 static void hello(struct connection *connection) {
-        const struct agent *agent = agent_of(connection);
+        struct agent *agent = agent_of(connection);
         json_t *sync = json_object_get(connection->call.parameters, "sync"), *limits;
         char boot[40];
         struct refused why;
@@ -58,6 +58,7 @@ static void hello(struct connection *connection) {
                 service_invalid_parameter(connection, "sync");
                 return;
         }
+        (void)agent_refresh_config(agent);
         if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !boot_id(boot)) {
                 (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "The kernel gave no random bytes, or no boot id.");
                 connection_refuse(connection, &why);
@@ -78,6 +79,7 @@ static void get_host_keys(struct connection *connection) {
 static void status(struct connection *connection) {
         struct agent *agent = agent_of(connection);
 
+        (void)agent_refresh_config(agent);
         agent_refresh_anchors(agent);
         connection_reply(connection,
                          json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),

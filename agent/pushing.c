@@ -121,7 +121,7 @@ void push_local(struct connection *connection) {
                 return;
         result = budget_push(connection->home->budget, agent->config->rate_limit, &why);
         if (result == REFUSAL_NONE)
-                result = agent_ready(agent, &why);
+                result = agent_ready_for_push(agent, &why);
         if (result == REFUSAL_NONE)
                 result = push_from_local(connection->call.parameters, &pushing->push, &why);
         if (result == REFUSAL_NONE)

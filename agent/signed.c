@@ -25,14 +25,15 @@ static bool unsigned_ok(const struct connection *connection) {
 }
 
 /* Everything that comes before the payload is looked at. */
-static enum refusal open_envelope(struct connection *connection, const char *type, struct envelope *ret,
+static enum refusal open_envelope(struct connection *connection, const char *type,
+                                  enum refusal (*ready)(struct agent *, struct refused *), struct envelope *ret,
                                   struct refused *ret_why) {
         struct agent *agent = agent_of(connection);
         enum refusal why;
 
         why = budget_push(connection->home->budget, agent->config->rate_limit, ret_why);
         if (why == REFUSAL_NONE)
-                why = agent_ready(agent, ret_why);
+                why = ready(agent, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
         agent_refresh_anchors(agent);
@@ -97,7 +98,7 @@ static enum refusal take_push(struct connection *connection, struct push *ret, s
         struct envelope envelope;
         enum refusal why;
 
-        why = open_envelope(connection, PUSH_PAYLOAD_TYPE, &envelope, ret_why);
+        why = open_envelope(connection, PUSH_PAYLOAD_TYPE, agent_ready_for_push, &envelope, ret_why);
         if (why == REFUSAL_NONE)
                 why = payload_take_push(envelope.pae + envelope.payload_offset,
                                         envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);
@@ -155,7 +156,7 @@ static enum refusal take_revocation(struct connection *connection, struct revoca
         enum refusal why;
 
         *ret_record = (struct replay_record){.state = REPLAY_PENDING};
-        why = open_envelope(connection, REVOKE_PAYLOAD_TYPE, &envelope, ret_why);
+        why = open_envelope(connection, REVOKE_PAYLOAD_TYPE, agent_ready, &envelope, ret_why);
         if (why == REFUSAL_NONE)
                 why = payload_take_revocation(envelope.pae + envelope.payload_offset,
                                               envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);

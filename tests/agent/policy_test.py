@@ -4,7 +4,7 @@
 import os
 
 import agent
-from agent import Agent, refusal
+from agent import Agent, Signer, refusal
 
 
 def _decided(settings, **expected):
@@ -78,6 +78,36 @@ def a_bad_configuration_is_answered_and_mended_without_a_restart():
     a.configure("")
     a.push()
     assert a.process.pid == process and a.lives()
+
+
+def a_bad_configuration_keeps_no_signed_revocation_away():
+    signer = Signer()
+    a = Agent(preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    a.trust(signer)
+    a.push()
+    a.configure("MaxTtl=forever")
+    assert refusal(a.send, "Push", signer.push(agent.keys(1))).error == "StorageFailure"
+    assert a.send("Revoke", signer.revoke(all=True)) == {"revoked": 1}
+    assert a.listed() == []
+
+
+def status_and_hello_show_the_configuration_of_now():
+    a = Agent()
+    for trust, instance in ("channel", "i-1"), ("signed", "i-2"):
+        a.configure(f"Trust={trust}\nInstanceId={instance}")
+        assert (a.ask("Status")["trust"], a.ask("Hello")["instance"]) == (trust, instance)
+
+
+def what_is_wrong_is_noted_once_and_not_at_each_call():
+    a = Agent()
+    a.trust(Signer())
+    (a.config.parent / "trust.d" / "broken.pem").write_text("no key")
+    a.configure("Strange=1")
+    for _ in range(5):
+        a.push()
+        a.ask("Status")
+    assert a.log().count("broken.pem is not trusted") == 1, a.log()
+    assert a.log().count("Strange") == 1, a.log()
 
 
 def a_bad_configuration_does_not_keep_the_agent_from_starting():
