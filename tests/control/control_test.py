@@ -999,6 +999,9 @@ class Usage(ControlTest):
 
 
 if __name__ == "__main__":
+    # A shell starts what runs in the background with these ignored, and so would be every command that is started here.
+    for ignored in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
+        signal.signal(ignored, signal.SIG_DFL)
     program = unittest.main(exit=False, verbosity=1)
     ran, bad = program.result.testsRun, len(program.result.failures) + len(program.result.errors)
     print(f"{ran - bad} passed, {bad} failed")
