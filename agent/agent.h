@@ -13,6 +13,7 @@
 #include "agent/host_keys.h"
 #include "agent/replay.h"
 #include "agent/revocations.h"
+#include "agent/tally.h"
 #include "common/store.h"
 #include "wire/refusal.h"
 
@@ -21,16 +22,6 @@ enum {
         AGENT_MOMENT_S = 5,    /* after somebody connected, whose first message may be under way */
         AGENT_KEYS_MAX = 4096, /* live keys in all */
         AGENT_KEYS_PER_USER_MAX = 32,
-};
-
-/* How many keys each user has in the store, by the names of their folders, in byte order. */
-struct counted_users {
-        struct {
-                char *name;
-                size_t keys;
-        } *user;
-        size_t n;
-        bool whole; /* false: not all could be counted, so nobody has room */
 };
 
 struct agent {
@@ -48,9 +39,9 @@ struct agent {
         struct store store;
         struct replay replay; /* open when the store is, as are: */
         struct revocations revocations;
-        sd_event_source *sweep;     /* at the end of the key that ends first */
-        size_t live;                /* keys in the store at the last count */
-        struct counted_users users; /* at that count and since */
+        sd_event_source *sweep; /* at the end of the key that ends first */
+        size_t live;            /* keys in the store at the last count */
+        struct tally tally;     /* at that count and since */
         int64_t swept_boot_ns;
 };
 

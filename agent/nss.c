@@ -479,7 +479,7 @@ int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_
                 r = hand_over(lookup) ? 0 : start_thread(lookup);
                 if (r < 0)
                         answer_failure(&lookup->answer,
-                                       "no thread can be started to ask the name service; push again later");
+                                       "No thread can be started to ask the name service; push again later");
                 else
                         lookup->threaded = true;
         }

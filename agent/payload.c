@@ -147,6 +147,16 @@ static enum refusal check_numbers(json_t *object, struct refused *ret_why) {
         return REFUSAL_NONE;
 }
 
+/* What is asked of both kinds when their own members are in order. */
+static enum refusal check_rest(json_t *object, const char *const *known, struct refused *ret_why) {
+        enum refusal why;
+
+        why = check_numbers(object, ret_why);
+        if (why == REFUSAL_NONE)
+                why = check_crit_form(object, ret_why);
+        return why == REFUSAL_NONE ? check_crit(object, known, ret_why) : why;
+}
+
 static json_t *read_object(const uint8_t *text, size_t length, struct refused *ret_why) {
         json_t *object = json_read((const char *)text, length, PAYLOAD_DEPTH_MAX);
 
@@ -175,11 +185,7 @@ enum refusal payload_take_push(const uint8_t *text, size_t length, struct terms 
         if (why == REFUSAL_NONE)
                 why = push_take_fields(object, ret_push, ret_why);
         if (why == REFUSAL_NONE)
-                why = check_numbers(object, ret_why);
-        if (why == REFUSAL_NONE)
-                why = check_crit_form(object, ret_why);
-        if (why == REFUSAL_NONE)
-                why = check_crit(object, known, ret_why);
+                why = check_rest(object, known, ret_why);
         json_decref(object);
         return why;
 }
@@ -221,11 +227,7 @@ enum refusal payload_take_revocation(const uint8_t *text, size_t length, struct 
         if (why == REFUSAL_NONE)
                 why = take_subject(object, ret_revocation, ret_why);
         if (why == REFUSAL_NONE)
-                why = check_numbers(object, ret_why);
-        if (why == REFUSAL_NONE)
-                why = check_crit_form(object, ret_why);
-        if (why == REFUSAL_NONE)
-                why = check_crit(object, known, ret_why);
+                why = check_rest(object, known, ret_why);
         json_decref(object);
         return why;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -19,63 +18,10 @@ struct count {
         struct agent *agent;
         struct instant now;
         size_t live;
-        struct counted_users users;
+        struct tally tally;
         int64_t next_end_ns; /* boot clock; INT64_MAX: none */
         bool removed;
 };
-
-/* Where a user stands, or belongs. */
-static size_t place_of(const struct counted_users *users, const char *name, bool *ret_there) {
-        size_t from = 0, to = users->n;
-
-        *ret_there = false;
-        while (from < to && !*ret_there) {
-                size_t middle = from + (to - from) / 2;
-                int order = strcmp(name, users->user[middle].name);
-
-                if (order == 0)
-                        *ret_there = true;
-                if (order > 0)
-                        from = middle + 1;
-                else
-                        to = middle;
-        }
-        return to;
-}
-
-static int add_user(struct counted_users *users, size_t at, const char *name) {
-        void *more = reallocarray(users->user, users->n + 1, sizeof(*users->user));
-        char *copy;
-
-        if (!more)
-                return -ENOMEM;
-        users->user = more;
-        copy = strdup(name);
-        if (!copy)
-                return -ENOMEM;
-        memmove(users->user + at + 1, users->user + at, (users->n - at) * sizeof(*users->user));
-        users->user[at].name = copy;
-        users->user[at].keys = 0;
-        users->n++;
-        return 0;
-}
-
-static void count_keys(struct counted_users *users, const char *name, size_t n) {
-        bool there;
-        size_t at = place_of(users, name, &there);
-
-        if (there || add_user(users, at, name) >= 0)
-                users->user[at].keys += n;
-        else
-                users->whole = false;
-}
-
-static void forget_users(struct counted_users *users) {
-        for (size_t i = 0; i < users->n; i++)
-                free(users->user[i].name);
-        free(users->user);
-        *users = (struct counted_users){.n = 0};
-}
 
 static int sweep_one(void *context, const struct store_place *place) {
         struct count *count = context;
@@ -92,7 +38,7 @@ static int sweep_one(void *context, const struct store_place *place) {
         }
         if (r < 0) {
                 if (r != -ENOENT)
-                        count_keys(&count->users, place->user, 1);
+                        tally_add(&count->tally, place->user, 1);
                 return 0;
         }
         if (lifetime_left_ns(&grant.life, &count->now) == 0) {
@@ -103,7 +49,7 @@ static int sweep_one(void *context, const struct store_place *place) {
                 return 0;
         }
         count->live++;
-        count_keys(&count->users, place->user, 1);
+        tally_add(&count->tally, place->user, 1);
         if (grant.life.boot_end_ns < count->next_end_ns)
                 count->next_end_ns = grant.life.boot_end_ns;
         return 0;
@@ -143,15 +89,15 @@ int sweep_by(struct agent *agent, int64_t boot_end_ns) {
 }
 
 int sweep(struct agent *agent) {
-        struct count count = {.agent = agent, .now = instant_now(), .next_end_ns = INT64_MAX, .users = {.whole = true}};
+        struct count count = {.agent = agent, .now = instant_now(), .next_end_ns = INT64_MAX, .tally = TALLY_INIT};
         int r;
 
         r = store_walk(&agent->store, NULL, NULL, sweep_one, &count);
-        count.users.whole = count.users.whole && r >= 0;
+        count.tally.whole = count.tally.whole && r >= 0;
         if (r >= 0 && count.removed)
                 r = store_tidy(&agent->store);
-        forget_users(&agent->users);
-        agent->users = count.users; /* transferred */
+        tally_clear(&agent->tally);
+        agent->tally = count.tally; /* transferred */
         agent->live = count.live;
         agent->swept_boot_ns = count.now.boot_ns;
         if (r < 0)
@@ -167,18 +113,16 @@ int sweep_again(struct agent *agent) {
 }
 
 bool sweep_room(const struct agent *agent, const char *user, size_t n) {
-        bool there;
-        size_t at = place_of(&agent->users, user, &there), keys = there ? agent->users.user[at].keys : 0;
-
-        return agent->users.whole && keys + n <= AGENT_KEYS_PER_USER_MAX && agent->live + n <= AGENT_KEYS_MAX;
+        return agent->tally.whole && tally_of(&agent->tally, user) + n <= AGENT_KEYS_PER_USER_MAX &&
+               agent->live + n <= AGENT_KEYS_MAX;
 }
 
 void sweep_count(struct agent *agent, const char *user, size_t n) {
         agent->live += n;
-        count_keys(&agent->users, user, n);
+        tally_add(&agent->tally, user, n);
 }
 
 void sweep_end(struct agent *agent) {
         agent->sweep = sd_event_source_unref(agent->sweep);
-        forget_users(&agent->users);
+        tally_clear(&agent->tally);
 }

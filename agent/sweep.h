@@ -9,8 +9,8 @@
 #include "agent/agent.h"
 
 /*
- * Removes dead and damaged keys now, counts the live ones into `agent->live` and `agent->users`, and comes back by itself when the next one
- * ends. Negative errno.
+ * Removes dead and damaged keys now, counts the live ones into `agent->live` and `agent->tally`, and comes back by itself
+ * when the next one ends. Negative errno.
  */
 int sweep(struct agent *agent);
 
