@@ -2,8 +2,9 @@
 #include "agent/peer.h"
 
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
 
 bool peer_allowed(enum channel channel, const struct peer *peer, uid_t relay) {
         switch (channel) {
