@@ -41,8 +41,8 @@ void event_grant(const char *message_id, const struct grant *grant, const struct
         send_event(&entry, message_id, claimed ? "6" : "5", message);
 }
 
-void event_failure(const char *user, const char *format, ...) {
-        char message[1024];
+void event_failure(const char *user, const struct connection_id *who, const char *format, ...) {
+        char pid[24], message[1024];
         struct journal_entry entry;
         va_list arguments;
 
@@ -51,5 +51,9 @@ void event_failure(const char *user, const char *format, ...) {
         (void)vsnprintf(message, sizeof(message), format, arguments);
         va_end(arguments);
         journal_add(&entry, FIELD_USER, user);
+        if (who) {
+                (void)snprintf(pid, sizeof(pid), "%" PRIu64, who->pid);
+                journal_add(&entry, FIELD_SSHD_PID, pid);
+        }
         send_event(&entry, EVENT_FAILURE, "4", message);
 }

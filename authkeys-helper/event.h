@@ -14,7 +14,8 @@
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
                  const struct connection_id *who);
 
-/* Something of ours does not work, and so this login goes on without us. */
-void event_failure(const char *user, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Something of ours does not work, and so this login goes on without us. `who`: NULL where that is not known. */
+void event_failure(const char *user, const struct connection_id *who, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 
 #endif

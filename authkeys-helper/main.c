@@ -36,6 +36,10 @@ static void out_of_time(int signal) {
         _exit(EXIT_SUCCESS);
 }
 
+static const struct connection_id *known(const struct login *login) {
+        return login->who_result < 0 ? NULL : &login->who;
+}
+
 static void give_key(const struct login *login, const struct store *store, int out_fd) {
         const struct arguments *asked = login->asked;
         struct store_place place;
@@ -48,7 +52,7 @@ static void give_key(const struct login *login, const struct store *store, int o
 
         r = lookup_key(store, asked, &login->who, &grant, &place, &first);
         if (r < 0)
-                event_failure(asked->user, "The store cannot be read: %s", strerror(-r));
+                event_failure(asked->user, known(login), "The store cannot be read: %s", strerror(-r));
         if (r == LOOKUP_NO_PLACE)
                 event_grant(EVENT_NO_PLACE, &grant, &place, &login->who);
         if (r != LOOKUP_FOUND)
@@ -74,11 +78,11 @@ static void answer(const struct login *login, const struct store *store, int out
         if (!asked->fingerprint)
                 list_keys(asked, store, out_fd);
         else if (login->who_result == -EACCES)
-                event_failure(asked->user,
+                event_failure(asked->user, NULL,
                               "/proc hides sshd's processes (hidepid), so a connection cannot be told from "
                               "another: mount /proc with gid= of the group " HELPER_USER);
         else if (login->who_result < 0)
-                event_failure(asked->user, "The sshd process that asks cannot be identified: %s",
+                event_failure(asked->user, NULL, "The sshd process that asks cannot be identified: %s",
                               strerror(-login->who_result));
         else
                 give_key(login, store, out_fd);
@@ -104,12 +108,13 @@ static void own_part(void *context, int out_fd) {
                 return;
         r = geteuid() == 0 ? identity_become(HELPER_USER) : 0;
         if (r < 0) {
-                event_failure(user, "Started as root, but cannot become " HELPER_USER ": %s", strerror(-r));
+                event_failure(user, known(login), "Started as root, but cannot become " HELPER_USER ": %s",
+                              strerror(-r));
                 return;
         }
         r = store_open(login->asked->runtime_dir, STORE_HELPER, &store, why);
         if (r < 0) {
-                event_failure(user, "The store cannot be used: %s", why);
+                event_failure(user, known(login), "The store cannot be used: %s", why);
                 return;
         }
         answer(login, &store, out_fd);

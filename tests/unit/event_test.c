@@ -98,7 +98,7 @@ static void send_no_place(void) {
 }
 
 static void send_failure(void) {
-        event_failure("ada", "%s does not work: %d", "this", 17);
+        event_failure("ada", &who, "%s does not work: %d", "this", 17);
 }
 
 static void prepare(void) {
@@ -135,9 +135,9 @@ static void a_key_that_is_used_up_is_told_so(void **state) {
 static void a_failure_names_the_user_and_the_reason(void **state) {
         (void)state;
         assert_string_equal(errors_of(send_failure), "");
-        assert_event((const char *const[]){"EXC_USER", "ada", "MESSAGE_ID", "eac16b8bffdfbe8db6e10b6f640940d5",
-                                           "MESSAGE", "this does not work: 17", "PRIORITY", "4", "SYSLOG_IDENTIFIER",
-                                           "exc-authorized-keys", NULL});
+        assert_event((const char *const[]){"EXC_USER", "ada", "EXC_SSHD_PID", "4711", "MESSAGE_ID",
+                                           "eac16b8bffdfbe8db6e10b6f640940d5", "MESSAGE", "this does not work: 17",
+                                           "PRIORITY", "4", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
 static void what_the_push_did_not_name_is_no_field(void **state) {
@@ -203,7 +203,7 @@ static void send_long_failure(void) {
 
         memset(user, 'u', sizeof(user) - 1);
         memset(text, 't', sizeof(text) - 1);
-        event_failure(user, "%s", text);
+        event_failure(user, NULL, "%s", text);
 }
 
 /* An event that does not fit is cut, or goes to standard error. It never runs over its memory, and none is sent by halves. */
