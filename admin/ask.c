@@ -16,7 +16,7 @@ static const char *hint_not_reached(int error) {
         switch (error) {
         case -ENOENT:
         case -ECONNREFUSED:
-                return "start it with: systemctl start exc-instance-connect.socket";
+                return "start it with: systemctl restart exc-instance-connect.socket";
         case -EACCES:
         case -EPERM:
                 return "run it as root, e.g. with sudo";

@@ -19,6 +19,8 @@
 #include "agent/audit.h"
 #include "agent/listener.h"
 
+enum { EXIT_NO_SOCKET = 6 }; /* "not configured" (systemd.exec(5)); the unit does not start it again then */
+
 struct options {
         const char *runtime_dir;
         const char *config_dir;
@@ -113,5 +115,7 @@ int main(int argc, char *argv[]) {
         }
         listeners_stop(&listeners);
         agent_stop(&agent);
+        if (r == -ENOTCONN && listeners.n == 0)
+                return EXIT_NO_SOCKET;
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }

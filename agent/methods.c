@@ -16,7 +16,12 @@
 #include "agent/service.h"
 #include "agent/signed.h"
 
-#define SSHD_DROP_IN "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf"
+/* Those of admin/drop_in.c that all of sshd reads; one of them is there where sshd asks the helper. */
+static const char *const drop_ins[] = {
+        "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf",
+        "/etc/ssh/sshd_config.d/00-exc-instance-connect.conf",
+        "/etc/ssh/sshd_config.d/0-exc-instance-connect.conf",
+};
 
 static struct agent *agent_of(const struct connection *connection) {
         return connection->home->agent;
@@ -76,6 +81,13 @@ static void get_host_keys(struct connection *connection) {
         connection_reply(connection, json_pack("{so}", "hostKeys", host_keys(agent_of(connection)->config)));
 }
 
+static bool sshd_asks(void) {
+        for (size_t i = 0; i < sizeof(drop_ins) / sizeof(drop_ins[0]); i++)
+                if (access(drop_ins[i], F_OK) == 0)
+                        return true;
+        return false;
+}
+
 static void status(struct connection *connection) {
         struct agent *agent = agent_of(connection);
 
@@ -85,7 +97,7 @@ static void status(struct connection *connection) {
                          json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
                                    "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors",
                                    (int)agent->anchors.n, "keys", (json_int_t)agent->live, "clock", clock_state(),
-                                   "sshd", access(SSHD_DROP_IN, F_OK) == 0 ? "enabled" : "disabled"));
+                                   "sshd", sshd_asks() ? "enabled" : "disabled"));
 }
 
 /* The interface is one for all sockets, but some of its methods are for the administrator on this machine alone. */

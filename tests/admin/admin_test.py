@@ -370,13 +370,13 @@ class NotReached(AdminTest):
     def test_a_missing_socket_is_named_with_the_unit_to_start(self):
         for json_too in [], ["--json"]:
             self.assert_not_reached(self.run_alone("status", "--socket", self.socket, *json_too),
-                                    "No such file or directory", "systemctl start exc-instance-connect.socket")
+                                    "No such file or directory", "systemctl restart exc-instance-connect.socket")
 
     def test_so_is_one_that_nobody_listens_on(self):
         with socket.socket(socket.AF_UNIX) as unused:
             unused.bind(self.socket)
             self.assert_not_reached(self.run_alone("status", "--socket", self.socket),
-                                    "Connection refused", "systemctl start exc-instance-connect.socket")
+                                    "Connection refused", "systemctl restart exc-instance-connect.socket")
 
     def test_a_closed_connection_points_to_the_journal(self):
         result, _ = self.run_with(b"", "status")
