@@ -4,6 +4,10 @@
  *
  *   unix:PATH         a unix stream socket
  *   vsock:CID[:PORT]  AF_VSOCK, the guest's CID; the port is 842 where none is given
+ *   hybrid:PATH[:PORT]  the unix socket by which Firecracker and Cloud Hypervisor reach a guest's vsock ports: CONNECT
+ *                       PORT, answered by OK and a number (Firecracker, docs/vsock.md)
+ *   serial:PATH       a chardev's socket (QEMU, libvirt), behind which is a virtio-serial port: a stream that outlives
+ *                     those who connect to it, one at a time
  */
 #ifndef EXC_ADDRESS_H
 #define EXC_ADDRESS_H
@@ -18,20 +22,26 @@ enum { ADDRESS_VSOCK_PORT = 842 };
 enum address_kind {
         ADDRESS_UNIX,
         ADDRESS_VSOCK,
+        ADDRESS_HYBRID,
+        ADDRESS_SERIAL,
         ADDRESS_KIND_MAX_,
 };
 
 struct address {
         enum address_kind kind;
-        char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* ADDRESS_UNIX */
-        uint32_t cid;                                              /* ADDRESS_VSOCK; this and the next */
-        uint32_t port;
+        char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* but ADDRESS_VSOCK */
+        uint32_t cid;                                              /* ADDRESS_VSOCK */
+        uint32_t port;                                             /* ADDRESS_VSOCK and ADDRESS_HYBRID */
 };
 
 /* NULL, or a phrase that says what is wrong with `text`; `ret` is then untouched. */
 const char *address_from_text(const char *text, struct address *ret);
 
-/* As client_connect(): `ret` must be closed whatever the result. */
+/*
+ * As client_connect(): `ret` must be closed whatever the result. For ADDRESS_HYBRID also -ENOTCONN: the socket's owner
+ * is there and closed the connection, since nothing in the guest listens on that port; and CLIENT_PROTOCOL where what
+ * it answers is no OK.
+ */
 enum client_result address_connect(const struct address *address, int timeout_ms, struct client *ret);
 
 #endif

@@ -2,16 +2,55 @@
 #include "control/ask.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "cli/output.h"
 #include "wire/refusal.h"
 
-int ask_connect(const struct options *options, struct guest *ret) {
-        return ask_result(options, ret, guest_connect(ret, &options->address, options->timeout_ms));
+enum { PAUSE_MS = 500 }; /* between two tries */
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct patience ask_patience(const struct options *options) {
+        return (struct patience){.until_ms = now_ms() + (int64_t)options->wait * 1000};
+}
+
+bool ask_again(const struct options *options, const struct guest *guest, struct patience *patience) {
+        const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+        int error = guest->client.error;
+
+        if (error == -EACCES || error == -EPERM || now_ms() + PAUSE_MS > patience->until_ms)
+                return false;
+        if (!patience->told)
+                complain("%s: the guest was not reached: %s; trying again for %d s", options->to, guest->client.why,
+                         options->wait);
+        patience->told = true;
+        (void)nanosleep(&pause, NULL);
+        return true;
+}
+
+int ask_guest(const struct options *options, enum client_result (*call)(void *context, struct guest *guest),
+              void *context, struct guest *ret) {
+        struct patience patience = ask_patience(options);
+
+        for (;;) {
+                enum client_result result = guest_connect(ret, &options->address, options->timeout_ms);
+
+                if (result == CLIENT_DONE)
+                        result = call(context, ret);
+                if (result != CLIENT_NOT_REACHED || !ask_again(options, ret, &patience))
+                        return ask_result(options, ret, result);
+                guest_close(ret);
+        }
 }
 
 static const char *hint_not_reached(const struct options *options, int error) {
-        bool vsock = options->address.kind == ADDRESS_VSOCK;
+        enum address_kind kind = options->address.kind;
 
         switch (error) {
         case -ENOENT:
@@ -21,14 +60,24 @@ static const char *hint_not_reached(const struct options *options, int error) {
         case -EACCES:
         case -EPERM:
                 return "run this as the user that the channel belongs to";
+        case -ENOTCONN:
+                return "does the guest run, and exc-instance-connect-vsock.socket in it?";
         case -ECONNRESET:
-                return vsock ? "does the guest run, and exc-instance-connect.socket in it? It takes only its host here"
-                             : "see in the guest: journalctl -t exc-instance-connect-agent";
+                return kind == ADDRESS_VSOCK || kind == ADDRESS_HYBRID
+                               ? "does the guest run, and exc-instance-connect-vsock.socket in it? It takes only its "
+                                 "host here"
+                               : "see in the guest: journalctl -t exc-instance-connect-agent";
         case -ENODEV:
         case -EAFNOSUPPORT:
         case -ENETUNREACH:
-                return vsock ? "is the CID right, and is there vsock on this machine (modprobe vhost_vsock)?"
-                             : "is the guest running?";
+                return kind == ADDRESS_VSOCK
+                               ? "is the CID right, and is there vsock on this machine (modprobe vhost_vsock)?"
+                               : "is the guest running?";
+        case -ETIMEDOUT:
+                if (kind == ADDRESS_SERIAL)
+                        return "is the guest up, with exc-instance-connect-relay.service in it, and nobody else "
+                               "connected to this socket? It takes one at a time";
+                /* fall through */
         default:
                 return "is the guest running? See in it: journalctl -t exc-instance-connect-agent";
         }

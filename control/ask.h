@@ -9,8 +9,26 @@
 #include "control/command.h"
 #include "control/guest.h"
 
-/* The guest of --to. EXIT_DONE, or an exit status when the reason is printed; `ret` must be closed in any case. */
-int ask_connect(const struct options *options, struct guest *ret);
+/* For how long a guest that is not reached is tried again: --wait, or not at all. */
+struct patience {
+        int64_t until_ms; /* CLOCK_MONOTONIC */
+        bool told;
+};
+
+struct patience ask_patience(const struct options *options);
+
+/*
+ * After CLIENT_NOT_REACHED: true when it is worth another try, after a pause. Says so the first time. False when time is
+ * up, or where waiting mends nothing.
+ */
+bool ask_again(const struct options *options, const struct guest *guest, struct patience *patience);
+
+/*
+ * Connects to the guest of --to and asks it, until it answers or patience is at its end. EXIT_DONE, or an exit status when the
+ * reason is printed; `ret` must be closed in any case.
+ */
+int ask_guest(const struct options *options, enum client_result (*call)(void *context, struct guest *guest),
+              void *context, struct guest *ret);
 
 /* Turns the result of a call into an exit status, and prints why where it is not CLIENT_DONE. */
 int ask_result(const struct options *options, const struct guest *guest, enum client_result result);

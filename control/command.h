@@ -19,6 +19,7 @@ enum option_id {
         OPTION_JSON,
         OPTION_TO,
         OPTION_TIMEOUT,
+        OPTION_WAIT,
         OPTION_KNOWN_HOSTS,
         OPTION_SIGNING_KEY,
         OPTION_SIGN_COMMAND,
@@ -46,7 +47,8 @@ enum option_id {
 
 /* What several subcommands take. */
 #define OPTIONS_GLOBAL (OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION))
-#define OPTIONS_GUEST (OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_JSON))
+#define OPTIONS_GUEST                                                                                                  \
+        (OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_WAIT) | OPTION_BIT(OPTION_JSON))
 #define OPTIONS_SIGNER (OPTION_BIT(OPTION_SIGNING_KEY) | OPTION_BIT(OPTION_SIGN_COMMAND) | OPTION_BIT(OPTION_UNSIGNED))
 #define OPTIONS_TERMS (OPTION_BIT(OPTION_INSTANCE) | OPTION_BIT(OPTION_VALID_FOR) | OPTION_BIT(OPTION_NO_CHALLENGE))
 #define OPTIONS_KEYS                                                                                                   \
@@ -57,8 +59,10 @@ enum option_id {
 
 /* What their --help says about these. */
 #define HELP_GUEST                                                                                                     \
-        "  --to ADDRESS        the guest: unix:PATH or vsock:CID[:PORT] (port: 842)\n"                                 \
+        "  --to ADDRESS        the guest: vsock:CID[:PORT], hybrid:PATH[:PORT] (port: 842),\n"                         \
+        "                      serial:PATH or unix:PATH\n"                                                             \
         "  --timeout SECONDS   for each call, 1 to 60 (default: 5)\n"                                                  \
+        "  --wait SECONDS      try that long to reach a guest, 1 to 3600 (default: once)\n"                            \
         "  --json              print the answer as one line of JSON\n"
 #define HELP_SIGNER                                                                                                    \
         "SIGNER is one of:\n"                                                                                          \
@@ -90,6 +94,7 @@ struct options {
         const char *to;
         struct address address;
         int timeout_ms;
+        int wait; /* seconds */
         char known_hosts[KNOWN_HOSTS_NAME_MAX];
         const char *signing_key;
         const char *sign_command;

@@ -25,7 +25,11 @@ static enum client_result misshapen(struct guest *guest, const char *member) {
 }
 
 enum client_result guest_connect(struct guest *ret, const struct address *address, int timeout_ms) {
-        *ret = (struct guest){.address = *address, .reconnects = true};
+        *ret = (struct guest){
+                .address = *address,
+                .reconnects = true,
+                .outlives = address->kind == ADDRESS_SERIAL,
+        };
         return address_connect(address, timeout_ms, &ret->client);
 }
 
@@ -49,22 +53,6 @@ static enum client_result send_call(struct guest *guest, const char *method, jso
 
         (void)snprintf(name, sizeof(name), "%s.%s", VARLINK_INTERFACE, method);
         return client_send(&guest->client, name, parameters, false);
-}
-
-/* Sends a call and waits for its answer. The reply's parameters are the caller's to drop after CLIENT_DONE. */
-static enum client_result call(struct guest *guest, const char *method, json_t *parameters, struct client_reply *ret) {
-        struct client_reply reply;
-        enum client_result result;
-
-        result = send_call(guest, method, parameters);
-        if (result == CLIENT_DONE)
-                result = client_receive(&guest->client, &reply);
-        if (result == CLIENT_REFUSED) {
-                result = take_refusal(guest, &reply);
-                json_decref(reply.parameters);
-        } else if (result == CLIENT_DONE)
-                *ret = reply;
-        return result;
 }
 
 static bool answers_to(json_t *parameters, const char *sync) {
@@ -104,11 +92,10 @@ static enum client_result receive_hello(struct guest *guest, const char *sync, j
         }
 }
 
-enum client_result guest_hello(struct guest *guest, struct hello_answer *ret) {
+/* The answer's parameters are the caller's to drop after CLIENT_DONE. */
+static enum client_result hello(struct guest *guest, json_t **ret) {
         enum client_result result;
-        json_t *parameters = NULL;
         char sync[TOKEN_MAX];
-        const char *member;
         int r;
 
         r = token_make(sync);
@@ -121,7 +108,43 @@ enum client_result guest_hello(struct guest *guest, struct hello_answer *ret) {
         }
         result = send_call(guest, "Hello", json_pack("{ss}", "sync", sync));
         if (result == CLIENT_DONE)
-                result = receive_hello(guest, sync, &parameters);
+                result = receive_hello(guest, sync, ret);
+        guest->greeted = result == CLIENT_DONE;
+        return result;
+}
+
+/* Sends a call and waits for its answer. The reply's parameters are the caller's to drop after CLIENT_DONE. */
+static enum client_result call(struct guest *guest, const char *method, json_t *parameters, struct client_reply *ret) {
+        enum client_result result = CLIENT_DONE;
+        struct client_reply reply;
+
+        if (guest->outlives && !guest->greeted) {
+                json_t *answer;
+
+                result = hello(guest, &answer);
+                if (result != CLIENT_DONE) {
+                        json_decref(parameters);
+                        return result;
+                }
+                json_decref(answer);
+        }
+        result = send_call(guest, method, parameters);
+        if (result == CLIENT_DONE)
+                result = client_receive(&guest->client, &reply);
+        if (result == CLIENT_REFUSED) {
+                result = take_refusal(guest, &reply);
+                json_decref(reply.parameters);
+        } else if (result == CLIENT_DONE)
+                *ret = reply;
+        return result;
+}
+
+enum client_result guest_hello(struct guest *guest, struct hello_answer *ret) {
+        enum client_result result;
+        json_t *parameters = NULL;
+        const char *member;
+
+        result = hello(guest, &parameters);
         if (result != CLIENT_DONE)
                 return result;
         member = answer_take_hello(parameters, ret);
@@ -144,6 +167,7 @@ static enum client_result call_twice(struct guest *guest, const char *method, js
         if (!worth_repeating(guest, result))
                 return result;
         guest->repeated = true;
+        guest->greeted = false;
         client_close(&guest->client);
         result = address_connect(&guest->address, guest->client.timeout_ms, &guest->client);
         return result == CLIENT_DONE ? call(guest, method, json_pack("{sO}", "envelope", envelope), ret) : result;

@@ -3,8 +3,9 @@
  * A guest, asked over one connection. What it answers is looked at as in control/answer.h.
  *
  * 1. guest_connect(), or guest_adopt() for a stream that is connected already.
- * 2. guest_hello() where its challenge is wanted, and always on a stream that outlives its peers: everything that comes
- *    before the guest's answer to this very Hello belongs to somebody else, and is skipped.
+ * 2. guest_hello() where its challenge is wanted. On a stream that outlives its peers each connection begins with one
+ *    in any case: everything that comes before the guest's answer to this very Hello belongs to somebody else, and is
+ *    skipped.
  * 3. guest_push() and the rest.
  *
  * Each call has the timeout for itself. Push and Revoke that get no answer are sent once more, the very same bytes on a
@@ -32,6 +33,7 @@ struct guest {
         struct address address;
         bool reconnects;               /* `address` is known */
         bool outlives;                 /* the stream outlives its peers */
+        bool greeted;                  /* on this connection, the guest answered our Hello */
         bool repeated;                 /* the latest Push or Revoke was sent twice */
         struct refusal_answer refusal; /* after CLIENT_REFUSED */
 };

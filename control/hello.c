@@ -35,24 +35,32 @@ static int print(const struct options *options, const struct hello_answer *answe
         return EXIT_DONE;
 }
 
-static int hello(const struct options *options) {
+struct asked {
+        bool for_host_keys;
         struct hello_answer answer;
         struct host_keys host_keys;
+};
+
+static enum client_result call(void *context, struct guest *guest) {
+        struct asked *asked = context;
+        enum client_result result = guest_hello(guest, &asked->answer);
+
+        return result == CLIENT_DONE && asked->for_host_keys ? guest_host_keys(guest, &asked->host_keys) : result;
+}
+
+static int hello(const struct options *options) {
+        struct asked asked = {.for_host_keys = given(options, OPTION_KNOWN_HOSTS)};
         struct guest guest;
         int status;
 
         if (given(options, OPTION_JSON) && given(options, OPTION_KNOWN_HOSTS))
                 return usage(options, "--json and --known-hosts do not go together");
-        status = ask_connect(options, &guest);
-        if (status == EXIT_DONE)
-                status = ask_result(options, &guest, guest_hello(&guest, &answer));
-        if (status == EXIT_DONE && given(options, OPTION_KNOWN_HOSTS))
-                status = ask_result(options, &guest, guest_host_keys(&guest, &host_keys));
+        status = ask_guest(options, call, &asked, &guest);
         guest_close(&guest);
         if (status == EXIT_DONE)
-                status = print(options, &answer);
-        if (status == EXIT_DONE && given(options, OPTION_KNOWN_HOSTS))
-                status = ask_print_known_hosts(options, &host_keys);
+                status = print(options, &asked.answer);
+        if (status == EXIT_DONE && asked.for_host_keys)
+                status = ask_print_known_hosts(options, &asked.host_keys);
         return status;
 }
 

@@ -14,6 +14,7 @@
 enum {
         FIRST = 1 << 8, /* above any character, so that getopt_long(3) can return the options themselves */
         TIMEOUT_MAX_S = 60,
+        WAIT_MAX_S = 3600,
 };
 
 static const struct option long_options[] = {
@@ -22,6 +23,7 @@ static const struct option long_options[] = {
         {"json", no_argument, NULL, FIRST + OPTION_JSON},
         {"to", required_argument, NULL, FIRST + OPTION_TO},
         {"timeout", required_argument, NULL, FIRST + OPTION_TIMEOUT},
+        {"wait", required_argument, NULL, FIRST + OPTION_WAIT},
         {"known-hosts", required_argument, NULL, FIRST + OPTION_KNOWN_HOSTS},
         {"signing-key", required_argument, NULL, FIRST + OPTION_SIGNING_KEY},
         {"sign-command", required_argument, NULL, FIRST + OPTION_SIGN_COMMAND},
@@ -121,6 +123,8 @@ static bool take_value(struct options *ret, enum option_id option) {
                         return false;
                 ret->timeout_ms *= 1000;
                 return true;
+        case OPTION_WAIT:
+                return seconds("wait", WAIT_MAX_S, &ret->wait);
         case OPTION_KNOWN_HOSTS:
                 if (known_hosts_name(optarg, ret->known_hosts))
                         return true;

@@ -123,22 +123,28 @@ static void say_which_key(const struct options *options, const struct signing_ke
                 complain("that is the key in %s:%u", keys->list.at[index].file, keys->list.at[index].line);
 }
 
+struct pushed {
+        const struct signing_keys *keys;
+        struct push_answer *answer;
+};
+
+static enum client_result call(void *context, struct guest *guest, json_t *envelope) {
+        const struct pushed *pushed = context;
+        const struct signing_keys *keys = pushed->keys;
+
+        return guest_push(guest, envelope, keys->n > 0 ? keys->fingerprints : NULL, keys->n, pushed->answer);
+}
+
 static int send(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
                 struct push_answer *ret) {
-        enum client_result result;
-        json_t *envelope;
+        struct pushed pushed = {.keys = keys, .answer = ret};
         struct guest guest;
         int status;
 
-        status = submit_prepare(options, signer, keys, &guest, &envelope);
-        if (status == EXIT_DONE) {
-                result = guest_push(&guest, envelope, keys->n > 0 ? keys->fingerprints : NULL, keys->n, ret);
-                status = ask_result(options, &guest, result);
-                if (result == CLIENT_REFUSED)
-                        say_which_key(options, keys, &guest);
-        }
+        status = submit(options, signer, keys, call, &pushed, &guest);
+        if (status >= EXIT_REFUSED)
+                say_which_key(options, keys, &guest);
         guest_close(&guest);
-        json_decref(envelope);
         return status;
 }
 

@@ -19,16 +19,16 @@ static int print(const struct options *options, int64_t revoked) {
         return EXIT_DONE;
 }
 
+static enum client_result call(void *context, struct guest *guest, json_t *envelope) {
+        return guest_revoke(guest, envelope, context);
+}
+
 static int send(const struct options *options, const struct signer *signer, int64_t *ret_revoked) {
-        json_t *envelope;
         struct guest guest;
         int status;
 
-        status = submit_prepare(options, signer, NULL, &guest, &envelope);
-        if (status == EXIT_DONE)
-                status = ask_result(options, &guest, guest_revoke(&guest, envelope, ret_revoked));
+        status = submit(options, signer, NULL, call, ret_revoked, &guest);
         guest_close(&guest);
-        json_decref(envelope);
         return status;
 }
 

@@ -27,14 +27,16 @@ static int print(const struct options *options, const struct status_answer *answ
         return EXIT_DONE;
 }
 
+static enum client_result call(void *context, struct guest *guest) {
+        return guest_status(guest, context);
+}
+
 static int status(const struct options *options) {
         struct status_answer answer;
         struct guest guest;
         int r;
 
-        r = ask_connect(options, &guest);
-        if (r == EXIT_DONE)
-                r = ask_result(options, &guest, guest_status(&guest, &answer));
+        r = ask_guest(options, call, &answer, &guest);
         guest_close(&guest);
         return r == EXIT_DONE ? print(options, &answer) : r;
 }

@@ -5,23 +5,81 @@
 
 #include "wire/refusal.h"
 
-int submit_prepare(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
-                   struct guest *ret_guest, json_t **ret_envelope) {
-        bool challenge = !given(options, OPTION_ENVELOPE) && !given(options, OPTION_NO_CHALLENGE);
+enum { SIGNED_MAX = 3 }; /* a guest that takes no challenge of its own is not asked for ever */
+
+struct submission {
+        const struct options *options;
+        const struct signer *signer;
+        const struct signing_keys *keys; /* NULL: a revocation */
+        json_t *envelope;                /* NULL: not made yet */
+        bool challenged;                 /* the envelope has a challenge of the guest's in it */
+        bool fresh;                      /* that is one of this connection */
+        int n_signed;
+};
+
+/* What needs nothing of the guest's. An exit status. */
+static int prepare(struct submission *submission) {
+        const struct options *options = submission->options;
+
+        if (given(options, OPTION_ENVELOPE))
+                return signing_read_envelope(options, submission->keys ? PUSH_PAYLOAD_TYPE : REVOKE_PAYLOAD_TYPE,
+                                             &submission->envelope);
+        submission->challenged = !given(options, OPTION_NO_CHALLENGE);
+        return submission->challenged
+                       ? EXIT_DONE
+                       : signing_envelope(options, submission->signer, submission->keys, NULL, &submission->envelope);
+}
+
+/* Makes the envelope where there is none. `ret_status` is another than EXIT_DONE when that failed, and printed why. */
+static enum client_result sign(struct submission *submission, struct guest *guest, int *ret_status) {
         struct hello_answer hello;
-        int status = EXIT_DONE;
+        enum client_result result;
+
+        submission->fresh = false;
+        if (submission->envelope)
+                return CLIENT_DONE;
+        result = guest_hello(guest, &hello);
+        if (result != CLIENT_DONE)
+                return result;
+        submission->fresh = true;
+        submission->n_signed++;
+        *ret_status = signing_envelope(submission->options, submission->signer, submission->keys, hello.challenge,
+                                       &submission->envelope);
+        return CLIENT_DONE;
+}
+
+/* Whether the guest never stored this envelope, and would take another one. */
+static bool challenge_is_lost(const struct submission *submission, const struct guest *guest) {
+        return submission->challenged && guest->refusal.refused.why == REFUSAL_STALE_CHALLENGE &&
+               (!submission->fresh || guest->repeated) && submission->n_signed < SIGNED_MAX;
+}
+
+int submit(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
+           submit_call call, void *context, struct guest *ret_guest) {
+        struct submission submission = {.options = options, .signer = signer, .keys = keys};
+        struct patience patience = ask_patience(options);
+        int status;
 
         *ret_guest = (struct guest){.client = {.fd = -EBADF}};
-        *ret_envelope = NULL;
-        if (given(options, OPTION_ENVELOPE))
-                status = signing_read_envelope(options, keys ? PUSH_PAYLOAD_TYPE : REVOKE_PAYLOAD_TYPE, ret_envelope);
-        else if (!challenge)
-                status = signing_envelope(options, signer, keys, NULL, ret_envelope);
-        if (status == EXIT_DONE)
-                status = ask_connect(options, ret_guest);
-        if (status == EXIT_DONE && challenge)
-                status = ask_result(options, ret_guest, guest_hello(ret_guest, &hello));
-        if (status == EXIT_DONE && challenge)
-                status = signing_envelope(options, signer, keys, hello.challenge, ret_envelope);
+        status = prepare(&submission);
+        while (status == EXIT_DONE) {
+                enum client_result result = guest_connect(ret_guest, &options->address, options->timeout_ms);
+
+                if (result == CLIENT_DONE)
+                        result = sign(&submission, ret_guest, &status);
+                if (status != EXIT_DONE)
+                        break;
+                if (result == CLIENT_DONE)
+                        result = call(context, ret_guest, submission.envelope);
+                if (result == CLIENT_REFUSED && challenge_is_lost(&submission, ret_guest)) {
+                        json_decref(submission.envelope);
+                        submission.envelope = NULL;
+                } else if (result != CLIENT_NOT_REACHED || !ask_again(options, ret_guest, &patience)) {
+                        status = ask_result(options, ret_guest, result);
+                        break;
+                }
+                guest_close(ret_guest);
+        }
+        json_decref(submission.envelope);
         return status;
 }

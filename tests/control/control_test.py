@@ -786,16 +786,38 @@ class Repeats(ControlTest):
             self.assertEqual(seen[0], seen[1])
             self.assertIn("it was stored before", result.stdout)
 
-    def test_a_repeat_that_comes_too_late_says_to_run_it_again(self):
+    def test_a_repeat_whose_challenge_was_lost_is_signed_anew(self):
+        seen = []
+
+        def answer(parameters):
+            seen.append(parameters["envelope"])
+            if len(seen) < 3:
+                return None if len(seen) == 1 else refusal("StaleChallenge", message="stale")
+            return reply({"user": "alice", "fingerprints": [FINGERPRINT], "expiresIn": 60, "duplicate": False,
+                          "hostKeys": []})
+
+        result, guest = self.push(answers={"Push": answer})
+        self.assert_done(result)
+        self.assertEqual(guest.methods(), ["Hello", "Push", "Push", "Hello", "Push"])
+        self.assertEqual(seen[0], seen[1])
+        self.assertNotEqual(payload(seen[1])["jti"], payload(seen[2])["jti"])
+
+    def test_a_challenge_that_was_not_lost_is_not_asked_for_again(self):
+        result, guest = self.push(answers={"Push": refusal("StaleChallenge", message="stale")})
+        self.assertEqual(result.returncode, 19)
+        self.assertEqual(guest.methods(), ["Hello", "Push"])
+        self.assertIn("run this again", result.stderr)
+
+    def test_a_guest_that_loses_every_challenge_is_not_asked_for_ever(self):
         seen = []
 
         def answer(parameters):
             seen.append(parameters)
-            return None if len(seen) == 1 else refusal("StaleChallenge", message="stale")
+            return None if len(seen) % 2 else refusal("StaleChallenge", message="stale")
 
-        result, _ = self.push(answers={"Push": answer})
+        result, guest = self.push(answers={"Push": answer})
         self.assertEqual(result.returncode, 19)
-        self.assertIn("run this again", result.stderr)
+        self.assertEqual(guest.methods(), ["Hello", "Push", "Push"] * 3)
 
     def test_two_silences_are_a_guest_that_was_not_reached(self):
         result, guest = self.push(answers={"Push": None})
@@ -998,11 +1020,15 @@ class Usage(ControlTest):
         self.assertEqual(guest.methods(), ["Hello", "Push"])
 
 
-if __name__ == "__main__":
+def main(module):
     # A shell starts what runs in the background with these ignored, and so would be every command that is started here.
     for ignored in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
         signal.signal(ignored, signal.SIG_DFL)
-    program = unittest.main(exit=False, verbosity=1)
+    program = unittest.main(module, exit=False, verbosity=1)
     ran, bad = program.result.testsRun, len(program.result.failures) + len(program.result.errors)
     print(f"{ran - bad} passed, {bad} failed")
     sys.exit(not program.result.wasSuccessful())
+
+
+if __name__ == "__main__":
+    main("__main__")

@@ -129,12 +129,38 @@ static void what_is_no_port_is_refused(void **state) {
                 assert_refused(bad[i], "a port is");
 }
 
+static void a_hybrid_path_may_end_in_a_port(void **state) {
+        struct address address = taken("hybrid:/run/vm:1.vsock");
+
+        (void)state;
+        assert_int_equal(address.kind, ADDRESS_HYBRID);
+        assert_string_equal(address.path, "/run/vm:1.vsock");
+        assert_int_equal(address.port, 842);
+        address = taken("hybrid:/run/vm:1.vsock:52");
+        assert_string_equal(address.path, "/run/vm:1.vsock");
+        assert_int_equal(address.port, 52);
+        assert_refused("hybrid:", "path is missing");
+        assert_refused("hybrid::52", "path is missing");
+        assert_refused("hybrid:/x:0", "a port is");
+        assert_refused("hybrid:/x:", "a port is");
+        assert_refused("hybrid:/x:4294967295", "a port is");
+}
+
+static void a_serial_port_has_a_path(void **state) {
+        struct address address = taken("serial:/run/vm.serial:1");
+
+        (void)state;
+        assert_int_equal(address.kind, ADDRESS_SERIAL);
+        assert_string_equal(address.path, "/run/vm.serial:1");
+        assert_refused("serial:", "behind serial:");
+}
+
 static void a_kind_that_is_not_known_is_refused(void **state) {
         static const char *const bad[] = {"", "/run/guest.sock", "unix", "tcp:127.0.0.1:22", "VSOCK:3", " unix:/x"};
 
         (void)state;
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-                assert_refused(bad[i], "neither");
+                assert_refused(bad[i], "none of");
 }
 
 static void a_socket_that_is_not_there_is_not_reached(void **state) {
@@ -206,6 +232,8 @@ int main(void) {
                 cmocka_unit_test(a_vsock_port_can_be_given),
                 cmocka_unit_test(what_is_no_cid_is_refused),
                 cmocka_unit_test(what_is_no_port_is_refused),
+                cmocka_unit_test(a_hybrid_path_may_end_in_a_port),
+                cmocka_unit_test(a_serial_port_has_a_path),
                 cmocka_unit_test(a_kind_that_is_not_known_is_refused),
                 cmocka_unit_test(a_socket_that_is_not_there_is_not_reached),
                 cmocka_unit_test(a_vsock_is_connected_to_its_cid_and_port),
