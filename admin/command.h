@@ -28,6 +28,9 @@ enum option_bit {
         OPTION_REQUEST_ID = 1 << 19,
         OPTION_FINGERPRINT = 1 << 20,
         OPTION_ALL = 1 << 21,
+        OPTION_DRY_RUN = 1 << 22,
+        OPTION_SINCE = 1 << 23,
+        OPTION_FOLLOW = 1 << 24,
 };
 
 struct options {
@@ -38,6 +41,7 @@ struct options {
         const char *fingerprint;
         const char *principal;
         const char *request_id;
+        const char *since;
         int ttl; /* seconds */
         int connections;
         const char *key_files[KEY_LIST_MAX];
@@ -59,6 +63,10 @@ extern const struct command push_command;
 extern const struct command list_command;
 extern const struct command revoke_command;
 extern const struct command status_command;
+extern const struct command enable_command;
+extern const struct command disable_command;
+extern const struct command doctor_command;
+extern const struct command log_command;
 
 /* EXIT_DONE, or EXIT_USAGE when it has complained. Values are valid UTF-8 and within their ranges. */
 int options_parse(int argc, char **argv, struct options *ret);

@@ -8,7 +8,10 @@
 #include "cli/output.h"
 #include "wire/refusal.h"
 
-static const struct command *const commands[] = {&push_command, &list_command, &revoke_command, &status_command};
+static const struct command *const commands[] = {
+        &push_command,   &list_command,    &revoke_command, &status_command,
+        &enable_command, &disable_command, &doctor_command, &log_command,
+};
 
 static void print_help(void) {
         (void)puts("exc-instance-connect [OPTION…] COMMAND\n"

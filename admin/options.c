@@ -28,6 +28,9 @@ static const struct option long_options[] = {
         {"request-id", required_argument, NULL, OPTION_REQUEST_ID},
         {"fingerprint", required_argument, NULL, OPTION_FINGERPRINT},
         {"all", no_argument, NULL, OPTION_ALL},
+        {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+        {"since", required_argument, NULL, OPTION_SINCE},
+        {"follow", no_argument, NULL, OPTION_FOLLOW},
         {NULL, 0, NULL, 0},
 };
 
@@ -96,6 +99,9 @@ static bool take_value(struct options *ret, int option) {
                 break;
         case OPTION_REQUEST_ID:
                 ret->request_id = optarg;
+                break;
+        case OPTION_SINCE:
+                ret->since = optarg;
                 break;
         case OPTION_FINGERPRINT:
                 if (!fingerprint(optarg)) {

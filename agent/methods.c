@@ -16,7 +16,7 @@
 #include "agent/service.h"
 #include "agent/signed.h"
 
-/* Those of admin/drop_in.c that all of sshd reads; one of them is there where sshd asks the helper. */
+/* Those of admin/sshd/drop_in.c that all of sshd reads; one of them is there where sshd asks the helper. */
 static const char *const drop_ins[] = {
         "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf",
         "/etc/ssh/sshd_config.d/00-exc-instance-connect.conf",

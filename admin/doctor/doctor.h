@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What doctor looks at, one function for each part of a key's way. Each runs in a child of its own under a deadline
+ * (admin/doctor/probe.h), so it may become another user and need not clean up; what it finds goes into shared memory.
+ */
+#ifndef EXC_DOCTOR_H
+#define EXC_DOCTOR_H
+
+#include <sys/types.h>
+
+#include "admin/doctor/finding.h"
+#include "agent/instance.h"
+#include "common/ssh_key.h"
+#include "control/fingerprint.h"
+
+#define AGENT_USER "exc-instance-connect"
+#define AGENT_PROGRAM PKGLIBEXECDIR "/exc-instance-connect-agent"
+#define HELPER_PROGRAM PKGLIBEXECDIR "/exc-authorized-keys"
+#define PACKAGE_REINSTALL "apt-get install --reinstall -y exc-instance-connect"
+
+#define DOCTOR_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect.mount"
+#define DOCTOR_SOCKETS "exc-instance-connect.socket exc-instance-connect-host.socket"
+
+enum { DOCTOR_PROGRAM_MS = 5 * 1000 }; /* what another program is granted */
+
+struct examination {
+        struct findings findings;
+        const char *socket; /* the agent's */
+        const char *user;   /* NULL: whoever may */
+
+        bool sshd_hangs; /* it is not asked again then */
+
+        /* What the agent said of itself, once it was asked. */
+        bool agent_answered;
+        char agent_instance[INSTANCE_ID_MAX]; /* "" where it has none */
+
+        /* The throw-away key, which is taken back whatever happens. */
+        struct ssh_key key;
+        char fingerprint[FINGERPRINT_MAX];
+        bool pushed;
+};
+
+/*
+ * What makes an sshd read its configuration again. One that a socket of systemd's starts does not find that again when it is
+ * reloaded (Debian 13), and is restarted: its connections are processes of their own.
+ */
+struct remedy doctor_reload(const char *service);
+
+/* In this order. */
+void doctor_users(struct examination *examination);    /* the system users and groups */
+void doctor_programs(struct examination *examination); /* the package's programs, and the way to them */
+void doctor_sshd(struct examination *examination);     /* every sshd: its configuration, and whether it read it */
+void doctor_account(struct examination *examination);  /* the user that is given, and what sshd says of him */
+void doctor_sockets(struct examination *examination);  /* the units, their sockets, and the channels */
+void doctor_agent(struct examination *examination);    /* whether it answers, and what */
+void doctor_store(struct examination *examination);    /* the store's mount, owners and modes, and room */
+void doctor_config(struct examination *examination);   /* agent.conf, and whether it allows the user */
+void doctor_trust(struct examination *examination);    /* anchors and instance id */
+void doctor_proc(struct examination *examination);     /* whether the helper sees sshd's processes */
+void doctor_machine(struct examination *examination);  /* clock, security modules, journal */
+
+/* A push, two runs of the helper and a revocation. `doctor_self_test_end` takes the key back where that is still to do. */
+void doctor_self_test(struct examination *examination);
+void doctor_self_test_end(struct examination *examination);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The user who is to log in: his account, and what sshd says about him besides his key. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <shadow.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/name_pattern.h"
+#include "admin/doctor/sshd_files.h"
+#include "admin/doctor/sshd_settings.h"
+
+enum {
+        GROUPS_MAX = 1024,
+        DAY_S = 24 * 60 * 60,
+};
+
+struct account {
+        struct examination *examination;
+        const char *name;
+        uid_t uid;
+        gid_t gid;
+        struct sshd_settings settings;
+};
+
+static bool is_any(const char *value) {
+        (void)value;
+        return true;
+}
+
+/* Who may log in is the administrator's to say: he is brought to the line. */
+static struct remedy edit_setting(const char *keyword) {
+        struct remedy edit = {.command = ""}, reload;
+        struct sshd_file_line line;
+
+        if (!sshd_files_find(keyword, is_any, &line))
+                return edit;
+        edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
+        reload = doctor_reload("ssh.service");
+        return remedy_both(&edit, &reload);
+}
+
+static void look_at_shell(struct account *account, const char *shell) {
+        struct remedy remedy = remedy_of("usermod --shell /bin/bash %s", account->name);
+        struct findings *findings = &account->examination->findings;
+        const char *base = strrchr(shell, '/');
+        struct stat st;
+
+        base = base ? base + 1 : shell;
+        if (stat(shell, &st) < 0)
+                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s is %s: %s; sshd then refuses",
+                      account->name, shell, strerror(errno));
+        else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
+                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s, %s, is no program",
+                      account->name, shell);
+        else if (strcmp(base, "nologin") == 0 || strcmp(base, "false") == 0)
+                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s is %s, which lets nobody in",
+                      account->name, shell);
+        else
+                found(findings, FINDING_PASS, "user-shell", NULL, "%s", shell);
+}
+
+/* Only sshd without PAM looks for the "!" itself (auth.c, allowed_user()); PAM lets a key pass by it. */
+static void look_at_shadow(struct account *account) {
+        struct remedy unlock = remedy_of("usermod --password '*' %s", account->name),
+                      revive = remedy_of("chage --expiredate -1 %s", account->name),
+                      renew = remedy_of("chage --lastday \"$(date +%%F)\" %s", account->name);
+        struct findings *findings = &account->examination->findings;
+        const struct spwd *shadow = getspnam(account->name);
+        long today = (long)(time(NULL) / DAY_S);
+
+        if (!shadow) {
+                found(findings, FINDING_PASS, "user-account", NULL, "%s has no entry in /etc/shadow", account->name);
+                return;
+        }
+        if (shadow->sp_expire > 0 && shadow->sp_expire <= today)
+                found(findings, FINDING_FAILURE, "user-account", &revive, "the account of %s has expired",
+                      account->name);
+        else if (shadow->sp_pwdp && shadow->sp_pwdp[0] == '!' && sshd_setting_is(&account->settings, "usepam", "no"))
+                found(findings, FINDING_FAILURE, "user-account", &unlock,
+                      "the account of %s is locked (\"!\"), and sshd without PAM refuses such a one", account->name);
+        else if (shadow->sp_lstchg == 0 || (shadow->sp_lstchg > 0 && shadow->sp_max > 0 && shadow->sp_max < 99999 &&
+                                            today - shadow->sp_lstchg > shadow->sp_max))
+                found(findings, FINDING_WARNING, "user-account", &renew,
+                      "the password of %s has expired, and must be changed before anything else can be done",
+                      account->name);
+        else
+                found(findings, FINDING_PASS, "user-account", NULL, "%s is neither locked nor expired", account->name);
+}
+
+static void look_at_nologin(struct account *account) {
+        static const char *const paths[] = {"/etc/nologin", "/run/nologin", "/var/run/nologin"};
+        struct findings *findings = &account->examination->findings;
+
+        if (account->uid == 0)
+                return; /* it is not meant for root */
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+                struct remedy remedy = remedy_of("rm -f %s", paths[i]);
+
+                if (access(paths[i], F_OK) == 0) {
+                        found(findings, FINDING_FAILURE, "nologin", &remedy, "%s lets nobody but root log in",
+                              paths[i]);
+                        return;
+                }
+        }
+        found(findings, FINDING_PASS, "nologin", NULL, "logins are open");
+}
+
+static void look_at_root(struct account *account) {
+        struct remedy remedy = edit_setting("PermitRootLogin");
+        struct findings *findings = &account->examination->findings;
+        char value[64] = "";
+
+        if (account->uid != 0 || !sshd_setting(&account->settings, "permitrootlogin", 0, value, sizeof(value)))
+                return;
+        if (strcasecmp(value, "no") == 0 || strcasecmp(value, "forced-commands-only") == 0)
+                found(findings, FINDING_FAILURE, "sshd-root", &remedy, "PermitRootLogin is %s", value);
+        else
+                found(findings, FINDING_PASS, "sshd-root", NULL, "PermitRootLogin is %s", value);
+}
+
+static enum name_match match_user(const struct account *account, const char *setting, bool *ret_set) {
+        enum name_match match = NAME_NO;
+        char entry[512];
+
+        for (size_t i = 0; sshd_setting(&account->settings, setting, i, entry, sizeof(entry)); i++) {
+                enum name_match one = name_pattern_user(entry, account->name);
+
+                *ret_set = true;
+                if (one == NAME_YES)
+                        return one;
+                if (one != NAME_NO)
+                        match = one;
+        }
+        return match;
+}
+
+static bool match_group(const struct account *account, const gid_t *groups, int n, const char *setting, bool *ret_set) {
+        char entry[512];
+
+        for (size_t i = 0; sshd_setting(&account->settings, setting, i, entry, sizeof(entry)); i++) {
+                *ret_set = true;
+                for (int j = 0; j < n; j++) {
+                        const struct group *group = getgrgid(groups[j]);
+
+                        if (group && name_pattern_matches(entry, group->gr_name))
+                                return true;
+                }
+        }
+        return false;
+}
+
+/* In sshd's order (auth.c, allowed_user()). What is not set allows. */
+static void look_at_lists(struct account *account) {
+        bool deny_users = false, allow_users = false, deny_groups = false, allow_groups = false;
+        enum name_match denied = match_user(account, "denyusers", &deny_users),
+                        allowed = match_user(account, "allowusers", &allow_users);
+        struct findings *findings = &account->examination->findings;
+        static gid_t groups[GROUPS_MAX];
+        struct remedy remedy = {.command = ""};
+        int n = GROUPS_MAX;
+
+        if (getgrouplist(account->name, account->gid, groups, &n) < 0)
+                n = GROUPS_MAX;
+        if (denied == NAME_YES) {
+                remedy = edit_setting("DenyUsers");
+                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's DenyUsers names %s", account->name);
+        } else if (allow_users && allowed == NAME_NO) {
+                remedy = edit_setting("AllowUsers");
+                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's AllowUsers does not name %s",
+                      account->name);
+        } else if (match_group(account, groups, n, "denygroups", &deny_groups)) {
+                remedy = edit_setting("DenyGroups");
+                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's DenyGroups names a group of %s",
+                      account->name);
+        } else if (!match_group(account, groups, n, "allowgroups", &allow_groups) && allow_groups) {
+                remedy = edit_setting("AllowGroups");
+                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's AllowGroups names no group of %s",
+                      account->name);
+        } else if (denied == NAME_FROM_SOMEWHERE || allowed == NAME_FROM_SOMEWHERE)
+                found(findings, FINDING_WARNING, "sshd-user", NULL,
+                      "whether sshd lets %s in depends on where the client is", account->name);
+        else
+                found(findings, FINDING_PASS, "sshd-user", NULL, "sshd lets %s in", account->name);
+}
+
+void doctor_account(struct examination *examination) {
+        struct account account = {.examination = examination, .name = examination->user};
+        const struct passwd *entry;
+        struct remedy remedy;
+        char *shell;
+
+        errno = 0;
+        entry = getpwnam(examination->user);
+        if (!entry) {
+                int error = errno;
+
+                remedy = remedy_of("useradd --create-home --shell /bin/bash %s", examination->user);
+                if (error == 0 || error == ENOENT || error == ESRCH)
+                        found(&examination->findings, FINDING_FAILURE, "user-exists", &remedy,
+                              "there is no user %s here", examination->user);
+                else
+                        found(&examination->findings, FINDING_FAILURE, "user-exists", NULL,
+                              "%s cannot be looked up: %s", examination->user, strerror(error));
+                return;
+        }
+        found(&examination->findings, FINDING_PASS, "user-exists", NULL, "%s is user %u", entry->pw_name,
+              entry->pw_uid);
+        account.uid = entry->pw_uid;
+        account.gid = entry->pw_gid;
+        shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
+        if (!examination->sshd_hangs)
+                (void)sshd_settings_ask(NULL, account.name, &account.settings);
+        if (shell)
+                look_at_shell(&account, shell);
+        look_at_shadow(&account);
+        look_at_nologin(&account);
+        look_at_root(&account);
+        look_at_lists(&account);
+        free(shell);
+        sshd_settings_clear(&account.settings);
+}

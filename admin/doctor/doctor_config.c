@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent.conf as the agent reads it, with the agent's rights, and whether it allows the user. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "agent/config.h"
+#include "agent/folder.h"
+#include "agent/policy.h"
+#include "authkeys-helper/identity.h"
+
+#define MAIN_FILE CONFIG_DIR "/agent.conf"
+#define DROP_INS CONFIG_DIR "/agent.conf.d"
+
+enum { UNKNOWN_SAID_MAX = 8 };
+
+/* What is to be written there only a person knows: whoever runs this gets the file before him, at the line. */
+static struct remedy edit(const char *path, unsigned line) {
+        return remedy_of("${EDITOR:-editor} +%u %s", line, path);
+}
+
+/* The path at the beginning of "PATH:LINE: why" or "PATH: why". */
+static void take_place(const char *error, char ret_path[static PATH_MAX], unsigned *ret_line) {
+        const char *end = strstr(error, ": ");
+        const char *colon = end ? memrchr(error, ':', (size_t)(end - error)) : NULL;
+
+        *ret_line = 1;
+        if (colon && colon[1] >= '0' && colon[1] <= '9') {
+                *ret_line = (unsigned)strtoul(colon + 1, NULL, 10);
+                end = colon;
+        }
+        (void)snprintf(ret_path, PATH_MAX, "%.*s", end ? (int)(end - error) : 0, error);
+}
+
+/* Rights can be mended without knowing what is meant, a text cannot. */
+static struct remedy config_remedy(const char *error) {
+        char path[PATH_MAX];
+        struct stat st;
+        unsigned line;
+        int mode;
+
+        take_place(error, path, &line);
+        if (stat(path, &st) < 0)
+                return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? remedy_of("rm %s", path)
+                                                                    : remedy_of("chmod go+rx " CONFIG_DIR);
+        if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return remedy_of("mv %s %s.refused", path, path);
+        mode = S_ISDIR(st.st_mode) ? 0755 : 0644;
+        if ((st.st_mode & 05) != (mode_t)(mode & 05) && st.st_uid == 0 && (st.st_mode & 022) == 0)
+                return remedy_of("chmod %o %s", (unsigned)mode, path);
+        if (st.st_uid != 0 || (st.st_mode & 022) != 0) {
+                struct remedy look = edit(path, 1), own;
+
+                /* Others may have written it: somebody is to look before it counts. */
+                own = remedy_of("chown root:root %s && chmod %o %s", path, (unsigned)mode, path);
+                return S_ISDIR(st.st_mode) ? own : remedy_both(&look, &own);
+        }
+        return edit(path, line);
+}
+
+static void note_unknown(void *context, const char *file, unsigned line, const char *text) {
+        struct examination *examination = context;
+        struct remedy remedy = edit(file, line);
+
+        if (findings_count(&examination->findings, "config-unknown") < UNKNOWN_SAID_MAX)
+                found(&examination->findings, FINDING_WARNING, "config-unknown", &remedy, "%s:%u: %s", file, line,
+                      text);
+}
+
+static bool find_key(const char *path, const char *key, unsigned *ret_line) {
+        int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+        size_t size = 0, n = strlen(key);
+        unsigned number = 0, last = 0;
+        char *line = NULL;
+
+        while (file && number < CONFIG_FILE_MAX && getline(&line, &size, file) >= 0) {
+                number++;
+                if (strncmp(line, key, n) == 0 && strchr(" \t=", line[n]))
+                        last = number;
+        }
+        free(line);
+        if (file)
+                (void)fclose(file);
+        *ret_line = last;
+        return last > 0;
+}
+
+/* Where a key was set last. */
+static struct remedy edit_key(const char *key) {
+        struct words names = {.n = 0};
+        char path[PATH_MAX] = MAIN_FILE, at[PATH_MAX] = MAIN_FILE;
+        unsigned line = 1, number;
+        int fd;
+
+        if (find_key(MAIN_FILE, key, &number))
+                line = number;
+        fd = open(DROP_INS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+                (void)folder_list(fd, ".conf", &names);
+                (void)close(fd);
+        }
+        for (size_t i = 0; i < names.n; i++) {
+                (void)snprintf(path, sizeof(path), "%s/%s", DROP_INS, names.word[i]);
+                if (find_key(path, key, &number)) {
+                        memcpy(at, path, sizeof(at));
+                        line = number;
+                }
+        }
+        words_clear(&names);
+        return edit(at, line);
+}
+
+struct asking {
+        struct examination *examination;
+        const struct config *config;
+        sd_event *event;
+};
+
+static void on_answer(void *context, const struct nss_answer *answer) {
+        static const char *const keys[] = {"MinUid", "DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups"};
+        struct remedy remedy = {.command = ""};
+        struct asking *asking = context;
+        struct refused why;
+        size_t length;
+
+        if (policy_decide(asking->config, answer, &why) == REFUSAL_NONE) {
+                found(&asking->examination->findings, FINDING_PASS, "policy", NULL, "agent.conf lets %s be given a key",
+                      answer->user);
+        } else {
+                for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+                        if (strncmp(why.message, keys[i], strlen(keys[i])) == 0)
+                                remedy = edit_key(keys[i]);
+                length = strlen(why.message);
+                if (length > 0 && why.message[length - 1] == '.')
+                        why.message[length - 1] = '\0';
+                found(&asking->examination->findings, FINDING_FAILURE, "policy", &remedy, "%s", why.message);
+        }
+        (void)sd_event_exit(asking->event, 0);
+}
+
+/* As the agent itself decides it. */
+static void look_at_policy(struct examination *examination, const struct config *config) {
+        struct asking asking = {.examination = examination, .config = config};
+        struct nss_lookup *lookup;
+        struct nss *nss = NULL;
+        char **groups = NULL;
+        size_t n = 0;
+        int r;
+
+        r = policy_groups(config, &groups, &n);
+        if (r >= 0)
+                r = sd_event_new(&asking.event);
+        if (r >= 0)
+                r = nss_new(asking.event, NSS_LIMIT_US, &nss);
+        if (r >= 0)
+                r = nss_lookup(nss, examination->user, groups, n, on_answer, &asking, &lookup);
+        if (r >= 0)
+                r = sd_event_loop(asking.event);
+        if (r < 0)
+                found(&examination->findings, FINDING_FAILURE, "policy", NULL, "%s cannot be looked up: %s",
+                      examination->user, strerror(-r));
+}
+
+void doctor_config(struct examination *examination) {
+        struct config *config;
+        struct remedy remedy;
+        int r;
+
+        if (identity_become(AGENT_USER) < 0)
+                return; /* said already, with the users */
+        r = config_load(CONFIG_DIR, note_unknown, examination, &config);
+        if (r < 0) {
+                found(&examination->findings, FINDING_FAILURE, "config", NULL, "%s: %s", CONFIG_DIR, strerror(-r));
+                return;
+        }
+        if (config->error) {
+                remedy = config_remedy(config->error);
+                found(&examination->findings, FINDING_FAILURE, "config", &remedy, "no push is accepted: %s",
+                      config->error);
+                return;
+        }
+        if (config->trust == TRUST_CHANNEL) {
+                remedy = edit_key("Trust");
+                found(&examination->findings, FINDING_WARNING, "config", &remedy,
+                      "Trust=channel: pushes from the host need no signature");
+        } else
+                found(&examination->findings, FINDING_PASS, "config", NULL, "%s is in order", CONFIG_DIR);
+        if (examination->user)
+                look_at_policy(examination, config);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/doctor/doctor_keys_command.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/doctor/path_check.h"
+#include "admin/doctor/sshd_files.h"
+#include "admin/sshd/drop_in.h"
+#include "admin/sshd/keys_command.h"
+#include "authkeys-helper/arguments.h"
+#include "authkeys-helper/identity.h"
+
+#define ENABLE "exc-instance-connect enable"
+
+enum { VERSION_EXPIRY_TIME = 901 }; /* that reads expiry-time= in UTC */
+
+bool doctor_command_is_ours(const char *command) {
+        struct keys_command words;
+        char path[PATH_MAX];
+
+        if (!keys_command_split(command, &words))
+                return false;
+        return strcmp(words.word[0], HELPER_PROGRAM) == 0 ||
+               (realpath(words.word[0], path) && strcmp(path, HELPER_PROGRAM) == 0);
+}
+
+static bool is_ours(const char *value) {
+        return doctor_command_is_ours(value);
+}
+
+static bool is_other(const char *value) {
+        return strcasecmp(value, "none") != 0 && !doctor_command_is_ours(value);
+}
+
+static bool one_of_ours(const char *path) {
+        for (size_t i = 0; i < DROP_IN_FILES; i++)
+                if (strcmp(path, drop_in_paths[i]) == 0)
+                        return true;
+        return false;
+}
+
+/*
+ * Our own files are written anew: `enable` then finds out what is to stand there. A line that somebody put elsewhere is
+ * his to edit.
+ */
+static struct remedy write_again(void) {
+        struct remedy remove = {.command = ""}, enable = remedy_of(ENABLE), edit;
+        struct sshd_file_line line;
+
+        if (sshd_files_find("AuthorizedKeysCommand", is_ours, &line) && !one_of_ours(line.path)) {
+                edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
+                enable = doctor_reload("ssh.service");
+                return remedy_both(&edit, &enable);
+        }
+        for (size_t i = 0; i < DROP_IN_FILES; i++)
+                if (access(drop_in_paths[i], F_OK) == 0) {
+                        edit = remedy_of("rm %s", drop_in_paths[i]);
+                        remove = remedy_both(&remove, &edit);
+                }
+        return remedy_both(&remove, &enable);
+}
+
+/* Whether the user that runs the helper may read the store. */
+static bool look_at_user(struct examination *examination, const char *service, const char *user, bool chained) {
+        struct remedy remedy = write_again();
+        const struct passwd *entry = user ? getpwnam(user) : NULL;
+        const struct group *group;
+        uid_t uid = entry ? entry->pw_uid : 0;
+        gid_t gid = entry ? entry->pw_gid : 0;
+
+        if (!entry) {
+                if (user && strcmp(user, HELPER_USER) == 0)
+                        remedy = remedy_of("systemd-sysusers exc-instance-connect.conf");
+                found(&examination->findings, FINDING_FAILURE, "sshd-keys-user", &remedy,
+                      "AuthorizedKeysCommandUser of %s is %s, which does not exist", service, user ? user : "not set");
+                return false;
+        }
+        group = getgrnam(HELPER_USER);
+        if (uid == 0 || (group && gid == group->gr_gid)) {
+                found(&examination->findings, FINDING_PASS, "sshd-keys-user", NULL, "%s runs it as %s%s", service, user,
+                      uid == 0 && !chained ? ", and it gives that up itself" : "");
+                return true;
+        }
+        found(&examination->findings, FINDING_FAILURE, "sshd-keys-user", &remedy,
+              "AuthorizedKeysCommandUser of %s is %s, which is not in the group " HELPER_USER
+              " and cannot read the store",
+              service, user);
+        return false;
+}
+
+static void look_at_form(struct examination *examination, const char *service, const struct arguments *asked,
+                         int version) {
+        struct remedy remedy = write_again();
+
+        if (strcmp(asked->user, "%u") != 0)
+                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
+                      "%s asks for the keys of %s, whoever logs in, and not of %%u", service, asked->user);
+        else if (!asked->fingerprint)
+                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-keys-form", &remedy,
+                      "%s asks with %%u alone, so each key lets in any number of connections; it must be %%u %%f %%t "
+                      "%%k",
+                      service);
+        else if (!asked->foreign_key && !asked->has_key)
+                found(&examination->findings, FINDING_WARNING, "sshd-keys-form", &remedy,
+                      "%s asks without %%t %%k, so the helper compares fingerprints alone", service);
+        else if (asked->expiry_time && version > 0 && version < VERSION_EXPIRY_TIME)
+                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
+                      "--expiry-time needs OpenSSH 9.1, and this is %d.%d: it refuses each key", version / 100,
+                      version % 100);
+        else
+                found(&examination->findings, FINDING_PASS, "sshd-keys-form", NULL, "%s asks as it should", service);
+}
+
+/* The words of a chained command as one text; they need no quotes to be compared with what stands in a file. */
+static void join(char *const words[], char ret[static SSHD_FILES_VALUE_MAX]) {
+        size_t used = 0;
+
+        ret[0] = '\0';
+        for (size_t i = 0; words[i] && used < SSHD_FILES_VALUE_MAX; i++) {
+                int n = snprintf(ret + used, SSHD_FILES_VALUE_MAX - used, "%s%s", i > 0 ? " " : "", words[i]);
+
+                used += n > 0 ? (size_t)n : 0;
+        }
+}
+
+/* A fault of the other command's does not touch our keys, so it is a warning. */
+static void look_at_chain(struct examination *examination, const struct arguments *asked, const char *user) {
+        struct remedy remedy = write_again();
+        char chained[SSHD_FILES_VALUE_MAX], there[SSHD_FILES_VALUE_MAX];
+        struct keys_command words;
+        struct path_check check;
+        struct sshd_file_line line;
+
+        if (!asked->chain)
+                return;
+        path_check(asked->chain[0], &check);
+        join(asked->chain, chained);
+        if (check.fault == PATH_MISSING || check.fault == PATH_RELATIVE) {
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+                      "the command that was chained, %s, cannot be run: %s", asked->chain[0],
+                      check.fault == PATH_RELATIVE ? "it is no absolute path" : strerror(check.error));
+        } else if (check.fault != PATH_SAFE) {
+                /* Whoever could change it may have: its owner must look, and no command can. */
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", NULL,
+                      "the command that was chained is not run, for others than root can change %s", check.at);
+        } else if ((check.mode & 0111) == 0) {
+                remedy = remedy_of("chmod a+x %s", check.at);
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+                      "the command that was chained, %s, is not executable", check.at);
+        } else if (asked->chain_user && !getpwnam(asked->chain_user))
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+                      "the command that was chained is to be run as %s, which does not exist", asked->chain_user);
+        else if (asked->chain_user && strcmp(user, "root") != 0 && strcmp(user, asked->chain_user) != 0)
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+                      "the command that was chained is to be run as %s, so AuthorizedKeysCommandUser must be root",
+                      asked->chain_user);
+        else if (sshd_files_find("AuthorizedKeysCommand", is_other, &line) && keys_command_split(line.value, &words)) {
+                join(words.word, there);
+                if (strcmp(chained, there) == 0)
+                        found(&examination->findings, FINDING_PASS, "sshd-chain", NULL, "%s comes after ours", chained);
+                else
+                        found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+                              "%s:%u has the command %s, but what is chained is %s", line.path, line.number, there,
+                              chained);
+        } else
+                found(&examination->findings, FINDING_PASS, "sshd-chain", NULL, "%s comes after ours", chained);
+}
+
+static void look_at_ours(struct examination *examination, const char *service, const struct sshd_keys_command *command,
+                         int version) {
+        struct remedy remedy = write_again();
+        struct keys_command words;
+        struct arguments asked;
+        const char *why = "";
+
+        if (!keys_command_split(command->command, &words) ||
+            arguments_parse(words.n, words.word, &asked, &why) != ARGUMENTS_RUN) {
+                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
+                      "%s runs our command with arguments that it does not take: %s: %s", service, why,
+                      command->command);
+                return;
+        }
+        if (look_at_user(examination, service, command->user, asked.chain != NULL))
+                look_at_form(examination, service, &asked, version);
+        look_at_chain(examination, &asked, command->user ? command->user : "");
+}
+
+void doctor_keys_command(struct examination *examination, const struct sshd_service *services, size_t n, int version) {
+        const char *whom = examination->user ? examination->user : "everybody";
+        struct sshd_keys_command commands[SSHD_SERVICES_MAX] = {{.command = NULL}};
+        struct remedy enable = remedy_of(ENABLE);
+        char *const none[] = {NULL};
+        bool any = false;
+
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
+                char why[SSHD_WHY_MAX];
+
+                if (sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i], why) < 0)
+                        found(&examination->findings, FINDING_FAILURE, "sshd-keys-command", NULL,
+                              "%s does not tell its configuration: %s", n > 0 ? services[i].name : "sshd", why);
+                any |= commands[i].command && doctor_command_is_ours(commands[i].command);
+        }
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
+                const char *name = n > 0 ? services[i].name : "sshd";
+
+                if (commands[i].command && doctor_command_is_ours(commands[i].command)) {
+                        found(&examination->findings, FINDING_PASS, "sshd-keys-command", NULL,
+                              "%s asks our helper for the keys of %s", name, whom);
+                        look_at_ours(examination, name, &commands[i], version);
+                } else
+                        found(&examination->findings, any ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command",
+                              &enable, "%s asks %s for the keys of %s, and not our helper", name,
+                              commands[i].command ? commands[i].command : "nobody", whom);
+                sshd_keys_command_clear(&commands[i]);
+        }
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What surrounds all of it: the clock, security modules, the journal, and /proc. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <grp.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/probe.h"
+#include "admin/sshd/sshd.h"
+#include "agent/clock_sync.h"
+#include "authkeys-helper/identity.h"
+
+#define SERVICE_FOLDERS "/etc/systemd/system"
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+static void look_at_clock(struct examination *examination) {
+        /* What timedatectl(1) can switch on; without one of these there is nothing to. */
+        static const char known[] = "/usr/lib/systemd/ntp-units.d/*.list";
+        struct remedy remedy;
+        glob_t units;
+        bool there;
+
+        if (clock_synchronized()) {
+                found(&examination->findings, FINDING_PASS, "clock", NULL, "it is synchronized");
+                return;
+        }
+        there = glob(known, 0, NULL, &units) == 0;
+        if (there)
+                globfree(&units);
+        remedy = there ? remedy_of("timedatectl set-ntp true") : remedy_of("apt-get install -y systemd-timesyncd");
+        found(&examination->findings, FINDING_WARNING, "clock", &remedy,
+              "it is not synchronized: pushes that are timed by it are refused, and those that sign a challenge are "
+              "not");
+}
+
+/* The first line of a small file of the kernel's, or "". */
+static void read_line(const char *path, char *ret, size_t size) {
+        int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, ret, size - 1) : -1;
+
+        ret[n > 0 ? n : 0] = '\0';
+        ret[strcspn(ret, "\n")] = '\0';
+        if (fd >= 0)
+                (void)close(fd);
+}
+
+static void look_at_modules(struct examination *examination) {
+        char enforce[16], enabled[16], profile[256];
+
+        read_line("/sys/fs/selinux/enforce", enforce, sizeof(enforce));
+        if (strcmp(enforce, "1") == 0)
+                found(&examination->findings, FINDING_WARNING, "selinux", NULL,
+                      "SELinux is enforcing; what it denies can be seen with: ausearch -m avc -ts boot");
+        else
+                found(&examination->findings, FINDING_PASS, "selinux", NULL, "SELinux is %s",
+                      enforce[0] ? "permissive" : "off");
+        read_line("/sys/module/apparmor/parameters/enabled", enabled, sizeof(enabled));
+        read_line("/proc/1/attr/apparmor/current", profile, sizeof(profile));
+        if (enabled[0] == 'Y' && access("/etc/apparmor.d/usr.sbin.sshd", F_OK) == 0)
+                found(&examination->findings, FINDING_WARNING, "apparmor", NULL,
+                      "AppArmor has a profile for sshd (/etc/apparmor.d/usr.sbin.sshd): it must let sshd "
+                      "execute " HELPER_PROGRAM);
+        else
+                found(&examination->findings, FINDING_PASS, "apparmor", NULL, "AppArmor %s",
+                      enabled[0] == 'Y' ? "has no profile for sshd" : "is off");
+}
+
+/* As the helper: logins go on without a journal, but nobody is told of them. */
+static void reach_journal(void *context) {
+        struct remedy again = remedy_of("systemctl restart systemd-journald.socket systemd-journald.service");
+        struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct examination *examination = context;
+
+        if (identity_become(HELPER_USER) < 0)
+                return; /* said already, with the users */
+        if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+                found(&examination->findings, FINDING_WARNING, "journal", &again,
+                      "%s cannot reach " JOURNAL_SOCKET ": %s; so nobody is told which key was used", HELPER_USER,
+                      strerror(errno));
+        else
+                found(&examination->findings, FINDING_PASS, "journal", NULL, "%s reaches it", HELPER_USER);
+}
+
+void doctor_machine(struct examination *examination) {
+        look_at_clock(examination);
+        look_at_modules(examination);
+        (void)probe_run(reach_journal, examination, 3000);
+}
+
+/*
+ * Whether the helper sees sshd's processes in /proc, by which it tells one connection from another: on this machine, and
+ * where a service's sshd has a /proc of its own (ProtectProc= in systemd.exec(5)).
+ */
+
+/* How /proc is mounted: "" where it is not said. */
+struct proc_mount {
+        char hide[16];
+        char gid[16];
+};
+
+static void take_option(const struct mntent *entry, const char *name, char ret[static 16]) {
+        const char *at = hasmntopt(entry, name);
+
+        at = at ? strchr(at, '=') : NULL;
+        (void)snprintf(ret, 16, "%.*s", at ? (int)strcspn(at + 1, ",") : 0, at ? at + 1 : "");
+}
+
+static void find_proc(const char *mounts_path, struct proc_mount *ret) {
+        FILE *mounts = setmntent(mounts_path, "re");
+        const struct mntent *entry;
+
+        *ret = (struct proc_mount){.hide = ""};
+        while (mounts && (entry = getmntent(mounts)))
+                if (strcmp(entry->mnt_dir, "/proc") == 0 && strcmp(entry->mnt_type, "proc") == 0) {
+                        take_option(entry, "hidepid", ret->hide); /* the last one lies on top */
+                        take_option(entry, "gid", ret->gid);
+                }
+        if (mounts)
+                (void)endmntent(mounts);
+}
+
+static bool hides(const struct proc_mount *mount) {
+        return mount->hide[0] && strcmp(mount->hide, "0") != 0 && strcmp(mount->hide, "off") != 0;
+}
+
+/* With "ptraceable" the kernel does not ask for the group (fs/proc/base.c, has_pid_permissions()). */
+static bool shows_group(const struct proc_mount *mount) {
+        return strcmp(mount->hide, "4") != 0 && strcmp(mount->hide, "ptraceable") != 0;
+}
+
+static bool hidden_from(const struct proc_mount *mount, gid_t group) {
+        return hides(mount) && (!shows_group(mount) || !mount->gid[0] || strtoul(mount->gid, NULL, 10) != group);
+}
+
+static void look_at_machine(struct examination *examination, gid_t group) {
+        struct proc_mount mount;
+        struct remedy remedy;
+
+        find_proc("/proc/self/mounts", &mount);
+        if (!hidden_from(&mount, group)) {
+                found(&examination->findings, FINDING_PASS, "hidepid", NULL, "/proc hides no sshd from %s",
+                      HELPER_USER);
+                return;
+        }
+        remedy = shows_group(&mount) ? remedy_of("mount -o remount,gid=%u /proc", group)
+                                     : remedy_of("mount -o remount,hidepid=invisible,gid=%u /proc", group);
+        found(&examination->findings, FINDING_FAILURE, "hidepid", &remedy,
+              "/proc is mounted with hidepid=%s, so the helper cannot tell sshd's connections apart and gives no key "
+              "out; "
+              "for good, add %sgid=%u to the options of /proc in /etc/fstab or wherever they come from",
+              mount.hide, shows_group(&mount) ? "" : "hidepid=invisible,", group);
+}
+
+/* Another mount namespace than ours. */
+static bool own_mounts(const struct sshd_service *service) {
+        struct stat theirs, ours;
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)service->main_pid);
+        return stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 && theirs.st_ino != ours.st_ino;
+}
+
+/* A restart leaves the sessions alone that are open: Debian's ssh.service has KillMode=process. */
+static void look_at_service(struct examination *examination, const struct sshd_service *service, gid_t group) {
+        struct proc_mount mount;
+        struct remedy remedy;
+        char path[64], folder[256];
+
+        if (!service->active || service->main_pid <= 0 || !own_mounts(service))
+                return;
+        (void)snprintf(path, sizeof(path), "/proc/%d/mounts", (int)service->main_pid);
+        find_proc(path, &mount);
+        if (!hidden_from(&mount, group))
+                return;
+        (void)snprintf(folder, sizeof(folder), SERVICE_FOLDERS "/%s.d", service->name);
+        remedy = remedy_of(
+                "mkdir -p %s && printf '[Service]\\nProtectProc=default\\n' >%s/zz-exc-instance-connect.conf && "
+                "systemctl daemon-reload && systemctl restart %s",
+                folder, folder, service->name);
+        found(&examination->findings, FINDING_FAILURE, "hidepid", &remedy,
+              "%s has a /proc of its own that hides its processes (ProtectProc=), so the helper cannot tell its "
+              "connections apart and gives no key out",
+              service->name);
+}
+
+void doctor_proc(struct examination *examination) {
+        struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
+        const struct group *entry = getgrnam(HELPER_USER);
+        gid_t group = entry ? entry->gr_gid : 0;
+        int n;
+
+        if (!entry)
+                return; /* said already, with the users */
+        look_at_machine(examination, group);
+        n = sshd_services(services);
+        for (int i = 0; i < n; i++)
+                look_at_service(examination, &services[i], group);
+        sshd_services_clear(services, n > 0 ? (size_t)n : 0);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole way of a key, gone once: a throw-away key is pushed to the agent, sshd's effective command is run as sshd runs
+ * it, twice as for one login, and the key is taken back. Its private half is gone before it is pushed.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_keys_command.h"
+#include "admin/program.h"
+#include "admin/sshd/keys_command.h"
+#include "admin/sshd/sshd.h"
+#include "wire/client.h"
+#include "wire/refusal.h"
+
+#define JOURNALCTL "/bin/journalctl"
+
+enum {
+        ASK_MS = 8 * 1000, /* longer than the agent needs to give up on a name service */
+        TTL_S = 10,
+        ORDINARY_UID = 1000,
+        NOBODY_UID = 65534,
+        USERS_TRIED_MAX = 8,
+        NAME_MAX_BYTES = 256 + 1,
+        WHY_MAX = 1024,
+};
+
+static enum client_result ask_agent(const struct examination *examination, const char *method, json_t *parameters,
+                                    struct client_reply *ret, char ret_why[static WHY_MAX]) {
+        char full_name[128];
+        enum client_result result;
+        struct client client;
+
+        (void)snprintf(full_name, sizeof(full_name), VARLINK_INTERFACE ".%s", method);
+        result = client_connect(&client, examination->socket, ASK_MS);
+        if (result == CLIENT_DONE)
+                result = client_call(&client, full_name, parameters, ret);
+        else
+                json_decref(parameters);
+        if (result == CLIENT_REFUSED) {
+                const char *dot = strrchr(ret->error, '.');
+                const char *message = json_string_value(json_object_get(ret->parameters, "message"));
+
+                (void)snprintf(ret_why, WHY_MAX, "%s: %s", dot ? dot + 1 : ret->error, message ? message : "");
+                if (ret_why[strlen(ret_why) - 1] == '.')
+                        ret_why[strlen(ret_why) - 1] = '\0';
+        } else
+                (void)snprintf(ret_why, WHY_MAX, "%s", client.why);
+        client_close(&client);
+        return result;
+}
+
+static bool push(struct examination *examination, const char *user, enum refusal *ret_refusal,
+                 char ret_why[static WHY_MAX]) {
+        struct client_reply reply = {.parameters = NULL};
+        char key[SSH_KEY_TEXT_MAX], request[64];
+        enum client_result result;
+        const char *dot;
+
+        ssh_key_to_text(&examination->key, key);
+        (void)snprintf(request, sizeof(request), "doctor-%d", (int)getpid());
+        /* From here on it may be there, whatever is answered. */
+        examination->pushed = true;
+        result = ask_agent(examination, "PushLocal",
+                           json_pack("{ss s[s] si si ss ss}", "user", user, "keys", key, "ttl", TTL_S, "connections", 1,
+                                     "principal", "exc-instance-connect doctor", "requestId", request),
+                           &reply, ret_why);
+        dot = result == CLIENT_REFUSED ? strrchr(reply.error, '.') : NULL;
+        *ret_refusal = dot ? refusal_from_name(dot + 1) : REFUSAL_NONE;
+        json_decref(reply.parameters);
+        return result == CLIENT_DONE;
+}
+
+/* How many keys went, or negative when the agent did not do it. */
+static json_int_t take_back(struct examination *examination, char ret_why[static WHY_MAX]) {
+        struct client_reply reply = {.parameters = NULL};
+        json_int_t revoked = -1;
+
+        if (ask_agent(examination, "RevokeLocal", json_pack("{ss}", "fingerprint", examination->fingerprint), &reply,
+                      ret_why) == CLIENT_DONE) {
+                if (json_unpack(reply.parameters, "{sI}", "revoked", &revoked) < 0)
+                        revoked = -1;
+                examination->pushed = false;
+        }
+        json_decref(reply.parameters);
+        return revoked;
+}
+
+struct users {
+        size_t n;
+        char name[USERS_TRIED_MAX][NAME_MAX_BYTES];
+};
+
+static void add_user(struct users *users, const char *name) {
+        if (!name || !name[0] || strlen(name) >= NAME_MAX_BYTES || users->n == USERS_TRIED_MAX)
+                return;
+        for (size_t i = 0; i < users->n; i++)
+                if (strcmp(users->name[i], name) == 0)
+                        return;
+        (void)snprintf(users->name[users->n++], NAME_MAX_BYTES, "%s", name);
+}
+
+/* Who asks, root, and people of this machine: the first that policy allows. */
+static void find_users(const struct examination *examination, struct users *ret) {
+        const struct passwd *entry;
+
+        ret->n = 0;
+        if (examination->user) {
+                add_user(ret, examination->user);
+                return;
+        }
+        add_user(ret, getenv("SUDO_USER"));
+        add_user(ret, "root");
+        setpwent();
+        while (ret->n < USERS_TRIED_MAX && (entry = getpwent()))
+                if (entry->pw_uid >= ORDINARY_UID && entry->pw_uid != NOBODY_UID && !strstr(entry->pw_shell, "nologin"))
+                        add_user(ret, entry->pw_name);
+        endpwent();
+}
+
+static const char *push_for_somebody(struct examination *examination, const struct users *users) {
+        char why[WHY_MAX] = "there is no user to push it for";
+
+        for (size_t i = 0; i < users->n; i++) {
+                enum refusal refusal;
+
+                if (push(examination, users->name[i], &refusal, why))
+                        return users->name[i];
+                if (refusal != REFUSAL_USER_DENIED && refusal != REFUSAL_NO_SUCH_USER)
+                        break;
+        }
+        found(&examination->findings, FINDING_FAILURE, "self-test", NULL, "a throw-away key could not be pushed: %s",
+              why);
+        return NULL;
+}
+
+/* The command of the first sshd that asks us. */
+static bool find_command(const char *user, struct sshd_keys_command *ret) {
+        struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
+        int n = sshd_services(services);
+        char *const none[] = {NULL};
+        bool there = false;
+
+        for (int i = 0; !there && (i < n || i == 0); i++) {
+                char why[SSHD_WHY_MAX];
+
+                if (n > 0 && !services[i].active && !services[i].per_connection && i + 1 < n)
+                        continue;
+                if (sshd_keys_command(n > 0 ? services[i].arguments : none, user, ret, why) < 0)
+                        continue;
+                there = ret->command && ret->user && doctor_command_is_ours(ret->command);
+                if (!there)
+                        sshd_keys_command_clear(ret);
+        }
+        sshd_services_clear(services, n > 0 ? (size_t)n : 0);
+        return there;
+}
+
+/* sshd's own environment for it (subprocess() in misc.c): these four, and nothing of ours. */
+struct environment {
+        char name[NAME_MAX_BYTES + 8], log_name[NAME_MAX_BYTES + 8], home[1024], path[64];
+};
+
+static void make_environment(const char *user, struct environment *ret) {
+        const struct passwd *entry = getpwnam(user);
+
+        (void)snprintf(ret->name, sizeof(ret->name), "USER=%s", user);
+        (void)snprintf(ret->log_name, sizeof(ret->log_name), "LOGNAME=%s", user);
+        (void)snprintf(ret->home, sizeof(ret->home), "HOME=%s", entry ? entry->pw_dir : "/");
+        (void)snprintf(ret->path, sizeof(ret->path), "PATH=/usr/bin:/bin:/usr/sbin:/sbin");
+}
+
+/* One run, as sshd does it. Its parent is this process, which so plays the part of the connection. */
+static int run_command(const struct keys_command *words, const char *as, struct program_result *ret) {
+        char env[] = "/usr/bin/env", clean[] = "-i";
+        char *argv[KEYS_COMMAND_WORDS_MAX + 8];
+        struct environment environment;
+        size_t n = 0;
+
+        make_environment(as, &environment);
+        argv[n++] = env;
+        argv[n++] = clean;
+        argv[n++] = environment.name;
+        argv[n++] = environment.log_name;
+        argv[n++] = environment.home;
+        argv[n++] = environment.path;
+        for (int i = 0; i < words->n; i++)
+                argv[n++] = words->word[i];
+        argv[n] = NULL;
+        return program_run(argv, as, DOCTOR_PROGRAM_MS, ret);
+}
+
+/* One line, options perhaps and then the key. */
+static bool is_key(const char *output, const char *key) {
+        size_t n = strcspn(output, "\n"), length = strlen(key);
+
+        return output[n] == '\n' && output[n + 1] == '\0' && n >= length &&
+               strncmp(output + n - length, key, length) == 0 && (n == length || output[n - length - 1] == ' ');
+}
+
+/* What the helper told the journal when it gave nothing. */
+static void why_nothing(char ret[static WHY_MAX]) {
+        char program[] = JOURNALCTL, quiet[] = "-q", pager[] = "--no-pager", output[] = "--output=cat",
+             last[] = "--lines=1", since[] = "--since=-15s", tag[] = "-t", name[] = "exc-authorized-keys";
+        char *argv[] = {program, quiet, pager, output, last, since, tag, name, NULL};
+        struct program_result result;
+
+        ret[0] = '\0';
+        if (program_run(argv, NULL, DOCTOR_PROGRAM_MS, &result) < 0)
+                return;
+        if (program_succeeded(&result) && result.output[0])
+                (void)snprintf(ret, WHY_MAX, ": %.*s", (int)strcspn(result.output, "\n"), result.output);
+        program_result_clear(&result);
+}
+
+/* False when something is wrong, and said. */
+static bool ask_once(struct examination *examination, const struct keys_command *words, const char *as, int number) {
+        char key[SSH_KEY_TEXT_MAX], why[WHY_MAX];
+        struct program_result result;
+        bool given = false;
+        int r;
+
+        ssh_key_to_text(&examination->key, key);
+        r = run_command(words, as, &result);
+        if (r < 0) {
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL, "%s cannot be run as %s: %s",
+                      words->word[0], as, strerror(-r));
+                return false;
+        }
+        given = program_succeeded(&result) && is_key(result.output, key);
+        if (!given && program_succeeded(&result) && !result.output[0]) {
+                why_nothing(why);
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      number == 1 ? "the helper does not give the key that was pushed%s"
+                                  : "the helper does not give the key a second time, which one login needs%s",
+                      why);
+        } else if (!given)
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      "sshd would not take the helper's answer: it %s, and said: %.200s",
+                      program_succeeded(&result) ? "is not that key" : "ended with an error",
+                      result.complaint[0] ? result.complaint : result.output);
+        program_result_clear(&result);
+        return given;
+}
+
+static bool ask_helper(struct examination *examination, const char *user) {
+        char key[SSH_KEY_TEXT_MAX], uid[16] = "0", home[1024] = "/";
+        struct sshd_keys_command command = {.command = NULL};
+        static struct keys_command words, expanded;
+        struct keys_command_tokens tokens;
+        const struct passwd *entry;
+        bool passed = false;
+        char *blob;
+
+        if (examination->sshd_hangs || !find_command(user, &command)) {
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      "no sshd asks the helper for the keys of %s, so it was not tried", user);
+                return false;
+        }
+        entry = getpwnam(user);
+        if (entry) {
+                (void)snprintf(uid, sizeof(uid), "%u", entry->pw_uid);
+                (void)snprintf(home, sizeof(home), "%s", entry->pw_dir);
+        }
+        ssh_key_to_text(&examination->key, key);
+        blob = strchr(key, ' ');
+        *blob++ = '\0';
+        tokens = (struct keys_command_tokens){user, uid, home, examination->fingerprint, key, blob};
+        if (!keys_command_split(command.command, &words) || !keys_command_expand(&words, &tokens, &expanded))
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      "sshd cannot run this AuthorizedKeysCommand: %s", command.command);
+        else
+                passed = ask_once(examination, &expanded, command.user, 1) &&
+                         ask_once(examination, &expanded, command.user, 2);
+        sshd_keys_command_clear(&command);
+        return passed;
+}
+
+void doctor_self_test(struct examination *examination) {
+        char why[WHY_MAX];
+        struct users users;
+        const char *user;
+        bool given;
+
+        if (!examination->agent_answered) {
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      "not tried, for the agent does not answer");
+                return;
+        }
+        find_users(examination, &users);
+        user = push_for_somebody(examination, &users);
+        if (!user) {
+                doctor_self_test_end(examination);
+                return;
+        }
+        given = ask_helper(examination, user);
+        if (take_back(examination, why) != 1)
+                found(&examination->findings, FINDING_WARNING, "self-test", NULL,
+                      "the throw-away key was not there to be taken back, or could not be: it is gone in %d s: %s",
+                      TTL_S, why);
+        else if (given)
+                found(&examination->findings, FINDING_PASS, "self-test", NULL,
+                      "a key was pushed for %s, given to sshd's command twice, and taken back", user);
+}
+
+void doctor_self_test_end(struct examination *examination) {
+        char why[WHY_MAX];
+
+        if (examination->pushed)
+                (void)take_back(examination, why);
+}

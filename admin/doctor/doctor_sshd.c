@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each sshd of this machine: whether its configuration is in order, asks us for keys, and has been read since it was
+ * written. What sshd says counts (sshd -T); its files are only searched for the line to name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_keys_command.h"
+#include "admin/doctor/sshd_files.h"
+#include "admin/doctor/sshd_settings.h"
+#include "admin/doctor/unit_state.h"
+#include "admin/sshd/drop_in.h"
+#include "admin/sshd/sshd.h"
+
+#define SSHD_INSTALL "apt-get install -y openssh-server"
+
+enum { VERSION_LEAST = 809 };
+
+/* "…/sshd_config: line 3: Bad …", "…/sshd_config line 5: …": where an editor is to go. */
+static struct remedy edit_remedy(const char *complaint) {
+        struct remedy none = {.command = ""};
+        const char *line = strstr(complaint, "line "), *begin = strchr(complaint, '/'), *end;
+        char path[PATH_MAX];
+        unsigned long number;
+
+        if (!line || !begin || begin > line)
+                return none;
+        number = strtoul(line + 5, NULL, 10);
+        end = begin + strcspn(begin, ": ");
+        (void)snprintf(path, sizeof(path), "%.*s", (int)(end - begin), begin);
+        if (number == 0 || number > 1000000 || access(path, F_OK) < 0)
+                return none;
+        return remedy_of("${EDITOR:-editor} +%u %s", (unsigned)number, path);
+}
+
+static bool look_at_version(struct examination *examination, int *ret_version) {
+        struct remedy install = remedy_of(SSHD_INSTALL);
+        int version = sshd_version();
+
+        *ret_version = version;
+        if (version == -ENOENT) {
+                found(&examination->findings, FINDING_FAILURE, "sshd-program", &install, "there is no %s",
+                      SSHD_PROGRAM);
+                return false;
+        }
+        if (version == -ETIMEDOUT) {
+                examination->sshd_hangs = true;
+                found(&examination->findings, FINDING_FAILURE, "sshd-program", NULL, "%s does not answer",
+                      SSHD_PROGRAM);
+                return false;
+        }
+        if (version < 0)
+                found(&examination->findings, FINDING_WARNING, "sshd-program", NULL, "%s does not tell its version: %s",
+                      SSHD_PROGRAM, strerror(-version));
+        else if (version < VERSION_LEAST)
+                found(&examination->findings, FINDING_WARNING, "sshd-program", NULL,
+                      "OpenSSH %d.%d is older than any that this was tried with", version / 100, version % 100);
+        else
+                found(&examination->findings, FINDING_PASS, "sshd-program", NULL, "OpenSSH %d.%d", version / 100,
+                      version % 100);
+        return true;
+}
+
+/* "ssh@.service" is started by "ssh.socket". */
+static bool socket_listens(const char *service) {
+        struct unit_state unit;
+        char name[128];
+
+        (void)snprintf(name, sizeof(name), "%.*s.socket", (int)strcspn(service, "@."), service);
+        return unit_state(name, &unit) == 0 && strcmp(unit.active, "active") == 0;
+}
+
+struct remedy doctor_reload(const char *service) {
+        return socket_listens(service) ? remedy_of("systemctl restart %s", service)
+                                       : remedy_of("systemctl reload %s", service);
+}
+
+/* Keeps those that run or will when somebody connects. Without systemd it cannot be told, and all are kept. */
+static size_t drop_idle(struct sshd_service *services, size_t n) {
+        size_t kept = 0;
+
+        if (!unit_state_known())
+                return n;
+        for (size_t i = 0; i < n; i++) {
+                struct sshd_service service = services[i];
+
+                if (!service.active && !socket_listens(service.name)) {
+                        sshd_services_clear(&services[i], 1);
+                        continue;
+                }
+                services[i] = (struct sshd_service){.name = NULL};
+                services[kept++] = service;
+        }
+        return kept;
+}
+
+static void look_at_running(struct examination *examination, const struct sshd_service *services, size_t n) {
+        struct remedy start = remedy_of("systemctl start ssh.service");
+        char names[256] = "";
+
+        if (n == 0) {
+                found(&examination->findings, FINDING_FAILURE, "sshd-running", &start, "no sshd runs");
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
+                               services[i].name);
+        found(&examination->findings, FINDING_PASS, "sshd-running", NULL, "%s", names);
+}
+
+/* Where the service's own pid file is: sshd writes it each time that it has read its configuration, also after SIGHUP. */
+static bool pid_file_time(const struct sshd_service *service, struct timespec *ret) {
+        struct sshd_settings settings = {.text = NULL};
+        char path[PATH_MAX], text[32] = "";
+        bool there = false;
+        struct stat st;
+        FILE *file;
+
+        if (sshd_settings_ask(service->arguments, NULL, &settings) >= 0 &&
+            sshd_setting(&settings, "pidfile", 0, path, sizeof(path)) && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+                file = fopen(path, "re");
+                there = file && fgets(text, sizeof(text), file) && strtol(text, NULL, 10) == (long)service->main_pid;
+                if (file)
+                        (void)fclose(file);
+                *ret = st.st_mtim;
+        }
+        sshd_settings_clear(&settings);
+        return there;
+}
+
+static bool is_ours(const char *value) {
+        return strstr(value, HELPER_PROGRAM) != NULL;
+}
+
+static bool earlier(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* When this machine was started, by the wall clock as it goes now: what is older was there before any sshd of today. */
+static struct timespec boot_time(void) {
+        struct timespec wall, boot;
+
+        (void)clock_gettime(CLOCK_REALTIME, &wall);
+        (void)clock_gettime(CLOCK_BOOTTIME, &boot);
+        return (struct timespec){.tv_sec = wall.tv_sec - boot.tv_sec};
+}
+
+/* Which of the files that make sshd ask us was changed last, and when. */
+static bool find_newest(char ret_path[static PATH_MAX], struct timespec *ret) {
+        struct sshd_file_line line;
+        bool there = false;
+        struct stat st;
+
+        *ret = (struct timespec){.tv_sec = 0};
+        line.path[0] = '\0';
+        (void)sshd_files_find("AuthorizedKeysCommand", is_ours, &line);
+        for (size_t i = 0; i <= DROP_IN_FILES; i++) {
+                const char *path = i < DROP_IN_FILES ? drop_in_paths[i] : line.path;
+
+                /* The change time: a file that is moved here keeps its time of writing. */
+                if (stat(path, &st) < 0 || (there && !earlier(ret, &st.st_ctim)))
+                        continue;
+                there = true;
+                *ret = st.st_ctim;
+                (void)snprintf(ret_path, PATH_MAX, "%s", path);
+        }
+        return there;
+}
+
+static void look_at_reload(struct examination *examination, const struct sshd_service *service) {
+        struct timespec read_at, changed, started = boot_time();
+        struct remedy reload;
+        char path[PATH_MAX];
+
+        if (service->per_connection || !service->active || service->main_pid <= 0)
+                return; /* it reads its configuration when somebody connects */
+        if (!find_newest(path, &changed))
+                return;
+        reload = doctor_reload(service->name);
+        if (!pid_file_time(service, &read_at))
+                found(&examination->findings, FINDING_WARNING, "sshd-reloaded", &reload,
+                      "%s has no pid file, so it cannot be told whether it read %s", service->name, path);
+        else if (earlier(&read_at, &changed) && earlier(&started, &changed))
+                found(&examination->findings, FINDING_FAILURE, "sshd-reloaded", &reload,
+                      "%s was changed after %s had read its configuration", path, service->name);
+        else
+                found(&examination->findings, FINDING_PASS, "sshd-reloaded", NULL, "%s has read %s", service->name,
+                      path);
+}
+
+static bool is_no(const char *value) {
+        return strncasecmp(value, "no", 2) == 0;
+}
+
+static bool is_any(const char *value) {
+        (void)value;
+        return true;
+}
+
+/* Sets a keyword in the line where it is set now. Without a remedy where that is not to be found. */
+static struct remedy set_remedy(const struct sshd_service *service, const char *keyword,
+                                bool (*accept)(const char *value), const char *setting) {
+        struct remedy set, reload = {.command = ""};
+        struct sshd_file_line line;
+        char script[128];
+
+        if (!sshd_files_find(keyword, accept, &line))
+                return reload;
+        (void)snprintf(script, sizeof(script), "%us/.*/%s/", line.number, setting);
+        set = remedy_of("sed -i %s %s", script, line.path);
+        if (service && service->active)
+                reload = doctor_reload(service->name);
+        return remedy_both(&set, &reload);
+}
+
+/* Whether a list of methods among the alternatives is a key alone, or at least has one. */
+static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among) {
+        char copy[1024], *save = NULL;
+
+        (void)snprintf(copy, sizeof(copy), "%s", methods);
+        *ret_alone = *ret_among = false;
+        for (char *one = strtok_r(copy, " ", &save); one; one = strtok_r(NULL, " ", &save)) {
+                if (strcmp(one, "any") == 0 || strcmp(one, "publickey") == 0)
+                        *ret_alone = true;
+                if (strstr(one, "publickey"))
+                        *ret_among = true;
+        }
+}
+
+static void look_at_methods(struct examination *examination, const struct sshd_service *service) {
+        struct sshd_settings settings = {.text = NULL};
+        char methods[1024] = "any", revoked[PATH_MAX] = "none";
+        struct remedy remedy;
+        bool alone, among;
+
+        if (sshd_settings_ask(service ? service->arguments : NULL, examination->user, &settings) < 0)
+                return; /* said already, with its configuration */
+        (void)sshd_setting(&settings, "authenticationmethods", 0, methods, sizeof(methods));
+        (void)sshd_setting(&settings, "revokedkeys", 0, revoked, sizeof(revoked));
+        judge_methods(methods, &alone, &among);
+        if (sshd_setting_is(&settings, "pubkeyauthentication", "no")) {
+                remedy = set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes");
+                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
+                      "PubkeyAuthentication is no: sshd takes no keys");
+        } else if (strcasecmp(revoked, "none") != 0 && access(revoked, R_OK) < 0) {
+                remedy = remedy_of("install -m 0644 /dev/null %s", revoked);
+                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
+                      "RevokedKeys is %s, which cannot be read: sshd then refuses each key", revoked);
+        } else if (!alone && !among) {
+                remedy = set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any");
+                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
+                      "AuthenticationMethods is %s: no key is enough", methods);
+        } else if (!alone)
+                found(&examination->findings, FINDING_WARNING, "sshd-pubkey", NULL,
+                      "AuthenticationMethods is %s: a key alone is not enough", methods);
+        else
+                found(&examination->findings, FINDING_PASS, "sshd-pubkey", NULL, "sshd takes keys");
+        sshd_settings_clear(&settings);
+}
+
+static bool look_at_configuration(struct examination *examination, const struct sshd_service *service) {
+        char *const none[] = {NULL};
+        char why[SSHD_WHY_MAX];
+        struct remedy remedy;
+
+        if (sshd_test(service ? service->arguments : none, why) >= 0)
+                return true;
+        remedy = edit_remedy(why);
+        found(&examination->findings, FINDING_FAILURE, "sshd-config", &remedy, "%s cannot use its configuration: %s",
+              service ? service->name : "sshd", why);
+        return false;
+}
+
+void doctor_sshd(struct examination *examination) {
+        struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
+        size_t n = 0, passed = 0;
+        int version, count;
+
+        if (!look_at_version(examination, &version))
+                return;
+        count = sshd_services(services);
+        if (count < 0)
+                found(&examination->findings, FINDING_WARNING, "sshd-running", NULL,
+                      "the services that run an sshd cannot be listed: %s", strerror(-count));
+        else {
+                n = drop_idle(services, (size_t)count);
+                look_at_running(examination, services, n);
+        }
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++)
+                passed += look_at_configuration(examination, n > 0 ? &services[i] : NULL);
+        if (passed < (n > 0 ? n : 1))
+                return;
+        found(&examination->findings, FINDING_PASS, "sshd-config", NULL, "sshd -t finds no fault");
+        doctor_keys_command(examination, services, n, version);
+        for (size_t i = 0; i < n; i++)
+                look_at_reload(examination, &services[i]);
+        look_at_methods(examination, n > 0 ? &services[0] : NULL);
+        sshd_services_clear(services, n);
+}

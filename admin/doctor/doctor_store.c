@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store: where it is mounted, who may do what in it, and how much room is left (common/store.h). */
+#include <errno.h>
+#include <fts.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/unit_state.h"
+#include "authkeys-helper/identity.h"
+#include "common/store.h"
+
+/* Mounts, makes folders, and stops the agent, which may have others open. */
+#define MAKE_FOLDERS "systemctl start exc-instance-connect-store.service"
+
+enum {
+        ENTRIES_SAID_MAX = 8,
+        ROOM_LEAST_BYTES = 256 * 1024, /* a push of 8 keys takes 16 pages and a folder or two */
+        ROOM_LEAST_INODES = 64,
+};
+
+struct ids {
+        uid_t agent;
+        gid_t agent_group, helper_group;
+};
+
+static bool find_ids(struct ids *ret) {
+        const struct passwd *agent = getpwnam(AGENT_USER);
+        const struct group *helper;
+
+        if (!agent)
+                return false;
+        ret->agent = agent->pw_uid;
+        ret->agent_group = agent->pw_gid;
+        helper = getgrnam(HELPER_USER);
+        if (!helper)
+                return false;
+        ret->helper_group = helper->gr_gid;
+        return true;
+}
+
+/*
+ * The sockets lie in the folder that is mounted over, so they are stopped and made again. Whatever is mounted there goes
+ * first, by systemd: after an umount(8) it may hold the mount for there still, and start nothing.
+ */
+static struct remedy mount_remedy(void) {
+        struct remedy away, unmask = {.command = ""}, mount;
+        struct unit_state unit;
+
+        if (unit_state(DOCTOR_MOUNT_UNIT, &unit) == 0 && strcmp(unit.load, "masked") == 0)
+                unmask = strcmp(unit.file, "masked-runtime") == 0
+                                 ? remedy_of("systemctl unmask --runtime %s", DOCTOR_MOUNT_UNIT)
+                                 : remedy_of("systemctl unmask %s", DOCTOR_MOUNT_UNIT);
+        away = remedy_of("systemctl stop " DOCTOR_SOCKETS " %s", DOCTOR_MOUNT_UNIT);
+        mount = remedy_of(MAKE_FOLDERS " && systemctl start " DOCTOR_SOCKETS);
+        mount = remedy_both(&unmask, &mount);
+        return remedy_both(&away, &mount);
+}
+
+/* The options of what is mounted at the store, or "". */
+static void find_mount(char ret_options[static 512]) {
+        FILE *mounts = setmntent("/proc/self/mounts", "r");
+        const struct mntent *entry;
+
+        ret_options[0] = '\0';
+        if (!mounts)
+                return;
+        while ((entry = getmntent(mounts)))
+                if (strcmp(entry->mnt_dir, STORE_RUNTIME_DIR) == 0) /* the last one lies on top */
+                        (void)snprintf(ret_options, 512, ",%s,", entry->mnt_opts);
+        (void)endmntent(mounts);
+}
+
+/* False when there is nothing there that could be looked at further. */
+static bool look_at_mount(struct examination *examination) {
+        static const char *const wanted[] = {"nosuid", "nodev", "noexec"};
+        struct remedy remedy = remedy_of(MAKE_FOLDERS);
+        char options[512], missing[64] = "";
+        struct statfs fs;
+
+        if (statfs(STORE_RUNTIME_DIR, &fs) < 0) {
+                remedy = mount_remedy();
+                found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy, "%s: %s", STORE_RUNTIME_DIR,
+                      strerror(errno));
+                return false;
+        }
+        find_mount(options);
+        if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
+                remedy = mount_remedy();
+                found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy,
+                      "%s is on a disk, where keys would outlive a reboot: nothing is stored there", STORE_RUNTIME_DIR);
+                return true;
+        }
+        if (!options[0]) {
+                /* A container may not be able to mount anything. */
+                if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1)
+                        remedy = mount_remedy();
+                else
+                        remedy.command[0] = '\0';
+                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy,
+                      "%s has no tmpfs of its own: whoever fills /run takes its room", STORE_RUNTIME_DIR);
+                return true;
+        }
+        for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+                char option[16];
+
+                (void)snprintf(option, sizeof(option), ",%s,", wanted[i]);
+                if (!strstr(options, option))
+                        (void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
+                                       missing[0] ? "," : "", wanted[i]);
+        }
+        if (missing[0]) {
+                remedy = remedy_of("mount -o remount,%s %s", missing, STORE_RUNTIME_DIR);
+                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy, "%s is mounted without %s",
+                      STORE_RUNTIME_DIR, missing);
+        } else
+                found(&examination->findings, FINDING_PASS, "store-mount", NULL, "%s is a tmpfs of its own",
+                      STORE_RUNTIME_DIR);
+        return true;
+}
+
+/* False when it is not as it must be. */
+static bool look_at_folder(struct examination *examination, const char *check, const char *path, uid_t owner,
+                           gid_t group, const char *ownership, unsigned mode) {
+        struct remedy remedy = remedy_of(MAKE_FOLDERS), chown, chmod;
+        struct stat st;
+
+        if (lstat(path, &st) < 0) {
+                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s: %s", path, strerror(errno));
+                return false;
+        }
+        if (!S_ISDIR(st.st_mode)) {
+                struct remedy away = remedy_of("rm -f %s", path);
+
+                remedy = remedy_both(&away, &remedy);
+                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s is no folder", path);
+                return false;
+        }
+        chown = remedy_of("chown %s %s", ownership, path);
+        /* With fewer than five digits chmod(1) leaves a folder's setuid and setgid bits as they are. */
+        chmod = remedy_of("chmod 0%o %s", mode, path);
+        remedy = remedy_both(&chown, &chmod);
+        if (st.st_uid != owner || st.st_gid != group)
+                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s belongs to %u:%u, and must to %s",
+                      path, st.st_uid, st.st_gid, ownership);
+        else if ((st.st_mode & 07777) != mode)
+                found(&examination->findings, FINDING_FAILURE, check, &chmod, "%s has mode %04o, and must have %04o",
+                      path, st.st_mode & 07777, mode);
+        else {
+                found(&examination->findings, FINDING_PASS, check, NULL, "%s: %s %04o", path, ownership, mode);
+                return true;
+        }
+        return false;
+}
+
+/* What is wrong with an entry below keys/ or claims/; false when nothing is. */
+static bool judge_entry(const FTSENT *entry, const struct ids *ids, unsigned file_mode, char ret_why[static 96]) {
+        const struct stat *st = entry->fts_statp;
+        bool folder = S_ISDIR(st->st_mode);
+        unsigned mode = folder ? 02750 : file_mode;
+
+        if (!folder && (!S_ISREG(st->st_mode) || st->st_nlink > 1)) {
+                (void)snprintf(ret_why, 96, "is nothing that the agent makes");
+                return true;
+        }
+        if (st->st_uid == ids->agent && st->st_gid == ids->helper_group && (st->st_mode & 07777) == mode)
+                return false;
+        (void)snprintf(ret_why, 96, "has %u:%u %04o, and must have %u:%u %04o", st->st_uid, st->st_gid,
+                       st->st_mode & 07777, ids->agent, ids->helper_group, mode);
+        return true;
+}
+
+/*
+ * All that is in the folder of that user goes. Below keys/ and claims/ everything is the agent's: whoever has taken that
+ * user could put a link in the place of what a chown or a chmod of root's goes through. rm(1) follows none, and to the
+ * name right below keys/ no link leads.
+ */
+static struct remedy drop_entry(const char *root, const char *path) {
+        char user[STORE_USER_NAME_MAX + 64];
+        size_t n = strlen(root) + 1;
+
+        n += strcspn(path + n, "/");
+        if (n >= sizeof(user))
+                return (struct remedy){.command = ""};
+        (void)snprintf(user, sizeof(user), "%.*s", (int)n, path);
+        return remedy_of("rm -rf %s", user);
+}
+
+/* Keys come and go meanwhile: what is gone is no fault. What is wrong takes away one key, perhaps, and not all. */
+static void look_below(struct examination *examination, char *root, const struct ids *ids, unsigned file_mode) {
+        char *const roots[] = {root, NULL};
+        unsigned said = 0;
+        FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
+        FTSENT *entry;
+
+        while (walk && said < ENTRIES_SAID_MAX && (entry = fts_read(walk))) {
+                struct remedy remedy;
+                char why[96];
+
+                if (entry->fts_level == FTS_ROOTLEVEL || entry->fts_info == FTS_DP || entry->fts_info == FTS_NS ||
+                    !judge_entry(entry, ids, file_mode, why))
+                        continue;
+                said++;
+                remedy = drop_entry(root, entry->fts_path);
+                found(&examination->findings, FINDING_WARNING, "store-entries", &remedy, "%s %s", entry->fts_path, why);
+        }
+        if (walk)
+                (void)fts_close(walk);
+        if (said == 0)
+                found(&examination->findings, FINDING_PASS, "store-entries", NULL, "all in %s is as the agent makes it",
+                      root);
+}
+
+static void look_at_room(struct examination *examination) {
+        uint64_t bytes, size;
+        struct statvfs fs;
+        struct remedy remedy = {.command = ""};
+        char options[512];
+
+        if (statvfs(STORE_RUNTIME_DIR, &fs) < 0)
+                return;
+        bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+        size = (uint64_t)fs.f_blocks * fs.f_frsize;
+        find_mount(options);
+        if (size > 0 && size / 1024 / 1024 < UINT32_MAX / 2 && fs.f_files < UINT32_MAX / 2)
+                remedy = remedy_of("mount -o remount,size=%uM,nr_inodes=%u %s", (unsigned)(size / 1024 / 1024 * 2 + 1),
+                                   (unsigned)(fs.f_files * 2), options[0] ? STORE_RUNTIME_DIR : "/run");
+        /* A ramfs says 0 of all. */
+        if (size > 0 && bytes < ROOM_LEAST_BYTES)
+                found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
+                      "%s is full: %" PRIu64 " KiB left", STORE_RUNTIME_DIR, bytes / 1024);
+        else if (fs.f_files > 0 && fs.f_favail < ROOM_LEAST_INODES)
+                found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
+                      "%s is full: %" PRIu64 " inodes left", STORE_RUNTIME_DIR, (uint64_t)fs.f_favail);
+        else if (bytes < size / 10 || fs.f_favail < fs.f_files / 10)
+                found(&examination->findings, FINDING_WARNING, "store-room", &remedy,
+                      "%s is nearly full: %" PRIu64 " KiB and %" PRIu64 " inodes left", STORE_RUNTIME_DIR, bytes / 1024,
+                      (uint64_t)fs.f_favail);
+        else
+                found(&examination->findings, FINDING_PASS, "store-room", NULL,
+                      "%" PRIu64 " KiB and %" PRIu64 " inodes left", bytes / 1024, (uint64_t)fs.f_favail);
+}
+
+void doctor_store(struct examination *examination) {
+        char keys[] = STORE_RUNTIME_DIR "/keys", claims[] = STORE_RUNTIME_DIR "/claims",
+             state[] = STORE_RUNTIME_DIR "/state";
+        struct ids ids;
+
+        if (!look_at_mount(examination))
+                return;
+        /* Where others can put a link in the place of a folder, no remedy for that folder is safe. */
+        if (!look_at_folder(examination, "store-root", STORE_RUNTIME_DIR, 0, 0, "root:root", 0755))
+                return;
+        if (!find_ids(&ids))
+                return; /* said already, with the users */
+        (void)look_at_folder(examination, "store-keys", keys, ids.agent, ids.helper_group, AGENT_USER ":" HELPER_USER,
+                             02750);
+        (void)look_at_folder(examination, "store-claims", claims, ids.agent, ids.helper_group,
+                             AGENT_USER ":" HELPER_USER, 02750);
+        (void)look_at_folder(examination, "store-state", state, ids.agent, ids.agent_group, AGENT_USER ":" AGENT_USER,
+                             0700);
+        look_below(examination, keys, &ids, 0640);
+        look_below(examination, claims, &ids, 0660);
+        look_at_room(examination);
+}

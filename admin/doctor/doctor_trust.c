@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose signatures count here, and which machine this is: both as the agent reads them, with the agent's rights. */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "agent/anchors.h"
+#include "agent/config.h"
+#include "agent/instance.h"
+#include "authkeys-helper/identity.h"
+
+#define ID_FILE CONFIG_DIR "/instance-id"
+#define MACHINE_ID "/etc/machine-id"
+
+enum { FILES_SAID_MAX = 8 };
+
+/* Only whoever runs the cloud knows these; the shell asks for them. */
+static struct remedy install_anchor(void) {
+        return remedy_of("install -D -o root -g root -m 0644 "
+                         "\"${ANCHOR:?set it to a file NAME.pem with the public key that signs}\" "
+                         "-t " CONFIG_DIR "/" ANCHORS_FOLDER);
+}
+
+static struct remedy write_id(void) {
+        return remedy_of(": \"${INSTANCE:?set it to the id that the host has for this machine}\" && "
+                         "printf '%%s\\n' \"$INSTANCE\" | install -o root -g root -m 0644 /dev/stdin " ID_FILE);
+}
+
+/*
+ * What others could write is not made root's: they would have an anchor then. It gets empty, as what is malformed does, and is
+ * not removed: a file masks the vendor's of the same name, and an anchor that somebody took away must not come back.
+ */
+static void note_anchor(void *context, const char *path, const char *why) {
+        struct examination *examination = context;
+        struct remedy remedy;
+        struct stat st;
+
+        if (findings_count(&examination->findings, "anchor-file") >= FILES_SAID_MAX)
+                return;
+        if (stat(path, &st) < 0)
+                remedy = remedy_of("chmod go+x " CONFIG_DIR);
+        else if (S_ISDIR(st.st_mode))
+                remedy = remedy_of("chown root:root %s && chmod 0755 %s", path, path);
+        else if (st.st_uid == 0 && (st.st_mode & 022) == 0 && access(path, R_OK) < 0)
+                remedy = remedy_of("chmod 0644 %s", path);
+        else
+                remedy = remedy_of("mv %s %s.refused && install -m 0644 /dev/null %s", path, path, path);
+        found(&examination->findings, FINDING_WARNING, "anchor-file", &remedy, "%s is not trusted: %s", path, why);
+}
+
+static void look_at_anchors(struct examination *examination, bool signatures) {
+        struct anchors anchors = {.n = 0};
+        struct remedy remedy = install_anchor();
+        char names[256] = "";
+
+        anchors_refresh(&anchors, ANCHORS_VENDOR_DIR, CONFIG_DIR, note_anchor, examination);
+        for (size_t i = 0; i < anchors.n; i++)
+                (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
+                               anchors.anchor[i].name);
+        if (anchors.n > 0)
+                found(&examination->findings, FINDING_PASS, "anchors", NULL, "%s", names);
+        else if (signatures)
+                found(&examination->findings, FINDING_HOST_FAILURE, "anchors", &remedy,
+                      "there is no anchor, so nobody's pushes from the host are believed");
+        else
+                found(&examination->findings, FINDING_PASS, "anchors", NULL, "none, and Trust=channel needs none");
+        anchors_clear(&anchors);
+}
+
+/* An image that was made with an id in it gives the same one to each machine that is made of it. */
+static bool of_a_clone(void) {
+        struct stat id, machine;
+
+        return stat(ID_FILE, &id) == 0 && stat(MACHINE_ID, &machine) == 0 &&
+               (id.st_mtim.tv_sec < machine.st_mtim.tv_sec ||
+                (id.st_mtim.tv_sec == machine.st_mtim.tv_sec && id.st_mtim.tv_nsec < machine.st_mtim.tv_nsec));
+}
+
+static void look_at_id(struct examination *examination, const struct config *config) {
+        struct remedy remedy = write_id();
+        struct instance instance;
+
+        instance_read(config, CONFIG_DIR, &instance);
+        if (instance.fault) {
+                if (strcmp(instance.source, "the file instance-id") != 0)
+                        remedy.command[0] = '\0';
+                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", &remedy,
+                      "%s does not count: %s; so this machine has no id, and pushes from the host are refused",
+                      instance.source, instance.fault);
+        } else if (!instance.id[0] && examination->agent_instance[0])
+                /* systemd hands it to the agent alone. */
+                found(&examination->findings, FINDING_PASS, "instance-id", NULL,
+                      "%s, from the credential exc.instance_id", examination->agent_instance);
+        else if (!instance.id[0])
+                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", &remedy,
+                      "this machine has no id, so pushes from the host are refused");
+        else if (examination->agent_answered && strcmp(instance.id, examination->agent_instance) != 0)
+                found(&examination->findings, FINDING_WARNING, "instance-id", NULL,
+                      "it is %s, from %s, but the agent says %s", instance.id, instance.source,
+                      examination->agent_instance[0] ? examination->agent_instance : "that there is none");
+        else if (strcmp(instance.source, "the file instance-id") == 0 && of_a_clone())
+                found(&examination->findings, FINDING_WARNING, "instance-id", &remedy,
+                      "it is %s, from " ID_FILE ", which is older than " MACHINE_ID
+                      ": this machine may be a clone of another, and take pushes for that one",
+                      instance.id);
+        else
+                found(&examination->findings, FINDING_PASS, "instance-id", NULL, "%s, from %s", instance.id,
+                      instance.source);
+}
+
+void doctor_trust(struct examination *examination) {
+        struct config *config;
+
+        if (identity_become(AGENT_USER) < 0)
+                return; /* said already, with the users */
+        if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
+                return;
+        look_at_anchors(examination, config->trust != TRUST_CHANNEL);
+        look_at_id(examination, config);
+}

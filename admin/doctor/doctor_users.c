@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system users, and the package's programs with the way to them. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/doctor/path_check.h"
+#include "admin/program.h"
+#include "agent/peer.h"
+#include "authkeys-helper/identity.h"
+
+#define MAKE_USERS "systemd-sysusers exc-instance-connect.conf"
+
+enum {
+        HELPER_MODE = 0711, /* its own user must not be able to read it, or he could trace it */
+        AGENT_MODE = 0755,
+};
+
+/* `failure`: whether keys that are pushed on this machine need it too. */
+static void look_at_user(struct examination *examination, enum finding_status failure, const char *check,
+                         const char *name) {
+        struct remedy make = remedy_of(MAKE_USERS), move = remedy_of("usermod --gid %s %s", name, name);
+        const struct passwd *user;
+        const struct group *group;
+        gid_t primary;
+        uid_t uid;
+
+        errno = 0;
+        user = getpwnam(name);
+        if (!user) {
+                if (errno != 0 && errno != ENOENT && errno != ESRCH)
+                        found(&examination->findings, failure, check, NULL, "%s cannot be looked up: %s", name,
+                              strerror(errno));
+                else
+                        found(&examination->findings, failure, check, &make, "there is no user %s", name);
+                return;
+        }
+        uid = user->pw_uid;
+        primary = user->pw_gid;
+        group = getgrnam(name);
+        if (!group) {
+                struct remedy both = remedy_both(&make, &move);
+
+                found(&examination->findings, failure, check, &both, "there is no group %s", name);
+        } else if (group->gr_gid != primary)
+                found(&examination->findings, failure, check, &move,
+                      "the primary group of %s is %u, and must be the group of that name, %u", name, primary,
+                      group->gr_gid);
+        else if (uid == 0)
+                found(&examination->findings, failure, check, NULL,
+                      "%s has user id 0: it is root; remove the entry from /etc/passwd and run: " MAKE_USERS, name);
+        else
+                found(&examination->findings, FINDING_PASS, check, NULL, "%s is %u, with a group of its own", name,
+                      uid);
+}
+
+void doctor_users(struct examination *examination) {
+        look_at_user(examination, FINDING_FAILURE, "user-agent", AGENT_USER);
+        look_at_user(examination, FINDING_FAILURE, "user-helper", HELPER_USER);
+        look_at_user(examination, FINDING_HOST_FAILURE, "user-relay", RELAY_USER);
+}
+
+/* The program, and each folder above it. False when something is wrong, and said. */
+static bool look_at_path(struct examination *examination, const char *file_check, const char *path_check_name,
+                         const char *path) {
+        struct remedy reinstall = remedy_of(PACKAGE_REINSTALL), remedy;
+        struct path_check check;
+        bool program;
+
+        path_check(path, &check);
+        program = strcmp(check.at, path) == 0;
+        switch (check.fault) {
+        case PATH_SAFE:
+                found(&examination->findings, FINDING_PASS, path_check_name, NULL,
+                      "only root can change %s and the folders above it", path);
+                return true;
+        case PATH_RELATIVE:
+                return false;
+        case PATH_MISSING:
+                found(&examination->findings, FINDING_FAILURE, file_check, &reinstall, "%s: %s", check.at,
+                      strerror(check.error));
+                return false;
+        case PATH_NOT_REGULAR:
+                remedy = remedy_of("rm -rf %s", check.at);
+                remedy = remedy_both(&remedy, &reinstall);
+                found(&examination->findings, FINDING_FAILURE, file_check, &remedy, "%s is no regular file", check.at);
+                return false;
+        /* Whoever could change it may have: the right to do so is taken away, and what he may have put there. */
+        case PATH_FOREIGN:
+                remedy = remedy_of("chown root:root %s", check.at);
+                remedy = remedy_both(&remedy, &reinstall);
+                found(&examination->findings, FINDING_FAILURE, program ? file_check : path_check_name, &remedy,
+                      "%s belongs to user id %u, so sshd runs nothing there; it must be root's", check.at, check.owner);
+                return false;
+        case PATH_WRITABLE:
+                remedy = remedy_of("chmod go-w %s", check.at);
+                remedy = remedy_both(&remedy, &reinstall);
+                found(&examination->findings, FINDING_FAILURE, program ? file_check : path_check_name, &remedy,
+                      "%s has mode %04o, so sshd runs nothing there; only root may write it", check.at, check.mode);
+                return false;
+        }
+        return false;
+}
+
+/* As the user that is to run it: that needs more than a mode, namely each library. */
+static void look_at_run(struct examination *examination, const char *check, const char *path, const char *user) {
+        char version[] = "--version", program[256];
+        struct remedy reinstall = remedy_of(PACKAGE_REINSTALL);
+        char *argv[] = {program, version, NULL};
+        struct program_result result;
+        int r;
+
+        (void)snprintf(program, sizeof(program), "%s", path);
+        r = program_run(argv, user, DOCTOR_PROGRAM_MS, &result);
+        if (r < 0) {
+                found(&examination->findings, FINDING_FAILURE, check, &reinstall, "%s cannot be run as %s: %s", path,
+                      user, strerror(-r));
+                return;
+        }
+        if (program_succeeded(&result)) {
+                result.output[strcspn(result.output, "\n")] = '\0';
+                found(&examination->findings, FINDING_PASS, check, NULL, "%s can run: %s", user, result.output);
+        } else {
+                result.complaint[strcspn(result.complaint, "\n")] = '\0';
+                found(&examination->findings, FINDING_FAILURE, check, &reinstall, "%s cannot be run as %s: %s", path,
+                      user, result.complaint[0] ? result.complaint : "it ended with an error");
+        }
+        program_result_clear(&result);
+}
+
+/* False when those who are to run it cannot. */
+static bool look_at_mode(struct examination *examination, const char *check, const char *path, unsigned mode) {
+        struct remedy remedy = remedy_of("chmod %o %s", mode, path);
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return false;
+        if ((st.st_mode & 0111) != 0111)
+                found(&examination->findings, FINDING_FAILURE, check, &remedy,
+                      "%s has mode %04o: not everybody can execute it", path, st.st_mode & 07777);
+        else if ((st.st_mode & 07777) != mode)
+                found(&examination->findings, FINDING_WARNING, check, &remedy, "%s has mode %04o, and must have %04o",
+                      path, st.st_mode & 07777, mode);
+        else
+                found(&examination->findings, FINDING_PASS, check, NULL, "%s has mode %04o", path, mode);
+        return (st.st_mode & 0111) == 0111;
+}
+
+void doctor_programs(struct examination *examination) {
+        if (look_at_path(examination, "helper-file", "helper-path", HELPER_PROGRAM) &&
+            look_at_mode(examination, "helper-file", HELPER_PROGRAM, HELPER_MODE) && getpwnam(HELPER_USER))
+                look_at_run(examination, "helper-runs", HELPER_PROGRAM, HELPER_USER);
+        if (look_at_path(examination, "agent-file", "agent-path", AGENT_PROGRAM) &&
+            look_at_mode(examination, "agent-file", AGENT_PROGRAM, AGENT_MODE) && getpwnam(AGENT_USER))
+                look_at_run(examination, "agent-runs", AGENT_PROGRAM, AGENT_USER);
+}

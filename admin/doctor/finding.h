@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What doctor found: one line for each thing it looked at, good or bad, with a command that mends it.
+ *
+ * All of it has a fixed size and lies wherever the caller says, so that it can be shared memory: a probe that hangs and is
+ * killed then leaves what it had found until then.
+ */
+#ifndef EXC_FINDING_H
+#define EXC_FINDING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum {
+        FINDINGS_MAX = 256,
+        FINDING_NAME_MAX = 32, /* these with the NUL */
+        FINDING_TEXT_MAX = 640,
+        REMEDY_MAX = 1024,
+};
+
+enum finding_status {
+        FINDING_PASS,
+        FINDING_WARNING,
+        FINDING_FAILURE,
+        FINDING_HOST_FAILURE, /* a failure for keys that the host pushes; those pushed on this machine are not touched */
+        FINDING_LAX_FAILURE,  /* a failure that keeps nobody out: it lets in more than it should */
+};
+
+/*
+ * A command for a shell of root's that mends what it stands beside, as it stands. Where only a person knows what to put in,
+ * it asks for that in a variable, or starts an editor at the line.
+ */
+struct remedy {
+        char command[REMEDY_MAX]; /* "" when there is none */
+};
+
+struct finding {
+        enum finding_status status;
+        char name[FINDING_NAME_MAX]; /* stable: "store-keys" */
+        char text[FINDING_TEXT_MAX];
+        struct remedy remedy;
+};
+
+struct findings {
+        size_t n;
+        struct finding at[FINDINGS_MAX];
+};
+
+/*
+ * A command in which each %s is one word, quoted for the shell as far as it needs it; %u, %o (four digits) and %% stand as
+ * in printf(3), and there is nothing else. One that is too long is no remedy: what would be left of it could do anything.
+ */
+struct remedy remedy_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `first && second`. */
+struct remedy remedy_both(const struct remedy *first, const struct remedy *second);
+
+/* Adds a finding. `remedy` may be NULL. The text is a sentence without a full stop. */
+void found(struct findings *to, enum finding_status status, const char *name, const struct remedy *remedy,
+           const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* How many there are of one name: what anybody can have many of must not crowd out the rest. */
+size_t findings_count(const struct findings *findings, const char *name);
+
+/* The first failure, or NULL. One for every key goes before one for those from the host, and that before a lax one. */
+const struct finding *findings_first_failure(const struct findings *findings);
+
+/* "pass", "warning", "failure". */
+const char *finding_status_name(enum finding_status status);
+
+/* One finding for people, on a line or two. */
+void finding_print(FILE *to, const struct finding *finding);
+
+/* An array of {name, status, text, remedy}, remedy null where there is none. The caller's to drop; NULL without memory. */
+json_t *findings_json(const struct findings *findings);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/doctor/probe.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+        DYING_MS = 500,
+        ROUNDS_MAX = 20,
+        PAUSE_US = 10 * 1000,
+};
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Whether the process behind a pidfd ends in time. */
+static int wait_for_end(int pid_fd, int timeout_ms) {
+        int64_t deadline = now_ms() + timeout_ms;
+
+        for (;;) {
+                struct pollfd end = {.fd = pid_fd, .events = POLLIN};
+                int64_t left = deadline - now_ms();
+                int n = poll(&end, 1, left > 0 ? (int)left : 0);
+
+                if (n > 0)
+                        return 0;
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (left <= 0)
+                        return -ETIMEDOUT;
+        }
+}
+
+/*
+ * What the child had started is ours now, and hangs as it did: it ends too. The kernel lists the children of each thread
+ * (proc_pid_task(5), "children").
+ */
+static void end_orphans(void) {
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+        for (int round = 0; round < ROUNDS_MAX; round++) {
+                FILE *list = fopen(path, "re");
+                int child, n = 0;
+
+                while (list && fscanf(list, "%d", &child) == 1) {
+                        n++;
+                        (void)kill(child, SIGKILL);
+                        (void)waitpid(child, NULL, WNOHANG);
+                }
+                if (list)
+                        (void)fclose(list);
+                if (n == 0)
+                        return;
+                (void)usleep(PAUSE_US); /* and what they had started */
+        }
+}
+
+int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
+        int pid_fd, status, r;
+        pid_t parent = getpid(), child;
+
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void)fflush(NULL); /* or it would be written twice */
+        child = fork();
+        if (child < 0)
+                return -errno;
+        if (child == 0) {
+                /* Whoever ends doctor ends it all. */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                        _exit(EXIT_FAILURE);
+                (void)setpgid(0, 0);
+                look(context);
+                _exit(EXIT_SUCCESS);
+        }
+        pid_fd = (int)syscall(SYS_pidfd_open, child, 0); /* glibc has a function for it since 2.36 */
+        r = pid_fd < 0 ? -errno : wait_for_end(pid_fd, timeout_ms);
+        if (r < 0) {
+                /* The group too: without /proc there is no list of what it had started. */
+                (void)kill(-child, SIGKILL);
+                (void)kill(child, SIGKILL);
+                /* One that hangs in the kernel is not waited for. */
+                if (pid_fd >= 0)
+                        (void)wait_for_end(pid_fd, DYING_MS);
+                (void)waitpid(child, NULL, WNOHANG);
+                end_orphans();
+        } else if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
+                r = -EIO;
+        if (pid_fd >= 0)
+                (void)close(pid_fd);
+        return r;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A look at something that may never answer: a directory service, a home on a network, a process that is stopped. It is
+ * taken in a child, which is left to itself when its time is up.
+ */
+#ifndef EXC_PROBE_H
+#define EXC_PROBE_H
+
+/*
+ * Forks, calls `look` there, and waits until it returns. What it learns it must put into shared memory. It may change its
+ * user. 0, -ETIMEDOUT after `timeout_ms` (it has been killed, but one that hangs in the kernel may end later), -EIO where it
+ * ended before it was done, or what fork(2) says. What it had started ends with it when its time is up; so the caller has
+ * no other children then.
+ */
+int probe_run(void (*look)(void *context), void *context, int timeout_ms);
+
+#endif

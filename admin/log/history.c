@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/log/history_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPENING_US (30 * US_PER_S)      /* from "Accepted" to the session, which PAM may keep waiting */
+#define REMEMBERED_US (3600 * US_PER_S) /* pushes whose key is gone */
+#define SET_BACK_US (60 * US_PER_S)     /* events that are so much older than others come of a clock that was set */
+
+void history_set(struct history *history, char **text, const char *value) {
+        char *copied;
+
+        if (!value || !*value)
+                return;
+        copied = strdup(value);
+        if (!copied) {
+                history->out_of_memory = true;
+                return;
+        }
+        free(*text);
+        *text = copied;
+}
+
+void history_say(struct history *history, struct story *story, const char *format, ...) {
+        va_list arguments;
+        char *text;
+        int n;
+
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n < 0) {
+                history->out_of_memory = true;
+                return;
+        }
+        free(story->message);
+        story->message = text;
+}
+
+struct node **node_bucket(struct history *history, uint64_t pid) {
+        return &history->buckets[pid % BUCKETS];
+}
+
+static void bucket_remove(struct history *history, struct node *node) {
+        struct node **at;
+
+        if (!node->in_bucket)
+                return;
+        for (at = node_bucket(history, node->story.pid); *at != node; at = &(*at)->bucket_next)
+                ;
+        *at = node->bucket_next;
+        node->in_bucket = false;
+}
+
+void queue_add(struct queue *queue, struct node *node, int64_t now_us) {
+        if (node->queued)
+                return;
+        node->queued = true;
+        node->queued_us = now_us;
+        node->queue_next = NULL;
+        if (queue->last)
+                queue->last->queue_next = node;
+        else
+                queue->first = node;
+        queue->last = node;
+}
+
+void queue_remove(struct queue *queue, struct node *node) {
+        struct node *before = NULL;
+
+        for (struct node *at = queue->first; at; before = at, at = at->queue_next) {
+                if (at != node)
+                        continue;
+                if (before)
+                        before->queue_next = at->queue_next;
+                else
+                        queue->first = at->queue_next;
+                if (queue->last == at)
+                        queue->last = before;
+                node->queued = false;
+                return;
+        }
+}
+
+static void story_clear(struct story *story) {
+        free(story->user);
+        free(story->fingerprint);
+        free(story->principal);
+        free(story->request_id);
+        free(story->address);
+        free(story->message);
+        free(story->method);
+}
+
+void node_free(struct history *history, struct node *node) {
+        bucket_remove(history, node);
+        if (node->queued) {
+                queue_remove(&history->over, node);
+                queue_remove(&history->opening, node);
+        }
+        if (node->previous)
+                node->previous->next = node->next;
+        else
+                history->first = node->next;
+        if (node->next)
+                node->next->previous = node->previous;
+        else
+                history->last = node->previous;
+        history->n--;
+        for (size_t i = 0; i < node->n_offers; i++) {
+                free(node->offers[i].user);
+                free(node->offers[i].fingerprint);
+                free(node->offers[i].principal);
+                free(node->offers[i].request_id);
+        }
+        free(node->failed_fingerprint);
+        free(node->accepted_fingerprint);
+        free(node->detail);
+        free(node->end_detail);
+        free(node->helper_failure);
+        story_clear(&node->story);
+        free(node);
+}
+
+struct node *node_new(struct history *history, enum story_kind kind, int64_t at_us) {
+        struct node *node = calloc(1, sizeof(*node)), *after;
+
+        if (!node) {
+                history->out_of_memory = true;
+                return NULL;
+        }
+        node->story.kind = kind;
+        node->story.boot = history->boot;
+        node->story.at_us = node->story.last_us = at_us;
+        /* They come nearly in order. */
+        for (after = history->last; after && after->story.at_us > at_us; after = after->previous)
+                ;
+        node->previous = after;
+        node->next = after ? after->next : history->first;
+        if (node->previous)
+                node->previous->next = node;
+        else
+                history->first = node;
+        if (node->next)
+                node->next->previous = node;
+        else
+                history->last = node;
+        history->n++;
+        return node;
+}
+
+static bool of_view(const struct history *history, const struct story *story) {
+        return story->last_us >= history->view.since_us &&
+               (!history->view.user || same_text(history->view.user, story->user));
+}
+
+static void tell(struct history *history, struct node *node) {
+        if (of_view(history, &node->story))
+                history->view.tell(history->view.context, &node->story);
+}
+
+void node_settle(struct history *history, struct node *node) {
+        bucket_remove(history, node);
+        if (node->queued) {
+                queue_remove(&history->over, node);
+                queue_remove(&history->opening, node);
+        }
+        if (node->settled)
+                return;
+        node_explain(history, node);
+        node->settled = true;
+        if (!node_concerns(history, node))
+                node_free(history, node);
+        else if (history->follow) {
+                tell(history, node);
+                node_free(history, node);
+        }
+}
+
+/* Tells those at the head of the row that are settled. */
+static void tell_in_order(struct history *history) {
+        while (history->first && history->first->settled) {
+                tell(history, history->first);
+                node_free(history, history->first);
+        }
+}
+
+/* So many are open that others wait for them: those are told before their turn, or else the first as it is. */
+void history_make_room(struct history *history) {
+        if (history->n < HISTORY_STORIES_MAX)
+                return;
+        for (struct node *at = history->first, *next; at; at = next) {
+                next = at->next;
+                if (at->settled) {
+                        tell(history, at);
+                        node_free(history, at);
+                }
+        }
+        while (history->n >= HISTORY_STORIES_MAX) {
+                struct node *first = history->first;
+                size_t n = history->n;
+
+                for (struct pushed *at = history->newest; at; at = at->older)
+                        if (at->unused == first)
+                                at->unused = NULL;
+                if (first->told_open) {
+                        node_free(history, first);
+                        continue;
+                }
+                node_settle(history, first);
+                if (history->n == n) {
+                        tell(history, first);
+                        node_free(history, first);
+                }
+        }
+}
+
+void node_tell_open(struct history *history, struct node *node) {
+        if (!history->follow || node->told_open || node->ended || node->story.accepted_us == 0)
+                return;
+        node_explain(history, node);
+        if (!node_concerns(history, node))
+                return;
+        node->told_open = true;
+        node->story.running = node->story.opened_us > 0 && history->view.running(node->story.boot, node->story.pid);
+        tell(history, node);
+        node->story.running = false;
+}
+
+/* The clock may have been set back meanwhile. */
+static bool due(const struct history *history, const struct node *node, int64_t after_us) {
+        return node->queued_us + after_us <= history->now_us || node->queued_us > history->now_us;
+}
+
+static void settle_queue(struct history *history) {
+        while (history->over.first && due(history, history->over.first, SETTLE_US))
+                node_settle(history, history->over.first);
+        while (history->opening.first) {
+                struct node *node = history->opening.first;
+
+                if (!due(history, node, history->follow ? SETTLE_US : OPENING_US))
+                        break;
+                queue_remove(&history->opening, node);
+                if (node->ended)
+                        queue_add(&history->over, node, history->now_us);
+                else if (node->story.opened_us > 0 || history->follow)
+                        node_tell_open(history, node);
+                else
+                        node_settle(history, node); /* without PAM nobody says when it is over */
+        }
+}
+
+/* Who has neither logged in nor been refused in so long is not going to be. */
+static void settle_silent(struct history *history) {
+        if (history->now_us - history->swept_us < SILENCE_US / 10)
+                return;
+        history->swept_us = history->now_us;
+        for (struct node *at = history->first, *next; at; at = next) {
+                next = at->next;
+                if (at->story.kind == STORY_CONNECTION && !at->settled && !at->ended && at->story.accepted_us == 0 &&
+                    at->story.last_us + SILENCE_US < history->now_us)
+                        node_settle(history, at);
+                /* Without PAM nobody says when it is over. */
+                else if (at->told_open && at->story.opened_us == 0 && !at->ended &&
+                         at->story.accepted_us + OPENING_US < history->now_us)
+                        node_free(history, at);
+        }
+        for (struct pushed *at = history->oldest, *next; at; at = next) {
+                next = at->newer;
+                if (at->end != PUSH_LIVES && at->ended_us + REMEMBERED_US < history->now_us)
+                        pushed_free(history, at);
+        }
+}
+
+int history_tick(struct history *history, int64_t now_us) {
+        if (now_us > history->now_us || history->now_us - now_us > SET_BACK_US)
+                history->now_us = now_us;
+        if (history->swept_us > history->now_us)
+                history->swept_us = history->now_us;
+        settle_queue(history);
+        settle_silent(history);
+        if (!history->follow)
+                tell_in_order(history);
+        return history->over.first || history->opening.first ? 500 : -1;
+}
+
+void history_follow(struct history *history) {
+        tell_in_order(history);
+        history->follow = true;
+        for (struct node *at = history->first, *next; at; at = next) {
+                next = at->next;
+                if (at->settled) {
+                        tell(history, at);
+                        node_free(history, at);
+                } else if (at->story.opened_us > 0)
+                        node_tell_open(history, at);
+        }
+}
+
+void history_end_boot(struct history *history) {
+        while (history->oldest) {
+                struct node *node = history->oldest->unused;
+
+                if (node) {
+                        node->story.outcome = STORY_UNUSED;
+                        node->story.why = WHY_RESTART;
+                        history_say(history, &node->story, "not used before the machine was started again");
+                        node_settle(history, node);
+                }
+                pushed_free(history, history->oldest);
+        }
+        for (struct node *at = history->first, *next; at; at = next) {
+                next = at->next;
+                node_settle(history, at);
+        }
+        if (!history->follow)
+                tell_in_order(history);
+}
+
+void history_end(struct history *history) {
+        /* In order, whatever it is that is not settled. */
+        history->follow = true;
+        while (history->first) {
+                struct node *node = history->first;
+                struct story *story = &node->story;
+
+                if (node->settled) {
+                        tell(history, node);
+                        node_free(history, node);
+                        continue;
+                }
+                if (story->kind == STORY_PUSH) {
+                        story->outcome = STORY_WAITING;
+                        history_say(history, story, "not used yet");
+                }
+                if (story->opened_us > 0 && story->closed_us == 0 && !node->ended)
+                        story->running = history->view.running(story->boot, story->pid);
+                /* Those that were told when they opened have nothing new to tell. */
+                if (node->told_open && !node->ended)
+                        node_free(history, node);
+                else
+                        node_settle(history, node);
+        }
+        history->follow = false;
+        while (history->oldest)
+                pushed_free(history, history->oldest);
+}
+
+int history_new(const struct history_view *view, struct history **ret) {
+        struct history *history = calloc(1, sizeof(*history));
+
+        if (!history)
+                return -ENOMEM;
+        history->view = *view;
+        *ret = history;
+        return 0;
+}
+
+void history_free(struct history *history) {
+        if (!history)
+                return;
+        while (history->first)
+                node_free(history, history->first);
+        while (history->oldest)
+                pushed_free(history, history->oldest);
+        free(history);
+}

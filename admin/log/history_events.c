@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/log/history_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/refusal.h"
+
+static struct node *find_connection(struct history *history, uint64_t pid) {
+        struct node *node = *node_bucket(history, pid);
+
+        while (node && node->story.pid != pid)
+                node = node->bucket_next;
+        return node;
+}
+
+/* The connection that an event is about, which may be the first that is heard of it. */
+static struct node *connection_of(struct history *history, const struct log_event *event, bool begins) {
+        struct node *node = find_connection(history, event->pid);
+
+        /* An old connection whose end nobody wrote down, and a new process with its pid. */
+        if (node && begins &&
+            ((node->ended && node->story.last_us + SETTLE_US < event->at_us) ||
+             (node->story.accepted_us > 0 && node->story.accepted_us + SETTLE_US < event->at_us) ||
+             (node->story.accepted_us == 0 && node->story.last_us + SILENCE_US < event->at_us))) {
+                node_settle(history, node);
+                node = NULL;
+        }
+        if (!node) {
+                history_make_room(history);
+                node = node_new(history, STORY_CONNECTION, event->at_us);
+                if (!node)
+                        return NULL;
+                node->story.pid = event->pid;
+                node->bucket_next = *node_bucket(history, event->pid);
+                *node_bucket(history, event->pid) = node;
+                node->in_bucket = true;
+        }
+        if (event->at_us > node->story.last_us)
+                node->story.last_us = event->at_us;
+        if (event->at_us < node->story.at_us)
+                node->story.at_us = event->at_us;
+        return node;
+}
+
+static void add_received(struct history *history, const struct log_event *event) {
+        struct pushed *push;
+        struct node *node;
+
+        history_make_room(history);
+        if (history->n_pushed == HISTORY_PUSHES_MAX)
+                pushed_forget(history);
+        push = calloc(1, sizeof(*push));
+        node = push ? node_new(history, STORY_PUSH, event->at_us) : NULL;
+        if (!node) {
+                free(push);
+                history->out_of_memory = true;
+                return;
+        }
+        node->story.outcome = STORY_WAITING;
+        push->at_us = node->story.pushed_us = event->at_us;
+        push->unused = node;
+        push->older = history->newest;
+        if (history->newest)
+                history->newest->newer = push;
+        else
+                history->oldest = push;
+        history->newest = push;
+        history->n_pushed++;
+        history_set(history, &push->user, event->user);
+        history_set(history, &push->fingerprint, event->fingerprint);
+        history_set(history, &push->principal, event->principal);
+        history_set(history, &push->request_id, event->request_id);
+        history_set(history, &node->story.user, event->user);
+        history_take_push(history, &node->story, push);
+}
+
+/*
+ * "METHOD[ for USER] refused, REASON: WHY[, asked by PRINCIPAL][, request ID]" (agent/audit.c). What the fields say is not
+ * said twice.
+ */
+static void take_refusal(struct history *history, struct story *story, const struct log_event *event) {
+        char text[sizeof(event->message)], mark[128], suffix[512];
+        char *why, *end;
+        int n = 0;
+
+        (void)snprintf(text, sizeof(text), "%s", event->message);
+        (void)snprintf(mark, sizeof(mark), " refused, %s: ", event->reason);
+        why = strstr(text, mark);
+        if (!why)
+                return;
+        *why = '\0';
+        why += strlen(mark);
+        text[strcspn(text, " ")] = '\0';
+        history_set(history, &story->method, text);
+        suffix[0] = '\0';
+        if (event->principal[0])
+                n = snprintf(suffix, sizeof(suffix), ", asked by %.200s", event->principal);
+        if (event->request_id[0])
+                (void)snprintf(suffix + n, sizeof(suffix) - (size_t)n, ", request %.200s", event->request_id);
+        end = suffix[0] ? strstr(why, suffix) : NULL;
+        if (end)
+                *end = '\0';
+        history_say(history, story, "%s", why);
+}
+
+static void add_refused(struct history *history, const struct log_event *event) {
+        enum refusal why = refusal_from_name(event->reason);
+        struct node *node;
+
+        history_make_room(history);
+        node = node_new(history, STORY_CALL_REFUSED, event->at_us);
+        if (!node)
+                return;
+        node->story.outcome = STORY_REFUSED;
+        node->story.why = refusal_name(why);
+        history_set(history, &node->story.user, event->user);
+        history_set(history, &node->story.principal, event->principal);
+        history_set(history, &node->story.request_id, event->request_id);
+        take_refusal(history, &node->story, event);
+        node_settle(history, node);
+}
+
+static void add_offer(struct history *history, const struct log_event *event) {
+        bool given = event->kind == LOG_EVENT_CLAIMED;
+        struct pushed *push = pushed_claimed(history, event);
+        struct node *node = event->pid > 0 ? connection_of(history, event, true) : NULL;
+        struct offer *offer;
+
+        if (push && push->unused && given) {
+                node_free(history, push->unused);
+                push->unused = NULL;
+        }
+        if (!node)
+                return;
+        for (size_t i = 0; i < node->n_offers; i++)
+                if (same_text(node->offers[i].fingerprint, event->fingerprint)) {
+                        /* A used-up key is asked for twice, like any other. */
+                        node->offers[i].given |= given;
+                        return;
+                }
+        if (node->n_offers == OFFERS_MAX)
+                return;
+        offer = &node->offers[node->n_offers++];
+        offer->given = given;
+        offer->pushed_us = push ? push->at_us : 0;
+        history_set(history, &offer->user, event->user);
+        history_set(history, &offer->fingerprint, event->fingerprint);
+        history_set(history, &offer->principal, event->principal);
+        history_set(history, &offer->request_id, event->request_id);
+        history_set(history, &node->story.user, event->user);
+        if (history->follow && node->story.opened_us > 0)
+                node_tell_open(history, node);
+}
+
+static void add_end_of_push(struct history *history, const struct log_event *event) {
+        bool revoked = event->kind == LOG_EVENT_REVOKED;
+        struct pushed *push = pushed_ended(history, event);
+        struct node *node = push ? push->unused : NULL;
+
+        if (!push)
+                return;
+        push->end = revoked ? PUSH_REVOKED : PUSH_EXPIRED;
+        push->ended_us = event->at_us;
+        push->unused = NULL;
+        if (!node)
+                return;
+        node->story.outcome = STORY_UNUSED;
+        node->story.last_us = event->at_us;
+        node->story.why = revoked ? WHY_REVOKED : WHY_EXPIRED;
+        history_say(history, &node->story, revoked ? "revoked before it was used" : "expired before it was used");
+        node_settle(history, node);
+}
+
+static void take_line(struct history *history, struct node *node, const struct sshd_line *line) {
+        struct story *story = &node->story;
+
+        /* The helper knows the whole name, and sshd cuts it. */
+        if (node->n_offers == 0 && !story->user)
+                history_set(history, &story->user, line->user);
+        if (line->address[0] && strcmp(line->address, "UNKNOWN") != 0) {
+                history_set(history, &story->address, line->address);
+                if (line->port > 0)
+                        story->port = line->port;
+        }
+        history_set(history, line->said == SSHD_SAID_ENDED ? &node->end_detail : &node->detail, line->detail);
+}
+
+static void add_accepted(struct history *history, struct node *node, const struct log_event *event) {
+        const struct sshd_line *line = &event->line;
+
+        node->story.accepted_us = event->at_us;
+        history_set(history, &node->story.user, node->n_offers == 0 ? line->user : NULL);
+        /* Where several are asked for, the key was in an earlier line. */
+        history_set(history, &node->accepted_fingerprint, line->fingerprint);
+        if (strcmp(line->method, "publickey") != 0)
+                history_set(history, &node->story.method, line->method);
+        queue_add(&history->opening, node, history->now_us);
+}
+
+static void add_ended(struct history *history, struct node *node) {
+        node->ended = true;
+        if (node->queued)
+                queue_remove(&history->opening, node);
+        queue_add(&history->over, node, history->now_us);
+}
+
+static void add_sshd(struct history *history, const struct log_event *event) {
+        const struct sshd_line *line = &event->line;
+        bool begins = line->said != SSHD_SAID_SESSION_OPENED && line->said != SSHD_SAID_SESSION_CLOSED &&
+                      line->said != SSHD_SAID_ENDED && line->said != SSHD_SAID_LEFT && line->said != SSHD_SAID_TIMEOUT;
+        struct node *node;
+
+        if (event->pid == 0)
+                return;
+        /* Of what began before the journal does, or is no login at all, nothing can be told. */
+        if (!begins && !find_connection(history, event->pid) && (line->said != SSHD_SAID_ENDED || !line->user[0]))
+                return;
+        node = connection_of(history, event, begins);
+        if (!node)
+                return;
+        node->of_sshd = true;
+        node->certain |= event->certain;
+        take_line(history, node, line);
+        switch (line->said) {
+        case SSHD_SAID_ACCEPTED:
+                add_accepted(history, node, event);
+                break;
+        case SSHD_SAID_PARTIAL:
+                history_set(history, &node->accepted_fingerprint, line->fingerprint);
+                break;
+        case SSHD_SAID_FAILED:
+                history_set(history, &node->failed_fingerprint, line->fingerprint);
+                break;
+        case SSHD_SAID_NO_SUCH_USER:
+                node->no_such_user = true;
+                break;
+        case SSHD_SAID_USER_REFUSED:
+                node->user_refused = true;
+                break;
+        case SSHD_SAID_WRONG_SOURCE:
+                node->wrong_source = true;
+                break;
+        case SSHD_SAID_ACCOUNT_REFUSED:
+                node->account_refused = true;
+                add_ended(history, node);
+                break;
+        case SSHD_SAID_TOO_MANY:
+                node->too_many = true;
+                break;
+        case SSHD_SAID_TIMEOUT:
+                node->timeout = true;
+                add_ended(history, node);
+                break;
+        case SSHD_SAID_ENDED:
+                add_ended(history, node);
+                break;
+        case SSHD_SAID_LEFT:
+                /* The session closes after it, where PAM has one. */
+                if (node->story.opened_us == 0)
+                        add_ended(history, node);
+                break;
+        case SSHD_SAID_SESSION_OPENED:
+                node->story.opened_us = event->at_us;
+                if (node->n_offers > 0)
+                        node_tell_open(history, node);
+                break;
+        case SSHD_SAID_SESSION_CLOSED:
+                node->story.closed_us = event->at_us;
+                add_ended(history, node);
+                break;
+        case SSHD_SAID_CONNECTION:
+        case SSHD_SAID_ACCOUNT_NOTE:
+                break;
+        }
+}
+
+int history_add(struct history *history, const struct log_event *event) {
+        struct node *node;
+
+        history->out_of_memory = false;
+        if (!sd_id128_equal(history->boot, event->boot)) {
+                history_end_boot(history);
+                history->boot = event->boot;
+                /* The clock may have been set back in between. */
+                history->now_us = history->swept_us = event->at_us;
+        }
+        (void)history_tick(history, event->at_us);
+        switch (event->kind) {
+        case LOG_EVENT_RECEIVED:
+                add_received(history, event);
+                break;
+        case LOG_EVENT_REFUSED:
+                add_refused(history, event);
+                break;
+        case LOG_EVENT_CLAIMED:
+        case LOG_EVENT_NO_PLACE:
+                add_offer(history, event);
+                break;
+        case LOG_EVENT_EXPIRED:
+        case LOG_EVENT_REVOKED:
+                add_end_of_push(history, event);
+                break;
+        case LOG_EVENT_HELPER_FAILURE:
+                node = event->pid > 0 ? connection_of(history, event, true) : NULL;
+                if (node)
+                        history_set(history, &node->helper_failure, event->message);
+                break;
+        case LOG_EVENT_SSHD:
+                add_sshd(history, event);
+                break;
+        }
+        return history->out_of_memory ? -ENOMEM : 0;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exc-instance-connect log
+ *
+ * 1. It reads the journal of this machine from an hour before --since: a connection that is shown may be about a key that
+ *    was pushed before.
+ * 2. What it reads becomes events (log_event.h), those become stories (history.h), and each story is a line (story.h).
+ * 3. With --follow it then waits for more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "admin/log/history.h"
+#include "admin/log/log_since.h"
+#include "cli/output.h"
+#include "wire/refusal.h"
+
+#define US_PER_S INT64_C(1000000)
+#define CONTEXT_US (3600 * US_PER_S)
+#define PROGRESS_US US_PER_S
+
+enum {
+        REST = 1024, /* entries between looking around */
+        UNRELIABLE_MS = 2000,
+};
+
+struct reading {
+        const struct options *options;
+        sd_journal *journal;
+        struct log_senders senders;
+        struct history *history;
+        int signals; /* -EBADF, or where those that end the following arrive */
+        bool following, stopped;
+        int status;
+        int64_t began_us, reported_us;
+        uint64_t n_read;
+};
+
+static int64_t clock_us(clockid_t clock) {
+        struct timespec t;
+
+        (void)clock_gettime(clock, &t);
+        return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+}
+
+/* Whether the process that a session was of is there, on this boot. */
+static bool running(sd_id128_t boot, uint64_t pid) {
+        char path[64], name[32] = "";
+        sd_id128_t now;
+        ssize_t n;
+        int fd;
+
+        if (sd_id128_get_boot(&now) < 0 || !sd_id128_equal(now, boot))
+                return false;
+        (void)snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == EACCES; /* hidepid: nothing better is known */
+        n = read(fd, name, sizeof(name) - 1);
+        (void)close(fd);
+        return n > 0 && strncmp(name, "sshd", 4) == 0;
+}
+
+/* What is written over again and again, on a terminal alone. */
+static void report(struct reading *reading) {
+        int64_t now_us = clock_us(CLOCK_MONOTONIC);
+
+        if (reading->following || now_us - reading->began_us < PROGRESS_US ||
+            now_us - reading->reported_us < PROGRESS_US || !isatty(STDERR_FILENO))
+                return;
+        reading->reported_us = now_us;
+        (void)fprintf(stderr, "\rReading the journal: %" PRIu64 " entries", reading->n_read);
+}
+
+static void report_end(struct reading *reading) {
+        if (reading->reported_us > 0)
+                (void)fputs("\r\033[K", stderr);
+        reading->reported_us = 0;
+}
+
+static void tell(void *context, const struct story *story) {
+        struct reading *reading = context;
+
+        report_end(reading);
+        if (reading->options->given & OPTION_JSON) {
+                if (story_print_json(story) != EXIT_DONE)
+                        reading->status = EXIT_OWN_FAILURE;
+        } else
+                story_print(story);
+}
+
+static int failed(const char *what, int r) {
+        complain("%s: %s", what, strerror(-r));
+        return EXIT_OWN_FAILURE;
+}
+
+static bool signalled(const struct reading *reading) {
+        struct pollfd fd = {.fd = reading->signals, .events = POLLIN};
+
+        return reading->signals >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+/* All there is. */
+static int read_on(struct reading *reading) {
+        for (;;) {
+                struct log_event event;
+                int r = sd_journal_next(reading->journal);
+
+                if (r == 0)
+                        return reading->status;
+                if (r > 0 && ++reading->n_read % REST == 0) {
+                        report(reading);
+                        reading->stopped = signalled(reading);
+                        if (reading->stopped)
+                                return reading->status;
+                }
+                if (r > 0)
+                        r = log_event_read(reading->journal, &reading->senders, &event);
+                if (r > 0)
+                        r = history_add(reading->history, &event);
+                if (r < 0) {
+                        report_end(reading);
+                        return failed("cannot read the journal", r);
+                }
+                if (ferror(stdout))
+                        return EXIT_OWN_FAILURE; /* main() says so */
+        }
+}
+
+/* Until somebody says that it is enough. */
+static int follow(struct reading *reading) {
+        reading->following = true;
+        history_follow(reading->history);
+        for (;;) {
+                struct pollfd fds[] = {
+                        {.fd = sd_journal_get_fd(reading->journal), .events = POLLIN},
+                        {.fd = reading->signals, .events = POLLIN},
+                        {.fd = STDOUT_FILENO, .events = 0}, /* a pipe that nobody reads any more */
+                };
+                int status, timeout = history_tick(reading->history, clock_us(CLOCK_REALTIME)), r;
+
+                if (fflush(stdout) != 0 || reading->status != EXIT_DONE)
+                        return EXIT_OWN_FAILURE;
+                if (fds[0].fd < 0)
+                        return failed("cannot wait for the journal", fds[0].fd);
+                /* On some file systems nobody says that a file has grown. */
+                if (sd_journal_reliable_fd(reading->journal) <= 0 && (timeout < 0 || timeout > UNRELIABLE_MS))
+                        timeout = UNRELIABLE_MS;
+                r = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout);
+                if (r < 0 && errno != EINTR)
+                        return failed("cannot wait", -errno);
+                if (fds[1].revents || fds[2].revents & (POLLERR | POLLHUP))
+                        return EXIT_DONE;
+                r = sd_journal_process(reading->journal);
+                if (r < 0)
+                        return failed("cannot wait for the journal", r);
+                status = read_on(reading);
+                if (status != EXIT_DONE || reading->stopped)
+                        return status;
+        }
+}
+
+/* Blocked, so that ^C ends the reading and not the program. */
+static int catch_signals(void) {
+        sigset_t set;
+        int fd;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        fd = signalfd(-1, &set, SFD_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Somebody who may not read the system's journal gets one that is empty, and no error. */
+static int may_read(void) {
+        sd_journal *journal = NULL;
+        int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+
+        if (r >= 0)
+                r = sd_journal_seek_head(journal);
+        if (r >= 0)
+                r = sd_journal_next(journal);
+        sd_journal_close(journal);
+        if (r < 0)
+                return failed("cannot open the journal", r);
+        if (r > 0)
+                return EXIT_DONE;
+        if (geteuid() == 0)
+                complain("the journal is empty: is systemd-journald running, and Storage=none not set in "
+                         "journald.conf?");
+        else
+                complain("nothing of the system's journal can be read: run this as root, or as a member of the group "
+                         "systemd-journal or adm");
+        return EXIT_OWN_FAILURE;
+}
+
+static int open_journal(struct reading *reading, int64_t from_us) {
+        int r, status = may_read();
+
+        if (status != EXIT_DONE)
+                return status;
+        r = log_senders_find(&reading->senders);
+        if (r == -ENOENT) {
+                complain("the users exc-instance-connect and exc-authorized-keys are not there, and only what they "
+                         "wrote can be trusted: install the package again, or run "
+                         "systemd-sysusers exc-instance-connect.conf");
+                return EXIT_OWN_FAILURE;
+        }
+        if (r < 0)
+                return failed("cannot look up the users that write events", r);
+        r = sd_journal_open(&reading->journal, SD_JOURNAL_LOCAL_ONLY);
+        if (r >= 0)
+                r = log_event_match(reading->journal, &reading->senders);
+        if (r >= 0)
+                r = from_us > 0 ? sd_journal_seek_realtime_usec(reading->journal, (uint64_t)from_us)
+                                : sd_journal_seek_head(reading->journal);
+        return r < 0 ? failed("cannot open the journal", r) : EXIT_DONE;
+}
+
+static int read_all(struct reading *reading, const struct history_view *view) {
+        bool follows = reading->options->given & OPTION_FOLLOW;
+        int status, r;
+
+        /* Watched from before the first entry is read, so that none falls in between. */
+        if (follows) {
+                r = sd_journal_get_fd(reading->journal);
+                if (r < 0)
+                        return failed("cannot wait for the journal", r);
+                reading->signals = catch_signals();
+                if (reading->signals < 0)
+                        return failed("cannot wait for signals", reading->signals);
+        }
+        r = history_new(view, &reading->history);
+        status = r < 0 ? failed("cannot read the journal", r) : read_on(reading);
+        report_end(reading);
+        if (status == EXIT_DONE && follows && !reading->stopped)
+                status = follow(reading);
+        if (status == EXIT_DONE) {
+                history_end(reading->history);
+                status = reading->status;
+        }
+        history_free(reading->history);
+        if (reading->signals >= 0)
+                (void)close(reading->signals);
+        return status;
+}
+
+static int show(const struct options *options) {
+        int64_t now_us = clock_us(CLOCK_REALTIME);
+        struct reading reading = {
+                .options = options, .signals = -EBADF, .status = EXIT_DONE, .began_us = clock_us(CLOCK_MONOTONIC)};
+        struct history_view view = {.user = options->user,
+                                    .all = options->given & OPTION_ALL,
+                                    .running = running,
+                                    .tell = tell,
+                                    .context = &reading};
+        int status;
+
+        if (options->since) {
+                if (!log_since(options->since, now_us, &view.since_us)) {
+                        complain("--since: %s is no time that has been; try " LOG_SINCE_FORMS, options->since);
+                        return EXIT_USAGE;
+                }
+        } else if (options->given & OPTION_FOLLOW)
+                view.since_us = now_us;
+        status = open_journal(&reading, view.since_us > CONTEXT_US ? view.since_us - CONTEXT_US : 0);
+        if (status == EXIT_DONE)
+                status = read_all(&reading, &view);
+        sd_journal_close(reading.journal);
+        return status;
+}
+
+const struct command log_command = {
+        .name = "log",
+        .summary = "show who came in with a pushed key, and who did not",
+        .help = "exc-instance-connect log [--user USER] [--since TIME] [--follow] [--all]\n"
+                "\n"
+                "Shows a line for each SSH connection that offered a pushed key, and for each push that was refused\n"
+                "or that nobody used: when, whose, from where, who asked for it, under which request, with which\n"
+                "key, how it ended and why. It reads the journal.\n"
+                "\n"
+                "  --user USER         of this user alone\n"
+                "  --since TIME        not what ended before: \"2026-01-31 12:30\", 2026-01-31, 12:30, today,\n"
+                "                      yesterday, -1h, \"2 days ago\", @SECONDS\n"
+                "  --follow            then wait for more, until it is interrupted\n"
+                "  --all               all SSH connections, with and without a pushed key\n"
+                "  --json              print each as one line of JSON\n",
+        .takes = OPTION_USER | OPTION_SINCE | OPTION_FOLLOW | OPTION_ALL,
+        .run = show,
+};

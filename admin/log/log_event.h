@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An entry of the journal that the log is made of: an event of ours, or a line of sshd.
+ *
+ * Anybody on this machine can write to the journal, with any message, MESSAGE_ID, identifier and EXC_ field. What nobody
+ * can choose are the fields whose name begins with an underscore. So an event counts only when it comes from the user
+ * that sends such events, and a line of sshd only when it comes from root and from a program called sshd.
+ *
+ * The journal looks up a sender's program when the entry arrives. Of a process that is gone by then it has only what came
+ * with the message, _PID, _UID and _GID. sshd's last words are often such entries; so is what a short-lived program of
+ * root's writes. They are handed out as not certain.
+ */
+#ifndef EXC_LOG_EVENT_H
+#define EXC_LOG_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-id128.h>
+#include <systemd/sd-journal.h>
+
+#include "admin/log/sshd_line.h"
+#include "common/grant.h"
+
+enum log_event_kind {
+        LOG_EVENT_RECEIVED = 1,
+        LOG_EVENT_REFUSED,
+        LOG_EVENT_CLAIMED,
+        LOG_EVENT_NO_PLACE,
+        LOG_EVENT_EXPIRED,
+        LOG_EVENT_REVOKED,
+        LOG_EVENT_HELPER_FAILURE,
+        LOG_EVENT_SSHD,
+};
+
+struct log_event {
+        enum log_event_kind kind;
+        int64_t at_us; /* when it was sent, since 1970 */
+        sd_id128_t boot;
+        uint64_t pid; /* of the connection's sshd process; 0: it is about none, or does not say */
+        char user[GRANT_USER_MAX];
+        char fingerprint[SSHD_LINE_FINGERPRINT_MAX];
+        char principal[GRANT_LABEL_MAX];
+        char request_id[GRANT_LABEL_MAX];
+        char reason[64];
+        char message[1024];    /* of ours */
+        struct sshd_line line; /* of LOG_EVENT_SSHD */
+        bool certain; /* of LOG_EVENT_SSHD: the journal saw that the sender is sshd; else only that it is root */
+};
+
+/* Who sends events. */
+struct log_senders {
+        uid_t agent, helper;
+};
+
+/* By the names of the package's users. -ENOENT when there is no such user. */
+int log_senders_find(struct log_senders *ret);
+
+/* So that the journal hands out nothing else, as far as its index goes. Negative errno. */
+int log_event_match(sd_journal *journal, const struct log_senders *senders);
+
+/* The current entry. 1; 0: it is none that counts; negative errno: the journal cannot be read. */
+int log_event_read(sd_journal *journal, const struct log_senders *senders, struct log_event *ret);
+
+#endif

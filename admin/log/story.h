@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What became of one SSH connection, or of one push that no connection used. */
+#ifndef EXC_STORY_H
+#define EXC_STORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-id128.h>
+
+enum story_kind {
+        STORY_CONNECTION,
+        STORY_PUSH,         /* of one key: it was stored, and no connection was given it */
+        STORY_CALL_REFUSED, /* a push, mostly */
+};
+
+enum story_outcome {
+        STORY_UNDECIDED, /* a connection of which sshd wrote no end */
+        STORY_ACCEPTED,
+        STORY_REFUSED,
+        STORY_UNUSED,  /* a push whose key is gone again */
+        STORY_WAITING, /* a push whose key still lives */
+};
+
+/* Why, in a word that stays the same. Pushes are refused with the names of wire/refusal.h. */
+#define WHY_USED_UP "UsedUp"
+#define WHY_WRONG_SOURCE "WrongSource"
+#define WHY_USER_NOT_ALLOWED "UserNotAllowed"
+#define WHY_ACCOUNT_REFUSED "AccountRefused"
+#define WHY_NO_SUCH_USER "NoSuchUser"
+#define WHY_NO_PROOF "NoProof"
+#define WHY_TIMEOUT "Timeout"
+#define WHY_TOO_MANY "TooManyAttempts"
+#define WHY_EXPIRED "Expired"
+#define WHY_REVOKED "Revoked"
+#define WHY_RESTART "Restart"
+#define WHY_OTHER_USER "OtherUser"
+#define WHY_NOT_PUSHED "NotPushed"
+#define WHY_NOT_OFFERED "NotOffered"
+#define WHY_HELPER_FAILURE "HelperFailure"
+#define WHY_SSHD_FAILURE "SshdFailure"
+
+/* Texts are NULL, and times 0, where nothing is known. Times are in microseconds since 1970. */
+struct story {
+        enum story_kind kind;
+        enum story_outcome outcome;
+        sd_id128_t boot;
+        uint64_t pid; /* of the connection's sshd process */
+
+        int64_t at_us;   /* when it began; a line is sorted by it */
+        int64_t last_us; /* when something was last heard of it */
+        int64_t pushed_us, accepted_us, opened_us, closed_us;
+        bool running; /* the session was opened, and its process is there */
+
+        char *user;
+        char *fingerprint;
+        char *principal;
+        char *request_id;
+        char *address;
+        unsigned port;
+        const char *why;
+        char *message; /* the same for people: a clause */
+        char *method;  /* of a call that was refused. Of an accepted connection sshd's, unless that is publickey */
+};
+
+/* One line of text, or one of JSON, on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
+void story_print(const struct story *story);
+int story_print_json(const struct story *story);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/log/story.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/output.h"
+#include "wire/refusal.h"
+#include "wire/terminal.h"
+
+#define US_PER_S 1000000
+
+enum { TIME_TEXT_MAX = 64 };
+
+/* --- for people ------------------------------------------------------------------------------------------------ */
+
+static void print_time(int64_t us) {
+        time_t t = (time_t)(us / US_PER_S);
+        char text[TIME_TEXT_MAX];
+        struct tm tm;
+
+        if (!localtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                text[0] = '\0';
+        (void)fputs(text, stdout);
+}
+
+/* Names come from others: one that could be taken for a part of the line is put in quotes, and has none inside. */
+static void print_name(const char *name) {
+        static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@+/\\:=%#$~";
+        size_t n;
+
+        if (name[strspn(name, harmless)] == '\0' && *name) {
+                terminal_print(stdout, name);
+                return;
+        }
+        (void)fputc('"', stdout);
+        for (; *name; name += n) {
+                n = strcspn(name, "\"");
+                if (n == 0) {
+                        (void)fputs("\\x22", stdout);
+                        n = 1;
+                } else
+                        terminal_print_bytes(stdout, name, n);
+        }
+        (void)fputc('"', stdout);
+}
+
+static void print_named(const char *before, const char *name) {
+        if (!name)
+                return;
+        (void)fputs(before, stdout);
+        print_name(name);
+}
+
+/* A push that was refused, or another call: a revocation, or no call at all. */
+static bool of_push(const struct story *story) {
+        return !story->method || strncmp(story->method, "Push", 4) == 0;
+}
+
+static const char *what(const struct story *story) {
+        switch (story->kind) {
+        case STORY_PUSH:
+                return story->outcome == STORY_WAITING ? "waiting" : "not used";
+        case STORY_CALL_REFUSED:
+                return of_push(story) ? "not pushed" : "refused";
+        case STORY_CONNECTION:
+                break;
+        }
+        switch (story->outcome) {
+        case STORY_ACCEPTED:
+                return "accepted";
+        case STORY_REFUSED:
+                return "refused";
+        case STORY_UNDECIDED:
+        case STORY_UNUSED:
+        case STORY_WAITING:
+                break;
+        }
+        return "unknown";
+}
+
+static void print_whose(const struct story *story) {
+        bool call = story->kind == STORY_CALL_REFUSED && !of_push(story);
+
+        if (call)
+                terminal_print(stdout, story->method);
+        if (story->user) {
+                (void)fputs(call ? " for " : "", stdout);
+                print_name(story->user);
+        } else if (!call)
+                (void)fputs("(unknown user)", stdout);
+}
+
+static void print_session(const struct story *story) {
+        char text[DURATION_MAX];
+
+        if (story->opened_us > 0 && story->closed_us > 0) {
+                duration_text((story->closed_us - story->opened_us) / US_PER_S, text);
+                (void)printf(", session of %s", text);
+        } else if (story->running)
+                (void)fputs(", session open", stdout);
+        else if (story->opened_us > 0)
+                (void)fputs(", end of the session not recorded", stdout);
+        else if (story->outcome == STORY_ACCEPTED)
+                (void)fputs(", no session recorded", stdout);
+}
+
+void story_print(const struct story *story) {
+        print_time(story->at_us);
+        (void)printf("  %-10s  ", what(story));
+        print_whose(story);
+        if (story->address) {
+                print_named(" from ", story->address);
+                if (story->port > 0)
+                        (void)printf(" port %u", story->port);
+        }
+        print_named(", asked by ", story->principal);
+        print_named(", request ", story->request_id);
+        print_named(", key ", story->fingerprint);
+        if (story->kind == STORY_CONNECTION)
+                print_session(story);
+        if (story->why || story->message)
+                (void)fputs(": ", stdout);
+        if (story->why && story->kind == STORY_CALL_REFUSED) {
+                terminal_print(stdout, story->why);
+                (void)fputs(story->message ? ", " : "", stdout);
+        }
+        if (story->message)
+                terminal_print(stdout, story->message);
+        (void)fputc('\n', stdout);
+}
+
+/* --- for programs ---------------------------------------------------------------------------------------------- */
+
+static int add(json_t *object, const char *name, json_t *value) {
+        return value ? json_object_set_new(object, name, value) : -1;
+}
+
+/* What sshd logs of a client's words is not always UTF-8, which JSON must be: other bytes are written out as \xNN. */
+static int add_text(json_t *object, const char *name, const char *text) {
+        json_t *value;
+        size_t n = 0, size;
+        char *escaped;
+        FILE *to;
+        int r;
+
+        if (!text)
+                return 0;
+        value = json_string(text);
+        if (value)
+                return add(object, name, value);
+        to = open_memstream(&escaped, &size);
+        if (!to)
+                return -1;
+        for (; text[n]; n++)
+                (void)fprintf(to, isascii((unsigned char)text[n]) ? "%c" : "\\x%02X", (unsigned char)text[n]);
+        r = fclose(to) == 0 ? add(object, name, json_string(escaped)) : -1;
+        free(escaped);
+        return r;
+}
+
+/* RFC 3339, UTC, to the microsecond: texts that sort by time. */
+static int add_time(json_t *object, const char *name, int64_t us) {
+        time_t t = (time_t)(us / US_PER_S);
+        char text[TIME_TEXT_MAX], whole[TIME_TEXT_MAX + 16];
+        struct tm tm;
+
+        if (us == 0)
+                return 0;
+        if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+                return -1;
+        (void)snprintf(whole, sizeof(whole), "%s.%06" PRId64 "Z", text, us % US_PER_S);
+        return add(object, name, json_string(whole));
+}
+
+static int add_session(json_t *object, const struct story *story) {
+        if (add_time(object, "opened", story->opened_us) < 0 || add_time(object, "closed", story->closed_us) < 0)
+                return -1;
+        if (story->opened_us == 0)
+                return 0;
+        if (story->closed_us > 0)
+                return add(object, "sessionSeconds", json_integer((story->closed_us - story->opened_us) / US_PER_S));
+        return add(object, "open", json_boolean(story->running));
+}
+
+static int fill(json_t *object, const struct story *story) {
+        static const char *const outcomes[] = {"unknown", "accepted", "refused", "unused", "waiting"};
+        const char *kind = story->kind == STORY_CONNECTION ? "connection" : of_push(story) ? "push" : "call";
+        char boot[SD_ID128_STRING_MAX];
+
+        if (add_text(object, "kind", kind) < 0 || add_text(object, "outcome", outcomes[story->outcome]) < 0 ||
+            add_time(object, "time", story->at_us) < 0 || add_text(object, "user", story->user) < 0 ||
+            add_text(object, "principal", story->principal) < 0 ||
+            add_text(object, "requestId", story->request_id) < 0 ||
+            add_text(object, "fingerprint", story->fingerprint) < 0 || add_text(object, "reason", story->why) < 0 ||
+            add_text(object, "message", story->message) < 0 || add_text(object, "method", story->method) < 0 ||
+            add_time(object, "pushed", story->pushed_us) < 0)
+                return -1;
+        if (story->kind == STORY_CONNECTION &&
+            (add_text(object, "address", story->address) < 0 ||
+             (story->port > 0 && add(object, "port", json_integer(story->port)) < 0) ||
+             add_time(object, "accepted", story->accepted_us) < 0 || add_session(object, story) < 0 ||
+             add(object, "sshdPid", json_integer((json_int_t)story->pid)) < 0))
+                return -1;
+        return add_text(object, "bootId", sd_id128_to_string(story->boot, boot));
+}
+
+int story_print_json(const struct story *story) {
+        json_t *object = json_object();
+        int status = EXIT_OWN_FAILURE;
+
+        if (!object || fill(object, story) < 0)
+                complain("out of memory");
+        else
+                status = print_json(object);
+        json_decref(object);
+        return status;
+}

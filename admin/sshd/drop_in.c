@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/drop_in.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/sshd/keys_command.h"
+#include "admin/sshd/text_file.h"
+
+#define NAMED(name) SSHD_DROP_IN_FOLDER "/" name DROP_IN_BASE ".conf"
+/* No *.conf: what includes the whole folder must not read these. */
+#define CHAIN(number) SSHD_DROP_IN_FOLDER "/" DROP_IN_BASE ".chain-" number
+
+const char *const drop_in_paths[DROP_IN_FILES] = {
+        NAMED("10-"), NAMED("00-"), NAMED("0-"), CHAIN("1"), CHAIN("2"), CHAIN("3"),
+        CHAIN("4"),   CHAIN("5"),   CHAIN("6"),  CHAIN("7"), CHAIN("8"),
+};
+
+/* What a version of this program writes, later ones must know for their own: a change here needs both texts. */
+static const char
+        alone[] = "# \"exc-instance-connect enable\" wrote this: sshd asks exc-authorized-keys(8) which keys may\n"
+                  "# log in now. To undo it: exc-instance-connect disable. See exc-instance-connect(8).\n",
+        chained[] = "# \"exc-instance-connect enable\" wrote this: sshd asks exc-authorized-keys(8) which keys may\n"
+                    "# log in now. Behind \"--\" is the command that was there before; it is asked about all others.\n"
+                    "# To undo it: exc-instance-connect disable. See exc-instance-connect(8).\n",
+        old_sshd[] = "# Without --expiry-time: sshd is older than 9.1.\n";
+
+#define TOKENS "%u %f %t %k"
+
+/* The first word as it is written, by the rules of argv_split() in OpenSSH's misc.c. */
+static size_t first_word_length(const char *line) {
+        char quote = '\0';
+        size_t n;
+
+        for (n = 0; line[n]; n++) {
+                if (line[n] == '\\' && line[n + 1] != '\0' &&
+                    (strchr("'\"\\", line[n + 1]) || (quote == '\0' && line[n + 1] == ' ')))
+                        n++;
+                else if (quote == '\0' && (line[n] == ' ' || line[n] == '\t'))
+                        break;
+                else if (quote == '\0' ? line[n] == '"' || line[n] == '\'' : line[n] == quote)
+                        quote = quote == '\0' ? line[n] : '\0';
+        }
+        return n;
+}
+
+int drop_in_chain(const char *command, char **ret) {
+        struct keys_command words;
+        size_t first, used = 0;
+        char *line;
+
+        command += strspn(command, " \t");
+        if (!keys_command_split(command, &words))
+                return -EINVAL;
+        first = first_word_length(command);
+        line = malloc(2 * first + strlen(command + first) + sizeof(" %u"));
+        if (!line)
+                return -ENOMEM;
+        for (size_t i = 0; i < first; i++) {
+                line[used++] = command[i];
+                if (command[i] == '%')
+                        line[used++] = '%';
+        }
+        memcpy(line + used, command + first, strlen(command + first) + 1);
+        if (command[first + strspn(command + first, " \t")] == '\0')
+                memcpy(line + used, " %u", sizeof(" %u"));
+        *ret = line; /* transferred */
+        return 0;
+}
+
+/* A word that sshd reads back as it is. */
+static char *quoted(const char *word) {
+        size_t used = 0;
+        char *text;
+
+        if (*word != '\0' && !strpbrk(word, " \t\"'\\#"))
+                return strdup(word);
+        text = malloc(2 * strlen(word) + 3);
+        if (!text)
+                return NULL;
+        text[used++] = '"';
+        for (; *word; word++) {
+                if (strchr("\"'\\", *word))
+                        text[used++] = '\\';
+                text[used++] = *word;
+        }
+        text[used++] = '"';
+        text[used] = '\0';
+        return text;
+}
+
+int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **ret_user) {
+        bool other_user = drop_in->command && strcmp(drop_in->user, "root") != 0;
+        char *command = NULL, *word, *user;
+        int n;
+
+        word = quoted(other_user ? drop_in->user : "");
+        user = strdup(drop_in->command ? "root" : HELPER_USER);
+        if (!word || !user) {
+                free(word);
+                free(user);
+                return -ENOMEM;
+        }
+        n = asprintf(&command, "%s%s%s%s %s%s%s", HELPER_PROGRAM, drop_in->expiry_time ? " --expiry-time" : "",
+                     other_user ? " --chain-user " : "", other_user ? word : "", TOKENS, drop_in->command ? " -- " : "",
+                     drop_in->command ? drop_in->command : "");
+        free(word);
+        if (n < 0) {
+                free(user);
+                return -ENOMEM;
+        }
+        *ret_command = command; /* transferred */
+        *ret_user = user;       /* transferred */
+        return 0;
+}
+
+char *drop_in_render(const struct drop_in *drop_in) {
+        char *text = NULL, *command, *user;
+
+        if (drop_in_settings(drop_in, &command, &user) < 0)
+                return NULL;
+        if (asprintf(&text, "%s%sAuthorizedKeysCommand %s\nAuthorizedKeysCommandUser %s\n",
+                     drop_in->command ? chained : alone, drop_in->expiry_time ? "" : old_sshd, command, user) < 0)
+                text = NULL;
+        free(command);
+        free(user);
+        return text;
+}
+
+/* What stands in the first line that begins with `keyword` and a blank. To be freed; NULL where there is none. */
+static char *line_of(const char *text, const char *keyword) {
+        size_t n = strlen(keyword);
+
+        while (*text) {
+                char *line = text_line(&text);
+
+                if (line && strncmp(line, keyword, n) == 0 && line[n] == ' ') {
+                        memmove(line, line + n + 1, strlen(line + n + 1) + 1);
+                        return line;
+                }
+                free(line);
+        }
+        return NULL;
+}
+
+bool drop_in_unedited(const char *text) {
+        static const char separator[] = " " TOKENS " -- ";
+        char *line = line_of(text, "AuthorizedKeysCommand"), *again = NULL, *behind;
+        struct drop_in drop_in = {.expiry_time = !strstr(text, old_sshd)};
+        struct keys_command words;
+
+        /* Ours is made anew from what is chained in it. Whatever is not like that differs then. */
+        if (line && keys_command_split(line, &words)) {
+                behind = strstr(line, separator);
+                if (behind) {
+                        static char root[] = "root";
+
+                        drop_in.command = behind + strlen(separator);
+                        drop_in.user = root;
+                        for (int i = 1; i + 1 < words.n && strcmp(words.word[i], "--") != 0; i++)
+                                if (strcmp(words.word[i], "--chain-user") == 0)
+                                        drop_in.user = words.word[i + 1];
+                }
+                again = drop_in_render(&drop_in);
+        }
+        free(line);
+        behind = again;
+        if (behind && strcmp(behind, text) != 0)
+                behind = NULL;
+        free(again);
+        return behind != NULL;
+}
+
+enum keys_command_kind keys_command_kind(const char *command, const char *user) {
+        struct keys_command words;
+        bool chain_user = false;
+
+        if (!command || strcasecmp(command, "none") == 0)
+                return KEYS_COMMAND_NONE;
+        if (!keys_command_split(command, &words) || strcmp(words.word[0], HELPER_PROGRAM) != 0)
+                return KEYS_COMMAND_THEIRS;
+        for (int i = 1; i < words.n && strcmp(words.word[i], "--") != 0; i++)
+                if (strcmp(words.word[i], "--chain-user") == 0)
+                        chain_user = true;
+        if (user && (strcmp(user, "root") == 0 || (strcmp(user, HELPER_USER) == 0 && !chain_user)))
+                return KEYS_COMMAND_OURS;
+        return KEYS_COMMAND_OURS_WRONG_USER;
+}

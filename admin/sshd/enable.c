@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exc-instance-connect enable:
+ *  1. sees what each sshd of this machine asks now, and what it would ask (admin/sshd/sshd_plan.h); changes nothing if that
+ *     cannot be made right, and says what an administrator can do;
+ *  2. writes our files;
+ *  3. asks sshd whether it takes the whole configuration, and whether ours is in effect; if not, puts back what was;
+ *  4. reloads those that run.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "admin/sshd/sshd_report.h"
+#include "cli/output.h"
+#include "wire/refusal.h"
+
+enum {
+        USERS_MAX = 3,
+        UID_FIRST = 1000,
+        UID_NOBODY = 65534,
+        USER_NAME_MAX = 256,
+};
+
+struct users {
+        char name[USERS_MAX][USER_NAME_MAX];
+        bool asked[USERS_MAX]; /* sshd can say what holds for them */
+        size_t n;
+};
+
+/* Some for whom sshd is asked: root and two people. From the file, since a name service may be slow, or not there yet. */
+static void find_users(struct users *ret) {
+        struct passwd *entry;
+        FILE *file;
+
+        *ret = (struct users){.name = {"root"}, .n = 1};
+        file = fopen("/etc/passwd", "re");
+        while (file && ret->n < USERS_MAX && (entry = fgetpwent(file))) {
+                if (entry->pw_uid < UID_FIRST || entry->pw_uid >= UID_NOBODY || strlen(entry->pw_name) >= USER_NAME_MAX)
+                        continue;
+                (void)snprintf(ret->name[ret->n++], USER_NAME_MAX, "%s", entry->pw_name);
+        }
+        if (file)
+                (void)fclose(file);
+        for (size_t i = 0; i < ret->n; i++) {
+                struct sshd_keys_command said = {.command = NULL};
+                char why[SSHD_WHY_MAX];
+
+                ret->asked[i] = sshd_keys_command(NULL, ret->name[i], &said, why) >= 0;
+                sshd_keys_command_clear(&said);
+        }
+}
+
+static const char *value_of(const struct config_place *place) {
+        return place && strcasecmp(place->value, "none") != 0 ? place->value : NULL;
+}
+
+static bool same_text(const char *a, const char *b) {
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* That this sshd says what was planned. */
+static int check_planned(const struct plan_sshd *sshd, char why[static SSHD_WHY_MAX]) {
+        struct config_pair planned = sshd_config_plain(sshd->after, false);
+        char *const *arguments = sshd->service ? sshd->service->arguments : NULL;
+        struct sshd_keys_command said = {.command = NULL};
+        int r;
+
+        r = sshd_test(arguments, why);
+        if (r >= 0)
+                r = sshd_keys_command(arguments, NULL, &said, why);
+        if (r >= 0 &&
+            (!same_text(said.command, value_of(planned.command)) || !same_text(said.user, value_of(planned.user)))) {
+                (void)snprintf(why, SSHD_WHY_MAX, "%s asks \"%s\" as %s all the same",
+                               sshd->service ? sshd->service->name : "sshd", said.command ? said.command : "nobody",
+                               said.user ? said.user : "nobody");
+                r = -EBADMSG;
+        }
+        sshd_keys_command_clear(&said);
+        return r;
+}
+
+static int check_user(const char *user, char why[static SSHD_WHY_MAX]) {
+        struct sshd_keys_command said = {.command = NULL};
+        enum keys_command_kind kind;
+        int r;
+
+        r = sshd_keys_command(NULL, user, &said, why);
+        if (r < 0)
+                return r;
+        kind = keys_command_kind(said.command, said.user);
+        /* None at all is what a Match block may want, as has been said. */
+        if (kind != KEYS_COMMAND_OURS && kind != KEYS_COMMAND_NONE) {
+                (void)snprintf(why, SSHD_WHY_MAX, "for the user %s sshd asks \"%s\" as %s all the same", user,
+                               said.command, said.user ? said.user : "nobody");
+                r = -EBADMSG;
+        }
+        sshd_keys_command_clear(&said);
+        return r;
+}
+
+/* Which of those that ask us are in order before anything is changed: no other can be judged by what it says then. */
+static void find_sound(const struct plan *plan, bool ret[static SSHD_SERVICES_MAX + 1]) {
+        char why[SSHD_WHY_MAX];
+
+        for (size_t i = 0; i < plan->n_sshds; i++) {
+                const struct plan_sshd *sshd = plan->sshds + i;
+
+                ret[i] = sshd->after && (i == 0 || (sshd->asks && sshd_test(sshd->service->arguments, why) >= 0));
+        }
+}
+
+static int check_effect(const struct plan *plan, const struct users *users,
+                        const bool sound[static SSHD_SERVICES_MAX + 1], char why[static SSHD_WHY_MAX]) {
+        int r = 0;
+
+        for (size_t i = 0; i < plan->n_sshds && r >= 0; i++)
+                if (sound[i])
+                        r = check_planned(plan->sshds + i, why);
+        for (size_t i = 0; i < users->n && r >= 0; i++)
+                if (users->asked[i])
+                        r = check_user(users->name[i], why);
+        return r;
+}
+
+static void print_faults(const struct plan *plan) {
+        complain("nothing is changed: it would not be safe here.");
+        for (size_t i = 0; i < plan->n_faults; i++) {
+                (void)fputc('\n', stderr);
+                report_text(stderr, plan->faults[i]);
+        }
+}
+
+static bool changes(const struct plan *plan) {
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                if (!same_text(plan->now.text[i], plan->then.text[i]))
+                        return true;
+        return false;
+}
+
+static int change(const struct plan *plan) {
+        bool sound[SSHD_SERVICES_MAX + 1];
+        char why[SSHD_WHY_MAX], ignored[SSHD_WHY_MAX];
+        struct users users;
+
+        find_users(&users);
+        find_sound(plan, sound);
+        if (own_files_change(&plan->now, &plan->then, why) < 0) {
+                complain("nothing is changed: %s", why);
+                return EXIT_OWN_FAILURE;
+        }
+        if (check_effect(plan, &users, sound, why) < 0) {
+                if (own_files_change(&plan->then, &plan->now, ignored) < 0)
+                        complain("what was written cannot be taken back: %s", ignored);
+                complain("nothing is changed, what was written is taken back: %s", why);
+                return EXIT_OWN_FAILURE;
+        }
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                if (plan->restored[i])
+                        (void)own_files_forget_disabled(i);
+        report_changes(&plan->now, &plan->then);
+        return report_reload(plan, false);
+}
+
+/* Where sshd runs what is not there, it cannot run what is chained behind it either. */
+static int check_helper(void) {
+        if (access(HELPER_PROGRAM, X_OK) < 0) {
+                complain("nothing is changed: %s cannot be run: %s", HELPER_PROGRAM, strerror(errno));
+                return EXIT_OWN_FAILURE;
+        }
+        if (!getpwnam(HELPER_USER)) {
+                complain("nothing is changed: there is no user %s", HELPER_USER);
+                complain("run: systemd-sysusers, and then: exc-instance-connect enable");
+                return EXIT_OWN_FAILURE;
+        }
+        return EXIT_DONE;
+}
+
+static void print_plan(const struct plan *plan) {
+        report("Found: %s", plan->found);
+        report_notes(plan);
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                if (plan->restored[i])
+                        report("Note: %s has been edited, was put aside, and is put back.", drop_in_paths[i]);
+                else if (plan->edited[i])
+                        report("Note: %s has been edited, and is kept as it is.", drop_in_paths[i]);
+}
+
+static int carry_out(const struct plan *plan, bool dry_run) {
+        int status;
+
+        print_plan(plan);
+        if (plan->n_faults > 0) {
+                /* In this order on one screen too. */
+                (void)fflush(stdout);
+                print_faults(plan);
+                return EXIT_OWN_FAILURE;
+        }
+        if (dry_run) {
+                report_diff(&plan->now, &plan->then);
+                return EXIT_DONE;
+        }
+        if (changes(plan))
+                status = change(plan);
+        else {
+                report("Nothing to change.");
+                status = report_reload(plan, true);
+        }
+        if (status == EXIT_DONE)
+                report("To undo it: exc-instance-connect disable");
+        return status;
+}
+
+static int run(const struct options *options) {
+        bool dry_run = options->given & OPTION_DRY_RUN;
+        int status = report_begin(options), lock_fd = -EBADF;
+        char why[SSHD_WHY_MAX] = "";
+        struct plan plan;
+
+        if (status == EXIT_DONE)
+                status = check_helper();
+        if (status != EXIT_DONE)
+                return status;
+        if (!dry_run) {
+                lock_fd = own_files_lock(why);
+                if (lock_fd < 0) {
+                        complain("nothing is changed: %s", why);
+                        return EXIT_OWN_FAILURE;
+                }
+        }
+        if (plan_make(&plan, why) < 0) {
+                complain("nothing is changed: %s", why);
+                complain("when that is mended, run: exc-instance-connect enable");
+                status = EXIT_OWN_FAILURE;
+        } else {
+                status = carry_out(&plan, dry_run);
+                plan_clear(&plan);
+        }
+        own_files_unlock(lock_fd);
+        return status;
+}
+
+const struct command enable_command = {
+        .name = "enable",
+        .summary = "let sshd ask for keys",
+        .help = "exc-instance-connect enable [--dry-run]\n"
+                "\n"
+                "Writes a file in /etc/ssh/sshd_config.d, by which sshd asks exc-authorized-keys(8)\n"
+                "and, behind it, the AuthorizedKeysCommand that was there before, and reloads sshd.\n"
+                "Where that would not be safe, nothing is changed, and what to do is printed.\n"
+                "\n"
+                "  --dry-run   only show what would change\n",
+        .takes = OPTION_DRY_RUN,
+        .run = run,
+};

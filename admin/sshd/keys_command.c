@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/keys_command.h"
+
+#include <stddef.h>
+#include <string.h>
+
+struct filling {
+        struct keys_command *to;
+        size_t used;
+        bool full;
+};
+
+static void put(struct filling *filling, char c) {
+        if (filling->used < KEYS_COMMAND_SIZE_MAX)
+                filling->to->text[filling->used++] = c;
+        else
+                filling->full = true;
+}
+
+static void begin_word(struct filling *filling) {
+        if (filling->to->n < KEYS_COMMAND_WORDS_MAX && filling->used < KEYS_COMMAND_SIZE_MAX)
+                filling->to->word[filling->to->n++] = filling->to->text + filling->used;
+        else
+                filling->full = true;
+}
+
+static void add_word(struct filling *filling, const char *word) {
+        begin_word(filling);
+        do
+                put(filling, *word);
+        while (*word++);
+}
+
+static void end_command(struct filling *filling) {
+        filling->to->word[filling->to->n] = NULL;
+}
+
+/* Reads one word; NULL when a quote stays open. */
+static const char *take_word(struct filling *filling, const char *at) {
+        char quote = '\0';
+
+        for (; *at; at++) {
+                if (*at == '\\' && at[1] &&
+                    (at[1] == '\'' || at[1] == '"' || at[1] == '\\' || (!quote && at[1] == ' '))) {
+                        put(filling, *++at);
+                } else if (!quote && (*at == ' ' || *at == '\t')) {
+                        break;
+                } else if (!quote && (*at == '"' || *at == '\'')) {
+                        quote = *at;
+                } else if (quote && *at == quote) {
+                        quote = '\0';
+                } else {
+                        put(filling, *at);
+                }
+        }
+        put(filling, '\0');
+        return quote ? NULL : at;
+}
+
+bool keys_command_split(const char *line, struct keys_command *ret) {
+        struct filling filling = {.to = ret};
+
+        ret->n = 0;
+        for (;;) {
+                line += strspn(line, " \t");
+                if (!*line)
+                        break;
+                begin_word(&filling);
+                if (filling.full)
+                        return false;
+                line = take_word(&filling, line);
+                if (!line)
+                        return false;
+        }
+        if (ret->n == 1)
+                add_word(&filling, "%u");
+        end_command(&filling);
+        return ret->n > 0 && !filling.full;
+}
+
+static const char *value_of(const struct keys_command_tokens *tokens, char token) {
+        switch (token) {
+        case 'u':
+                return tokens->user;
+        case 'U':
+                return tokens->uid;
+        case 'h':
+                return tokens->home;
+        case 'f':
+                return tokens->fingerprint;
+        case 't':
+                return tokens->type;
+        case 'k':
+                return tokens->key;
+        case '%':
+                return "%";
+        default:
+                return NULL;
+        }
+}
+
+bool keys_command_expand(const struct keys_command *command, const struct keys_command_tokens *tokens,
+                         struct keys_command *ret) {
+        struct filling filling = {.to = ret};
+
+        ret->n = 0;
+        for (int i = 0; i < command->n; i++) {
+                begin_word(&filling);
+                for (const char *c = command->word[i]; *c; c++) {
+                        const char *value;
+
+                        if (*c != '%') {
+                                put(&filling, *c);
+                                continue;
+                        }
+                        value = value_of(tokens, *++c);
+                        if (!value)
+                                return false;
+                        while (*value)
+                                put(&filling, *value++);
+                }
+                put(&filling, '\0');
+                if (filling.full)
+                        return false;
+        }
+        end_command(&filling);
+        return true;
+}

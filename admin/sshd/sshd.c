@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/program.h"
+
+enum {
+        SSHD_TIMEOUT_MS = 15 * 1000,
+        KEYGEN_TIMEOUT_MS = 15 * 1000,
+        WORDS_MAX = SSHD_ARGUMENTS_MAX + 16,
+        TRIES_MAX = 4,
+};
+
+#define PRIVSEP_FOLDER "/run/sshd"
+#define KEYGEN_PROGRAM "/usr/bin/ssh-keygen"
+
+/* sshd wants one host key at least. Where there is none yet, as in an image that is being built, it gets one of ours. */
+struct throw_away_key {
+        char folder[32]; /* "" where none was made */
+        char path[40];
+};
+
+/* A text of several lines in one. */
+static void one_line(const char *text, char ret[static SSHD_WHY_MAX]) {
+        size_t n = 0;
+
+        for (; *text && n + 3 < SSHD_WHY_MAX; text++) {
+                if (*text != '\n' && *text != '\r') {
+                        ret[n++] = *text;
+                        continue;
+                }
+                text += strspn(text, "\r\n") - 1;
+                if (n > 0 && text[1] != '\0') {
+                        ret[n++] = ';';
+                        ret[n++] = ' ';
+                }
+        }
+        ret[n] = '\0';
+}
+
+static void throw_away(struct throw_away_key *key) {
+        char public[sizeof(key->path) + 4];
+
+        if (key->folder[0] == '\0')
+                return;
+        (void)snprintf(public, sizeof(public), "%s.pub", key->path);
+        (void)unlink(public);
+        (void)unlink(key->path);
+        (void)rmdir(key->folder);
+        key->folder[0] = '\0';
+}
+
+static int make_throw_away_key(struct throw_away_key *ret) {
+        static char program[] = KEYGEN_PROGRAM, quiet[] = "-q", type[] = "-t", ed25519[] = "ed25519", phrase[] = "-N",
+                    none[] = "", file[] = "-f";
+        char *argv[] = {program, quiet, type, ed25519, phrase, none, file, ret->path, NULL};
+        struct program_result result = {.output = NULL};
+        int r;
+
+        (void)snprintf(ret->folder, sizeof(ret->folder), "/run/exc-host-key-XXXXXX");
+        if (!mkdtemp(ret->folder)) {
+                (void)snprintf(ret->folder, sizeof(ret->folder), "/tmp/exc-host-key-XXXXXX");
+                if (!mkdtemp(ret->folder)) {
+                        r = -errno;
+                        ret->folder[0] = '\0';
+                        return r;
+                }
+        }
+        (void)snprintf(ret->path, sizeof(ret->path), "%s/key", ret->folder);
+        r = program_run(argv, NULL, KEYGEN_TIMEOUT_MS, &result);
+        if (r >= 0 && !program_succeeded(&result))
+                r = -EIO;
+        program_result_clear(&result);
+        if (r < 0)
+                throw_away(ret);
+        return r;
+}
+
+/* `first` is -t or -T; `second` and `third` may be NULL. */
+static int run_sshd(const char *const first[static 3], char *const arguments[], const struct throw_away_key *key,
+                    struct program_result *ret) {
+        const char *argv[WORDS_MAX] = {SSHD_PROGRAM};
+        size_t n = 1;
+
+        for (size_t i = 0; arguments && arguments[i]; i++) {
+                if (n == SSHD_ARGUMENTS_MAX + 1)
+                        return -E2BIG;
+                argv[n++] = arguments[i];
+        }
+        for (size_t i = 0; i < 3 && first[i]; i++)
+                argv[n++] = first[i];
+        if (key->folder[0] != '\0') {
+                argv[n++] = "-h";
+                argv[n++] = key->path;
+        }
+        argv[n] = NULL;
+        /* execve(2) takes words that are not const, and does not change them. */
+        return program_run((char *const *)(uintptr_t)argv, NULL, SSHD_TIMEOUT_MS, ret);
+}
+
+/*
+ * Runs sshd, and mends for that time what a machine lacks on which no sshd has been started yet: its folder in /run, a
+ * host key. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
+ */
+static int ask_sshd(const char *const first[static 3], char *const arguments[], struct program_result *ret,
+                    char ret_why[static SSHD_WHY_MAX]) {
+        struct program_result result = {.output = NULL};
+        struct throw_away_key key = {.folder = ""};
+        bool made_folder = false;
+        int r = -EIO;
+
+        for (int i = 0; i < TRIES_MAX; i++) {
+                program_result_clear(&result);
+                r = run_sshd(first, arguments, &key, &result);
+                if (r < 0) {
+                        if (r == -ENOENT)
+                                (void)snprintf(ret_why, SSHD_WHY_MAX, "%s is not installed", SSHD_PROGRAM);
+                        else if (r == -ETIMEDOUT)
+                                (void)snprintf(ret_why, SSHD_WHY_MAX, "%s %s did not end within %d seconds",
+                                               SSHD_PROGRAM, first[0], SSHD_TIMEOUT_MS / 1000);
+                        else
+                                (void)snprintf(ret_why, SSHD_WHY_MAX, "%s cannot be run: %s", SSHD_PROGRAM,
+                                               strerror(-r));
+                        break;
+                }
+                if (program_succeeded(&result)) {
+                        *ret = result; /* transferred */
+                        result = (struct program_result){.output = NULL};
+                        break;
+                }
+                r = -EIO;
+                one_line(result.complaint, ret_why);
+                if (ret_why[0] == '\0')
+                        (void)snprintf(ret_why, SSHD_WHY_MAX, "%s %s failed and said nothing", SSHD_PROGRAM, first[0]);
+                /* The unit's RuntimeDirectory=. Two of us at a time take it away from each other: hence the tries. */
+                if (strcasestr(result.complaint, "Missing privilege separation directory: " PRIVSEP_FOLDER)) {
+                        if (mkdir(PRIVSEP_FOLDER, 0755) == 0)
+                                made_folder = true;
+                        else if (errno != EEXIST)
+                                break;
+                } else if (strcasestr(result.complaint, "no hostkeys available") && key.folder[0] == '\0') {
+                        if (make_throw_away_key(&key) < 0)
+                                break;
+                } else
+                        break;
+        }
+        program_result_clear(&result);
+        throw_away(&key);
+        if (made_folder)
+                (void)rmdir(PRIVSEP_FOLDER);
+        return r;
+}
+
+/* The value of a line "name value", or NULL. "none" is what sshd prints where there is no value. */
+static int take_value(const char *line, size_t length, const char *name, char **value) {
+        size_t n = strlen(name);
+
+        if (*value || length <= n || strncasecmp(line, name, n) != 0 || line[n] != ' ')
+                return 0;
+        line += n + 1;
+        length -= n + 1;
+        if (length == strlen("none") && strncasecmp(line, "none", length) == 0)
+                return 0;
+        *value = strndup(line, length);
+        return *value ? 0 : -ENOMEM;
+}
+
+int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
+                      char ret_why[static SSHD_WHY_MAX]) {
+        const char *words[3] = {"-T"};
+        struct sshd_keys_command found = {.command = NULL};
+        struct program_result result = {.output = NULL};
+        char specification[512];
+        int r;
+
+        if (user) {
+                /* All that a Match block can ask about, for without it sshd refuses to answer. */
+                int n = snprintf(specification, sizeof(specification),
+                                 "user=%s,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=", user);
+
+                if (strchr(user, ',') || n < 0 || (size_t)n >= sizeof(specification)) {
+                        (void)snprintf(ret_why, SSHD_WHY_MAX, "this login name cannot be asked about");
+                        return -EINVAL;
+                }
+                words[1] = "-C";
+                words[2] = specification;
+        }
+        r = ask_sshd(words, arguments, &result, ret_why);
+        if (r < 0)
+                return r;
+        for (const char *line = result.output; *line && r >= 0;) {
+                size_t length = strcspn(line, "\n");
+
+                r = take_value(line, length, "authorizedkeyscommand", &found.command);
+                if (r >= 0)
+                        r = take_value(line, length, "authorizedkeyscommanduser", &found.user);
+                line += length + (line[length] == '\n');
+        }
+        program_result_clear(&result);
+        if (r < 0) {
+                sshd_keys_command_clear(&found);
+                (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");
+                return r;
+        }
+        *ret = found; /* transferred */
+        return 0;
+}
+
+void sshd_keys_command_clear(struct sshd_keys_command *command) {
+        free(command->command);
+        free(command->user);
+        *command = (struct sshd_keys_command){.command = NULL};
+}
+
+int sshd_test(char *const arguments[], char ret_why[static SSHD_WHY_MAX]) {
+        struct program_result result = {.output = NULL};
+        int r = ask_sshd((const char *const[3]){"-t"}, arguments, &result, ret_why);
+
+        program_result_clear(&result);
+        return r;
+}
+
+/* Of the number behind `text`, and what follows it. */
+static int take_number(const char **text) {
+        int value = 0;
+
+        if (!isdigit((unsigned char)**text))
+                return -1;
+        for (; isdigit((unsigned char)**text); (*text)++) {
+                value = 10 * value + (**text - '0');
+                if (value > 99)
+                        return -1;
+        }
+        return value;
+}
+
+int sshd_version(void) {
+        static char program[] = SSHD_PROGRAM, option[] = "-V";
+        char *argv[] = {program, option, NULL};
+        struct program_result result = {.output = NULL};
+        int r, major, minor;
+
+        /* Before 9.2 this is no option, and the complaint about it begins with the version. */
+        r = program_run(argv, NULL, SSHD_TIMEOUT_MS, &result);
+        if (r < 0)
+                return r;
+        r = -EBADMSG;
+        for (int i = 0; i < 2; i++) {
+                static const char name[] = "OpenSSH_";
+                const char *at = strstr(i == 0 ? result.complaint : result.output, name);
+
+                if (!at)
+                        continue;
+                at += sizeof(name) - 1;
+                major = take_number(&at);
+                if (major < 0 || *at++ != '.')
+                        continue;
+                minor = take_number(&at);
+                if (minor >= 0) {
+                        r = major * 100 + minor;
+                        break;
+                }
+        }
+        program_result_clear(&result);
+        return r;
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd_config.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/sshd/text_file.h"
+
+#define BLANKS " \t\r\n"
+#define SSHD_FOLDER "/etc/ssh"
+
+/* Where reading is. */
+struct reading {
+        struct sshd_config *config;
+        const struct own_files *own;
+        size_t n_files;
+        char *why; /* SSHD_WHY_MAX */
+};
+
+/* What a line is read in. A file that is included has one of its own, and leaves its Match blocks behind at its end. */
+struct context {
+        const char *file; /* NULL: the command line */
+        unsigned line;
+        int own;
+        int block;
+        bool always;      /* as in struct config_place */
+        bool conditional; /* included in a block that is not for all: no "Match all" makes up for that */
+        int depth;
+};
+
+static int fail(struct reading *reading, int error, const char *file, unsigned line, const char *what) {
+        if (line > 0)
+                (void)snprintf(reading->why, SSHD_WHY_MAX, "%s line %u: %s", file, line, what);
+        else
+                (void)snprintf(reading->why, SSHD_WHY_MAX, "%s: %s", file ? file : "the command line", what);
+        return error;
+}
+
+static char *copy_or_null(const char *text) {
+        return text ? strdup(text) : NULL;
+}
+
+static int add_place(struct reading *reading, const struct context *context, enum config_word word, const char *value,
+                     int own) {
+        struct sshd_config *config = reading->config;
+        struct config_place *place = config->place + config->n_places;
+
+        if (config->n_places == CONFIG_PLACES_MAX)
+                return fail(reading, -E2BIG, context->file, context->line,
+                            "too many lines that set AuthorizedKeysCommand");
+        *place = (struct config_place){
+                .word = word,
+                .value = copy_or_null(value),
+                .file = copy_or_null(context->file),
+                .line = context->line,
+                .block = context->block,
+                .always = context->always,
+                .own = own,
+        };
+        config->n_places++;
+        if ((value && !place->value) || (context->file && !place->file))
+                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+        return 0;
+}
+
+/*
+ * Cuts the keyword off, as strdelim() in OpenSSH's misc.c does it: it ends at a blank or one '=', and may stand in quotes.
+ * NULL where a quote is not closed.
+ */
+static char *take_keyword(char **line) {
+        char *keyword = *line, *end = strpbrk(keyword, BLANKS "\"="), *rest;
+        bool equals;
+
+        if (!end) {
+                *line = keyword + strlen(keyword);
+                return keyword;
+        }
+        if (*end == '"') {
+                memmove(end, end + 1, strlen(end + 1) + 1);
+                end = strchr(end, '"');
+                if (!end)
+                        return NULL;
+                *end = '\0';
+                *line = end + 1 + strspn(end + 1, BLANKS);
+                return keyword;
+        }
+        equals = *end == '=';
+        *end = '\0';
+        rest = end + 1 + strspn(end + 1, BLANKS);
+        if (*rest == '=' && !equals)
+                rest += 1 + strspn(rest + 1, BLANKS);
+        *line = rest;
+        return keyword;
+}
+
+/* The next word, as argv_split() in OpenSSH's misc.c does it; "" at the end or a comment, NULL without memory. */
+static char *take_word(const char **at) {
+        const char *from = *at + strspn(*at, " \t");
+        char *word = malloc(strlen(from) + 1), quote = '\0';
+        size_t n = 0;
+
+        if (!word)
+                return NULL;
+        for (; *from; from++) {
+                if (n == 0 && quote == '\0' && *from == '#')
+                        from += strlen(from) - 1;
+                else if (*from == '\\' && from[1] != '\0' &&
+                         (strchr("'\"\\", from[1]) || (quote == '\0' && from[1] == ' ')))
+                        word[n++] = *++from;
+                else if (quote == '\0' && (*from == ' ' || *from == '\t'))
+                        break;
+                else if (quote == '\0' ? *from == '"' || *from == '\'' : *from == quote)
+                        quote = quote == '\0' ? *from : '\0';
+                else
+                        word[n++] = *from;
+        }
+        word[n] = '\0';
+        *at = from;
+        return word;
+}
+
+static int read_lines(struct reading *reading, struct context *context, const char *text);
+
+static int read_file(struct reading *reading, const struct context *from, const char *path) {
+        struct context context = *from;
+        char *text = NULL;
+        struct stat st;
+        int r;
+
+        if (++reading->n_files > CONFIG_FILES_MAX)
+                return fail(reading, -E2BIG, path, 0, "too many files are included");
+        if (++context.depth > CONFIG_DEPTH_MAX)
+                return fail(reading, -ELOOP, path, 0, "files are included too deep");
+        context.file = path;
+        context.line = 0;
+        r = text_file_read(path, &text, &st);
+        if (r < 0)
+                return fail(reading, r, path, 0, r == -EBADF ? "is no file" : strerror(-r));
+        /* sshd puts what is before and behind a NUL together: it is left to it. */
+        if (strlen(text) != (size_t)st.st_size)
+                r = fail(reading, -EBADMSG, path, 0, "has a NUL in it");
+        else
+                r = read_lines(reading, &context, text);
+        free(text);
+        return r;
+}
+
+static int read_own(struct reading *reading, const struct context *from, int own) {
+        struct context context = *from;
+
+        context.file = drop_in_paths[own];
+        context.line = 0;
+        context.own = own;
+        context.depth++;
+        reading->config->reads_own[own] = true;
+        return read_lines(reading, &context, reading->own->text[own]);
+}
+
+static int own_of(const char *path) {
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                if (strcmp(path, drop_in_paths[i]) == 0)
+                        return i;
+        return -1;
+}
+
+static int by_bytes(const void *a, const void *b) {
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The files of one pattern, in sshd's order: those on disk that are not ours, and ours as they would be. */
+static int include(struct reading *reading, const struct context *context, const char *pattern) {
+        const char *paths[CONFIG_FILES_MAX + DROP_IN_FILES];
+        size_t n = 0;
+        glob_t found = {.gl_pathc = 0};
+        int r = glob(pattern, 0, NULL, &found);
+
+        if (r == GLOB_NOSPACE)
+                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+        if (r != 0 && r != GLOB_NOMATCH)
+                return fail(reading, -EIO, context->file, context->line, "its Include cannot be read");
+        r = 0;
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+                if (own_of(found.gl_pathv[i]) >= 0)
+                        continue;
+                if (n == CONFIG_FILES_MAX) {
+                        r = fail(reading, -E2BIG, context->file, context->line, "includes too many files");
+                        break;
+                }
+                paths[n++] = found.gl_pathv[i];
+        }
+        for (int i = 0; i < DROP_IN_FILES && r >= 0; i++) {
+                if (fnmatch(pattern, drop_in_paths[i], FNM_PATHNAME | FNM_PERIOD) != 0)
+                        continue;
+                if (reading->own->text[i])
+                        paths[n++] = drop_in_paths[i];
+                /* Named, and not only met by a pattern. */
+                if (i >= DROP_IN_NAMES && strcmp(pattern, drop_in_paths[i]) == 0)
+                        r = add_place(reading, context, CONFIG_OWN_INCLUDE, NULL, i);
+        }
+        qsort(paths, n, sizeof(paths[0]), by_bytes);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                int own = own_of(paths[i]);
+
+                r = own >= 0 ? read_own(reading, context, own) : read_file(reading, context, paths[i]);
+        }
+        globfree(&found);
+        return r;
+}
+
+static int take_include(struct reading *reading, const struct context *from, const char *rest) {
+        struct context context = *from;
+        int r = 0;
+
+        /* A block that is for all lets what it includes count for all; any other does not. */
+        context.conditional = !context.always;
+        while (r >= 0) {
+                char *word = take_word(&rest), *pattern = NULL;
+
+                if (!word)
+                        return fail(reading, -ENOMEM, context.file, context.line, "out of memory");
+                if (*word == '\0') {
+                        free(word);
+                        break;
+                }
+                if (asprintf(&pattern, "%s%s", *word == '/' || *word == '~' ? "" : SSHD_FOLDER "/", word) < 0)
+                        r = fail(reading, -ENOMEM, context.file, context.line, "out of memory");
+                else
+                        r = include(reading, &context, pattern);
+                free(pattern);
+                free(word);
+        }
+        return r;
+}
+
+static int take_match(struct reading *reading, struct context *context, const char *rest) {
+        struct sshd_config *config = reading->config;
+        struct config_block *block = config->block + config->n_blocks;
+        const char *at = rest;
+        char *first, *second;
+
+        if (config->n_blocks == CONFIG_BLOCKS_MAX)
+                return fail(reading, -E2BIG, context->file, context->line, "too many Match blocks");
+        first = take_word(&at);
+        second = take_word(&at);
+        *block = (struct config_block){
+                .condition = strdup(rest), .file = copy_or_null(context->file), .line = context->line};
+        config->n_blocks++;
+        if (!first || !second || !block->condition || (context->file && !block->file)) {
+                free(first);
+                free(second);
+                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+        }
+        context->block = (int)config->n_blocks - 1;
+        context->always = !context->conditional && strcasecmp(first, "all") == 0 && *second == '\0';
+        free(first);
+        free(second);
+        return 0;
+}
+
+/* One line, which is changed. */
+static int read_line(struct reading *reading, struct context *context, char *line) {
+        size_t n = strlen(line);
+        char *rest = line, *keyword, *word;
+        const char *at;
+        int r;
+
+        while (n > 0 && strchr(BLANKS "\f", line[n - 1]))
+                line[--n] = '\0';
+        rest += strspn(rest, BLANKS);
+        keyword = take_keyword(&rest);
+        /* sshd passes over a line with a quote in its keyword that is not closed. */
+        if (!keyword || *keyword == '\0' || *keyword == '#')
+                return 0;
+        if (strcasecmp(keyword, "Include") == 0)
+                return take_include(reading, context, rest);
+        if (strcasecmp(keyword, "Match") == 0)
+                return take_match(reading, context, rest);
+        if (strcasecmp(keyword, "AuthorizedKeysCommand") == 0)
+                return add_place(reading, context, CONFIG_COMMAND, rest + strspn(rest, BLANKS), context->own);
+        if (strcasecmp(keyword, "AuthorizedKeysCommandUser") != 0)
+                return 0;
+        at = rest;
+        word = take_word(&at);
+        if (!word)
+                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+        r = add_place(reading, context, CONFIG_USER, word, context->own);
+        free(word);
+        return r;
+}
+
+static int read_lines(struct reading *reading, struct context *context, const char *text) {
+        int r = 0;
+
+        while (*text && r >= 0) {
+                char *line = text_line(&text);
+
+                context->line++;
+                if (!line)
+                        return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+                r = read_line(reading, context, line);
+                free(line);
+        }
+        return r;
+}
+
+static int read_arguments(struct reading *reading, char *const arguments[], const char **root) {
+        for (size_t i = 0; arguments && arguments[i] && arguments[i + 1]; i += 2) {
+                struct context context = {.own = -1, .block = -1, .always = true};
+                char *line;
+                int r;
+
+                if (strcmp(arguments[i], "-f") == 0)
+                        *root = arguments[i + 1];
+                if (strcmp(arguments[i], "-o") != 0)
+                        continue;
+                line = strdup(arguments[i + 1]);
+                if (!line)
+                        return fail(reading, -ENOMEM, NULL, 0, "out of memory");
+                r = read_line(reading, &context, line);
+                free(line);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int sshd_config_read(char *const arguments[], const struct own_files *own, struct sshd_config **ret,
+                     char ret_why[static SSHD_WHY_MAX]) {
+        struct reading reading = {.config = calloc(1, sizeof(struct sshd_config)), .own = own, .why = ret_why};
+        const struct context top = {.own = -1, .block = -1, .always = true};
+        const char *root = SSHD_CONFIG;
+        int r;
+
+        if (!reading.config)
+                return fail(&reading, -ENOMEM, SSHD_CONFIG, 0, "out of memory");
+        r = read_arguments(&reading, arguments, &root);
+        if (r >= 0) {
+                reading.config->root = strdup(root);
+                r = reading.config->root ? read_file(&reading, &top, root)
+                                         : fail(&reading, -ENOMEM, root, 0, "out of memory");
+        }
+        if (r < 0) {
+                sshd_config_free(reading.config);
+                return r;
+        }
+        *ret = reading.config; /* transferred */
+        return 0;
+}
+
+void sshd_config_free(struct sshd_config *config) {
+        if (!config)
+                return;
+        for (size_t i = 0; i < config->n_places; i++) {
+                free(config->place[i].value);
+                free(config->place[i].file);
+        }
+        for (size_t i = 0; i < config->n_blocks; i++) {
+                free(config->block[i].condition);
+                free(config->block[i].file);
+        }
+        free(config->root);
+        free(config);
+}
+
+static void take_first(struct config_pair *pair, const struct config_place *place) {
+        if (place->word == CONFIG_COMMAND && !pair->command)
+                pair->command = place;
+        if (place->word == CONFIG_USER && !pair->user)
+                pair->user = place;
+}
+
+static void take_rest(struct config_pair *pair, struct config_pair rest) {
+        pair->command = pair->command ? pair->command : rest.command;
+        pair->user = pair->user ? pair->user : rest.user;
+}
+
+static bool counts(const struct config_place *place, bool theirs) {
+        return place->word != CONFIG_OWN_INCLUDE && (!theirs || place->own < 0);
+}
+
+struct config_pair sshd_config_pair(const struct sshd_config *config, int block, bool theirs) {
+        struct config_pair pair = {.command = NULL};
+
+        for (size_t i = 0; i < config->n_places; i++) {
+                const struct config_place *place = config->place + i;
+
+                if (counts(place, theirs) && (block < 0 ? place->always : place->block == block))
+                        take_first(&pair, place);
+        }
+        /* A block leaves what it does not set to what holds for all. */
+        if (block >= 0)
+                take_rest(&pair, sshd_config_plain(config, theirs));
+        return pair;
+}
+
+struct config_pair sshd_config_plain(const struct sshd_config *config, bool theirs) {
+        struct config_pair pair = {.command = NULL};
+
+        for (size_t i = 0; i < config->n_places; i++) {
+                const struct config_place *place = config->place + i;
+
+                if (counts(place, theirs) && place->always && place->block >= 0)
+                        take_first(&pair, place);
+        }
+        take_rest(&pair, sshd_config_pair(config, -1, theirs));
+        return pair;
+}

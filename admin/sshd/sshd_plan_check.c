@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/sshd/sshd_plan_internal.h"
+#include "admin/sshd/sshd_remedy.h"
+#include "admin/sshd/text_file.h"
+
+#define AGAIN "Then run: exc-instance-connect enable\n"
+
+/* A numbered file for this pair: one that is asked for already, or another that is free. NULL where all are taken. */
+static int propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {
+        struct plan *plan = making->plan;
+        char *text;
+        int r;
+
+        *ret_include = NULL;
+        r = plan_text_for(making, theirs, &text);
+        if (r == -EINVAL)
+                return plan_add_unchainable(plan, theirs->command);
+        if (r < 0)
+                return r;
+        for (int i = DROP_IN_NAMES; i < DROP_IN_FILES && !*ret_include; i++) {
+                const char *has = making->proposed[i] ? making->proposed[i] : plan->then.text[i];
+
+                if (has && strcmp(has, text) == 0)
+                        *ret_include = drop_in_paths[i];
+        }
+        for (int i = DROP_IN_NAMES; i < DROP_IN_FILES && !*ret_include; i++)
+                if (!making->bound[i] && !making->proposed[i]) {
+                        making->proposed[i] = text; /* transferred */
+                        text = NULL;
+                        *ret_include = drop_in_paths[i];
+                }
+        free(text);
+        return *ret_include
+                       ? 0
+                       : plan_add_fault(plan, plan_say("More than %d different commands are set in this machine's sshd "
+                                                       "configurations.\n",
+                                                       DROP_IN_CHAINS));
+}
+
+/* Whether ours would run just what this sshd runs now, where its first line is one of `own`. */
+static int chains(const struct plan_making *making, const struct config_pair *theirs, int own, bool *ret) {
+        char *text;
+        int r;
+
+        *ret = true;
+        if (making->plan->edited[own] || plan_kind(theirs) == KEYS_COMMAND_OURS)
+                return 0;
+        r = plan_text_for(making, theirs, &text);
+        if (r == -EINVAL) {
+                *ret = false;
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        *ret = strcmp(text, making->plan->then.text[own]) == 0;
+        free(text);
+        return 0;
+}
+
+static int check_edited(struct plan_making *making, const struct config_pair *theirs, int own) {
+        struct plan *plan = making->plan;
+        char *chained;
+        int r = 0;
+
+        if (!plan->edited[own] || plan_kind(theirs) != KEYS_COMMAND_THEIRS)
+                return 0;
+        if (drop_in_chain(theirs->command->value, &chained) < 0)
+                return 0;
+        if (!strstr(plan->then.text[own], chained))
+                r = plan_add_note(
+                        plan, plan_say("%s has been edited and is kept. It does not run \"%s\": keys from there are "
+                                       "not asked for.",
+                                       drop_in_paths[own], theirs->command->value));
+        free(chained);
+        return r;
+}
+
+/* What counts for all. */
+static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
+        struct config_pair pair = sshd_config_pair(sshd->after, -1, false),
+                           theirs = sshd_config_pair(sshd->before, -1, true);
+        enum keys_command_kind kind = plan_kind(&pair);
+        const struct config_place *before = NULL;
+        struct plan *plan = making->plan;
+        const char *include;
+        bool same = true;
+        int r;
+
+        if (kind == KEYS_COMMAND_OURS && pair.command->own < 0)
+                return 0;
+        if (kind == KEYS_COMMAND_OURS) {
+                r = chains(making, &theirs, pair.command->own, &same);
+                if (r < 0 || same)
+                        return r < 0 ? r : check_edited(making, &theirs, pair.command->own);
+        }
+        if (pair.command && pair.command->own < 0)
+                before = pair.command;
+        else if (pair.user && pair.user->own < 0)
+                before = pair.user;
+        if (!same)
+                before = theirs.command ? theirs.command : theirs.user;
+        if (same && !before && sshd->asks)
+                return plan_add_fault(plan,
+                                      plan_say("%s has been edited, and does not let sshd ask exc-authorized-keys.\n"
+                                               "Mend it, or remove it. " AGAIN,
+                                               drop_in_paths[making->chosen]));
+        /* Another service with the same file has the same top of it. */
+        if (sshd == plan->sshds || (plan->sshds[0].after && strcmp(sshd->after->root, plan->sshds[0].after->root) == 0))
+                include = drop_in_paths[making->chosen];
+        else {
+                r = propose(making, &theirs, &include);
+                if (r < 0 || !include)
+                        return r;
+        }
+        if (before && !before->file)
+                return plan_add_fault(plan, remedy_option(sshd->service, sshd->after, &theirs, include));
+        return plan_add_fault(plan, remedy_top(sshd->after, before, include));
+}
+
+/* The line of somebody else that counts first in a block. */
+static const struct config_place *first_of_theirs(const struct sshd_config *config, int block) {
+        for (size_t i = 0; i < config->n_places; i++)
+                if (config->place[i].block == block && config->place[i].own < 0)
+                        return config->place + i;
+        return NULL;
+}
+
+/* The same block without our files: one that somebody has edited may have blocks of its own. */
+static int block_before(const struct plan_sshd *sshd, int block) {
+        const struct config_block *after = sshd->after->block + block;
+
+        for (size_t i = 0; i < sshd->before->n_blocks; i++) {
+                const struct config_block *before = sshd->before->block + i;
+
+                if (before->line == after->line && before->file && after->file &&
+                    strcmp(before->file, after->file) == 0)
+                        return (int)i;
+        }
+        return -1;
+}
+
+static int check_block(struct plan_making *making, const struct plan_sshd *sshd, int block) {
+        const struct config_place *place = first_of_theirs(sshd->after, block);
+        struct config_pair pair = sshd_config_pair(sshd->after, block, false),
+                           theirs = sshd_config_pair(sshd->before, block_before(sshd, block), true);
+        enum keys_command_kind kind = plan_kind(&pair);
+        const char *include;
+        bool same = true;
+        int r;
+
+        if (!place)
+                return 0;
+        if (kind == KEYS_COMMAND_NONE)
+                return plan_add_note(making->plan,
+                                     plan_say("%s line %u: for \"Match %s\" sshd runs no command, and so no pushed key "
+                                              "logs in there.",
+                                              place->file, place->line, sshd->after->block[block].condition));
+        if (kind == KEYS_COMMAND_OURS && pair.command->own >= 0) {
+                r = chains(making, &theirs, pair.command->own, &same);
+                if (r < 0)
+                        return r;
+        }
+        if (kind == KEYS_COMMAND_OURS && same)
+                return 0;
+        r = propose(making, &theirs, &include);
+        if (r < 0 || !include)
+                return r;
+        return plan_add_fault(making->plan, remedy_block(sshd->after, place, include));
+}
+
+static int check_sshd(struct plan_making *making, const struct plan_sshd *sshd) {
+        int r = 0;
+
+        if (!sshd->after)
+                return 0;
+        /* The one with the defaults must ask; another that includes nothing of ours goes on as it is. */
+        if (sshd != making->plan->sshds && !sshd->asks)
+                return plan_add_note(making->plan,
+                                     plan_say("%s is left alone: its configuration does not include %s.",
+                                              plan_name(sshd),
+                                              making->primary ? drop_in_paths[making->chosen] : SSHD_DROP_IN_FOLDER));
+        r = check_all(making, sshd);
+        for (size_t i = 0; i < sshd->after->n_blocks && r >= 0; i++)
+                r = check_block(making, sshd, (int)i);
+        return r;
+}
+
+/* A line of a process's title, in which sshd has its arguments, without their quotes. */
+static bool title_has_command(pid_t pid) {
+        char path[64], *text;
+        bool has = false;
+        size_t n = 0;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+        file = fopen(path, "re");
+        text = calloc(1, TEXT_FILE_MAX);
+        if (file && text)
+                n = fread(text, 1, TEXT_FILE_MAX - 1, file);
+        for (size_t i = 0; i < n; i++)
+                if (text[i] == '\0')
+                        text[i] = ' ';
+        if (text)
+                has = strcasestr(text, "AuthorizedKeysCommand") != NULL;
+        free(text);
+        if (file)
+                (void)fclose(file);
+        return has;
+}
+
+/* What runs may have been started before its unit was changed. */
+static int check_running(struct plan *plan) {
+        int r = 0;
+
+        for (size_t i = 0; i < plan->n_sshds && r >= 0; i++) {
+                const struct plan_sshd *sshd = plan->sshds + i;
+                bool has_option = false;
+
+                if (!sshd->service || !sshd->after || !sshd->service->active || sshd->service->main_pid <= 0)
+                        continue;
+                for (size_t k = 0; k < sshd->after->n_places; k++)
+                        has_option = has_option || !sshd->after->place[k].file;
+                if (!has_option && title_has_command(sshd->service->main_pid))
+                        r = plan_add_fault(plan, remedy_restart(sshd->service));
+        }
+        return r;
+}
+
+int plan_check(struct plan_making *making) {
+        int r = 0;
+
+        for (size_t i = 0; i < making->plan->n_sshds && r >= 0; i++)
+                r = check_sshd(making, making->plan->sshds + i);
+        return r < 0 ? r : check_running(making->plan);
+}

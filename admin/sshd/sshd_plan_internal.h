@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two halves of making a plan share: sshd_plan.c makes it, sshd_plan_check.c sees whether it would do. */
+#ifndef EXC_SSHD_PLAN_INTERNAL_H
+#define EXC_SSHD_PLAN_INTERNAL_H
+
+#include "admin/sshd/sshd_plan.h"
+
+/* What is worked with while a plan is made. */
+struct plan_making {
+        struct plan *plan;
+        bool expiry_time;
+        char *primary;                 /* the text of the file for all; NULL: none is needed */
+        int edited;                    /* which file that text is from, where somebody wrote it; negative: none */
+        bool edited_aside;             /* and it was put aside */
+        int chosen;                    /* index of the name for it */
+        char *proposed[DROP_IN_FILES]; /* what the numbered files that are asked for would hold */
+        bool bound[DROP_IN_FILES];     /* an Include names it already */
+};
+
+/* These take over the text, which may be NULL without memory: -ENOMEM. The same is said once. */
+int plan_add_fault(struct plan *plan, char *text);
+int plan_add_note(struct plan *plan, char *text);
+
+/* A text, to be freed; NULL without memory. */
+char *plan_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+int plan_add_unchainable(struct plan *plan, const struct config_place *command);
+
+enum keys_command_kind plan_kind(const struct config_pair *pair);
+
+/* How people know it. */
+const char *plan_name(const struct plan_sshd *sshd);
+
+/* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. */
+int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret);
+
+/* Adds what speaks against it. Negative errno only where it cannot be told. */
+int plan_check(struct plan_making *making);
+
+#endif

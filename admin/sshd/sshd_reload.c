@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd_reload.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/program.h"
+#include "admin/sshd/drop_in.h"
+#include "admin/sshd/text_file.h"
+
+enum {
+        RELOAD_TIMEOUT_MS = 100 * 1000, /* systemd gives up after 90 s (TimeoutStartSec=) */
+        SHOW_TIMEOUT_MS = 10 * 1000,
+        US_PER_S = 1000 * 1000,
+        READY_TRIES = 100,
+        READY_PAUSE_NS = 20 * 1000 * 1000, /* in all, 2 s: it takes some milliseconds */
+};
+
+#define PID_FILE "/run/sshd.pid"
+
+/* systemctl VERB [PROPERTY] -- NAME */
+static int systemctl(const char *verb, const char *property, const char *name, int timeout_ms,
+                     struct program_result *ret) {
+        const char *argv[] = {"/bin/systemctl", verb, property, "--", name, NULL};
+
+        if (!property)
+                memmove(argv + 2, argv + 3, 3 * sizeof(argv[0]));
+        /* execve(2) takes words that are not const, and does not change them. */
+        return program_run((char *const *)(uintptr_t)argv, NULL, timeout_ms, ret);
+}
+
+/* The value of a line NAME=VALUE; false where there is none, or where it is empty or does not fit. */
+static bool take_property(const char *text, const char *name, char *ret, size_t size) {
+        size_t n = strlen(name);
+
+        for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+                size_t length = strcspn(text, "\n");
+
+                if (strncmp(text, name, n) != 0 || text[n] != '=')
+                        continue;
+                if (length <= n + 1 || length - n - 1 >= size)
+                        return false;
+                memcpy(ret, text + n + 1, length - n - 1);
+                ret[length - n - 1] = '\0';
+                return true;
+        }
+        return false;
+}
+
+static bool property_is(const char *name, const char *property, const char *value) {
+        struct program_result result = {.output = NULL};
+        char option[64], found[64];
+        bool is;
+
+        (void)snprintf(option, sizeof(option), "--property=%s", property);
+        is = systemctl("show", option, name, SHOW_TIMEOUT_MS, &result) >= 0 && program_succeeded(&result) &&
+             take_property(result.output, property, found, sizeof(found)) && strcmp(found, value) == 0;
+        program_result_clear(&result);
+        return is;
+}
+
+/* A socket unit starts it, and holds what it listens on. */
+static bool has_socket(const struct sshd_service *service) {
+        struct program_result result = {.output = NULL};
+        char units[1024], *rest = units, *unit;
+        bool has = false;
+
+        if (systemctl("show", "--property=TriggeredBy", service->name, SHOW_TIMEOUT_MS, &result) >= 0 &&
+            program_succeeded(&result) && take_property(result.output, "TriggeredBy", units, sizeof(units)))
+                while ((unit = strsep(&rest, " ")))
+                        has = has || (strstr(unit, ".socket") && property_is(unit, "ActiveState", "active"));
+        program_result_clear(&result);
+        /* Else its connections would end with it. */
+        return has && property_is(service->name, "KillMode", "process");
+}
+
+/* Where the stack of a process begins: another place, as soon as it executes something. 0 where that is not known. */
+static unsigned long long stack_of(pid_t pid) {
+        char path[64], line[2048] = "", *at;
+        unsigned long long stack = 0;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        file = fopen(path, "re");
+        if (!file)
+                return 0;
+        at = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+        (void)fclose(file);
+        /* Field 28 of proc(5); behind the name comes field 3. */
+        for (int field = 2; at && field < 28; field++)
+                at = strchr(at + 1, ' ');
+        if (at)
+                stack = strtoull(at, NULL, 10);
+        return stack;
+}
+
+static bool expects_signal(pid_t pid) {
+        char path[64], line[256];
+        bool expects = false;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, "SigCgt:", 7) == 0)
+                        expects = (strtoull(line + 7, NULL, 16) & UINT64_C(1) << (SIGHUP - 1)) != 0;
+        if (file)
+                (void)fclose(file);
+        return expects;
+}
+
+/* `stack`: what it had before the signal; 0: none was sent. At last it is not waited for any more. */
+static void wait_until_ready(pid_t pid, unsigned long long stack) {
+        for (int i = 0; i < READY_TRIES && pid > 0; i++) {
+                const struct timespec pause = {.tv_nsec = READY_PAUSE_NS};
+                unsigned long long now = stack_of(pid);
+
+                if (now == 0 || (now != stack && expects_signal(pid)))
+                        return;
+                (void)nanosleep(&pause, NULL);
+        }
+}
+
+int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char ret_why[static SSHD_WHY_MAX]) {
+        struct program_result result = {.output = NULL};
+        bool restart = has_socket(service);
+        unsigned long long stack = 0;
+        int r;
+
+        if (!restart) {
+                wait_until_ready(service->main_pid, 0);
+                stack = stack_of(service->main_pid);
+        }
+        r = systemctl(restart ? "try-restart" : "reload", NULL, service->name, RELOAD_TIMEOUT_MS, &result);
+        if (r < 0)
+                (void)snprintf(ret_why, SSHD_WHY_MAX, "systemctl reload %s: %s", service->name, strerror(-r));
+        else if (!program_succeeded(&result)) {
+                /* A unit without ExecReload=. To sshd this signal is the same. */
+                if (!restart && strstr(result.complaint, "not applicable") && service->main_pid > 0 &&
+                    kill(service->main_pid, SIGHUP) == 0)
+                        r = 0;
+                else {
+                        (void)snprintf(ret_why, SSHD_WHY_MAX, "%.*s", (int)strcspn(result.complaint, "\n"),
+                                       result.complaint);
+                        r = -EIO;
+                }
+        }
+        program_result_clear(&result);
+        if (r < 0)
+                return r;
+        if (!restart)
+                wait_until_ready(service->main_pid, stack);
+        *ret_restarted = restart;
+        return 0;
+}
+
+static int64_t clock_us(clockid_t id) {
+        struct timespec now;
+
+        (void)clock_gettime(id, &now);
+        return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+bool sshd_reload_due(const struct sshd_service *service) {
+        static const char property[] = "StateChangeTimestampMonotonic";
+        struct program_result result = {.output = NULL};
+        int64_t changed_us = 0, boot_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_MONOTONIC);
+        char number[32];
+        bool due = false;
+
+        if (systemctl("show", "--property=StateChangeTimestampMonotonic", service->name, SHOW_TIMEOUT_MS, &result) >=
+                    0 &&
+            program_succeeded(&result) && take_property(result.output, property, number, sizeof(number)))
+                changed_us = strtoll(number, NULL, 10);
+        program_result_clear(&result);
+        for (int i = 0; i < DROP_IN_FILES && changed_us > 0; i++) {
+                struct stat st;
+
+                if (lstat(drop_in_paths[i], &st) == 0 &&
+                    (int64_t)st.st_ctim.tv_sec * US_PER_S + st.st_ctim.tv_nsec / 1000 - boot_us > changed_us)
+                        due = true;
+        }
+        return due;
+}
+
+static bool same_file(const char *a, const char *b) {
+        struct stat a_st, b_st;
+
+        return stat(a, &a_st) == 0 && stat(b, &b_st) == 0 && a_st.st_dev == b_st.st_dev && a_st.st_ino == b_st.st_ino;
+}
+
+int sshd_reload_by_pid_file(void) {
+        char path[64], *text = NULL;
+        long pid;
+        int r;
+
+        r = text_file_read(PID_FILE, &text, NULL);
+        if (r < 0)
+                return -ENOENT;
+        pid = strtol(text, NULL, 10);
+        free(text);
+        if (pid <= 1 || pid > INT_MAX)
+                return -ENOENT;
+        /* The file may be old, and in a chroot with the machine's /proc the process somebody else's. */
+        (void)snprintf(path, sizeof(path), "/proc/%ld/root", pid);
+        if (!same_file(path, "/"))
+                return -ENOENT;
+        (void)snprintf(path, sizeof(path), "/proc/%ld/exe", pid);
+        if (!same_file(path, SSHD_PROGRAM))
+                return -ENOENT;
+        return kill((pid_t)pid, SIGHUP) < 0 ? -errno : 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lets an sshd that runs read its configuration again, by a reload. It then executes itself anew, and until it has come
+ * as far as to expect it, another signal of that kind would end it: so it is waited for, before and after.
+ *
+ * One that a socket unit starts (Accept=no) cannot do that: Debian 13's does not find its socket again, and ends. It is
+ * restarted, while systemd holds the socket; its connections are processes of their own, and stay.
+ */
+#ifndef EXC_SSHD_RELOAD_H
+#define EXC_SSHD_RELOAD_H
+
+#include <stdbool.h>
+
+#include "admin/sshd/sshd.h"
+
+/*
+ * Negative errno, and then `ret_why` says what systemd said. Its configuration must have been checked. `ret_restarted`:
+ * it was started by a socket, which is meant above.
+ */
+int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char ret_why[static SSHD_WHY_MAX]);
+
+/*
+ * Whether one of our files, as they are, was changed after systemd last started or reloaded it: as when an earlier run was
+ * ended before it came to that.
+ */
+bool sshd_reload_due(const struct sshd_service *service);
+
+/*
+ * The same where no systemd runs: for the sshd that this machine's PID file names, if it is one. -ENOENT where there is
+ * none.
+ */
+int sshd_reload_by_pid_file(void);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd_report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/sshd/diff.h"
+#include "admin/sshd/sshd_reload.h"
+#include "admin/sshd/text_file.h"
+#include "cli/output.h"
+#include "wire/refusal.h"
+#include "wire/terminal.h"
+
+int report_begin(const struct options *options) {
+        if (options->given & (OPTION_JSON | OPTION_SOCKET)) {
+                complain("%s takes no --%s", options->command,
+                         option_name(options->given & (OPTION_JSON | OPTION_SOCKET)));
+                return EXIT_USAGE;
+        }
+        if (geteuid() != 0) {
+                complain("%s: only root can look at sshd's configuration and change it", options->command);
+                return EXIT_OWN_FAILURE;
+        }
+        return EXIT_DONE;
+}
+
+void report(const char *format, ...) {
+        char *text = NULL;
+        va_list arguments;
+        int n;
+
+        va_start(arguments, format);
+        n = vasprintf(&text, format, arguments);
+        va_end(arguments);
+        if (n >= 0) {
+                terminal_print(stdout, text);
+                free(text);
+        }
+        (void)fputc('\n', stdout);
+        /* Complaints come in between, where they belong. */
+        (void)fflush(stdout);
+}
+
+void report_text(FILE *to, const char *text) {
+        while (*text) {
+                char *line = text_line(&text);
+
+                if (line)
+                        terminal_print(to, line);
+                (void)fputc('\n', to);
+                free(line);
+        }
+}
+
+void report_notes(const struct plan *plan) {
+        for (size_t i = 0; i < plan->n_notes; i++)
+                report("Note: %s", plan->notes[i]);
+}
+
+void report_diff(const struct own_files *from, const struct own_files *to) {
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                diff_print(stdout, drop_in_paths[i], from->text[i], to->text[i]);
+}
+
+void report_changes(const struct own_files *from, const struct own_files *to) {
+        for (int i = 0; i < DROP_IN_FILES; i++) {
+                const char *before = from->text[i], *after = to->text[i];
+
+                if (after && (!before || strcmp(before, after) != 0))
+                        report("Written: %s", drop_in_paths[i]);
+                if (before && !after)
+                        report("Removed: %s", drop_in_paths[i]);
+        }
+}
+
+static bool runs_systemd(void) {
+        return access("/run/systemd/system", F_OK) == 0;
+}
+
+int report_reload(const struct plan *plan, bool only_due) {
+        int status = EXIT_DONE;
+        bool restarted;
+        char why[SSHD_WHY_MAX];
+
+        if (!runs_systemd()) {
+                if (!only_due && sshd_reload_by_pid_file() == 0)
+                        report("Reloaded: the sshd that runs here");
+                return EXIT_DONE;
+        }
+        for (size_t i = 0; i < plan->n_sshds; i++) {
+                const struct sshd_service *service = plan->sshds[i].service;
+
+                if (!service || !plan->sshds[i].asks || !service->active || (only_due && !sshd_reload_due(service)))
+                        continue;
+                /* A reload of what is broken would end it. */
+                if (sshd_test(service->arguments, why) < 0) {
+                        complain("%s is not reloaded, since its configuration is broken: %s", service->name, why);
+                        complain("mend it, then run: systemctl reload %s", service->name);
+                        status = EXIT_OWN_FAILURE;
+                } else if (sshd_reload(service, &restarted, why) < 0) {
+                        complain("%s could not be reloaded: %s", service->name, why);
+                        complain("run: systemctl reload %s", service->name);
+                        status = EXIT_OWN_FAILURE;
+                } else
+                        report(restarted ? "Restarted: %s, whose socket systemd holds; its connections stay"
+                                         : "Reloaded: %s",
+                               service->name);
+        }
+        return status;
+}

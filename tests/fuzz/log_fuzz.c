@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any lines as what the journal holds, through the parser of sshd's lines and the join: every text must end, and nothing
+ * that was let go may be touched again.
+ *
+ * Input: lines of three bytes and a text: what it is (L a line of sshd, U one that may be somebody else's, R C N E V F D
+ * events of ours, T time that passes, B another boot, W the following begins), a pid, and seconds since the line before.
+ * The text of an event is user, fingerprint, request and principal, with blanks between.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/log/history.h"
+
+#define ASSERT(condition) ((condition) ? (void)0 : abort())
+#define US_PER_S INT64_C(1000000)
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n);
+
+static void check_text(const char *text, size_t size) {
+        ASSERT(strnlen(text, size) < size);
+}
+
+static bool running(sd_id128_t boot, uint64_t pid) {
+        (void)boot;
+        return pid % 2 == 0;
+}
+
+static void tell(void *context, const struct story *story) {
+        const char *const texts[] = {story->user,       story->fingerprint, story->principal,
+                                     story->request_id, story->address,     story->message};
+
+        (void)context;
+        ASSERT(story->kind != STORY_CONNECTION || story->pid > 0);
+        ASSERT(story->last_us > 0 && story->port <= 65535);
+        ASSERT(story->outcome != STORY_ACCEPTED || story->accepted_us > 0);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                ASSERT(!texts[i] || strlen(texts[i]) < 4096);
+}
+
+static void check_line(const struct sshd_line *line) {
+        check_text(line->user, sizeof(line->user));
+        check_text(line->address, sizeof(line->address));
+        check_text(line->fingerprint, sizeof(line->fingerprint));
+        check_text(line->method, sizeof(line->method));
+        check_text(line->detail, sizeof(line->detail));
+        ASSERT(line->port <= 65535);
+        ASSERT(line->fingerprint[0] == '\0' || strlen(line->fingerprint) == 50);
+}
+
+static void take_fields(struct log_event *event, char *text) {
+        const struct {
+                char *to;
+                size_t size;
+        } fields[] = {
+                {event->user, sizeof(event->user)},
+                {event->fingerprint, sizeof(event->fingerprint)},
+                {event->request_id, sizeof(event->request_id)},
+                {event->principal, sizeof(event->principal)},
+        };
+        char *rest = text, *word;
+
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && (word = strsep(&rest, " ")); i++) {
+                size_t length = strnlen(word, fields[i].size - 1);
+
+                memcpy(fields[i].to, word, length);
+                fields[i].to[length] = '\0';
+        }
+}
+
+static void take(struct history *history, struct log_event *event, char *text) {
+        static const char kinds[] = "RDCNEVF"; /* enum log_event_kind from LOG_EVENT_RECEIVED on */
+        const char *kind = strchr(kinds, text[0]);
+
+        event->pid = (uint8_t)text[1];
+        event->at_us += (uint8_t)text[2] * US_PER_S;
+        event->certain = text[0] == 'L';
+        if (text[0] == 'L' || text[0] == 'U') {
+                event->kind = LOG_EVENT_SSHD;
+                if (!sshd_line_parse(text + 3, &event->line))
+                        return;
+                check_line(&event->line);
+                if (event->line.pid > 0)
+                        event->pid = event->line.pid;
+                ASSERT(history_add(history, event) == 0);
+        } else if (kind && *kind) {
+                event->kind = (enum log_event_kind)(LOG_EVENT_RECEIVED + (kind - kinds));
+                take_fields(event, text + 3);
+                ASSERT(history_add(history, event) == 0);
+        } else if (text[0] == 'T')
+                (void)history_tick(history, event->at_us);
+        else if (text[0] == 'B')
+                event->boot.bytes[0]++;
+        else if (text[0] == 'W')
+                history_follow(history);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n) {
+        const struct history_view view = {.all = n % 2 == 0, .running = running, .tell = tell};
+        struct log_event event = {.at_us = US_PER_S};
+        struct history *history;
+        char *text = malloc(n + 1), *rest = text, *line;
+
+        ASSERT(text && history_new(&view, &history) == 0);
+        memcpy(text, input, n);
+        text[n] = '\0';
+        while ((line = strsep(&rest, "\n")))
+                if (strlen(line) >= 3)
+                        take(history, &event, line);
+        if (n % 3 > 0)
+                history_end(history);
+        history_free(history);
+        free(text);
+        return 0;
+}

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events go in, stories come out. The time is in the events. */
+#include "admin/log/history.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define US_PER_S INT64_C(1000000)
+#define START_US (INT64_C(1781519445) * US_PER_S)
+#define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define KEY_B "SHA256:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+/* One line for each story that was told, in a short form. */
+struct told {
+        char text[65536];
+        size_t used, n;
+};
+
+static struct told told;
+static struct history *history;
+static bool process_is_there;
+static bool certain; /* that lines are sshd's */
+
+static const char *word(enum story_outcome outcome) {
+        static const char *const words[] = {"undecided", "accepted", "refused", "unused", "waiting"};
+
+        return words[outcome];
+}
+
+static const char *or_dash(const char *text) {
+        return text ? text : "-";
+}
+
+/* "outcome user principal request why session" */
+static void tell(void *context, const struct story *story) {
+        struct told *to = context;
+        char session[64] = "-";
+
+        if (story->closed_us > 0)
+                (void)snprintf(session, sizeof(session), "%d", (int)((story->closed_us - story->opened_us) / US_PER_S));
+        else if (story->opened_us > 0)
+                (void)snprintf(session, sizeof(session), story->running ? "open" : "lost");
+        to->n++;
+        to->used += (size_t)snprintf(to->text + to->used, sizeof(to->text) - to->used, "%s %s %s %s %s %s\n",
+                                     word(story->outcome), or_dash(story->user), or_dash(story->principal),
+                                     or_dash(story->request_id), or_dash(story->why), session);
+        if (to->used >= sizeof(to->text))
+                to->used = 0;
+}
+
+static bool running(sd_id128_t boot, uint64_t pid) {
+        (void)boot;
+        (void)pid;
+        return process_is_there;
+}
+
+static int start(void **state) {
+        const struct history_view view = {.running = running, .tell = tell, .context = &told};
+
+        (void)state;
+        told = (struct told){0};
+        process_is_there = certain = true;
+        return history_new(&view, &history);
+}
+
+static int stop(void **state) {
+        (void)state;
+        history_free(history);
+        history = NULL;
+        return 0;
+}
+
+static void view(const struct history_view *asked) {
+        struct history_view full = *asked;
+
+        full.running = running;
+        full.tell = tell;
+        full.context = &told;
+        history_free(history);
+        assert_int_equal(history_new(&full, &history), 0);
+}
+
+static struct log_event event(enum log_event_kind kind, int second, uint64_t pid) {
+        struct log_event made = {.kind = kind, .at_us = START_US + second * US_PER_S, .pid = pid, .certain = certain};
+
+        made.boot.bytes[0] = 1;
+        return made;
+}
+
+static void add(const struct log_event *made) {
+        assert_int_equal(history_add(history, made), 0);
+}
+
+/* An event of ours about a key; asked for by carol under the request. */
+static void ours(int second, enum log_event_kind kind, const char *user, const char *key, const char *request,
+                 uint64_t pid) {
+        struct log_event made = event(kind, second, pid);
+
+        (void)snprintf(made.user, sizeof(made.user), "%s", user);
+        (void)snprintf(made.fingerprint, sizeof(made.fingerprint), "%s", key);
+        (void)snprintf(made.principal, sizeof(made.principal), "carol");
+        (void)snprintf(made.request_id, sizeof(made.request_id), "%s", request);
+        add(&made);
+}
+
+static void sshd(int second, uint64_t pid, const char *message) {
+        struct log_event made = event(LOG_EVENT_SSHD, second, pid);
+
+        assert_true(sshd_line_parse(message, &made.line));
+        if (made.line.pid > 0)
+                made.pid = made.line.pid;
+        add(&made);
+}
+
+static void accepted(int second, uint64_t pid, const char *user, const char *key) {
+        char message[256];
+
+        (void)snprintf(message, sizeof(message), "Accepted publickey for %s from 192.0.2.7 port 7 ssh2: ED25519 %s",
+                       user, key);
+        sshd(second, pid, message);
+}
+
+static void opened(int second, uint64_t pid) {
+        sshd(second, pid, "pam_unix(sshd:session): session opened for user x(uid=1) by (uid=0)");
+}
+
+static void closed(int second, uint64_t pid) {
+        sshd(second, pid, "pam_unix(sshd:session): session closed for user x");
+}
+
+static void gone(int second, uint64_t pid, const char *user) {
+        char message[128];
+
+        (void)snprintf(message, sizeof(message),
+                       "Connection closed by authenticating user %s 192.0.2.7 port 7 [preauth]", user);
+        sshd(second, pid, message);
+}
+
+static void told_is(const char *expected) {
+        assert_string_equal(told.text, expected);
+        told = (struct told){0};
+}
+
+static void in_the_end(const char *expected) {
+        history_end(history);
+        told_is(expected);
+}
+
+static void a_login_is_one_story_from_the_push_to_the_session_s_end(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(2, 50);
+        closed(9, 50);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        in_the_end("accepted alice carol r - 7\n");
+}
+
+static void what_the_journal_got_the_other_way_round_is_the_same_story(void **state) {
+        (void)state;
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        closed(1, 50);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        gone(2, 51, "alice");
+        ours(2, LOG_EVENT_NO_PLACE, "alice", KEY_A, "r", 51);
+        in_the_end("accepted alice carol r - 0\n"
+                   "refused alice carol r UsedUp -\n");
+}
+
+static void stories_are_told_in_the_order_in_which_they_began(void **state) {
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "long", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        ours(2, LOG_EVENT_CLAIMED, "bob", KEY_B, "short", 51);
+        gone(3, 51, "bob");
+        assert_true(history_tick(history, START_US + 100 * US_PER_S) < 0);
+        ours(150, LOG_EVENT_CLAIMED, "bob", KEY_B, "later", 52);
+        told_is("");
+        closed(200, 50);
+        gone(201, 52, "bob");
+        (void)history_tick(history, START_US + 300 * US_PER_S);
+        told_is("accepted alice carol long - 199\n"
+                "refused bob carol short NoProof -\n"
+                "refused bob carol later NoProof -\n");
+        in_the_end("");
+}
+
+static void followed_they_are_told_as_they_happen(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "long", 50);
+        accepted(1, 50, "alice", KEY_A);
+        told_is("");
+        opened(1, 50);
+        told_is("accepted alice carol long - open\n");
+        ours(2, LOG_EVENT_CLAIMED, "bob", KEY_B, "short", 51);
+        gone(3, 51, "bob");
+        assert_true(history_tick(history, START_US + 4 * US_PER_S) > 0);
+        told_is("");
+        assert_true(history_tick(history, START_US + 5 * US_PER_S) < 0);
+        told_is("refused bob carol short NoProof -\n");
+        closed(60, 50);
+        (void)history_tick(history, START_US + 62 * US_PER_S);
+        told_is("accepted alice carol long - 59\n");
+        in_the_end("");
+}
+
+static void a_session_that_is_open_when_following_begins_is_told_then(void **state) {
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        history_follow(history);
+        told_is("accepted alice carol r - open\n");
+        closed(5, 50);
+        in_the_end("accepted alice carol r - 4\n");
+}
+
+static void a_clock_that_is_set_back_keeps_nobody_waiting(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(7200, LOG_EVENT_CLAIMED, "alice", KEY_A, "before", 50);
+        gone(7200, 50, "alice");
+        ours(1, LOG_EVENT_CLAIMED, "bob", KEY_B, "after", 51);
+        gone(1, 51, "bob");
+        assert_true(history_tick(history, START_US + 3 * US_PER_S) < 0);
+        told_is("refused alice carol before NoProof -\n"
+                "refused bob carol after NoProof -\n");
+}
+
+static void what_is_open_when_the_following_ends_is_not_told_again(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        told_is("accepted alice carol r - open\n");
+        in_the_end("");
+}
+
+static void events_that_come_late_are_told_in_their_place(void **state) {
+        (void)state;
+        ours(5, LOG_EVENT_CLAIMED, "alice", KEY_A, "second", 50);
+        ours(4, LOG_EVENT_CLAIMED, "bob", KEY_B, "first", 51);
+        gone(6, 50, "alice");
+        gone(6, 51, "bob");
+        in_the_end("refused bob carol first NoProof -\n"
+                   "refused alice carol second NoProof -\n");
+}
+
+static void without_pam_who_leaves_ends_the_connection(void **state) {
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "root", KEY_A, "r", 50);
+        accepted(1, 50, "root", KEY_A);
+        sshd(5, 50, "Disconnected from user root 192.0.2.7 port 7");
+        (void)history_tick(history, START_US + 7 * US_PER_S);
+        told_is("accepted root carol r - -\n");
+}
+
+static void followed_a_session_without_pam_is_told_once(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        (void)history_tick(history, START_US + 3 * US_PER_S);
+        told_is("accepted alice carol r - -\n");
+        (void)history_tick(history, START_US + 100 * US_PER_S);
+        in_the_end("");
+}
+
+static void without_pam_an_accepted_connection_holds_nobody_up(void **state) {
+        (void)state;
+        accepted(1, 50, "alice", KEY_A);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        (void)history_tick(history, START_US + 40 * US_PER_S);
+        told_is("accepted alice carol r - -\n");
+}
+
+static void a_session_that_is_open_is_called_open_only_while_its_process_is_there(void **state) {
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        process_is_there = false;
+        in_the_end("accepted alice carol r - lost\n");
+}
+
+static void a_push_that_nobody_uses_is_told_with_its_end(void **state) {
+        struct log_event later;
+
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "expires", 0);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "revoked", 0);
+        ours(2, LOG_EVENT_RECEIVED, "alice", KEY_A, "used", 0);
+        ours(3, LOG_EVENT_CLAIMED, "alice", KEY_A, "used", 50);
+        gone(3, 50, "alice");
+        ours(4, LOG_EVENT_RECEIVED, "alice", KEY_B, "lost", 0);
+        ours(5, LOG_EVENT_REVOKED, "alice", KEY_A, "revoked", 0);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "expires", 0);
+        ours(61, LOG_EVENT_EXPIRED, "alice", KEY_A, "used", 0);
+        later = event(LOG_EVENT_RECEIVED, 100, 0);
+        later.boot.bytes[0] = 2;
+        (void)snprintf(later.user, sizeof(later.user), "bob");
+        add(&later);
+        in_the_end("unused alice carol expires Expired -\n"
+                   "unused alice carol revoked Revoked -\n"
+                   "refused alice carol used NoProof -\n"
+                   "unused alice carol lost Restart -\n"
+                   "waiting bob - - - -\n");
+}
+
+static void of_two_pushes_of_one_key_each_has_its_own_end(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        /* The newest is given out, and the oldest expires first. */
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        ours(61, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        in_the_end("unused alice carol r Expired -\n"
+                   "undecided alice carol r - -\n");
+}
+
+static void a_refused_push_is_told_with_the_wire_s_reason(void **state) {
+        struct log_event made = event(LOG_EVENT_REFUSED, 0, 0);
+
+        (void)state;
+        (void)snprintf(made.reason, sizeof(made.reason), "UserDenied");
+        (void)snprintf(made.user, sizeof(made.user), "root");
+        (void)snprintf(made.message, sizeof(made.message), "Push for root refused, UserDenied: no");
+        add(&made);
+        in_the_end("refused root - - UserDenied -\n");
+}
+
+static void what_sshd_says_of_a_refusal_is_the_reason(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(0, 50,
+             "x:1: Authentication tried for alice with correct key but not from a permitted host (host=a, ip=a, "
+             "required=b).");
+        gone(1, 50, "alice");
+        sshd(2, 51, "User alice from a not allowed because listed in DenyUsers");
+        sshd(2, 51, "Connection closed by invalid user alice 192.0.2.7 port 7 [preauth]");
+        ours(3, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(4, 52, "User alice from a not allowed because listed in DenyUsers");
+        sshd(4, 52, "Connection closed by invalid user alice 192.0.2.7 port 7 [preauth]");
+        ours(5, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 53);
+        sshd(5, 53, "pam_unix(sshd:account): account alice has expired");
+        sshd(5, 53, "fatal: Access denied for user alice by PAM account configuration [preauth]");
+        ours(6, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 54);
+        sshd(126, 9, "Timeout before authentication for connection from a to b, pid = 54");
+        ours(130, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 55);
+        sshd(131, 55, "Disconnecting authenticating user alice a port 1: Too many authentication failures [preauth]");
+        in_the_end("refused alice carol r WrongSource -\n"
+                   "refused alice carol r UserNotAllowed -\n"
+                   "refused alice carol r AccountRefused -\n"
+                   "refused alice carol r Timeout -\n"
+                   "refused alice carol r SshdFailure -\n");
+}
+
+static void a_helper_s_failure_is_the_reason_of_its_connection_alone(void **state) {
+        struct log_event made = event(LOG_EVENT_HELPER_FAILURE, 1, 50);
+
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        (void)snprintf(made.user, sizeof(made.user), "alice");
+        (void)snprintf(made.message, sizeof(made.message), "The store cannot be read: no");
+        add(&made);
+        gone(2, 50, "alice");
+        gone(3, 51, "alice");
+        in_the_end("waiting alice carol r - -\n"
+                   "refused alice carol r HelperFailure -\n"
+                   "refused alice carol r NotOffered -\n");
+}
+
+static void a_refused_connection_near_a_push_is_told_and_others_are_not(void **state) {
+        (void)state;
+        gone(0, 49, "bob");
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        gone(2, 50, "bob");
+        gone(3, 51, "alice");
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        gone(70, 52, "alice");
+        sshd(80, 53, "Invalid user x from a port 1");
+        sshd(80, 53, "Connection closed by invalid user x a port 1 [preauth]");
+        accepted(81, 54, "alice", KEY_B);
+        opened(81, 54);
+        closed(81, 54);
+        gone(1000, 55, "alice");
+        in_the_end("unused alice carol r Expired -\n"
+                   "refused bob - - NotPushed -\n"
+                   "refused alice carol r NotOffered -\n"
+                   "refused alice carol r Expired -\n");
+}
+
+static void all_connections_are_told_where_that_is_asked_for(void **state) {
+        (void)state;
+        view(&(struct history_view){.all = true});
+        gone(0, 49, "bob");
+        sshd(1, 53, "Invalid user x from a port 1");
+        sshd(1, 53, "Connection closed by invalid user x a port 1 [preauth]");
+        accepted(2, 54, "alice", KEY_B);
+        opened(2, 54);
+        closed(3, 54);
+        sshd(4, 56, "Connection closed by 192.0.2.7 port 7 [preauth]");
+        sshd(5, 57, "Disconnected from user root 192.0.2.7 port 7");
+        in_the_end("refused bob - - NotPushed -\n"
+                   "refused x - - NoSuchUser -\n"
+                   "accepted alice - - - 1\n");
+}
+
+static void a_login_that_only_some_program_of_root_s_wrote_of_is_none(void **state) {
+        (void)state;
+        view(&(struct history_view){.all = true});
+        certain = false;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        accepted(2, 51, "root", KEY_B);
+        /* What the helper was asked for is one, and what became of it can be read in sshd's last words. */
+        accepted(3, 52, "alice", KEY_A);
+        ours(3, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        opened(3, 52);
+        closed(3, 52);
+        gone(4, 53, "alice");
+        in_the_end("accepted alice carol r - 0\n"
+                   "refused alice carol r NotOffered -\n");
+}
+
+static void a_key_that_sshd_names_is_found_among_the_pushed_ones(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(1, 50, "Failed publickey for bob from a port 1 ssh2: ED25519 " KEY_A);
+        gone(1, 50, "bob");
+        sshd(2, 51, "Failed publickey for alice from a port 1 ssh2: ED25519 " KEY_B);
+        gone(2, 51, "alice");
+        ours(3, LOG_EVENT_REVOKED, "alice", KEY_A, "r", 0);
+        sshd(4, 52, "Failed publickey for alice from a port 1 ssh2: ED25519 " KEY_A);
+        gone(4, 52, "alice");
+        sshd(5, 53, "Invalid user alicia from a port 1");
+        sshd(5, 53, "Failed publickey for invalid user alicia from a port 1 ssh2: ED25519 " KEY_A);
+        sshd(5, 53, "Connection closed by invalid user alicia a port 1 [preauth]");
+        in_the_end("unused alice carol r Revoked -\n"
+                   "refused bob carol r OtherUser -\n"
+                   "refused alice - - NotPushed -\n"
+                   "refused alice carol r Revoked -\n"
+                   "refused alicia carol r NoSuchUser -\n");
+}
+
+static void a_key_that_ends_between_offer_and_signature_is_told_so(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        gone(61, 50, "alice");
+        in_the_end("refused alice carol r Expired -\n");
+}
+
+static void a_login_with_another_key_than_the_pushed_one_is_not_the_request_s(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_B);
+        opened(1, 50);
+        closed(2, 50);
+        in_the_end("accepted alice - - - 1\n");
+}
+
+static void of_several_methods_the_key_counts(void **state) {
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50, "Partial publickey for alice from a port 1 ssh2: ED25519 " KEY_A);
+        sshd(2, 50, "Accepted keyboard-interactive/pam for alice from a port 1 ssh2");
+        opened(2, 50);
+        closed(3, 50);
+        in_the_end("accepted alice carol r - 1\n");
+}
+
+static void a_pid_that_is_used_again_is_another_connection(void **state) {
+        (void)state;
+        /* The first one's end was never written. */
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "first", 50);
+        accepted(0, 50, "alice", KEY_A);
+        opened(0, 50);
+        ours(1000, LOG_EVENT_CLAIMED, "bob", KEY_B, "second", 50);
+        accepted(1000, 50, "bob", KEY_B);
+        opened(1000, 50);
+        closed(1001, 50);
+        in_the_end("accepted alice carol first - lost\n"
+                   "accepted bob carol second - 1\n");
+}
+
+static void with_another_boot_all_pids_are_new(void **state) {
+        struct log_event made = event(LOG_EVENT_SSHD, 10, 50);
+
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "first", 50);
+        accepted(0, 50, "alice", KEY_A);
+        opened(0, 50);
+        made.boot.bytes[0] = 2;
+        assert_true(sshd_line_parse("pam_unix(sshd:session): session closed for user x", &made.line));
+        add(&made);
+        in_the_end("accepted alice carol first - lost\n");
+}
+
+static void who_neither_logs_in_nor_leaves_is_told_of_in_the_end(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        (void)history_tick(history, START_US + 599 * US_PER_S);
+        told_is("");
+        (void)history_tick(history, START_US + 700 * US_PER_S);
+        told_is("undecided alice carol r - -\n");
+}
+
+static void only_one_user_and_only_what_ended_since_is_told(void **state) {
+        (void)state;
+        view(&(struct history_view){.user = "alice", .since_us = START_US + 5 * US_PER_S});
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "over", 50);
+        gone(4, 50, "alice");
+        ours(1, LOG_EVENT_CLAIMED, "bob", KEY_A, "bob", 51);
+        gone(6, 51, "bob");
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        gone(6, 52, "alice");
+        in_the_end("refused alice carol r NoProof -\n");
+}
+
+static char message_text[512];
+
+static void keep_message(void *context, const struct story *story) {
+        (void)context;
+        (void)snprintf(message_text, sizeof(message_text), "%s|%s", or_dash(story->method), or_dash(story->message));
+}
+
+static void the_message_of_a_refusal_does_not_say_twice_what_fields_say(void **state) {
+        const struct history_view messages = {.running = running, .tell = keep_message};
+        struct log_event made = event(LOG_EVENT_REFUSED, 0, 0);
+
+        (void)state;
+        history_free(history);
+        assert_int_equal(history_new(&messages, &history), 0);
+        (void)snprintf(made.reason, sizeof(made.reason), "RateLimited");
+        (void)snprintf(made.principal, sizeof(made.principal), "carol");
+        (void)snprintf(made.request_id, sizeof(made.request_id), "r");
+        (void)snprintf(made.message, sizeof(made.message),
+                       "PushLocal for a refused, RateLimited: too many, asked by others, asked by carol, request r");
+        add(&made);
+        history_end(history);
+        assert_string_equal(message_text, "PushLocal|too many, asked by others");
+}
+
+static void beyond_the_limits_the_oldest_is_let_go(void **state) {
+        (void)state;
+        /* One session stays open, and more follow than can wait for it. */
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "open", 1);
+        accepted(0, 1, "alice", KEY_A);
+        opened(0, 1);
+        for (int i = 0; i < HISTORY_STORIES_MAX + 10; i++) {
+                ours(i * 10, LOG_EVENT_CLAIMED, "bob", KEY_B, "r", (uint64_t)(2 + i));
+                gone(i * 10, (uint64_t)(2 + i), "bob");
+        }
+        assert_true(told.n >= HISTORY_STORIES_MAX - 10);
+        told = (struct told){0};
+        closed(HISTORY_STORIES_MAX * 10 + 200, 1);
+        history_end(history);
+        assert_non_null(strstr(told.text, "accepted alice carol open - 1"));
+
+        /* As many sessions as there is room for, all open: the first is told as it is. */
+        assert_int_equal(stop(NULL), 0);
+        assert_int_equal(start(NULL), 0);
+        for (int i = 0; i < HISTORY_STORIES_MAX + 1; i++) {
+                ours(i / 100, LOG_EVENT_CLAIMED, i == 0 ? "alice" : "bob", KEY_B, "r", (uint64_t)(2 + i));
+                accepted(i / 100, (uint64_t)(2 + i), i == 0 ? "alice" : "bob", KEY_B);
+                opened(i / 100, (uint64_t)(2 + i));
+        }
+        told_is("accepted alice carol r - lost\n");
+
+        /* Pushes that nobody ends. */
+        assert_int_equal(stop(NULL), 0);
+        assert_int_equal(start(NULL), 0);
+        for (int i = 0; i < HISTORY_STORIES_MAX + 1; i++)
+                ours(i / 100, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        assert_int_equal(told.n, 1);
+        ours(1000, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        told = (struct told){0};
+        history_end(history);
+        assert_int_equal(told.n, HISTORY_STORIES_MAX);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+        const struct CMUnitTest tests[] = {
+                TEST(a_login_is_one_story_from_the_push_to_the_session_s_end),
+                TEST(what_the_journal_got_the_other_way_round_is_the_same_story),
+                TEST(stories_are_told_in_the_order_in_which_they_began),
+                TEST(followed_they_are_told_as_they_happen),
+                TEST(a_session_that_is_open_when_following_begins_is_told_then),
+                TEST(a_clock_that_is_set_back_keeps_nobody_waiting),
+                TEST(what_is_open_when_the_following_ends_is_not_told_again),
+                TEST(events_that_come_late_are_told_in_their_place),
+                TEST(without_pam_who_leaves_ends_the_connection),
+                TEST(followed_a_session_without_pam_is_told_once),
+                TEST(without_pam_an_accepted_connection_holds_nobody_up),
+                TEST(a_session_that_is_open_is_called_open_only_while_its_process_is_there),
+                TEST(a_push_that_nobody_uses_is_told_with_its_end),
+                TEST(of_two_pushes_of_one_key_each_has_its_own_end),
+                TEST(a_refused_push_is_told_with_the_wire_s_reason),
+                TEST(what_sshd_says_of_a_refusal_is_the_reason),
+                TEST(a_helper_s_failure_is_the_reason_of_its_connection_alone),
+                TEST(a_refused_connection_near_a_push_is_told_and_others_are_not),
+                TEST(all_connections_are_told_where_that_is_asked_for),
+                TEST(a_login_that_only_some_program_of_root_s_wrote_of_is_none),
+                TEST(a_key_that_sshd_names_is_found_among_the_pushed_ones),
+                TEST(a_key_that_ends_between_offer_and_signature_is_told_so),
+                TEST(a_login_with_another_key_than_the_pushed_one_is_not_the_request_s),
+                TEST(of_several_methods_the_key_counts),
+                TEST(a_pid_that_is_used_again_is_another_connection),
+                TEST(with_another_boot_all_pids_are_new),
+                TEST(who_neither_logs_in_nor_leaves_is_told_of_in_the_end),
+                TEST(only_one_user_and_only_what_ended_since_is_told),
+                TEST(the_message_of_a_refusal_does_not_say_twice_what_fields_say),
+                TEST(beyond_the_limits_the_oldest_is_let_go),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which entries count, and which do not: the journal is a list of fields here. */
+#include "admin/log/log_event.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/events.h"
+
+#define JOURNAL ((sd_journal *)&entry)
+
+static const struct log_senders senders = {.agent = 995, .helper = 994};
+static struct {
+        char fields[16][512];
+        size_t n;
+        int error; /* of every read */
+} entry;
+static const char *missing_user;
+
+int __wrap_sd_journal_get_data(sd_journal *journal, const char *field, const void **ret, size_t *ret_length);
+int __wrap_sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *ret);
+int __wrap_sd_journal_get_monotonic_usec(sd_journal *journal, uint64_t *ret, sd_id128_t *ret_boot);
+struct passwd *__wrap_getpwnam(const char *name);
+
+int __wrap_sd_journal_get_data(sd_journal *journal, const char *field, const void **ret, size_t *ret_length) {
+        size_t n = strlen(field);
+
+        assert_ptr_equal(journal, JOURNAL);
+        if (entry.error < 0)
+                return entry.error;
+        for (size_t i = 0; i < entry.n; i++)
+                if (strncmp(entry.fields[i], field, n) == 0 && entry.fields[i][n] == '=') {
+                        *ret = entry.fields[i];
+                        *ret_length = strlen(entry.fields[i]);
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+int __wrap_sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *ret) {
+        (void)journal;
+        *ret = 1000;
+        return entry.error;
+}
+
+int __wrap_sd_journal_get_monotonic_usec(sd_journal *journal, uint64_t *ret, sd_id128_t *ret_boot) {
+        (void)journal;
+        *ret = 5;
+        *ret_boot = SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6);
+        return entry.error;
+}
+
+struct passwd *__wrap_getpwnam(const char *name) {
+        static struct passwd found;
+
+        errno = 0;
+        if (missing_user && strcmp(name, missing_user) == 0)
+                return NULL;
+        found.pw_uid = strcmp(name, "exc-instance-connect") == 0 ? 995 : 994;
+        return &found;
+}
+
+static void field(const char *text) {
+        (void)snprintf(entry.fields[entry.n++], sizeof(entry.fields[0]), "%s", text);
+}
+
+/* Takes fields, ended by NULL. */
+static int reads(struct log_event *ret, const char *first, ...) {
+        va_list fields;
+
+        memset(&entry, 0, sizeof(entry));
+        va_start(fields, first);
+        for (const char *at = first; at; at = va_arg(fields, const char *))
+                field(at);
+        va_end(fields);
+        return log_event_read(JOURNAL, &senders, ret);
+}
+
+static void an_event_of_the_agent_has_all_its_fields(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_REFUSED, "MESSAGE=m", "EXC_USER=alice",
+                               "EXC_FINGERPRINT=SHA256:x", "EXC_PRINCIPAL=carol", "EXC_REQUEST_ID=r",
+                               "EXC_REASON=Expired", "_SOURCE_REALTIME_TIMESTAMP=900", NULL),
+                         1);
+        assert_int_equal(event.kind, LOG_EVENT_REFUSED);
+        assert_string_equal(event.message, "m");
+        assert_string_equal(event.user, "alice");
+        assert_string_equal(event.fingerprint, "SHA256:x");
+        assert_string_equal(event.principal, "carol");
+        assert_string_equal(event.request_id, "r");
+        assert_string_equal(event.reason, "Expired");
+        assert_int_equal(event.at_us, 900);
+        assert_int_equal(event.boot.bytes[1], 2);
+        assert_int_equal(event.pid, 0);
+}
+
+static void an_event_of_the_helper_names_the_connection_s_process(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=994", "MESSAGE_ID=" EVENT_CLAIMED, "EXC_SSHD_PID=4711", "_PID=9", NULL),
+                         1);
+        assert_int_equal(event.kind, LOG_EVENT_CLAIMED);
+        assert_int_equal(event.pid, 4711);
+        assert_int_equal(event.at_us, 1000);
+        assert_int_equal(reads(&event, "_UID=994", "MESSAGE_ID=" EVENT_CLAIMED, "EXC_SSHD_PID=12x", NULL), 1);
+        assert_int_equal(event.pid, 0);
+}
+
+static void each_event_counts_from_its_own_sender_alone(void **state) {
+        static const struct {
+                const char *id;
+                enum log_event_kind kind;
+                const char *sender;
+        } events[] = {
+                {EVENT_RECEIVED, LOG_EVENT_RECEIVED, "995"},      {EVENT_REFUSED, LOG_EVENT_REFUSED, "995"},
+                {EVENT_EXPIRED, LOG_EVENT_EXPIRED, "995"},        {EVENT_REVOKED, LOG_EVENT_REVOKED, "995"},
+                {EVENT_CLAIMED, LOG_EVENT_CLAIMED, "994"},        {EVENT_NO_PLACE, LOG_EVENT_NO_PLACE, "994"},
+                {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, "994"},
+        };
+        static const char *const others[] = {"0", "1000", "", "-1", "995x", " 995", "994 ", "4294968291"};
+        struct log_event event;
+        char uid[32], id[64];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+                (void)snprintf(id, sizeof(id), "MESSAGE_ID=%s", events[i].id);
+                (void)snprintf(uid, sizeof(uid), "_UID=%s", events[i].sender);
+                assert_int_equal(reads(&event, uid, id, NULL), 1);
+                assert_int_equal(event.kind, events[i].kind);
+                (void)snprintf(uid, sizeof(uid), "_UID=%s", events[i].sender[2] == '5' ? "994" : "995");
+                assert_int_equal(reads(&event, uid, id, NULL), 0);
+                for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++) {
+                        (void)snprintf(uid, sizeof(uid), "_UID=%s", others[j]);
+                        assert_int_equal(reads(&event, uid, id, NULL), 0);
+                }
+                assert_int_equal(reads(&event, id, NULL), 0);
+        }
+}
+
+#define ACCEPTED "MESSAGE=Accepted publickey for alice from ::1 port 1 ssh2: RSA x"
+
+static void a_line_of_sshd_counts_from_root_and_from_sshd(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_EXE=/usr/sbin/sshd",
+                               "_PID=50", ACCEPTED, NULL),
+                         1);
+        assert_int_equal(event.kind, LOG_EVENT_SSHD);
+        assert_int_equal(event.pid, 50);
+        assert_int_equal(event.line.said, SSHD_SAID_ACCEPTED);
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd-session", "_COMM=sshd-session",
+                               "_EXE=/usr/lib/openssh/sshd-session", "_PID=50", ACCEPTED, NULL),
+                         1);
+        assert_true(event.certain);
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_PID=50", ACCEPTED, NULL), 1);
+        assert_true(event.certain);
+        /* The journal was too slow to see what program it was. */
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd-session", "_PID=50", ACCEPTED, NULL), 1);
+        assert_false(event.certain);
+}
+
+static void a_line_of_sshd_from_anybody_else_does_not(void **state) {
+        struct log_event event;
+
+        (void)state;
+        /* A user with a logger(1), and one with a copy of sshd. */
+        assert_int_equal(
+                reads(&event, "_UID=1000", "SYSLOG_IDENTIFIER=sshd", "_COMM=logger", "_PID=50", ACCEPTED, NULL), 0);
+        assert_int_equal(reads(&event, "_UID=1000", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_EXE=/usr/sbin/sshd",
+                               "_PID=50", ACCEPTED, NULL),
+                         0);
+        assert_int_equal(reads(&event, "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_PID=50", ACCEPTED, NULL), 0);
+        /* Other programs of root's. */
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=logger", "_PID=50", ACCEPTED, NULL),
+                         0);
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_EXE=/usr/bin/logger",
+                               "_PID=50", ACCEPTED, NULL),
+                         0);
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_EXE=sshd", "_PID=50", ACCEPTED, NULL), 0);
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=login", "_COMM=sshd", "_PID=50", ACCEPTED, NULL),
+                         0);
+        assert_int_equal(reads(&event, "_UID=0", "_COMM=sshd", "_PID=50", ACCEPTED, NULL), 0);
+        /* And what says nothing. */
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_PID=50", "MESSAGE=x", NULL),
+                         0);
+}
+
+static void the_process_that_a_line_names_is_the_connection_s(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=0", "SYSLOG_IDENTIFIER=sshd", "_COMM=sshd", "_PID=1",
+                               "MESSAGE=Timeout before authentication for connection from a to b, pid = 77", NULL),
+                         1);
+        assert_int_equal(event.pid, 77);
+}
+
+static void what_is_too_long_is_cut(void **state) {
+        char user[512] = "EXC_USER=";
+        struct log_event event;
+
+        (void)state;
+        memset(user + 9, 'u', sizeof(user) - 10);
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_RECEIVED, user, NULL), 1);
+        assert_int_equal(strlen(event.user), sizeof(event.user) - 1);
+}
+
+static void an_entry_that_is_damaged_is_passed_over_and_other_errors_are_not(void **state) {
+        struct log_event event;
+
+        (void)state;
+        memset(&entry, 0, sizeof(entry));
+        entry.error = -EBADMSG;
+        assert_int_equal(log_event_read(JOURNAL, &senders, &event), 0);
+        entry.error = -EIO;
+        assert_int_equal(log_event_read(JOURNAL, &senders, &event), -EIO);
+}
+
+static void the_senders_are_the_package_s_users(void **state) {
+        struct log_senders found = {0};
+
+        (void)state;
+        assert_int_equal(log_senders_find(&found), 0);
+        assert_int_equal(found.agent, 995);
+        assert_int_equal(found.helper, 994);
+        found.agent = 1;
+        missing_user = "exc-authorized-keys";
+        assert_int_equal(log_senders_find(&found), -ENOENT);
+        missing_user = "exc-instance-connect";
+        assert_int_equal(log_senders_find(&found), -ENOENT);
+        missing_user = NULL;
+        assert_int_equal(found.agent, 1);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_event_of_the_agent_has_all_its_fields),
+                cmocka_unit_test(an_event_of_the_helper_names_the_connection_s_process),
+                cmocka_unit_test(each_event_counts_from_its_own_sender_alone),
+                cmocka_unit_test(a_line_of_sshd_counts_from_root_and_from_sshd),
+                cmocka_unit_test(a_line_of_sshd_from_anybody_else_does_not),
+                cmocka_unit_test(the_process_that_a_line_names_is_the_connection_s),
+                cmocka_unit_test(what_is_too_long_is_cut),
+                cmocka_unit_test(an_entry_that_is_damaged_is_passed_over_and_other_errors_are_not),
+                cmocka_unit_test(the_senders_are_the_package_s_users),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

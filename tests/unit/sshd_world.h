@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine with an sshd, for tests: in a mount namespace of its own, empty folders where sshd's configuration and the
+ * units are, and a program in sshd's place. That one reads the configuration no better than it must for a test: of the
+ * files that the first Include names, and of the main file, the first line of each keyword counts.
+ */
+#ifndef EXC_SSHD_WORLD_H
+#define EXC_SSHD_WORLD_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/sshd/drop_in.h"
+#include "tests/unit/scratch.h"
+
+#define WORLD_UNITS "/run/systemd/transient"
+
+/* What it does is in /run/test: version, broken (what -t complains of), and so on. */
+static const char world_sshd[] =
+        "#!/bin/sh\n"
+        "config=/etc/ssh/sshd_config mode= user=\n"
+        "echo \"$*\" >>/run/test/asked\n"
+        "while [ $# -gt 0 ]; do\n"
+        "    case $1 in\n"
+        "    -f) config=$2; shift ;;\n"
+        "    -o) options=\"$options$2\n\"; shift ;;\n"
+        "    -h) key=$2; shift ;;\n"
+        "    -C) user=$2; shift ;;\n"
+        "    -t | -T | -V) mode=$1 ;;\n"
+        "    esac\n"
+        "    shift\n"
+        "done\n"
+        "if [ $mode = -V ]; then cat /run/test/version >&2; exit 1; fi\n"
+        "if [ -e /run/test/no-key ] && [ -z \"$key\" ]; then echo 'sshd: no hostkeys available -- exiting.' >&2; exit "
+        "1; fi\n"
+        "if [ -e /run/test/privsep ] && [ ! -d /run/sshd ]; then\n"
+        "    echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255\n"
+        "fi\n"
+        "if [ -e /run/test/slow ]; then sleep 1000; fi\n"
+        "if [ -e /run/test/silent ]; then exit 1; fi\n"
+        "all() {\n"
+        "    printf %s \"$options\"\n"
+        "    files=$(sed -n 's/^Include //p' \"$config\" | head -n 1)\n"
+        "    for file in $files; do [ ! -e \"$file\" ] || cat \"$file\"; done\n"
+        "    cat \"$config\"\n"
+        "}\n"
+        "if all | grep -q ^Bad; then printf '%s line 1: Bad configuration option\\r\\n%s: terminating\\r\\n' $config "
+        "$config >&2; "
+        "exit 255; fi\n"
+        "if [ $mode = -t ]; then exit 0; fi\n"
+        "if [ -n \"$user\" ] && [ -e /run/test/for-user ]; then cat /run/test/for-user; exit 0; fi\n"
+        "if [ -e /run/test/says ]; then cat /run/test/says; exit 0; fi\n"
+        "echo port 22\n"
+        "for word in AuthorizedKeysCommand AuthorizedKeysCommandUser; do\n"
+        "    value=$(all | sed '/^Match/,$d' | sed -n \"s/^$word //p\" | head -n 1)\n"
+        "    echo \"$word ${value:-none}\" | if [ -e /run/test/camel ]; then cat; else sed \"s/^$word/$(echo $word | "
+        "tr A-Z "
+        "a-z)/\"; fi\n"
+        "done\n";
+
+/* It writes down what it is asked, and says what is in /run/test/state-NAME and so on. */
+static const char world_systemctl[] =
+        "#!/bin/sh\n"
+        "echo \"$*\" >>/run/test/systemctl\n"
+        "for name; do :; done\n"
+        "case $* in\n"
+        "*StateChange*) cat /run/test/changed ;;\n"
+        "*show*) cat \"/run/test/state-$name\" 2>/dev/null || printf 'ActiveState=inactive\\nMainPID=0\\n' ;;\n"
+        "*list-units*) cat /run/test/list ;;\n"
+        "reload*) if [ -e /run/test/reload-fails ]; then cat /run/test/reload-fails >&2; exit 1; fi ;;\n"
+        "esac\n";
+
+static inline void world_folder(const char *path) {
+        char part[512];
+
+        for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
+                const char *next = strchr(slash + 1, '/');
+
+                (void)snprintf(part, sizeof(part), "%.*s", next ? (int)(next - path) : (int)strlen(path), path);
+                (void)mkdir(part, 0755);
+                if (!next)
+                        break;
+        }
+}
+
+/* A file with its folders, executable where it is a script. */
+static inline void world_write(const char *path, const char *text) {
+        char folder[512];
+        int fd;
+
+        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+        world_folder(folder);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+            fchmod(fd, strncmp(text, "#!", 2) == 0 ? 0755 : 0644) < 0 || close(fd) < 0)
+                abort();
+}
+
+static inline bool world_has(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) == 0;
+}
+
+/* What is in it; to be freed. */
+static inline char *world_read(const char *path) {
+        char *text = calloc(1, 65536);
+        FILE *file = fopen(path, "re");
+
+        if (!text || !file || (fread(text, 1, 65535, file) == 0 && ferror(file)))
+                abort();
+        (void)fclose(file);
+        return text;
+}
+
+static inline void world_remove(const char *path) {
+        if (unlink(path) < 0)
+                abort();
+}
+
+static inline void world_mount(const char *path) {
+        if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+                abort();
+}
+
+/* Folders that a machine without systemd does not have are not there to be covered. */
+static inline void world_cover(const char *path) {
+        if (world_has(path))
+                world_mount(path);
+}
+
+static inline void world_make(void) {
+        (void)umask(022);
+        scratch_mount_namespace();
+        world_mount("/run");
+        /* The packages that the tests need bring it. */
+        world_mount("/etc/ssh");
+        world_cover("/etc/systemd");
+        world_cover("/usr/lib/systemd/system");
+        world_cover("/lib/systemd/system");
+        world_cover("/usr/local/lib");
+        world_cover("/usr/libexec");
+        world_write(HELPER_PROGRAM, "#!/bin/sh\n");
+        world_mount("/usr/sbin");
+        world_write("/usr/sbin/sshd", world_sshd);
+        world_write("/usr/sbin/systemctl", world_systemctl);
+        if (mount("/usr/sbin/systemctl", "/bin/systemctl", NULL, MS_BIND, NULL) < 0)
+                abort();
+        /* Users of our own, in place of the machine's, within this mount namespace. */
+        world_write("/usr/sbin/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n" HELPER_USER
+                                        ":x:990:990::/:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n");
+        if (mount("/usr/sbin/passwd", "/etc/passwd", NULL, MS_BIND, NULL) < 0)
+                abort();
+        world_folder("/run/test");
+        world_write("/run/test/version", "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.17\n");
+}
+
+/* As at the beginning, with a configuration that includes the folder and these lines. */
+static inline void world_reset(const char *lines) {
+        char text[8192];
+
+        if (umount2("/etc/ssh", MNT_DETACH) < 0 || umount2("/run", MNT_DETACH) < 0)
+                abort();
+        world_mount("/run");
+        world_mount("/etc/ssh");
+        world_write("/run/test/version", "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.17\n");
+        world_folder("/etc/ssh/sshd_config.d");
+        (void)snprintf(text, sizeof(text), "Include /etc/ssh/sshd_config.d/*.conf\n%s", lines);
+        world_write("/etc/ssh/sshd_config", text);
+}
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/unit.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admin/sshd/unit_files.h"
+#include "tests/unit/sshd_world.h"
+
+#define SSHD "/usr/sbin/sshd"
+#define EARLY "/run/systemd/transient"
+#define LATE "/run/systemd/generator.late"
+
+/* The words of a unit's line, with '|' between them. */
+static char *words_of(const char *name) {
+        struct unit unit;
+        char *text = NULL;
+        size_t size;
+        FILE *to;
+
+        assert_int_equal(unit_read(name, SSHD, &unit), 0);
+        to = open_memstream(&text, &size);
+        assert_non_null(to);
+        for (size_t i = 1; i < unit.n_words; i++)
+                (void)fprintf(to, "%s%s", i > 1 ? "|" : "", unit.words[i].text);
+        assert_int_equal(fclose(to), 0);
+        unit_clear(&unit);
+        return text;
+}
+
+static void assert_words(const char *name, const char *expected) {
+        char *text = words_of(name);
+
+        assert_string_equal(text, expected);
+        free(text);
+}
+
+static void assert_line(const char *line, const char *expected) {
+        char text[4096];
+
+        world_reset("");
+        (void)snprintf(text, sizeof(text),
+                       "[Unit]\nExecStart=/bin/not\n[Service]\nEnvironment=\"A=one two\" 'B=x \"y z\"' C= D\n"
+                       "Environment=A=\"1  2\"\nExecStart=%s\n",
+                       line);
+        world_write(EARLY "/a.service", text);
+        assert_words("a.service", expected);
+}
+
+static void words_are_as_systemd_splits_them(void **state) {
+        (void)state;
+        assert_line(SSHD " -D", "-D");
+        assert_line("-@" SSHD "   -D\t-e  ", "-D|-e");
+        assert_line(SSHD " -o \"A b\" 'c d' e\" f\"g \\\"h \\x i\\sj", "-o|A b|c d|e fg|\"h|\\x|i j");
+        assert_line(SSHD " %%u %n %x 5%", "%u|a.service|%x|5%");
+        assert_line(SSHD " a \\\n # passed over\n  b", "a|b");
+        assert_line(SSHD " a ; /bin/b c", "a");
+}
+
+static void variables_are_put_in(void **state) {
+        (void)state;
+        assert_line(SSHD " $A", "1|2");
+        assert_line(SSHD " $B $C $D $E end", "x|y z|end");
+        assert_line(SSHD " ${A} -o${B}- ${C} ${E} ${open $$A $ a$A", "1  2|-ox \"y z\"-|||${open|$A|$|a$A");
+}
+
+static void the_file_of_the_environment_wins(void **state) {
+        char path[PATH_MAX];
+
+        (void)state;
+        world_reset("");
+        world_write(EARLY "/a.service", "[Service]\nEnvironment=A=1\nEnvironment=B=2\nEnvironmentFile=-/run/e\n"
+                                        "EnvironmentFile=-/run/none\nExecStart=" SSHD " $A $B $C $F\n");
+        world_write(
+                "/run/e",
+                "# A=comment\n; A=comment\nA=\"-o 'x y'\" # not a comment\nC = \\\n three\nnothing\nF='a\\\\b' c\n");
+        assert_words("a.service", "-o|x y|#|not|a|comment|2|three|a\\b|c");
+        assert_int_equal(unit_variable_file("a.service", "A", path), 0);
+        assert_string_equal(path, "/run/e");
+        assert_int_equal(unit_variable_file("a.service", "B", path), 0);
+        assert_string_equal(path, EARLY "/a.service");
+        assert_int_equal(unit_variable_file("a.service", "Z", path), 0);
+        assert_string_equal(path, "");
+        assert_int_equal(unit_variable_file("b.service", "A", path), -ENOENT);
+        /* Reset, both. */
+        world_write(EARLY "/a.service.d/x.conf", "[Service]\nEnvironment=\nEnvironmentFile=\nEnvironment=C=c\n");
+        assert_words("a.service", "c");
+}
+
+static void drop_ins_count_in_the_order_of_their_names(void **state) {
+        struct unit unit;
+
+        (void)state;
+        world_reset("");
+        world_write(LATE "/a-b.service", "[Service]\nExecStart=" SSHD " main\n");
+        assert_words("a-b.service", "main");
+        world_write(LATE "/a-b.service.d/20-x.conf", "[Service]\nExecStart=\nExecStart=" SSHD " late\n");
+        assert_words("a-b.service", "late");
+        world_write(EARLY "/a-b.service.d/10-x.conf", "[Service]\nExecStart=\nExecStart=" SSHD " first\n");
+        assert_words("a-b.service", "late");
+        /* Of one name, that in the folder that counts more. */
+        world_write(EARLY "/a-b.service.d/20-x.conf", "[Service]\nExecStart=\nExecStart=" SSHD " early $X\n");
+        assert_words("a-b.service", "early");
+        world_write("/run/systemd/generator/a-.service.d/x.conf", "[Service]\nEnvironment=X=prefix\n");
+        assert_words("a-b.service", "early|prefix");
+        world_write(EARLY "/service.d/y.conf", "[Service]\nEnvironment=X=all\n");
+        assert_words("a-b.service", "early|all");
+        /* Under another name of the unit's. */
+        assert_int_equal(symlink("a-b.service", EARLY "/alias.service"), 0);
+        world_write(EARLY "/alias.service.d/z.conf", "[Service]\nEnvironment=X=alias\n");
+        assert_words("a-b.service", "early|alias");
+        assert_int_equal(unit_read("a-b.service", SSHD, &unit), 0);
+        assert_string_equal(unit.exec_file, EARLY "/a-b.service.d/20-x.conf");
+        assert_string_equal(unit.exec_start, SSHD " early $X");
+        assert_int_equal(unit.words[2].from, strlen(SSHD " early "));
+        assert_int_equal(unit.words[2].to, strlen(SSHD " early $X"));
+        assert_string_equal(unit.words[2].variable, "X");
+        assert_null(unit.words[1].variable);
+        unit_clear(&unit);
+        /* One that is masked, and what is no drop-in. */
+        assert_int_equal(unlink(EARLY "/a-b.service.d/20-x.conf"), 0);
+        assert_int_equal(symlink("/dev/null", EARLY "/a-b.service.d/20-x.conf"), 0);
+        world_write(EARLY "/a-b.service.d/99-x.txt", "[Service]\nExecStart=\n");
+        world_write(EARLY "/a-b.service.d/.99-x.conf", "[Service]\nExecStart=\n");
+        assert_words("a-b.service", "first");
+}
+
+static void an_instance_is_read_from_its_template(void **state) {
+        struct unit unit;
+
+        (void)state;
+        world_reset("");
+        world_write(LATE "/a@.service", "[Service]\nExecStart=" SSHD " -f /etc/%i-%I\n");
+        world_write(LATE "/a@.service.d/x.conf", "[Service]\nEnvironmentFile=/run/%i\n");
+        assert_words("a@one.service", "-f|/etc/one-one");
+        assert_words("a@.service", "-f|/etc/-");
+        world_write(EARLY "/a@two.service", "[Service]\nExecStart=" SSHD " own\n");
+        assert_words("a@two.service", "own");
+        assert_int_equal(unit_read("b@one.service", SSHD, &unit), -ENOENT);
+}
+
+static void what_is_masked_or_runs_something_else_is_none(void **state) {
+        struct unit unit = {.n_words = 0};
+
+        (void)state;
+        world_reset("");
+        world_write(LATE "/a.service", "[Service]\nExecStart=" SSHD "\n");
+        assert_int_equal(unit_read("a.service", SSHD, &unit), 0);
+        assert_int_equal(unit.n_words, 1);
+        unit_clear(&unit);
+        assert_int_equal(unit_read("a.service", "/bin/sh", &unit), -ENOENT);
+        world_folder(EARLY);
+        assert_int_equal(symlink("/dev/null", EARLY "/a.service"), 0);
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -ENOENT);
+        world_write(EARLY "/b.service", "");
+        assert_int_equal(unit_read("b.service", SSHD, &unit), -ENOENT);
+        assert_int_equal(unit_read("a.socket", SSHD, &unit), -ENOENT);
+        world_write(EARLY "/c.service", "[Service]\nExecStart=/bin/true\nExecStart=/other/sshd\nExecStart=\n");
+        assert_int_equal(unit_read("c.service", SSHD, &unit), -ENOENT);
+        /* Another way to the same program. */
+        world_write(EARLY "/c.service", "[Service]\nExecStart=/bin/true\nExecStart=/usr/sbin/../sbin/sshd x\n");
+        assert_words("c.service", "x");
+}
+
+static void what_cannot_be_understood_is_refused(void **state) {
+        struct unit unit;
+        char text[8192] = "[Service]\nExecStart=" SSHD;
+
+        (void)state;
+        world_reset("");
+        world_write(EARLY "/a.service", "[Service]\nExecStart=" SSHD " 'open\n");
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -EBADMSG);
+        world_write(EARLY "/a.service", "[Service]\nEnvironment=A='\nExecStart=" SSHD " $A\n");
+        assert_words("a.service", "");
+        world_write(EARLY "/a.service", "[Service]\nEnvironmentFile=/run/e\nExecStart=" SSHD " $A\n");
+        world_write("/run/e", "A=\"'open\"\n");
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -EBADMSG);
+        for (int i = 0; i < UNIT_WORDS_MAX; i++)
+                (void)strcat(text, " x");
+        world_write(EARLY "/a.service", text);
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -E2BIG);
+        (void)snprintf(text, sizeof(text), "[Service]\n");
+        for (int i = 0; i <= 8; i++)
+                (void)strcat(text, "ExecStart=/bin/true\n");
+        world_write(EARLY "/a.service", text);
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -E2BIG);
+        (void)snprintf(text, sizeof(text), "[Service]\nEnvironment=");
+        for (int i = 0; i <= 64; i++)
+                (void)snprintf(text + strlen(text), 16, "V%d=1 ", i);
+        world_write(EARLY "/a.service", text);
+        assert_int_equal(unit_read("a.service", SSHD, &unit), -E2BIG);
+}
+
+static void units_that_speak_of_it_are_listed_once(void **state) {
+        static char names[UNIT_NAMES_MAX][UNIT_NAME_MAX];
+        char path[128];
+
+        (void)state;
+        world_reset("");
+        assert_int_equal(unit_names("sshd", names), 0);
+        world_write(LATE "/a.service", "[Service]\nExecStart=" SSHD "\n");
+        world_write(EARLY "/a.service", "[Service]\nExecStart=" SSHD "\n");
+        world_write(EARLY "/b.service", "[Service]\nExecStart=/bin/b\n");
+        world_write(EARLY "/c@.service", "[Service]\nExecStart=/bin/c\n");
+        world_write(EARLY "/c@.service.d/x.conf", "[Service]\nExecStart=" SSHD "\n");
+        world_write(EARLY "/d.socket", "[Socket]\nService=sshd.service\n");
+        assert_int_equal(symlink("a.service", EARLY "/alias.service"), 0);
+        world_write("/run/elsewhere/linked.service", "[Service]\nExecStart=" SSHD "\n");
+        assert_int_equal(symlink("/run/elsewhere/linked.service", EARLY "/linked.service"), 0);
+        assert_int_equal(unit_names("sshd", names), 3);
+        for (int i = 0; i < UNIT_NAMES_MAX; i++) {
+                (void)snprintf(path, sizeof(path), EARLY "/n%d.service", i);
+                world_write(path, "sshd");
+        }
+        assert_int_equal(unit_names("sshd", names), -E2BIG);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(words_are_as_systemd_splits_them),
+                cmocka_unit_test(variables_are_put_in),
+                cmocka_unit_test(the_file_of_the_environment_wins),
+                cmocka_unit_test(drop_ins_count_in_the_order_of_their_names),
+                cmocka_unit_test(an_instance_is_read_from_its_template),
+                cmocka_unit_test(what_is_masked_or_runs_something_else_is_none),
+                cmocka_unit_test(what_cannot_be_understood_is_refused),
+                cmocka_unit_test(units_that_speak_of_it_are_listed_once),
+        };
+
+        world_make();
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
