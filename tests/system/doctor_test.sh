@@ -1,0 +1,579 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# One machine for all of these: each breaks it, sees that doctor recognises it by name and that its verdict is true, does
+# what the remedy says, to the letter, and sees that it is healthy again.
+
+_prepare() {
+    local root file
+    need gcc dpkg-deb python3
+    machine_start m "$suite"
+    root=$(machine_root m)
+    install_debs m
+    trusts_cloud m
+    install -m 0644 "$root/etc/exc-instance-connect/trust.d/cloud.pem" "$root/root/anchor.pem"
+
+    # Where apt finds the package again.
+    install -d "$root/srv/repository"
+    file=$(our_deb exc-instance-connect)
+    install -m 0644 "$file" "$root/srv/repository/exc-instance-connect.deb"
+    (
+        dpkg-deb --field "$file"
+        echo 'Filename: ./exc-instance-connect.deb'
+        echo "Size: $(stat -c %s "$file")"
+        echo "SHA256: $(sha256sum "$file" | cut -d ' ' -f 1)"
+    ) >"$root/srv/repository/Packages"
+    echo 'deb [trusted=yes] file:/srv/repository ./' >"$root/etc/apt/sources.list.d/repository.list"
+    in_machine m apt-get -qq update
+
+    # A clock that a test can break, and a service that sets it.
+    gcc -shared -fPIC -O2 -o "$root/usr/local/lib/preload.so" "$system_tree/tests/login/preload.c"
+    in_machine m mkdir -p /usr/lib/systemd/ntp-units.d
+    in_machine m tee /usr/lib/systemd/ntp-units.d/50-test.list <<<test-ntp.service >/dev/null
+    in_machine m tee /etc/systemd/system/test-ntp.service >/dev/null <<'END'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'echo synchronised >/run/test-clock'
+[Install]
+WantedBy=multi-user.target
+END
+    in_machine m systemctl daemon-reload
+    in_machine m tee /run/test-clock <<<synchronised >/dev/null
+
+    # What a person would do with an editor: the line goes.
+    in_machine m tee /usr/local/bin/delete-line >/dev/null <<'END'
+#!/bin/sh
+exec sed -i "${1#+}d" "$2"
+END
+    in_machine m chmod 0755 /usr/local/bin/delete-line
+    _healthy
+}
+
+# All of it is about alice, unless $user is another.
+
+# _doctor: what it says, in doctor.json. Its exit status is its own.
+_doctor() {
+    in_machine m sh -c 'TEST_CLOCK=$(cat /run/test-clock) LD_PRELOAD=/usr/local/lib/preload.so \
+        exec exc-instance-connect doctor --user "$0" --json' "${user:-alice}" >doctor.json
+}
+
+# _of FIELD CHECK STATUS: prints that field of the first such check, or nothing.
+_of() {
+    python3 -c '
+import json, sys
+for check in json.load(open("doctor.json"))["checks"]:
+    if (check["name"], check["status"]) == (sys.argv[2], sys.argv[3]):
+        print(check[sys.argv[1]] or "")
+        break' "$@"
+}
+
+_verdict() {
+    python3 -c 'import json; print(json.load(open("doctor.json"))["verdict"])'
+}
+
+# All that is not well.
+_complaints() {
+    python3 -c '
+import json
+for check in json.load(open("doctor.json"))["checks"]:
+    if check["status"] != "pass":
+        print(check["name"], check["status"], check["text"], check["remedy"], sep=" | ")'
+}
+
+# _gets_in: with a key that is pushed on the machine. One that nobody answers in time is no way in.
+_gets_in() {
+    new_key k
+    in_machine m timeout 4 exc-instance-connect push --user "${user:-alice}" --key - <k.pub >/dev/null &&
+        lets_in m "${user:-alice}" k
+}
+
+# _healthy: doctor finds nothing, leaves nothing behind, and is right.
+_healthy() {
+    _finds_nothing
+    _gets_in
+}
+
+_finds_nothing() {
+    local status=0
+    # A push that nobody answered may still be stored by the first agent that comes up.
+    in_machine m exc-instance-connect revoke --all >/dev/null
+    in_machine m exc-instance-connect revoke --all >/dev/null
+    _doctor || status=$?
+    same '' "$(_complaints)"
+    same 0 "$status"
+    same "${user:-alice} can log in with a pushed key." "$(_verdict)"
+    same '' "$(in_machine m find /run/exc-instance-connect/keys /run/exc-instance-connect/claims -type f)"
+}
+
+# Where a test before did not heal the machine, this one starts with its own.
+_whole_machine() {
+    if [[ -e $prepared/broken && ! -e $machines_own/m ]]; then _prepare; fi
+}
+
+# _heals STATUS CHECK COMMAND: COMMAND, for a shell of root's, breaks the machine, which is told as CHECK with STATUS.
+# host-failure is a failure that only keys from the host meet with, lax-failure one that keeps nobody out.
+_heals() {
+    local status=0 expected=1 found=${1#*-} remedy verdict
+    _whole_machine
+    touch "$prepared/broken"
+    in_machine m bash -ec "$3"
+    # One that was started before may have what it needs open, and would hide the fault for half a minute.
+    [[ -n ${agent_goes_on:-} ]] || in_machine m systemctl stop exc-instance-connect.service
+    _doctor || status=$?
+    [[ -n $(_of name "$2" "$found") ]] || {
+        echo "no $1 of $2 in:"
+        _complaints
+        return 1
+    }
+    [[ $found == failure ]] || expected=0
+    same "$expected" "$status"
+
+    # What it says of the login is so.
+    verdict=$(_verdict)
+    case $1 in
+    failure)
+        [[ $verdict == "${user:-alice} cannot log in with a pushed key: "* ]] &&
+            fails _gets_in
+        ;;
+    host-failure)
+        [[ $verdict == "${user:-alice} can log in with a key that is pushed on this machine, but not with one from the host: "* ]] &&
+            _gets_in
+        ;;
+    lax-failure)
+        [[ $verdict == "${user:-alice} can log in with a pushed key, but not as it should be: "* ]] &&
+            _gets_in
+        ;;
+    warning)
+        [[ $verdict == "${user:-alice} can log in with a pushed key." ]] &&
+            _gets_in
+        ;;
+    esac >verdict.txt 2>&1 || {
+        echo "the verdict is not true: $verdict"
+        cat verdict.txt
+        return 1
+    }
+
+    remedy=$(_of remedy "$2" "$found")
+    echo "remedy: $remedy"
+    [[ -n $remedy ]]
+    in_machine m env ANCHOR=/root/anchor.pem INSTANCE="$instance" EDITOR=/usr/local/bin/delete-line bash -c "$remedy"
+    _finds_nothing
+    [[ $1 != failure ]] || _gets_in
+    [[ -e $machines_own/m ]] || rm "$prepared/broken"
+}
+
+# --- programs and users ---------------------------------------------------------------------------------------------
+
+a_helper_that_nobody_can_execute_is_healed() {
+    _heals failure helper-file 'chmod 0700 /usr/libexec/exc-instance-connect/exc-authorized-keys'
+}
+
+a_helper_that_its_own_user_can_read_is_healed() {
+    _heals warning helper-file 'chmod 0755 /usr/libexec/exc-instance-connect/exc-authorized-keys'
+}
+
+a_helper_that_is_missing_is_healed() {
+    _heals failure helper-file 'rm /usr/libexec/exc-instance-connect/exc-authorized-keys'
+}
+
+a_helper_that_is_a_fifo_is_healed() {
+    _heals failure helper-file 'cd /usr/libexec/exc-instance-connect && rm exc-authorized-keys && mkfifo exc-authorized-keys'
+}
+
+a_helper_that_is_not_roots_is_healed() {
+    _heals failure helper-file 'chown alice /usr/libexec/exc-instance-connect/exc-authorized-keys'
+}
+
+a_folder_above_the_helper_that_others_can_write_is_healed() {
+    _heals failure helper-path 'chmod 0777 /usr/libexec/exc-instance-connect'
+}
+
+an_agent_that_is_missing_is_healed() {
+    _heals failure agent-file 'rm /usr/libexec/exc-instance-connect/exc-instance-connect-agent'
+}
+
+an_agent_that_nobody_can_execute_is_healed() {
+    _heals failure agent-file 'chmod 0700 /usr/libexec/exc-instance-connect/exc-instance-connect-agent'
+}
+
+a_missing_user_of_the_helper_is_healed() {
+    _heals failure user-helper 'userdel exc-authorized-keys'
+}
+
+a_missing_user_of_the_agent_is_healed() {
+    _heals failure user-agent 'systemctl stop exc-instance-connect.service && userdel exc-instance-connect'
+}
+
+a_relay_user_with_another_primary_group_is_healed() {
+    _heals host-failure user-relay 'usermod --gid nogroup exc-instance-connect-relay'
+}
+
+# --- sshd -----------------------------------------------------------------------------------------------------------
+
+_drop_in=/etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+
+an_sshd_that_was_not_reloaded_is_healed() {
+    _heals failure sshd-reloaded "mv $_drop_in /root/ && systemctl reload ssh && sleep 0.5 && mv /root/${_drop_in##*/} $_drop_in"
+}
+
+an_sshd_that_a_socket_started_and_that_did_not_read_it_again_is_healed() {
+    in_machine m sh -ec 'systemctl stop ssh.service && systemctl start ssh.socket'
+    _healthy
+    _heals failure sshd-reloaded "mv $_drop_in /root/ && systemctl restart ssh.service && sleep 0.5
+        mv /root/${_drop_in##*/} $_drop_in"
+    in_machine m sh -ec 'systemctl stop ssh.socket ssh.service && systemctl start ssh.service'
+}
+
+an_sshd_that_asks_nobody_is_healed() {
+    _heals failure sshd-keys-command "rm $_drop_in && systemctl reload ssh"
+}
+
+another_command_that_wins_is_healed() {
+    in_machine m install -m 0755 /bin/true /usr/local/bin/other
+    _heals failure sshd-keys-command 'cat >/etc/ssh/sshd_config.d/00-other.conf <<END && systemctl reload ssh
+AuthorizedKeysCommand /usr/local/bin/other %u
+AuthorizedKeysCommandUser nobody
+END'
+    in_machine m bash -ec 'rm /etc/ssh/sshd_config.d/00-other.conf && exc-instance-connect disable && exc-instance-connect enable'
+    _healthy
+}
+
+a_chained_command_that_is_missing_is_healed() {
+    in_machine m install -m 0755 /bin/true /usr/local/bin/other
+    in_machine m bash -ec 'exc-instance-connect disable
+        printf "AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n" \
+            >/etc/ssh/sshd_config.d/50-other.conf
+        exc-instance-connect enable'
+    _healthy
+    _heals warning sshd-chain 'rm /usr/local/bin/other /etc/ssh/sshd_config.d/50-other.conf'
+}
+
+a_command_with_the_user_alone_is_healed() {
+    _heals lax-failure sshd-keys-form "sed -i 's/ %u %f %t %k/ %u/' $_drop_in && systemctl reload ssh"
+}
+
+a_command_that_is_run_as_somebody_else_is_healed() {
+    _heals failure sshd-keys-user "sed -i 's/^\(AuthorizedKeysCommandUser\) .*/\1 nobody/' $_drop_in && systemctl reload ssh"
+}
+
+an_sshd_that_takes_no_keys_is_healed() {
+    _heals failure sshd-pubkey 'echo PubkeyAuthentication no >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
+}
+
+an_sshd_that_asks_for_a_password_as_well_is_healed() {
+    _heals failure sshd-pubkey \
+        'echo AuthenticationMethods password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
+}
+
+a_list_of_revoked_keys_that_cannot_be_read_is_healed() {
+    _heals failure sshd-pubkey \
+        'echo RevokedKeys /etc/ssh/revoked >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf /etc/ssh/revoked && systemctl reload ssh'
+}
+
+an_sshd_that_does_not_run_is_healed() {
+    _heals failure sshd-running 'systemctl stop ssh'
+}
+
+a_user_that_sshd_does_not_let_in_is_healed() {
+    _heals failure sshd-user 'echo DenyUsers b?b al* >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    _heals failure sshd-user 'echo AllowUsers bob >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    _heals failure sshd-user 'echo AllowGroups root >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
+}
+
+# --- the account ----------------------------------------------------------------------------------------------------
+
+a_user_that_is_missing_is_healed() {
+    user=carol _heals failure user-exists true
+}
+
+a_user_without_a_shell_is_healed() {
+    _heals failure user-shell 'usermod --shell /usr/sbin/nologin alice'
+    _heals failure user-shell 'usermod --shell /bin/none alice'
+}
+
+an_account_that_has_expired_is_healed() {
+    _heals failure user-account 'chage --expiredate 2001-01-01 alice'
+}
+
+an_account_that_is_locked_where_sshd_looks_for_it_is_healed() {
+    _heals failure user-account \
+        'usermod --lock alice && echo UsePAM no >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+}
+
+a_machine_that_is_closed_to_logins_is_healed() {
+    _heals failure nologin 'echo closed >/etc/nologin'
+}
+
+# --- sockets and agent ----------------------------------------------------------------------------------------------
+
+an_administration_socket_that_was_stopped_is_healed() {
+    _heals failure socket-admin 'systemctl stop exc-instance-connect.socket'
+}
+
+an_administration_socket_that_is_masked_is_healed() {
+    _heals failure socket-admin 'systemctl mask --now exc-instance-connect.socket'
+    _heals failure socket-admin 'systemctl mask --runtime --now exc-instance-connect.socket'
+}
+
+an_administration_socket_whose_file_is_gone_is_healed() {
+    _heals failure socket-admin 'rm /run/exc-instance-connect/admin.sock'
+}
+
+an_administration_socket_with_another_mode_is_healed() {
+    _heals lax-failure socket-admin 'chmod 0666 /run/exc-instance-connect/admin.sock'
+}
+
+a_host_socket_that_was_stopped_is_healed() {
+    _heals host-failure socket-host 'systemctl stop exc-instance-connect-host.socket'
+}
+
+a_host_socket_that_others_can_use_is_healed() {
+    _heals lax-failure socket-host 'chmod 0666 /run/exc-instance-connect/host.sock'
+}
+
+a_host_socket_that_the_relay_cannot_use_is_healed() {
+    _heals host-failure socket-host 'chgrp root /run/exc-instance-connect/host.sock'
+}
+
+an_agent_that_does_not_answer_is_healed() {
+    agent_goes_on=yes _heals failure agent-answers 'exc-instance-connect status
+        kill -STOP "$(systemctl show --value --property MainPID exc-instance-connect.service)"'
+}
+
+an_agent_whose_service_is_masked_is_healed() {
+    _heals failure agent-service 'systemctl mask --now exc-instance-connect.service'
+}
+
+# --- the store ------------------------------------------------------------------------------------------------------
+
+_sockets='exc-instance-connect.socket exc-instance-connect-host.socket'
+
+a_store_on_a_disk_is_healed() {
+    _heals failure store-mount "systemctl stop $_sockets
+        umount /run/exc-instance-connect
+        mkdir -p /var/store && mount --bind /var/store /run/exc-instance-connect
+        systemctl start $_sockets"
+}
+
+a_store_without_a_mount_of_its_own_is_healed() {
+    _heals warning store-mount "systemctl stop $_sockets
+        umount /run/exc-instance-connect
+        folder='/run/systemd/system/run-exc\x2dinstance\x2dconnect.mount.d'
+        mkdir -p \"\$folder\" && printf '[Unit]\nConditionPathExists=/none\n' >\"\$folder/test.conf\"
+        systemctl daemon-reload && systemctl start $_sockets
+        rm -r \"\$folder\" && systemctl daemon-reload"
+}
+
+a_store_whose_mount_is_masked_is_healed() {
+    _heals failure socket-admin "systemctl stop $_sockets
+        systemctl mask --now 'run-exc\x2dinstance\x2dconnect.mount'
+        ! systemctl start $_sockets"
+}
+
+a_store_that_programs_can_be_executed_in_is_healed() {
+    _heals warning store-mount 'mount -o remount,exec /run/exc-instance-connect'
+}
+
+a_store_that_others_can_write_is_healed() {
+    _heals failure store-root 'chmod 0777 /run/exc-instance-connect'
+    _heals failure store-root 'chown alice /run/exc-instance-connect'
+}
+
+a_folder_of_keys_that_lost_its_group_bit_is_healed() {
+    _heals failure store-keys 'chmod g-s /run/exc-instance-connect/keys'
+}
+
+a_folder_of_keys_that_is_missing_is_healed() {
+    _heals failure store-keys 'rm -r /run/exc-instance-connect/keys'
+}
+
+a_folder_of_keys_that_is_a_link_is_healed() {
+    _heals failure store-keys 'rm -r /run/exc-instance-connect/keys && ln -s /tmp /run/exc-instance-connect/keys'
+}
+
+a_folder_of_claims_of_another_user_is_healed() {
+    _heals failure store-claims 'chown alice /run/exc-instance-connect/claims'
+}
+
+a_folder_of_claims_of_another_group_is_healed() {
+    _heals failure store-claims 'chgrp root /run/exc-instance-connect/claims'
+}
+
+a_folder_of_state_that_others_can_read_is_healed() {
+    _heals failure store-state 'chmod 2755 /run/exc-instance-connect/state'
+}
+
+a_key_that_the_helper_cannot_read_is_healed() {
+    _whole_machine
+    new_key bobs
+    push_locally m bob bobs --ttl 300 --connections 0
+    lets_in m bob bobs
+    in_machine m chgrp root /run/exc-instance-connect/keys/bob
+    refuses m bob bobs
+    _doctor
+    same 'rm -rf /run/exc-instance-connect/keys/bob' "$(_of remedy store-entries warning)"
+    in_machine m bash -c "$(_of remedy store-entries warning)"
+    push_locally m bob bobs --ttl 300 --connections 0
+    lets_in m bob bobs
+    _healthy
+}
+
+# The remedy for a full store makes it larger.
+_empties_store() {
+    in_machine m sh -ec 'rm -r /run/exc-instance-connect/filler
+        mount -o remount,size=48M,nr_inodes=40k /run/exc-instance-connect'
+}
+
+a_store_that_is_full_is_healed() {
+    _heals failure store-room 'head -c 100M /dev/zero >/run/exc-instance-connect/filler || true'
+    _empties_store
+}
+
+a_store_without_a_file_left_is_healed() {
+    _heals failure store-room 'mkdir /run/exc-instance-connect/filler
+        cd /run/exc-instance-connect/filler && seq 60000 | xargs touch || true'
+    _empties_store
+}
+
+# --- configuration and trust ----------------------------------------------------------------------------------------
+
+a_fault_in_the_configuration_is_healed() {
+    _heals failure config 'printf "[Agent]\nMaxTtl=soon\n" >/etc/exc-instance-connect/agent.conf'
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+}
+
+a_configuration_that_others_can_write_is_healed() {
+    _heals failure config 'echo "[Agent]" >/etc/exc-instance-connect/agent.conf
+        chmod 0666 /etc/exc-instance-connect/agent.conf'
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+}
+
+a_configuration_that_the_agent_cannot_read_is_healed() {
+    _heals failure config 'echo "[Agent]" >/etc/exc-instance-connect/agent.conf
+        chmod 0600 /etc/exc-instance-connect/agent.conf'
+    _heals failure config 'chmod 0700 /etc/exc-instance-connect'
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+}
+
+an_unknown_key_in_the_configuration_is_healed() {
+    _heals warning config-unknown 'mkdir -p /etc/exc-instance-connect/agent.conf.d
+        printf "[Agent]\nMaxColour=60\n" >/etc/exc-instance-connect/agent.conf.d/50-test.conf'
+    in_machine m rm /etc/exc-instance-connect/agent.conf.d/50-test.conf
+}
+
+a_host_that_needs_no_signature_is_told_and_healed() {
+    _heals warning config 'printf "[Agent]\nTrust=channel\n" >/etc/exc-instance-connect/agent.conf'
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+}
+
+a_user_that_policy_denies_is_healed() {
+    _heals failure policy 'printf "[Agent]\nDenyUsers=alice\n" >/etc/exc-instance-connect/agent.conf'
+    _heals failure policy 'printf "[Agent]\nMinUid=5000\n" >/etc/exc-instance-connect/agent.conf'
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+}
+
+a_machine_without_an_anchor_is_healed() {
+    _heals host-failure anchors 'rm /etc/exc-instance-connect/trust.d/*'
+    in_machine m mv /etc/exc-instance-connect/trust.d/anchor.pem /etc/exc-instance-connect/trust.d/cloud.pem
+}
+
+an_anchor_that_the_agent_cannot_read_is_healed() {
+    _whole_machine
+    in_machine m chmod 0600 /etc/exc-instance-connect/trust.d/cloud.pem
+    fails _doctor
+    same failure "$(_of status anchors failure)"
+    in_machine m bash -c "$(_of remedy anchor-file warning)"
+    _healthy
+    in_machine m chmod 0700 /etc/exc-instance-connect/trust.d
+    fails _doctor
+    in_machine m bash -c "$(_of remedy anchor-file warning)"
+    _healthy
+}
+
+an_anchor_that_others_may_have_written_is_not_made_one() {
+    _heals warning anchor-file 'cp /root/anchor.pem /etc/exc-instance-connect/trust.d/second.pem
+        chown alice /etc/exc-instance-connect/trust.d/second.pem'
+    same 0 "$(in_machine m stat -c %s /etc/exc-instance-connect/trust.d/second.pem)"
+    in_machine m sh -c 'rm /etc/exc-instance-connect/trust.d/second.pem*'
+}
+
+a_malformed_anchor_is_healed_and_masks_as_before() {
+    _heals warning anchor-file 'echo nonsense >/etc/exc-instance-connect/trust.d/second.pem'
+    same 0 "$(in_machine m stat -c %s /etc/exc-instance-connect/trust.d/second.pem)"
+    in_machine m sh -c 'rm /etc/exc-instance-connect/trust.d/second.pem*'
+}
+
+a_machine_without_an_id_is_healed() {
+    _heals host-failure instance-id 'rm /etc/exc-instance-connect/instance-id'
+}
+
+an_id_that_does_not_count_is_healed() {
+    _heals host-failure instance-id 'chmod 0666 /etc/exc-instance-connect/instance-id'
+    _heals host-failure instance-id 'echo two words >/etc/exc-instance-connect/instance-id'
+}
+
+a_clone_is_healed() {
+    _heals warning instance-id 'touch -d 2001-01-01 /etc/exc-instance-connect/instance-id'
+}
+
+# --- the machine ----------------------------------------------------------------------------------------------------
+
+a_clock_that_nobody_sets_is_healed() {
+    _heals warning clock 'echo unsynchronised >/run/test-clock'
+    in_machine m timedatectl set-ntp false
+}
+
+processes_that_are_hidden_from_the_helper_are_healed() {
+    _heals failure hidepid 'mount -o remount,hidepid=invisible /proc'
+    _heals failure hidepid 'mount -o remount,hidepid=noaccess,gid=0 /proc'
+    _heals failure hidepid 'mount -o remount,hidepid=ptraceable /proc'
+    in_machine m mount -o remount,hidepid=off,gid=0 /proc
+}
+
+an_sshd_with_a_proc_of_its_own_is_healed() {
+    _heals failure hidepid 'mkdir -p /etc/systemd/system/ssh.service.d
+        printf "[Service]\nProtectProc=invisible\n" >/etc/systemd/system/ssh.service.d/hardening.conf
+        systemctl daemon-reload && systemctl restart ssh'
+    in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload && systemctl restart ssh'
+}
+
+a_journal_that_nobody_reaches_is_healed() {
+    _heals warning journal 'rm /run/systemd/journal/socket'
+}
+
+# --- doctor itself --------------------------------------------------------------------------------------------------
+
+an_sshd_that_hangs_does_not_hang_doctor() {
+    local start
+    _whole_machine
+    start=$SECONDS
+    in_machine m bash -ec 'mv /usr/sbin/sshd /usr/sbin/sshd.real
+        printf "#!/bin/sh\nexec sleep 1000\n" >/usr/sbin/sshd && chmod 0755 /usr/sbin/sshd'
+    fails _doctor
+    in_machine m mv /usr/sbin/sshd.real /usr/sbin/sshd
+    ((SECONDS - start < 120))
+    same failure "$(_of status sshd-program failure)"
+    fails in_machine m pgrep -x sleep
+    _healthy
+}
+
+only_root_is_told_anything() {
+    fails_with 'run it as root' in_machine m setpriv --reuid=alice --regid=alice --clear-groups \
+        exc-instance-connect doctor
+}
+
+without_a_user_it_tries_one_that_policy_allows() {
+    _whole_machine
+    in_machine m sh -c 'printf "[Agent]\nMinUid=1000\n" >/etc/exc-instance-connect/agent.conf'
+    says '^pass +self-test +a key was pushed for alice' in_machine m exc-instance-connect doctor
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+    says '^pass +self-test +a key was pushed for root' in_machine m exc-instance-connect doctor
+    says '^pass +self-test +a key was pushed for bob' in_machine m env SUDO_USER=bob exc-instance-connect doctor
+    says '^Users can log in with a pushed key\.$' in_machine m exc-instance-connect doctor
+}

@@ -1,0 +1,171 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+# What a test of whole machines says. M is a machine's name.
+
+instance=i-0123
+host_socket=/run/exc-instance-connect/host.sock
+
+# our_deb PACKAGE: prints the newest of it that was built, for this machine.
+our_deb() {
+    local debs=${EXC_DEBS:-$system_tree/build/deb} found
+    found=$(find "$debs" -maxdepth 1 \( -name "$1_*_$(dpkg --print-architecture).deb" -o -name "$1_*_all.deb" \) |
+        sort --version-sort | tail -n 1)
+    [[ -n $found ]] || die "no package $1 in $debs: run ./dev deb first"
+    echo "$found"
+}
+
+# install_debs M [FILE...]: these packages with apt, offline; without any, exc-instance-connect and exc-push as built.
+install_debs() {
+    local root machine=$1
+    shift
+    (($# > 0)) || set -- "$(our_deb exc-instance-connect)" "$(our_deb exc-push)"
+    root=$(machine_root "$machine")
+    rm -rf "$root/debs"
+    install -d -m 0755 "$root/debs"
+    install -m 0644 "$@" "$root/debs/"
+    # shellcheck disable=SC2016 # for the shell in the machine
+    in_machine "$machine" sh -c 'apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends --allow-downgrades \
+        --reinstall /debs/*.deb || status=$?; rm -r /debs; exit ${status:-0}'
+}
+
+# apt_get M ARGUMENT...
+apt_get() {
+    in_machine "$1" apt-get -qq -o Dpkg::Use-Pty=0 -y "${@:2}"
+}
+
+# trusts_cloud M [INSTANCE]: what signed pushes need: an anchor for cloud.pem, which is made here, and the machine's id.
+trusts_cloud() {
+    local root
+    root=$(machine_root "$1")
+    [[ -e cloud.pem ]] || openssl genpkey -algorithm ED25519 -out cloud.pem
+    install -d -m 0755 "$root/etc/exc-instance-connect" "$root/etc/exc-instance-connect/trust.d"
+    openssl pkey -in cloud.pem -pubout >"$root/etc/exc-instance-connect/trust.d/cloud.pem"
+    echo "${2:-$instance}" >"$root/etc/exc-instance-connect/instance-id"
+}
+
+# as_relay M COMMAND...: as the user that brings what the host sends.
+as_relay() {
+    in_machine "$1" setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \
+        -- "${@:2}"
+}
+
+# host M COMMAND ARGUMENT...: exc-push, with the machine's host socket.
+host() {
+    as_relay "$1" exc-push "$2" --to "unix:$host_socket" "${@:3}"
+}
+
+# signed M COMMAND [OPTION...]: the same with the signature of cloud.pem.
+signed() {
+    in_machine "$1" install -m 0400 -o exc-instance-connect-relay /dev/stdin /run/cloud.pem <cloud.pem
+    host "$1" "$2" --signing-key /run/cloud.pem --instance "$instance" "${@:3}"
+}
+
+# push M USER KEY [OPTION...]: signed, over the host socket; KEY is the file that new_key made.
+push() {
+    in_machine "$1" tee "/run/$3.pub" <"$3.pub" >/dev/null
+    signed "$1" push --user "$2" --key "/run/$3.pub" "${@:4}" >/dev/null
+}
+
+# push_locally M USER KEY [OPTION...]: as the machine's administrator, unsigned.
+push_locally() {
+    in_machine "$1" tee "/run/$3.pub" <"$3.pub" >/dev/null
+    in_machine "$1" exc-instance-connect push --user "$2" --key "/run/$3.pub" "${@:4}" >/dev/null
+}
+
+# new_key FILE [TYPE [BITS]]
+new_key() {
+    rm -f "$1" "$1.pub"
+    ssh-keygen -q -t "${2:-ed25519}" ${3:+-b "$3"} -N '' -C '' -f "$1"
+}
+
+fingerprint() {
+    ssh-keygen -l -f "$1" | cut -d ' ' -f 2
+}
+
+# ssh_in M USER KEY [OPTION...] [-- COMMAND...]: KEY "none" is none. Tried again where sshd was just reading its
+# configuration: a connection at that moment may be reset.
+ssh_in() {
+    local machine=$1 user=$2 key=$3 options=() status tries
+    shift 3
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        options+=("$1")
+        shift
+    done
+    for ((tries = 0; tries < 5; tries++)); do
+        status=0
+        machine_ssh "$machine" -i "$key" "${options[@]}" "$user" "${@:2}" 2>ssh.txt </dev/null || status=$?
+        ((status == 255)) && grep -qE 'kex_exchange_identification|Connection (refused|reset)' ssh.txt || break
+        sleep 0.2
+    done
+    cat ssh.txt >&2
+    return "$status"
+}
+
+# lets_in M USER KEY [SSH-OPTION...]
+lets_in() {
+    same "$2" "$(ssh_in "$@" -- id -un)"
+}
+
+# refuses M USER KEY [SSH-OPTION...]: sshd, and for no other reason than the key.
+refuses() {
+    local status=0
+    ssh_in "$@" -- true 2>refused.txt || status=$?
+    if ((status == 255)) && grep -q 'Permission denied (publickey' refused.txt; then return; fi
+    echo "$2 is not refused with $3: status $status, $(<refused.txt)"
+    return 1
+}
+
+# same EXPECTED FOUND
+same() {
+    [[ $1 == "$2" ]] || {
+        echo "expected: $1"
+        echo "found:    $2"
+        return 1
+    }
+}
+
+# fails COMMAND...
+fails() {
+    if "$@"; then
+        echo "did not fail: $*"
+        return 1
+    fi
+}
+
+# says PATTERN COMMAND...: it ends well, and a line of what it says matches the regular expression.
+says() {
+    local found status=0
+    found=$("${@:2}" 2>&1) || status=$?
+    if ((status == 0)) && grep -qE -- "$1" <<<"$found"; then return; fi
+    echo "does not say '$1': ${*:2}: status $status, $found"
+    return 1
+}
+
+# fails_with PATTERN COMMAND...: it fails, and says why.
+fails_with() {
+    local found status=0
+    found=$("${@:2}" 2>&1) || status=$?
+    if ((status != 0)) && grep -qE -- "$1" <<<"$found"; then return; fi
+    echo "does not fail with '$1': ${*:2}: status $status, $found"
+    return 1
+}
+
+# guest_refuses REFUSAL COMMAND...: the machine's agent, for that reason.
+guest_refuses() {
+    fails_with "the guest refused: $1: " "${@:2}"
+}
+
+# no_failed_unit M
+no_failed_unit() {
+    same '' "$(in_machine "$1" systemctl --plain --no-legend --failed list-units)"
+}
+
+# property M UNIT PROPERTY: prints it.
+property() {
+    in_machine "$1" systemctl show --value --property "$3" "$2"
+}
+
+# property_is M UNIT PROPERTY VALUE
+property_is() {
+    [[ $(property "$1" "$2" "$3") == "$4" ]]
+}

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""host_at_port.py SOCKET MODE [ARGUMENT]: a process of the host, at the chardev behind which is the guest's serial port."""
+
+import json
+import secrets
+import socket
+import sys
+import time
+
+NAME = "in.excloud.InstanceConnect."
+
+
+class Port:
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.received = b""
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def message(self, limit_s):
+        """One message, or None when none comes in that time."""
+        until = time.monotonic() + limit_s
+        while b"\0" not in self.received:
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            self.socket.settimeout(left)
+            try:
+                part = self.socket.recv(65536)
+            except socket.timeout:
+                return None
+            if not part:
+                sys.exit("the port's socket was closed")
+            self.received += part
+        message, self.received = self.received.split(b"\0", 1)
+        return message
+
+    def answered(self, sync, limit_s):
+        """Whether the answer to this Hello comes; all others are passed over."""
+        while True:
+            message = self.message(limit_s)
+            if message is None:
+                return False
+            try:
+                if json.loads(message)["parameters"].get("sync") == sync:
+                    return True
+            except (ValueError, KeyError, AttributeError):
+                pass
+
+
+def call(method, **parameters):
+    return json.dumps({"method": NAME + method, "parameters": parameters}).encode() + b"\0"
+
+
+def hello(path, limit_s=90, said="hello answered"):
+    port = Port(path)
+    greet(port, limit_s, said)
+    return port
+
+
+def greet(port, limit_s, said):
+    sync = secrets.token_hex(8)
+    port.send(b"\0" + call("Hello", sync=sync))
+    if not port.answered(sync, limit_s):
+        sys.exit(f"no answer: {said}")
+    print(said, flush=True)
+
+
+def half(path):
+    Port(path).send(call("Hello", sync="never")[:-20])
+
+
+def half_then_rest(path):
+    """Whoever ends another's half message gets no answer to the whole."""
+    first, rest = b'{"method":"in.excloud.InstanceConnect.Hello","parameters":{"sync":"joi', b'ned"}}\0'
+    port = Port(path)
+    port.send(first)
+    time.sleep(1)
+    port.socket.close()
+    time.sleep(1)
+    port = Port(path)
+    port.send(rest)
+    if port.answered("joined", 5):
+        sys.exit("half a message of one host process became part of the next one's")
+    greet(port, 30, "hello answered")
+
+
+def leaves_at_once(path):
+    Port(path).send(b"\0" + call("Push", envelope={"payloadType": "none", "payload": "", "signatures": []}))
+
+
+def never_reads(path):
+    port = Port(path)
+    port.socket.setblocking(False)
+    calls, sent, until = call("HostKeys") * 4000, 0, time.monotonic() + 15
+    while time.monotonic() < until:
+        try:
+            sent += port.socket.send(calls[sent % 4000:])
+        except BlockingIOError:
+            time.sleep(0.1)
+    print(f"{sent} bytes of calls were taken, whose answers nobody read")
+
+
+def hello_before_and_after(path):
+    port = Port(path)
+    greet(port, 60, "first hello answered")
+    sys.stdin.readline()
+    # The bytes may have met the agent as it left: then the host says Hello again, as the interface tells.
+    for _ in range(5):
+        sync = secrets.token_hex(8)
+        port.send(b"\0" + call("Hello", sync=sync))
+        if port.answered(sync, 10):
+            print("second hello answered", flush=True)
+            return
+    sys.exit("no answer to the second hello")
+
+
+def holds(path, seconds):
+    port = hello(path)
+    time.sleep(float(seconds))
+    port.socket.close()
+
+
+def too_long(path):
+    port = Port(path)
+    port.send(b"\0" + b"x" * 40000 + b"\0")
+    greet(port, 30, "hello answered")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[2]](sys.argv[1], *sys.argv[3:])

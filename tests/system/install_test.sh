@@ -1,0 +1,211 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+
+_sockets=(exc-instance-connect.socket exc-instance-connect-host.socket)
+
+# _idle M: the sockets listen, and nothing of ours runs.
+_idle() {
+    local socket
+    for socket in "${_sockets[@]}"; do same active "$(property "$1" "$socket" ActiveState)"; done
+    same inactive "$(property "$1" exc-instance-connect.service ActiveState)"
+    same '' "$(_ours "$1")"
+}
+
+# _ours M: the processes that run a program of ours, or as a user of ours.
+_ours() {
+    in_machine "$1" bash -c '
+        for process in /proc/[0-9]*; do
+            if [[ $(readlink "$process/exe") == */usr/libexec/exc-* ||
+                $(stat -c %U "$process" 2>/dev/null) == exc-* ]]; then
+                ps -o pid=,user=,args= -p "${process#/proc/}"
+            fi
+        done'
+}
+
+a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
+    local sshd
+    machine_start m "$suite"
+    sshd=$(property m ssh.service MainPID)
+    install_debs m
+    no_failed_unit m
+    _idle m
+    # sshd was told of it, and not started again.
+    same "$sshd" "$(property m ssh.service MainPID)"
+
+    trusts_cloud m
+    new_key once
+    refuses m alice once
+    push m alice once
+    same active "$(property m exc-instance-connect.service ActiveState)"
+    in_machine m cmp /usr/libexec/exc-instance-connect/exc-instance-connect-agent \
+        "/proc/$(property m exc-instance-connect.service MainPID)/exe"
+    lets_in m alice once
+    refuses m alice once
+
+    new_key lasting
+    push m alice lasting --connections 0 --ttl 300
+    lets_in m alice lasting
+    lets_in m alice lasting
+    refuses m bob lasting
+    machine_reboot m
+    _idle m
+    no_failed_unit m
+    refuses m alice lasting
+    says '^No key is stored' in_machine m exc-instance-connect list
+    push m alice once
+    lets_in m alice once
+    refuses m alice once
+    no_failed_unit m
+}
+
+the_readme_s_way_of_a_signed_push_works_to_the_letter() {
+    local root
+    machine_start m "$suite"
+    root=$(machine_root m)
+    install_debs m
+    openssl genpkey -algorithm ed25519 -out signing.pem
+    openssl pkey -in signing.pem -pubout -out "$root/root/cloud.pem"
+    cp signing.pem "$root/root/"
+    in_machine m sh -euc 'cd /root
+        install -d -m 0755 /etc/exc-instance-connect/trust.d
+        install -m 0644 cloud.pem /etc/exc-instance-connect/trust.d/cloud.pem
+        echo i-0123 >/etc/exc-instance-connect/instance-id
+        chmod 0644 /etc/exc-instance-connect/instance-id'
+    says '^Instance: +i-0123' in_machine m exc-instance-connect status
+    same alice "$(in_machine m sh -euc 'cd /root
+        install -m 0400 -o exc-instance-connect-relay signing.pem /run/signing.pem
+        cd /
+        setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \
+            exc-push push --to unix:/run/exc-instance-connect/host.sock --signing-key /run/signing.pem \
+            --instance i-0123 --user alice --request-id r-43 --generate --known-hosts vm -- \
+            sh -c "exec ssh -o HostKeyAlias=vm -o UserKnownHostsFile=\"\$EXC_KNOWN_HOSTS\" alice@127.0.0.1 id -un"
+        rm /run/signing.pem' | tail -n 1)"
+    says r-43 in_machine m journalctl -q EXC_REQUEST_ID=r-43 -o verbose
+    in_machine m rm /etc/exc-instance-connect/trust.d/cloud.pem
+    mv signing.pem cloud.pem
+    new_key k
+    guest_refuses Untrusted push m alice k
+}
+
+nothing_of_ours_is_waited_for_at_boot() {
+    local unit root before
+    machine_start m "$suite"
+    install_debs m
+    # The whole of what they wait for, at any distance.
+    for unit in ssh.service sockets.target basic.target multi-user.target systemd-user-sessions.service; do
+        fails grep exc <(in_machine m systemctl list-dependencies --after --all --plain "$unit")
+    done
+    for unit in $(in_machine m systemctl list-unit-files --no-legend 'exc-instance-connect*' 'run-exc*' |
+        cut -d ' ' -f 1); do
+        for before in $(property m "$unit" Before); do
+            [[ $before =~ ^(exc-instance-connect.*|run-exc.*\.mount|shutdown\.target|umount\.target)$ ]] || {
+                echo "$unit is ordered before $before"
+                return 1
+            }
+        done
+    done
+    # And with one that never gets ready.
+    root=$(machine_root m)
+    mkdir "$root/etc/systemd/system/exc-instance-connect-store.service.d"
+    printf '[Service]\nExecStart=\nExecStart=sleep infinity\nTimeoutStartSec=infinity\n' \
+        >"$root/etc/systemd/system/exc-instance-connect-store.service.d/hang.conf"
+    new_key own
+    install -d -m 0700 -o 1000 -g 1000 "$root/home/alice/.ssh"
+    install -m 0600 -o 1000 -g 1000 own.pub "$root/home/alice/.ssh/authorized_keys"
+    machine_stop m
+    machine_states='starting|running' machine_boot m
+    wait_for lets_in m alice own
+    same activating "$(property m exc-instance-connect-store.service ActiveState)"
+    same active "$(property m multi-user.target ActiveState)"
+}
+
+the_agent_leaves_by_itself_and_comes_again() {
+    machine_start m "$suite"
+    install_debs m
+    trusts_cloud m
+    new_key k
+    push m alice k
+    lets_in m alice k
+    push m alice k --connections 0
+    signed m revoke --all >/dev/null
+    # Half a minute after the last message.
+    wait_seconds=60 wait_for property_is m exc-instance-connect.service ActiveState inactive
+    _idle m
+    no_failed_unit m
+    push m alice k
+    lets_in m alice k
+}
+
+a_stopped_sshd_is_not_started() {
+    machine_start m "$suite"
+    in_machine m systemctl -q disable --now ssh.service
+    install_debs m
+    same inactive "$(property m ssh.service ActiveState)"
+    same disabled "$(in_machine m systemctl is-enabled ssh.service)"
+    no_failed_unit m
+    in_machine m systemctl start ssh.service
+    trusts_cloud m
+    new_key k
+    push m alice k
+    lets_in m alice k
+    in_machine m systemctl stop ssh.service
+    apt_get m purge exc-instance-connect
+    same inactive "$(property m ssh.service ActiveState)"
+}
+
+where_presets_say_no_nothing_is_enabled() {
+    local root socket
+    machine_start m "$suite"
+    root=$(machine_root m)
+    mkdir -p "$root/etc/systemd/system-preset"
+    echo 'disable *' >"$root/etc/systemd/system-preset/00-none.preset"
+    cp -a "$root/etc/ssh" before
+    install_debs m
+    for socket in "${_sockets[@]}"; do
+        same disabled "$(in_machine m systemctl is-enabled "$socket")"
+        same inactive "$(property m "$socket" ActiveState)"
+    done
+    diff -r --no-dereference before "$root/etc/ssh"
+    machine_reboot m
+    for socket in "${_sockets[@]}"; do same inactive "$(property m "$socket" ActiveState)"; done
+    same '' "$(_ours m)"
+}
+
+an_install_that_stopped_halfway_harms_nothing_and_can_be_finished() {
+    local root
+    machine_start m "$suite"
+    root=$(machine_root m)
+    new_key own
+    install -d -m 0700 -o 1000 -g 1000 "$root/home/alice/.ssh"
+    install -m 0600 -o 1000 -g 1000 own.pub "$root/home/alice/.ssh/authorized_keys"
+    cp -a "$root/etc/ssh" before
+    mkdir "$root/debs"
+    cp "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" "$root/debs"
+    in_machine m sh -c 'dpkg --unpack /debs/*.deb'
+    machine_reboot m
+    lets_in m alice own
+    diff -r --no-dereference before "$root/etc/ssh"
+    in_machine m dpkg --configure --pending
+    no_failed_unit m
+    trusts_cloud m
+    new_key k
+    push m alice k
+    lets_in m alice k
+    lets_in m alice own
+}
+
+without_openssh_apt_refuses_and_changes_nothing() {
+    machine_start m "$suite"
+    apt_get m purge openssh-server
+    fails_with 'Depends:? openssh-server' install_debs m
+    fails in_machine m dpkg-query -W exc-instance-connect
+    # And by force, as where sshd is not a package.
+    fails in_machine m test -e /etc/ssh/sshd_config.d
+    mkdir "$(machine_root m)/debs"
+    cp "$(our_deb exc-instance-connect)" "$(machine_root m)/debs"
+    in_machine m sh -c 'dpkg --force-depends -i /debs/*.deb'
+    no_failed_unit m
+    _idle m
+    in_machine m dpkg --purge exc-instance-connect
+    no_failed_unit m
+}

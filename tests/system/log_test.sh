@@ -1,0 +1,324 @@
+# shellcheck shell=bash disable=SC2154,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# exc-instance-connect log: our events and sshd's lines as one story.
+
+# The machine of all tests below, with ten logins in its journal: five that were let in, and five that were refused,
+# each for another reason. What the tests need to know of them lies beside it.
+_prepare() {
+    local key
+    _another m
+    trusts_cloud m
+    in_machine m useradd --create-home --shell /bin/bash carl
+    in_machine m useradd --create-home --shell /bin/bash --expiredate 2020-01-01 eve
+    printf '%s\n' 'DenyUsers carl' | in_machine m tee /etc/ssh/sshd_config.d/20-deny.conf >/dev/null
+    in_machine m systemctl reload ssh
+    for key in first second third many other source short denied eve; do new_key "$key"; done
+    in_machine m date +@%s >began
+
+    push m alice first --principal carol@example.org --request-id r-1
+    ssh_in m alice first -- sleep 2
+    push m bob second --principal dan --request-id r-2
+    lets_in m bob second
+    push_locally m alice many --connections 3 --principal erin --request-id r-3
+    lets_in m alice many
+    lets_in m alice many
+    lets_in m alice many
+
+    refuses m alice many
+    push m alice source --source 192.0.2.0/24 --principal carol@example.org --request-id r-4
+    refuses m alice source
+    push m carl denied --ttl 4 --principal dan --request-id r-5
+    refuses m carl denied
+    push m eve eve --principal dan --request-id r-6
+    fails ssh_in m eve eve -- true
+    push m bob short --ttl 1 --principal erin --request-id r-7
+    wait_for _has_expired short
+    refuses m bob short
+
+    # And what no connection used.
+    fails push m nobody-here third --principal dan --request-id r-8
+    push m bob third --principal dan --request-id r-9
+    in_machine m exc-instance-connect revoke --user bob >/dev/null
+    wait_for _has_expired denied
+    _wait_for_log 14
+    in_machine m exc-instance-connect log >shown
+    in_machine m exc-instance-connect log --json >json
+}
+
+# _another M: one with our packages and an empty log.
+_another() {
+    machine_start "$1" "$suite"
+    install_debs "$1"
+    _asks_for_keys "$1"
+}
+
+# The line that lets sshd ask for keys, as long as it is not there.
+_asks_for_keys() {
+    local drop_in
+    drop_in=$(machine_root "$1")/etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+    [[ -e $drop_in ]] || printf '%s\n' \
+        'AuthorizedKeysCommand /usr/libexec/exc-instance-connect/exc-authorized-keys %u %f %t %k' \
+        'AuthorizedKeysCommandUser exc-authorized-keys' >"$drop_in"
+    # Since 9.8 sshd shuts out an address that fails too often, and here all come from one.
+    echo 'PerSourcePenalties no' | in_machine "$1" tee /etc/ssh/sshd_config.d/05-no-penalties.conf >/dev/null
+    in_machine "$1" sshd -t 2>/dev/null || in_machine "$1" rm /etc/ssh/sshd_config.d/05-no-penalties.conf
+    in_machine "$1" systemctl reload ssh
+}
+
+_has_expired() {
+    in_machine m journalctl -q "EXC_FINGERPRINT=$(fingerprint "$1.pub")" MESSAGE_ID=bc723d69e57c5476daf16a3efb8dea15 |
+        grep -q .
+}
+
+# The journal takes its time.
+_wait_for_log() {
+    wait_for eval "(( \$(in_machine m exc-instance-connect log | wc -l) == $1 ))" || {
+        in_machine m exc-instance-connect log
+        return 1
+    }
+}
+
+# line PATTERN: the one line of what was shown that matches.
+_line() {
+    local found
+    found=$(grep -E -- "$1" "$prepared/shown") || {
+        echo "no line matches '$1':"
+        cat "$prepared/shown"
+        return 1
+    }
+    same 1 "$(wc -l <<<"$found")"
+}
+
+_key() {
+    local found
+    found=$(fingerprint "$prepared/$1.pub")
+    # For a regular expression.
+    echo "${found//+/\\+}"
+}
+
+# JSON of what was shown: prints a field of the one story of a request and an outcome.
+_field() {
+    /usr/bin/python3 - "$@" "$prepared/json" <<'END'
+import json, sys
+request, outcome, name, path = sys.argv[1:]
+found = [story for story in map(json.loads, open(path))
+         if story.get("requestId") == request and story["outcome"] == outcome]
+assert len(found) == 1, found
+print(found[0].get(name, ""))
+END
+}
+
+a_login_is_shown_with_who_asked_and_how_long_it_lasted() {
+    _line "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  accepted    alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-1, key $(_key first), session of 2 s$"
+    _line "accepted    bob from 127\.0\.0\.1 port [0-9]+, asked by dan, request r-2, key $(_key second), session of [0-9] s$"
+}
+
+each_connection_of_a_push_for_several_has_a_line() {
+    same 3 "$(grep -cE "accepted    alice .*asked by erin, request r-3, key $(_key many), session of [0-9] s$" "$prepared/shown")"
+}
+
+a_key_that_is_used_up_is_the_reason() {
+    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-3, key $(_key many): other connections hold all places of the key$"
+    same UsedUp "$(_field r-3 refused reason)"
+}
+
+a_client_from_elsewhere_is_the_reason() {
+    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-4, key $(_key source): the key is for clients from 192\.0\.2\.0/24$"
+    same WrongSource "$(_field r-4 refused reason)"
+}
+
+a_user_whom_sshd_denies_is_the_reason() {
+    _line "refused     carl from 127\.0\.0\.1 port [0-9]+, asked by dan, request r-5: sshd does not let this user log in: listed in DenyUsers$"
+    same UserNotAllowed "$(_field r-5 refused reason)"
+}
+
+an_account_that_pam_refuses_is_the_reason() {
+    _line "refused     eve.*, asked by dan, request r-6, key $(_key eve): PAM does not let this user log in: account eve has expired"
+    same AccountRefused "$(_field r-6 refused reason)"
+}
+
+a_key_that_has_expired_is_the_reason() {
+    _line "refused     bob from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-7: no live key was offered; the last one, $(_key short), had expired, [0-9]+ s before$"
+    same Expired "$(_field r-7 refused reason)"
+}
+
+a_push_that_was_refused_is_shown_with_the_reason() {
+    _line "not pushed  nobody-here, asked by dan, request r-8: NoSuchUser, "
+    same push "$(_field r-8 refused kind)"
+}
+
+a_push_that_nobody_used_is_shown_with_its_end() {
+    _line "not used    bob, asked by dan, request r-9, key $(_key third): revoked before it was used$"
+    same Revoked "$(_field r-9 unused reason)"
+}
+
+there_is_one_line_for_each_and_no_other() {
+    # Ten logins; the refused push; and three whose keys no connection was given: revoked, expired, and for carl.
+    same 5 "$(grep -c '  accepted    ' "$prepared/shown")"
+    same 5 "$(grep -c '  refused     ' "$prepared/shown")"
+    same 1 "$(grep -c '  not pushed  ' "$prepared/shown")"
+    same 3 "$(grep -c '  not used    ' "$prepared/shown")"
+    same 14 "$(wc -l <"$prepared/shown")"
+    same "$(sort "$prepared/shown")" "$(sort -u "$prepared/shown")"
+    same "$(cat "$prepared/shown")" "$(sort -s -k 1,2 "$prepared/shown")"
+}
+
+json_has_the_same_stories_with_stable_names() {
+    /usr/bin/python3 - "$prepared/json" "$(<"$prepared/began")" <<'END'
+import datetime, json, sys
+stories = [json.loads(line) for line in open(sys.argv[1])]
+began = int(sys.argv[2][1:])
+names = {"kind", "outcome", "time", "user", "principal", "requestId", "fingerprint", "reason", "message", "method",
+         "pushed", "address", "port", "accepted", "opened", "closed", "sessionSeconds", "open", "sshdPid", "bootId"}
+assert sum(story["outcome"] == "accepted" for story in stories) == 5
+for story in stories:
+    assert set(story) <= names, story
+    assert {"kind", "outcome", "time", "bootId"} <= set(story), story
+    when = datetime.datetime.fromisoformat(story["time"].replace("Z", "+00:00")).timestamp()
+    assert began <= when < began + 300, story
+    if story["outcome"] == "accepted":
+        assert story["pushed"] < story["accepted"] <= story["opened"] < story["closed"], story
+        assert story["address"] == "127.0.0.1" and story["port"] > 0 and story["sshdPid"] > 1, story
+longest, = (story for story in stories if story.get("requestId") == "r-1")
+assert longest["sessionSeconds"] == 2, longest
+END
+}
+
+the_catalog_explains_each_event_and_names_what_it_is_about() {
+    in_machine m journalctl -q -x -t exc-instance-connect-agent -t exc-authorized-keys >explained
+    # Refused, received, revoked, expired; given out, and no place left.
+    same 6 "$(grep ' Subject: ' explained | sed 's/alice\|bob\|carl\|eve/USER/; s/process [0-9]*$/process/' | sort -u | wc -l)"
+    same "$(in_machine m journalctl -q -o cat -t exc-instance-connect-agent -t exc-authorized-keys | wc -l)" \
+        "$(grep -c ' Subject: ' explained)"
+    same '' "$(grep -E '@|SHA256:.{47,}$' explained | grep -vE 'carol@example|^[^[:space:]]*[A-Z][a-z]{2} ' || true)"
+    grep -qE 'exc-instance-connect log --user alice$' explained
+    # A field that an event does not have would show as its bare name.
+    same '' "$(grep -E 'EXC_' explained | grep -vE 'EXC_PRINCIPAL and EXC_REQUEST_ID|EXC_SSHD_PID=[0-9]+ \+' || true)"
+}
+
+one_user_s_stories_are_only_that_user_s() {
+    in_machine m exc-instance-connect log --user bob >bobs
+    same "$(grep -E '  (accepted|refused|not used|not pushed|waiting) +bob' "$prepared/shown")" "$(<bobs)"
+    same '' "$(in_machine m exc-instance-connect log --user nobody-at-all)"
+}
+
+what_ended_before_since_is_passed_over() {
+    local began
+    began=$(<"$prepared/began")
+    same "$(<"$prepared/shown")" "$(in_machine m exc-instance-connect log --since "$began")"
+    same "$(<"$prepared/shown")" "$(in_machine m exc-instance-connect log --since -1h)"
+    same "$(<"$prepared/shown")" "$(in_machine m exc-instance-connect log --since '1 hour ago')"
+    same '' "$(in_machine m exc-instance-connect log --since now)"
+    # The first session was open for two seconds of this; its push is remembered though it was before.
+    in_machine m exc-instance-connect log --since "@$((${began#@} + 2))" --user alice | head -n 1 |
+        grep -q 'request r-1, .*, session of 2 s$'
+    fails_with '--since: later is no time that has been; try' in_machine m exc-instance-connect log --since later
+    fails_with '--since: 2099-01-01 is no time' in_machine m exc-instance-connect log --since 2099-01-01
+}
+
+what_others_write_in_our_name_or_sshd_s_is_not_shown() {
+    local key='SHA256:0123456789012345678901234567890123456789012' before
+    before=$(in_machine m exc-instance-connect log --all)
+    # As anybody may.
+    in_machine m runuser -u alice -- sh -e -c "
+        logger -t sshd 'Accepted publickey for root from 192.0.2.66 port 66 ssh2: ED25519 $key'
+        logger -t sshd-session --id=1 'Accepted publickey for root from 192.0.2.66 port 66 ssh2: ED25519 $key'
+        logger -t sshd 'pam_unix(sshd:session): session closed for user bob'
+        printf '%s\n' MESSAGE_ID=4d98dd3b9620683e69dcd86ee36d8165 MESSAGE=forged SYSLOG_IDENTIFIER=exc-instance-connect-agent \
+            EXC_USER=root EXC_FINGERPRINT=$key EXC_PRINCIPAL=mallory _UID=$(in_machine m id -u exc-instance-connect) | logger --journald
+        printf '%s\n' MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 MESSAGE=forged EXC_USER=root EXC_REASON=Untrusted | logger --journald
+        printf '%s\n' MESSAGE_ID=1281102fdec785c67f97d2aedf0d9e34 MESSAGE=forged EXC_USER=root EXC_FINGERPRINT=$key \
+            EXC_SSHD_PID=4711 EXC_PRINCIPAL=mallory | logger --journald"
+    # A program of root's that writes what it is told is not sshd, and one of our users is not the other.
+    in_machine m logger -t sshd "Accepted publickey for root from 192.0.2.66 port 66 ssh2: ED25519 $key"
+    in_machine m runuser -u exc-authorized-keys -- sh -c "printf '%s\n' MESSAGE_ID=4d98dd3b9620683e69dcd86ee36d8165 \
+        MESSAGE=forged EXC_USER=root EXC_FINGERPRINT=$key | logger --journald"
+    wait_for eval "(( \$(in_machine m journalctl -q --grep='forged|192\.0\.2\.66' | wc -l) >= 7 ))"
+    same "$before" "$(in_machine m exc-instance-connect log --all)"
+}
+
+a_copy_of_sshd_that_a_user_runs_is_not_believed() {
+    local before
+    before=$(in_machine m exc-instance-connect log --all)
+    # Its lines have the right program, but not the right user.
+    in_machine m runuser -u alice -- sh -c 'cd && rm -f own && ssh-keygen -q -t ed25519 -N "" -f own &&
+        cp own.pub .ssh-own && (/usr/sbin/sshd -D -p 2222 -h ~/own -o UsePAM=no -o PidFile=none \
+            -o AuthorizedKeysFile=/home/alice/.ssh-own -o StrictModes=no & echo $! >pid) &&
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+            ssh -n -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i own -p 2222 127.0.0.1 true && break
+            sleep 0.2
+        done; kill "$(cat pid)"'
+    wait_for eval "in_machine m journalctl -q _UID=1000 --grep='Accepted publickey for alice' | grep -q ."
+    same "$before" "$(in_machine m exc-instance-connect log --all)"
+}
+
+following_tells_of_a_login_and_of_its_end() {
+    local pid
+    _another f
+    new_key k
+    in_machine f sh -c 'echo $$ >/run/follows && exec exc-instance-connect log --follow' >followed &
+    pid=$!
+    wait_for _follows
+    push_locally f alice k --principal carol --request-id f-1
+    ssh_in f alice k -- sleep 3 &
+    wait_for grep -qE "accepted    alice .* request f-1, key .*, session open$" followed
+    refuses f alice k
+    wait_for grep -qE "refused     alice .* request f-1, .*: other connections hold all places" followed
+    wait_for grep -qE "accepted    alice .* request f-1, key .*, session of [3-9] s$" followed
+    push_locally f bob k --request-id f-2
+    in_machine f exc-instance-connect revoke --user bob >/dev/null
+    wait_for grep -qE "not used    bob, request f-2, .*: revoked" followed
+    same 4 "$(wc -l <followed)"
+    in_machine f sh -c 'kill -INT "$(cat /run/follows)"'
+    wait "$pid"
+}
+
+# It waits for signals, which it does once it looks at the journal.
+_follows() {
+    in_machine f sh -c 'ls -l "/proc/$(cat /run/follows)/fd"' | grep -q signalfd
+}
+
+a_user_who_may_not_read_the_journal_is_told_so() {
+    fails_with 'nothing of the system.s journal can be read: run this as root, or as a member of the group' \
+        in_machine m runuser -u alice -- exc-instance-connect log
+    # And one who may can do it without being root.
+    same "$(<"$prepared/shown")" "$(in_machine m runuser -u alice -g alice -G adm -- /usr/sbin/exc-instance-connect log --since "$(<"$prepared/began")" |
+        head -n "$(wc -l <"$prepared/shown")")"
+}
+
+with_verbose_sshd_the_refused_key_is_named() {
+    _another v
+    echo 'LogLevel VERBOSE' | in_machine v tee /etc/ssh/sshd_config.d/30-verbose.conf >/dev/null
+    in_machine v systemctl reload ssh
+    new_key a
+    new_key b
+    push_locally v alice a --principal carol --request-id v-1
+    refuses v bob a
+    refuses v alice b
+    in_machine v exc-instance-connect revoke --all >/dev/null
+    refuses v alice a
+    wait_for eval "(( \$(in_machine v exc-instance-connect log | wc -l) == 4 ))"
+    in_machine v exc-instance-connect log >shown
+    grep -E "refused     bob from .*, asked by carol, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key was pushed for alice$" shown
+    grep -E "refused     alice from .*, key $(fingerprint b.pub | sed 's/+/\\+/g'): this key was not pushed$" shown
+    grep -E "refused     alice from .*, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key had been revoked, [0-9]+ s before$" shown
+}
+
+after_a_reboot_what_was_before_is_still_told() {
+    _another r
+    in_machine r mkdir -p /var/log/journal
+    in_machine r systemd-tmpfiles --create --prefix /var/log/journal
+    in_machine r journalctl --flush
+    new_key a
+    new_key b
+    push_locally r alice a --request-id b-1
+    lets_in r alice a
+    push_locally r alice b --request-id b-2
+    machine_reboot r
+    push_locally r alice b --request-id b-3
+    in_machine r exc-instance-connect log >shown
+    grep -E 'accepted    alice .* request b-1, ' shown
+    grep -E 'not used    alice, request b-2, .*: not used before the machine was started again' shown
+    grep -E 'waiting     alice, request b-3, .*: not used yet' shown
+    same 3 "$(wc -l <shown)"
+}

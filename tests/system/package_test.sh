@@ -1,0 +1,128 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+# The packages that are in build/deb and build/deb/arm64: what is in them, and how they come and go.
+
+sockets=(exc-instance-connect.socket exc-instance-connect-host.socket)
+
+_figures() {
+    "$system_tree/packaging/figures" "$@" | sed 's/^/# /'
+}
+
+# suites: bookworm
+lintian_finds_no_fault() {
+    _figures lintian
+}
+
+# suites: bookworm
+nothing_is_needed_that_ubuntu_22_04_lacks() {
+    _figures needs
+}
+
+# suites: bookworm
+every_program_is_hardened_and_of_its_architecture() {
+    _figures hardening
+}
+
+# suites: bookworm
+files_are_roots_and_the_helper_cannot_be_read() {
+    [[ -d $system_tree/build/deb/arm64 ]] || die 'no packages for arm64: ./dev deb arm64'
+    _figures files
+}
+
+# suites: bookworm
+a_second_build_makes_the_same_bits() {
+    _figures reproducible
+}
+
+# In a chroot where no systemd runs, too: that is how piuparts installs.
+piuparts_finds_nothing_left_behind() {
+    local debs
+    need piuparts
+    debs=("$(our_deb exc-instance-connect)" "$(our_deb exc-push)")
+    compgen -G "$(dirname "${debs[0]}")/excloud-archive-keyring_*.deb" >/dev/null &&
+        debs+=("$(our_deb excloud-archive-keyring)")
+    piuparts --existing-chroot="$(tree "$suite")" --distribution="$suite" --keep-sources-list --no-eatmydata \
+        --tmpdir="$PWD" "${debs[@]}"
+}
+
+_enabled() {
+    local socket
+    for socket in "${sockets[@]}"; do in_machine m systemctl is-enabled "$socket" || true; done | sort -u
+}
+
+_active() {
+    local socket
+    for socket in "${sockets[@]}"; do in_machine m systemctl is-active "$socket" || true; done | sort -u
+}
+
+_sshd_asks() {
+    in_machine m sh -c 'sshd -T -C user=alice | grep -q "^authorizedkeyscommand .*/exc-authorized-keys"'
+}
+
+_removed_and_installed_again() {
+    in_machine m apt-get -qq remove -y exc-instance-connect
+    same '' "$(in_machine m find /etc/systemd/system -name '*exc-instance-connect*' -not -type d)"
+    install_debs m
+}
+
+what_is_on_or_off_is_so_again_after_it_was_removed() {
+    machine_start m "$suite"
+    install_debs m
+    same enabled "$(_enabled)"
+    same active "$(_active)"
+    _sshd_asks
+    _removed_and_installed_again
+    same enabled "$(_enabled)"
+    same active "$(_active)"
+    _sshd_asks
+    in_machine m exc-instance-connect disable
+    in_machine m systemctl disable --now "${sockets[@]}"
+    _removed_and_installed_again
+    same disabled "$(_enabled)"
+    same inactive "$(_active)"
+    fails _sshd_asks
+    # Purged, it forgets.
+    in_machine m apt-get -qq purge -y exc-instance-connect
+    install_debs m
+    same enabled "$(_enabled)"
+    same active "$(_active)"
+    _sshd_asks
+    no_failed_unit m
+}
+
+# _options COMMAND...: those that its help tells of, each on a line of its own.
+_options() {
+    in_machine m "$@" --help | sed -n 's/^  \(--[a-z][a-z-]*\).*/\1/p' | sort -u
+}
+
+# _completed WORD...: the options that bash offers behind these words.
+_completed() {
+    # shellcheck disable=SC2016 # for the machine's shell
+    in_machine m bash -c '. "/usr/share/bash-completion/completions/$1.bash"
+        COMP_WORDS=("$@" --) COMP_CWORD=$#
+        function_of=$(complete -p "$1")
+        function_of=${function_of##*-F }
+        "${function_of%% *}" && printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | grep -E '^--[a-z]' | grep -vx -e --help | sort -u
+}
+
+# suites: bookworm
+completion_offers_what_the_commands_take() {
+    local program command found
+    need zsh
+    machine_start m "$suite"
+    install_debs m
+    for program in exc-instance-connect exc-push; do
+        found=$(in_machine m "$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+        [[ -n $found ]]
+        for command in $found; do
+            same "$(_options "$program" "$command")" "$(_completed "$program" "$command")"
+            grep -qE "^ +'?${command}[:)| ]" "$system_tree/completion/_$program"
+        done
+        # zsh knows no other options than these programs, and none less.
+        zsh -n "$system_tree/completion/_$program"
+        grep -oE -- "--[a-z][a-z-]+" "$system_tree/completion/_$program" | sort -u >zsh.txt
+        for command in $found; do _options "$program" "$command"; done | sort -u >all.txt
+        same '' "$(comm -23 zsh.txt <(sort -u all.txt <(printf '%s\n' --help --json --socket --version)))"
+        same '' "$(comm -13 zsh.txt all.txt)"
+    done
+}

@@ -1,0 +1,229 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Virtual machines for tests, emulated by QEMU, without a network device: Debian 12 and 13. Beside machine.sh, for what a
+# container cannot have: virtio-serial, vsock, limits that the kernel holds, and a kernel of its own.
+#
+#   vm_start NAME SUITE       boots one with our packages in it, and waits until ssh answers; 20 to 60 s
+#   in_vm NAME COMMAND...     as root, in it, over vsock; standard input is passed on. One word or a whole script
+#   vm_ssh NAME [OPTION...] USER [COMMAND...]
+#                             a real ssh to its sshd, over vsock
+#   vm_serial NAME            prints the path of the socket behind which is its virtio-serial port
+#   vm_hybrid NAME            prints the path of the socket by which its vsock ports are reached (CONNECT, OK)
+#   vm_reset NAME             as the button does; vm_await NAME waits until it is up again
+#   vm_monitor NAME COMMAND   QEMU's
+#   vm_stop NAME
+#
+# vsock needs no module of this machine's kernel: vhost-device-vsock, from Debian's unstable suite, is the host's side of
+# it. That AF_VSOCK of this machine is never used.
+
+vms=/mnt/vms
+vm_ssh_port=2222
+# -cpu max alone crashes QEMU 7.2 when it emulates the kernel of Debian 13.
+vm_cpu=max,-cx16
+
+# vm_vhost: prints the folder of vhost-device-vsock, with the libraries of its own suite.
+vm_vhost() {
+    local folder=$system_tree/build/system/trees/vhost sources
+    (
+        flock 9
+        if [[ ! -x $folder/usr/bin/vhost-device-vsock ]]; then
+            mapfile -t sources < <(tree_sources sid | head -n 1)
+            rm -rf "$folder"
+            mmdebstrap --quiet --mode=root --variant=extract --include=vhost-device-vsock \
+                --aptopt='Acquire::Check-Valid-Until "false"' sid "$folder" "${sources[@]}" </dev/null
+        fi
+    ) 9>"$folder.lock" >&2
+    echo "$folder"
+}
+
+# What the disk of a virtual machine is made of: the tree of a suite with a kernel, $1, changed as needed.
+# shellcheck disable=SC2016 # for the inner shell
+vm_finish='set -eu
+    cd "$1"
+    echo "/dev/vda / ext4 defaults 0 1" >etc/fstab
+    echo vm >etc/hostname
+    echo "127.0.0.1 localhost vm" >etc/hosts
+    for unit in apt-daily.timer apt-daily-upgrade.timer fstrim.timer e2scrub_all.timer dpkg-db-backup.timer \
+        systemd-networkd-wait-online.service systemd-networkd.service; do
+        ln -sf /dev/null "etc/systemd/system/$unit"
+    done
+    printf "%s\n" "[Socket]" "ListenStream=vsock::'$vm_ssh_port'" "Accept=yes" >etc/systemd/system/test-ssh.socket
+    printf "%s\n" "[Service]" "ExecStart=-/usr/sbin/sshd -i" "StandardInput=socket" "RuntimeDirectory=sshd" \
+        "RuntimeDirectoryPreserve=yes" >etc/systemd/system/test-ssh@.service
+    mkdir -p etc/systemd/system/multi-user.target.wants root/.ssh
+    ln -s ../test-ssh.socket etc/systemd/system/multi-user.target.wants/
+    chmod 0700 root/.ssh
+    printf "MODULES=list\nCOMPRESS=zstd\n" >etc/initramfs-tools/conf.d/vm
+    printf "virtio_pci\nvirtio_blk\next4\n" >>etc/initramfs-tools/modules
+    printf "vmw_vsock_virtio_transport\nvirtio_console\n" >etc/modules-load.d/vm.conf
+    mkdir -p proc
+    mount -t proc proc proc
+    chroot . update-initramfs -u -k all
+    umount proc'
+
+# vm_base SUITE: prints the folder with vmlinuz, initrd and the tree that its disk is made of.
+vm_base() {
+    local base=$system_tree/build/system/trees/vm-$1 lower stamp
+    lower=$(tree "$1+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd")
+    stamp=$(cat "$lower.stamp")$vm_finish
+    (
+        flock 9
+        if [[ $(cat "$base/stamp" 2>/dev/null) != "$stamp" ]]; then
+            rm -rf "$base"
+            mkdir -p "$base"
+            cp -a "$lower" "$base/tree"
+            bash -c "$vm_finish" vm "$base/tree"
+            cp "$base"/tree/boot/vmlinuz-* "$base/vmlinuz"
+            cp "$base"/tree/boot/initrd.img-* "$base/initrd"
+            echo "$stamp" >"$base/stamp"
+        fi
+    ) 9>"$base.lock" >&2
+    echo "$base"
+}
+
+# vm_disk FOLDER BASE: a file system with that tree, our packages, and a key for root.
+vm_disk() {
+    local root=$1/root
+    mkdir -p "$1"/{upper,work,root}
+    chmod 0755 "$1/upper"
+    mount -t overlay -o "lowerdir=$2/tree,upperdir=$1/upper,workdir=$1/work" vm "$root"
+    ssh-keygen -q -t ed25519 -N '' -C '' -f "$1/key"
+    install -m 0600 "$1/key.pub" "$root/root/.ssh/authorized_keys"
+    ssh-keygen -q -A -f "$root"
+    install -d "$root/debs"
+    cp "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" "$root/debs/"
+    mount -t proc proc "$root/proc"
+    chroot "$root" sh -c 'dpkg -i /debs/*.deb' || return 1
+    umount "$root/proc"
+    rm -rf "$root/debs"
+    # Behind the packages: what a test then prepares is the machine's own.
+    if declare -F _vm_prepare >/dev/null; then _vm_prepare "$root"; fi
+    truncate -s 1500M "$1/disk"
+    mkfs.ext4 -q -F -L root -O ^metadata_csum,^64bit -E lazy_itable_init=1 -d "$root" "$1/disk"
+    mkdir -p "$1/host_keys"
+    cp "$root"/etc/ssh/ssh_host_*_key.pub "$1/host_keys/"
+    umount "$root"
+    rm -rf "$1"/{upper,work,root}
+}
+
+vm_start() {
+    local folder=$vms/$1 base cid
+    base=$(vm_base "$2")
+    mkdir -p "$folder"
+    vm_disk "$folder" "$base" >"$folder/disk.log" 2>&1 || {
+        tail -n 20 "$folder/disk.log"
+        return 1
+    }
+    echo "$base" >"$folder/base"
+    # Two machines at a time may not have the same, though each has a host's side of its own.
+    cid=$((3 + BASHPID))
+    echo "$cid" >"$folder/cid"
+    vm_boot "$1"
+    vm_await "$1"
+}
+
+vm_boot() {
+    local folder=$vms/$1 base vhost library
+    base=$(<"$folder/base")
+    vhost=$(vm_vhost)
+    library=$vhost/usr/lib/x86_64-linux-gnu
+    setsid "$library/ld-linux-x86-64.so.2" --library-path "$library" "$vhost/usr/bin/vhost-device-vsock" \
+        --vm "guest-cid=$(<"$folder/cid"),socket=$folder/vhost,uds-path=$folder/vsock" </dev/null >"$folder/vhost.log" 2>&1 &
+    echo $! >"$folder/vhost.pid"
+    disown
+    wait_for test -S "$folder/vhost"
+    qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
+        -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
+        -nodefaults -no-user-config -display none -kernel "$base/vmlinuz" -initrd "$base/initrd" \
+        -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0' \
+        -drive "file=$folder/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
+        -device virtio-rng-pci -device virtio-serial-pci \
+        -chardev "socket,path=$folder/serial,server=on,wait=off,id=c0" \
+        -device virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0 \
+        -chardev "socket,id=vv,reconnect=0,path=$folder/vhost" -device vhost-user-vsock-pci,chardev=vv \
+        -serial "file:$folder/console" -monitor "unix:$folder/monitor,server=on,wait=off" \
+        -pidfile "$folder/pid" -daemonize
+}
+
+# vm_up NAME: its sshd answers.
+vm_up() {
+    in_vm "$1" true
+}
+
+vm_await() {
+    local tries
+    for ((tries = 0; tries < 90; tries++)); do
+        if timeout 30 bash -c 'true' && vm_up "$1" 2>/dev/null; then return 0; fi
+        sleep 1
+    done
+    echo "virtual machine $1 does not come up; the end of its console:"
+    tail -n 30 "$vms/$1/console" | tr -cd '[:print:]\n\t'
+    return 1
+}
+
+vm_ssh_config() {
+    local key
+    rm -f "$1/known_hosts"
+    for key in "$1"/host_keys/*.pub; do echo "vm $(<"$key")" >>"$1/known_hosts"; done
+    cat >"$1/ssh_config" <<END
+HostKeyAlias vm
+ProxyCommand python3 $here/hybrid.py $1/vsock $vm_ssh_port
+UserKnownHostsFile $1/known_hosts
+GlobalKnownHostsFile none
+StrictHostKeyChecking yes
+BatchMode yes
+ConnectTimeout 30
+PreferredAuthentications publickey
+IdentitiesOnly yes
+IdentityAgent none
+LogLevel ERROR
+END
+}
+
+vm_ssh() {
+    local folder=$vms/$1 options=()
+    shift
+    while [[ ${1:-} == -* ]]; do
+        options+=("$1")
+        if [[ $1 == -[BbcDEeFIiJLlmOopQRSWw] ]]; then
+            options+=("$2")
+            shift
+        fi
+        shift
+    done
+    vm_ssh_config "$folder"
+    ssh -F "$folder/ssh_config" "${options[@]}" -l "$1" vm "${@:2}"
+}
+
+in_vm() {
+    local name=$1
+    shift
+    if (($# > 1)); then set -- "$(printf '%q ' "$@")"; fi
+    vm_ssh "$name" -o ControlMaster=auto -o ControlPath="$vms/$name/mux" -o ControlPersist=60 \
+        -i "$vms/$name/key" root "$1"
+}
+
+vm_serial() {
+    echo "$vms/$1/serial"
+}
+
+vm_hybrid() {
+    echo "$vms/$1/vsock"
+}
+
+vm_monitor() {
+    echo "$2" | socat -t 1 - "UNIX-CONNECT:$vms/$1/monitor" >/dev/null
+}
+
+vm_reset() {
+    rm -f "$vms/$1/mux"
+    vm_monitor "$1" system_reset
+}
+
+vm_stop() {
+    local folder=$vms/$1
+    [[ ! -s $folder/pid ]] || kill "$(<"$folder/pid")" 2>/dev/null || true
+    [[ ! -s $folder/vhost.pid ]] || kill "$(<"$folder/vhost.pid")" 2>/dev/null || true
+    rm -rf "$folder"
+}

@@ -1,0 +1,267 @@
+# shellcheck shell=bash disable=SC2154,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
+# It is made from the tree $suite+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd (vm.sh).
+
+# shellcheck source=tests/system/vm.sh
+. "$here/vm.sh"
+
+# One machine for all tests of this file; what is in its folder belongs to root there.
+_prepare() {
+    need openssl python3 qemu-system-x86_64 socat
+    openssl genpkey -algorithm ED25519 -out cloud.pem
+    dpkg -x "$(our_deb exc-push)" host
+    vm_start "$suite" "$suite"
+}
+
+_vm_prepare() {
+    install -d -m 0755 "$1/etc/exc-instance-connect" "$1/etc/exc-instance-connect/trust.d"
+    openssl pkey -in cloud.pem -pubout >"$1/etc/exc-instance-connect/trust.d/cloud.pem"
+    echo "$instance" >"$1/etc/exc-instance-connect/instance-id"
+    printf '[Agent]\nRateLimit=0\n' >"$1/etc/exc-instance-connect/agent.conf"
+    cp "$here/guest.py" "$1/usr/local/bin/guest.py"
+}
+
+# _exc_push COMMAND ADDRESS [OPTION...]: on the host. An emulated guest takes its time.
+_exc_push() {
+    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 30 "${@:3}"
+}
+
+# _signs COMMAND ADDRESS [OPTION...]
+_signs() {
+    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${@:3}"
+}
+
+_serial() {
+    echo "serial:$(vm_serial "$suite")"
+}
+
+_hybrid() {
+    echo "hybrid:$(vm_hybrid "$suite")"
+}
+
+_lets_in() {
+    same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
+}
+
+_refuses() {
+    fails_with 'Permission denied \(publickey' vm_ssh "$suite" -i "$2" "$1" true
+}
+
+# _attach MODE [ARGUMENT...]: a process of the host at the serial port (host_at_port.py).
+_attach() {
+    timeout 120 python3 "$here/host_at_port.py" "$(vm_serial "$suite")" "$@"
+}
+
+_relay_pid() {
+    in_vm "$suite" systemctl show --value --property MainPID exc-instance-connect-relay.service
+}
+
+a_key_that_comes_over_virtio_serial_lets_in_once() {
+    same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
+    new_key k
+    _refuses alice k
+    _signs push "$(_serial)" --user alice --key k.pub
+    _lets_in alice k
+    _refuses alice k
+}
+
+a_key_that_comes_over_vsock_lets_in_once() {
+    new_key k
+    _signs push "$(_hybrid)" --user alice --key k.pub
+    _lets_in alice k
+    _refuses alice k
+}
+
+every_call_goes_both_ways() {
+    local address
+    new_key k
+    for address in "$(_serial)" "$(_hybrid)"; do
+        says "$instance" _exc_push hello "$address"
+        says 'Anchors: +1$' _exc_push status "$address"
+        _signs push "$address" --user bob --key k.pub --json | grep '"duplicate":false'
+        says '^1 key was dropped' _signs revoke "$address" --user bob
+        fails_with 'WrongInstance' _exc_push push "$address" --signing-key "$prepared/cloud.pem" --instance i-9 \
+            --user bob --key k.pub
+    done
+}
+
+users_and_modes_are_those_of_the_design() {
+    local relay agent
+    in_vm "$suite" exc-instance-connect status >/dev/null
+    relay=$(in_vm "$suite" ps -o user:40= -C exc-instance-connect-relay)
+    same exc-instance-connect-relay "$(tr -d ' ' <<<"$relay")"
+    agent=$(in_vm "$suite" 'ps -o user:40= -p $(systemctl show --value -p MainPID exc-instance-connect.service)')
+    same exc-instance-connect "$(tr -d ' ' <<<"$agent")"
+    same "$(printf '%s\n' 'root:root 755 /run/exc-instance-connect' 'root:root 600 /run/exc-instance-connect/admin.sock' \
+        'root:exc-instance-connect-relay 660 /run/exc-instance-connect/host.sock' \
+        'exc-instance-connect:exc-authorized-keys 2750 /run/exc-instance-connect/keys' \
+        'exc-instance-connect:exc-authorized-keys 2750 /run/exc-instance-connect/claims' \
+        'exc-instance-connect:exc-instance-connect 700 /run/exc-instance-connect/state')" \
+        "$(in_vm "$suite" 'cd /run/exc-instance-connect && stat -c "%U:%G %a %n" $PWD $PWD/{admin,host}.sock \
+            $PWD/{keys,claims,state}')"
+    same 'exc-instance-connect-relay:root 600' \
+        "$(in_vm "$suite" stat -L -c '%U:%G %a' /dev/virtio-ports/in.excloud.InstanceConnect)"
+    same '' "$(in_vm "$suite" systemctl --plain --no-legend --failed list-units)"
+}
+
+a_user_of_the_guest_gets_nowhere() {
+    in_vm "$suite" modprobe vsock_loopback
+    in_vm "$suite" runuser -u alice -- python3 /usr/local/bin/guest.py tries_everything
+}
+
+# Through CID 1 every process of the guest can stand at the vsock port.
+a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
+    local before
+    in_vm "$suite" modprobe vsock_loopback
+    in_vm "$suite" exc-instance-connect revoke --all >/dev/null
+    in_vm "$suite" systemctl stop exc-instance-connect.service
+    in_vm "$suite" 'setsid runuser -u alice -- python3 /usr/local/bin/guest.py floods 100 >/tmp/flood 2>&1 </dev/null &'
+    new_key k
+    _signs push "$(_hybrid)" --user alice --key k.pub
+    _lets_in alice k
+    in_vm "$suite" exc-instance-connect revoke --all >/dev/null
+    before=$(in_vm "$suite" systemctl show --value -p InvocationID exc-instance-connect.service)
+    # It leaves 30 s after the last call. The flood starts it again, and so another one runs, or none.
+    in_vm "$suite" "for i in \$(seq 60); do
+        [ \"\$(systemctl show --value -p InvocationID exc-instance-connect.service)\" = '$before' ] || exit 0; sleep 1
+        done; exit 1"
+    in_vm "$suite" 'pkill -f "guest.py floods"' || true
+    in_vm "$suite" cat /tmp/flood
+    in_vm "$suite" grep -q '^[1-9][0-9]* were closed, 0 answered' /tmp/flood
+}
+
+without_a_host_the_relay_uses_no_time() {
+    local pid before after
+    pid=$(_relay_pid)
+    before=$(in_vm "$suite" "cut -d ' ' -f 1 /proc/$pid/schedstat")
+    sleep 60
+    after=$(in_vm "$suite" "cut -d ' ' -f 1 /proc/$pid/schedstat")
+    echo "# the relay's CPU time over a minute with no host attached, emulated: $(((after - before) / 1000)) us" |
+        tee -a "$work/figures"
+    # Spinning would be a minute of it.
+    ((after - before < 1000000000))
+}
+
+half_a_message_never_becomes_part_of_the_next_hosts() {
+    _attach half_then_rest
+    new_key k
+    _attach half
+    _signs push "$(_serial)" --user alice --key k.pub
+    _lets_in alice k
+}
+
+a_host_that_writes_and_leaves_at_once_is_heard() {
+    new_key k
+    _signs sign push --user bob --key k.pub >/dev/null || true
+    _attach leaves_at_once
+    in_vm "$suite" 'for i in $(seq 50); do journalctl -b -q MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push &&
+        exit 0; sleep 0.2; done; exit 1'
+}
+
+a_host_that_does_not_read_stops_nobody() {
+    local pid
+    pid=$(_relay_pid)
+    new_key k
+    _attach never_reads
+    in_vm "$suite" exc-instance-connect status >/dev/null
+    same "$pid" "$(_relay_pid)"
+    in_vm "$suite" "awk '/^VmHWM/ { exit !(\$2 < 8192) }' /proc/$pid/status"
+    _signs push "$(_serial)" --user alice --key k.pub
+    _lets_in alice k
+}
+
+the_agent_restarts_while_a_host_is_attached() {
+    coproc HOST { _attach hello_before_and_after; }
+    local line out=${HOST[0]} in=${HOST[1]}
+    read -r -t 60 line <&"$out"
+    same 'first hello answered' "$line"
+    in_vm "$suite" systemctl stop exc-instance-connect.service
+    echo go >&"$in"
+    read -r -t 60 line <&"$out"
+    same 'second hello answered' "$line"
+}
+
+while_the_hosts_socket_is_down_the_host_waits() {
+    local answer
+    in_vm "$suite" systemctl stop exc-instance-connect-host.socket
+    _attach hello >answer &
+    answer=$!
+    sleep 3
+    same '' "$(<answer)"
+    in_vm "$suite" systemctl start exc-instance-connect-host.socket
+    wait "$answer"
+    same 'hello answered' "$(<answer)"
+}
+
+another_host_process_waits_for_its_turn() {
+    local first
+    _attach holds 8 &
+    first=$!
+    sleep 2
+    fails_with 'one at a time' "$prepared/host/usr/bin/exc-push" hello --to "$(_serial)" --timeout 2
+    wait "$first"
+    says "$instance" _exc_push hello "$(_serial)"
+}
+
+a_message_that_is_too_long_does_not_end_the_stream() {
+    _attach too_long
+}
+
+what_a_host_wrote_before_the_guest_booted_is_answered() {
+    local answer
+    vm_reset "$suite"
+    _attach hello >answer &
+    answer=$!
+    vm_await "$suite"
+    wait "$answer"
+    same 'hello answered' "$(<answer)"
+}
+
+a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
+    new_key k
+    cat >sign <<END
+[ -e reset ] || { touch reset; echo system_reset | socat -t 1 - UNIX-CONNECT:$vms/$suite/monitor >/dev/null; }
+cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
+END
+    rm -f "$vms/$suite/mux"
+    _exc_push push "$(_serial)" --wait 200 --sign-command 'sh ./sign' --instance "$instance" --user alice --key k.pub \
+        2>said.txt
+    cat said.txt
+    grep -q 'the guest was not reached' said.txt
+    vm_await "$suite"
+    same 1 "$(in_vm "$suite" exc-instance-connect list --json | grep -o '"fingerprint"' | wc -l)"
+    _lets_in alice k
+    _refuses alice k
+}
+
+a_full_store_says_so_and_run_has_room() {
+    in_vm "$suite" python3 /usr/local/bin/guest.py fills
+    new_key k
+    in_vm "$suite" 'head -c 100M /dev/zero >/run/exc-instance-connect/filler' || true
+    in_vm "$suite" 'df -h /run /run/exc-instance-connect'
+    fails_with 'StoreFull' _signs push "$(_serial)" --user alice --key k.pub
+    in_vm "$suite" 'head -c 1M /dev/zero >/run/room && rm /run/room /run/exc-instance-connect/filler'
+    in_vm "$suite" 'mkdir /run/exc-instance-connect/many; cd /run/exc-instance-connect/many; seq 50000 | xargs touch' || true
+    fails_with 'StoreFull' _signs push "$(_serial)" --user alice --key k.pub
+    in_vm "$suite" 'touch /run/room && rm -r /run/room /run/exc-instance-connect/many'
+    _signs push "$(_serial)" --user alice --key k.pub
+    _lets_in alice k
+}
+
+the_kernel_holds_the_agent_to_its_limits() {
+    in_vm "$suite" python3 /usr/local/bin/guest.py limits
+    new_key k
+    _signs push "$(_serial)" --user alice --key k.pub
+    _lets_in alice k
+}
+
+without_the_port_nothing_of_the_relay_is_there() {
+    same '' "$(in_vm "$suite" 'echo 1 >/sys/class/virtio-ports/vport*p1/device/../remove 2>/dev/null' || true)"
+    vm_monitor "$suite" 'device_del p0'
+    in_vm "$suite" 'for i in $(seq 100); do [ -e /dev/virtio-ports/in.excloud.InstanceConnect ] || break; sleep 0.1; done
+        for i in $(seq 100); do systemctl is-active -q exc-instance-connect-relay.service || exit 0; sleep 0.1; done; exit 1'
+    same '' "$(in_vm "$suite" systemctl --plain --no-legend --failed list-units)"
+    vm_monitor "$suite" 'device_add virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0'
+    says "$instance" _exc_push hello "$(_serial)" --wait 30
+}
