@@ -24,8 +24,11 @@
 
 enum {
         GUEST_TIMEOUT_MS = 5 * 1000,
-        GUEST_STALE_MAX =
-                1024 * 1024, /* bytes of other peers' replies before ours; virtio-serial holds a quarter of it */
+        /*
+         * Bytes of other peers' replies before ours. A predecessor that did not read leaves a quarter of a MiB of them in
+         * a serial port, and its calls, as much again, whose answers are many times as long.
+         */
+        GUEST_STALE_MAX = 24 * 1024 * 1024,
 };
 
 struct guest {

@@ -79,7 +79,7 @@ def half_then_rest(path):
     port.send(first)
     time.sleep(1)
     port.socket.close()
-    time.sleep(1)
+    time.sleep(3)  # until the relay takes it for gone
     port = Port(path)
     port.send(rest)
     if port.answered("joined", 5):

@@ -10,7 +10,7 @@
 #                             a real ssh to its sshd, over vsock
 #   vm_serial NAME            prints the path of the socket behind which is its virtio-serial port
 #   vm_hybrid NAME            prints the path of the socket by which its vsock ports are reached (CONNECT, OK)
-#   vm_reset NAME             as the button does; vm_await NAME waits until it is up again
+#   vm_cycle NAME             power off and on again, with the same disk; vm_await NAME waits until it is up
 #   vm_monitor NAME COMMAND   QEMU's
 #   vm_stop NAME
 #
@@ -216,14 +216,28 @@ vm_monitor() {
     echo "$2" | socat -t 1 - "UNIX-CONNECT:$vms/$1/monitor" >/dev/null
 }
 
-vm_reset() {
-    rm -f "$vms/$1/mux"
-    vm_monitor "$1" system_reset
+# vm_off NAME: without asking it.
+vm_off() {
+    local folder=$vms/$1 process
+    for process in pid vhost.pid; do
+        [[ -s $folder/$process ]] || continue
+        kill "$(<"$folder/$process")" 2>/dev/null || true
+        wait_for vm_is_off "$folder/$process" || kill -KILL "$(<"$folder/$process")" 2>/dev/null || true
+    done
+    rm -f "$folder"/{mux,serial,vsock,vhost,monitor,pid,vhost.pid}
+}
+
+# vm_is_off FILE
+vm_is_off() {
+    [[ ! -d /proc/$(<"$1") ]]
+}
+
+vm_cycle() {
+    vm_off "$1"
+    vm_boot "$1"
 }
 
 vm_stop() {
-    local folder=$vms/$1
-    [[ ! -s $folder/pid ]] || kill "$(<"$folder/pid")" 2>/dev/null || true
-    [[ ! -s $folder/vhost.pid ]] || kill "$(<"$folder/vhost.pid")" 2>/dev/null || true
-    rm -rf "$folder"
+    vm_off "$1"
+    rm -rf "${vms:?}/$1"
 }

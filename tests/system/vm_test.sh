@@ -86,13 +86,14 @@ every_call_goes_both_ways() {
     done
 }
 
+_user_of() {
+    in_vm "$suite" "stat -c %U /proc/\$(systemctl show --value -p MainPID $1)"
+}
+
 users_and_modes_are_those_of_the_design() {
-    local relay agent
     in_vm "$suite" exc-instance-connect status >/dev/null
-    relay=$(in_vm "$suite" ps -o user:40= -C exc-instance-connect-relay)
-    same exc-instance-connect-relay "$(tr -d ' ' <<<"$relay")"
-    agent=$(in_vm "$suite" 'ps -o user:40= -p $(systemctl show --value -p MainPID exc-instance-connect.service)')
-    same exc-instance-connect "$(tr -d ' ' <<<"$agent")"
+    same exc-instance-connect-relay "$(_user_of exc-instance-connect-relay.service)"
+    same exc-instance-connect "$(_user_of exc-instance-connect.service)"
     same "$(printf '%s\n' 'root:root 755 /run/exc-instance-connect' 'root:root 600 /run/exc-instance-connect/admin.sock' \
         'root:exc-instance-connect-relay 660 /run/exc-instance-connect/host.sock' \
         'exc-instance-connect:exc-authorized-keys 2750 /run/exc-instance-connect/keys' \
@@ -128,7 +129,7 @@ a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
         done; exit 1"
     in_vm "$suite" 'pkill -f "guest.py floods"' || true
     in_vm "$suite" cat /tmp/flood
-    in_vm "$suite" grep -q '^[1-9][0-9]* were closed, 0 answered' /tmp/flood
+    in_vm "$suite" grep -Eq '[1-9][0-9]* were closed, 0 answered' /tmp/flood
 }
 
 without_a_host_the_relay_uses_no_time() {
@@ -208,33 +209,6 @@ a_message_that_is_too_long_does_not_end_the_stream() {
     _attach too_long
 }
 
-what_a_host_wrote_before_the_guest_booted_is_answered() {
-    local answer
-    vm_reset "$suite"
-    _attach hello >answer &
-    answer=$!
-    vm_await "$suite"
-    wait "$answer"
-    same 'hello answered' "$(<answer)"
-}
-
-a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
-    new_key k
-    cat >sign <<END
-[ -e reset ] || { touch reset; echo system_reset | socat -t 1 - UNIX-CONNECT:$vms/$suite/monitor >/dev/null; }
-cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
-END
-    rm -f "$vms/$suite/mux"
-    _exc_push push "$(_serial)" --wait 200 --sign-command 'sh ./sign' --instance "$instance" --user alice --key k.pub \
-        2>said.txt
-    cat said.txt
-    grep -q 'the guest was not reached' said.txt
-    vm_await "$suite"
-    same 1 "$(in_vm "$suite" exc-instance-connect list --json | grep -o '"fingerprint"' | wc -l)"
-    _lets_in alice k
-    _refuses alice k
-}
-
 a_full_store_says_so_and_run_has_room() {
     in_vm "$suite" python3 /usr/local/bin/guest.py fills
     new_key k
@@ -264,4 +238,29 @@ without_the_port_nothing_of_the_relay_is_there() {
     same '' "$(in_vm "$suite" systemctl --plain --no-legend --failed list-units)"
     vm_monitor "$suite" 'device_add virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0'
     says "$instance" _exc_push hello "$(_serial)" --wait 30
+}
+
+what_a_host_wrote_before_the_guest_booted_is_answered() {
+    local answer
+    vm_cycle "$suite"
+    _attach hello >answer &
+    answer=$!
+    vm_await "$suite"
+    wait "$answer"
+    same 'hello answered' "$(<answer)"
+}
+
+# The last one: the host's side of vsock does not get over a reset.
+a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
+    new_key k
+    # Asked to sign, so when the guest has given its challenge, the signer resets the machine first.
+    cat >sign <<END
+[ -e reset ] || { touch reset; echo system_reset | socat -t 1 - UNIX-CONNECT:$vms/$suite/monitor >/dev/null; }
+cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
+END
+    _exc_push push "$(_serial)" --wait 200 --sign-command 'sh ./sign' --instance "$instance" --user alice --key k.pub \
+        2>said.txt
+    cat said.txt
+    grep -q 'the guest was not reached.*trying again' said.txt
+    says '^Keys: +1$' _exc_push status "$(_serial)"
 }
