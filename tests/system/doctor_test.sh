@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: each test on one of the suites
 #
 # One machine for all of these: each breaks it, sees that doctor recognises it by name and that its verdict is true, does
 # what the remedy says, to the letter, and sees that it is healthy again.

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
+# short: each test on one of the suites
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
 # It is made from the tree $suite+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd (vm.sh).
 
