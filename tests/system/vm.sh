@@ -218,18 +218,20 @@ vm_monitor() {
 
 # vm_off NAME: without asking it.
 vm_off() {
-    local folder=$vms/$1 process
-    for process in pid vhost.pid; do
-        [[ -s $folder/$process ]] || continue
-        kill "$(<"$folder/$process")" 2>/dev/null || true
-        wait_for vm_is_off "$folder/$process" || kill -KILL "$(<"$folder/$process")" 2>/dev/null || true
+    local folder=$vms/$1 file process
+    for file in pid vhost.pid; do
+        [[ -s $folder/$file ]] || continue
+        # QEMU takes its own away.
+        process=$(<"$folder/$file")
+        kill "$process" 2>/dev/null || true
+        wait_for vm_is_off "$process" || kill -KILL "$process" 2>/dev/null || true
     done
     rm -f "$folder"/{mux,serial,vsock,vhost,monitor,pid,vhost.pid}
 }
 
-# vm_is_off FILE
+# vm_is_off PROCESS
 vm_is_off() {
-    [[ ! -d /proc/$(<"$1") ]]
+    [[ ! -d /proc/$1 ]]
 }
 
 vm_cycle() {
