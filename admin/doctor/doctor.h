@@ -40,12 +40,6 @@ struct examination {
         bool pushed;
 };
 
-/*
- * What makes an sshd read its configuration again. One that a socket of systemd's starts does not find that again when it is
- * reloaded (Debian 13), and is restarted: its connections are processes of their own.
- */
-struct remedy doctor_reload(const char *service);
-
 /* In this order. */
 void doctor_users(struct examination *examination);    /* the system users and groups */
 void doctor_programs(struct examination *examination); /* the package's programs, and the way to them */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/name_pattern.h"
 #include "admin/doctor/sshd_files.h"
 #include "admin/doctor/sshd_settings.h"

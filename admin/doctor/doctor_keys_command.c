@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/path_check.h"
 #include "admin/doctor/sshd_files.h"
 #include "admin/sshd/drop_in.h"

@@ -14,6 +14,7 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_keys_command.h"
+#include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/sshd_files.h"
 #include "admin/doctor/sshd_settings.h"
 #include "admin/doctor/unit_state.h"
@@ -69,20 +70,6 @@ static bool look_at_version(struct examination *examination, int *ret_version) {
         return true;
 }
 
-/* "ssh@.service" is started by "ssh.socket". */
-static bool socket_listens(const char *service) {
-        struct unit_state unit;
-        char name[128];
-
-        (void)snprintf(name, sizeof(name), "%.*s.socket", (int)strcspn(service, "@."), service);
-        return unit_state(name, &unit) == 0 && strcmp(unit.active, "active") == 0;
-}
-
-struct remedy doctor_reload(const char *service) {
-        return socket_listens(service) ? remedy_of("systemctl restart %s", service)
-                                       : remedy_of("systemctl reload %s", service);
-}
-
 /* Keeps those that run or will when somebody connects. Without systemd it cannot be told, and all are kept. */
 static size_t drop_idle(struct sshd_service *services, size_t n) {
         size_t kept = 0;
@@ -92,7 +79,7 @@ static size_t drop_idle(struct sshd_service *services, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 struct sshd_service service = services[i];
 
-                if (!service.active && !socket_listens(service.name)) {
+                if (!service.active && !doctor_socket_listens(service.name)) {
                         sshd_services_clear(&services[i], 1);
                         continue;
                 }
