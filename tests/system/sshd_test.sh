@@ -238,7 +238,7 @@ a_command_of_a_unit_that_is_not_restarted_yet_is_seen() {
 # suites: trixie
 systemd_s_user_records_are_asked_behind_ours() {
     local root
-    _machine "$suite+libnss-systemd+systemd-userdbd"
+    _machine trixie+systemd-userdbd
     root=$(machine_root m)
     install -d "$root/etc/userdb"
     echo '{"userName":"dave","uid":4711,"gid":4711,"disposition":"regular","homeDirectory":"/home/dave",

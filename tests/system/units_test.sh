@@ -566,7 +566,7 @@ the_machines_id_comes_from_a_credential_where_the_administrator_set_none() {
 }
 
 users_of_a_name_service_behind_a_socket_are_found() {
-    machine_start m "$suite+libnss-systemd"
+    machine_start m "$suite"
     install_debs m
     # Known to systemd alone, which libnss-systemd asks.
     in_machine m systemd-run --quiet --unit=dynamic --property=DynamicUser=yes --property=User=dynamo sleep 100
