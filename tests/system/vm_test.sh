@@ -25,7 +25,7 @@ _vm_prepare() {
 
 # _exc_push COMMAND ADDRESS [OPTION...]: on the host. An emulated guest takes its time.
 _exc_push() {
-    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 30 "${@:3}"
+    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
 }
 
 # _signs COMMAND ADDRESS [OPTION...]
