@@ -194,9 +194,12 @@ def a_flood_on_the_host_socket_leaves_the_administrator_s_alone():
         assert connection.call("RevokeLocal") == {"revoked": 50}
 
 
-def _refuses_to_start(sockets, *said, kind=socket.SOCK_STREAM):
+NO_SOCKET = 6  # for the unit's RestartPreventExitStatus=
+
+
+def _refuses_to_start(sockets, *said, kind=socket.SOCK_STREAM, status=1):
     a = Agent(sockets=())
-    assert a.wait() == 1
+    assert a.wait() == NO_SOCKET
     a.names = sockets
     a.listeners = []
     for n in range(len(sockets)):
@@ -207,14 +210,14 @@ def _refuses_to_start(sockets, *said, kind=socket.SOCK_STREAM):
         a.listeners.append(listener)
     a.log_path.write_text("")
     a.start()
-    assert a.wait() == 1
+    assert a.wait() == status
     for text in said:
         assert text in a.log(), a.log()
     assert len(a.log().splitlines()) <= 2, a.log()
 
 
 def without_a_socket_it_does_not_start():
-    _refuses_to_start((), "No socket was passed", "exc-instance-connect.socket")
+    _refuses_to_start((), "No socket was passed", "exc-instance-connect.socket", status=NO_SOCKET)
 
 
 def with_a_socket_of_an_unknown_name_it_does_not_start():
