@@ -14,11 +14,10 @@
 #ifndef EXC_HISTORY_H
 #define EXC_HISTORY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/log/history_view.h"
 #include "admin/log/log_event.h"
-#include "admin/log/story.h"
 
 enum {
         HISTORY_STORIES_MAX = 16384,
@@ -26,16 +25,6 @@ enum {
 };
 
 struct history;
-
-struct history_view {
-        const char *user; /* NULL: of all users */
-        int64_t since_us; /* stories of which nothing was heard since are passed over */
-        bool all;         /* connections that have nothing to do with a pushed key as well */
-        /* Asked about sessions of which no end is known: whether that process is an sshd's, on this boot. */
-        bool (*running)(sd_id128_t boot, uint64_t pid);
-        void (*tell)(void *context, const struct story *story);
-        void *context;
-};
 
 /* -ENOMEM. What `view` points to must outlive it. */
 int history_new(const struct history_view *view, struct history **ret);

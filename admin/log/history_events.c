@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/log/history_internal.h"
+#include "admin/log/history.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/log/history_explain.h"
+#include "admin/log/history_internal.h"
+#include "admin/log/history_pushes.h"
 #include "wire/refusal.h"
 
 static struct node *find_connection(struct history *history, uint64_t pid) {

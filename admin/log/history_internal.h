@@ -1,103 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What admin/history*.c share: what is remembered while the journal is read. */
+/* What history_events.c, which takes events in, has history.c do. */
 #ifndef EXC_HISTORY_INTERNAL_H
 #define EXC_HISTORY_INTERNAL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "admin/log/history.h"
-#include "admin/log/log_event.h"
-#include "admin/log/story.h"
-
-#define US_PER_S INT64_C(1000000)
-#define SETTLE_US (2 * US_PER_S)
-#define SILENCE_US (600 * US_PER_S) /* nobody takes so long to log in: LoginGraceTime is two minutes */
-#define NEARBY_US (600 * US_PER_S)  /* a refused connection is likely to be about a push that was so long ago */
-
-enum {
-        BUCKETS = 1024,
-        OFFERS_MAX = 6, /* sshd's MaxAuthTries */
-};
-
-enum push_end {
-        PUSH_LIVES,
-        PUSH_EXPIRED,
-        PUSH_REVOKED,
-};
-
-/* A key that was pushed. */
-struct pushed {
-        struct pushed *older, *newer;
-        struct node *unused; /* its story, until a connection is given it */
-        char *user, *fingerprint, *principal, *request_id;
-        int64_t at_us, ended_us;
-        enum push_end end;
-};
-
-/* A pushed key that the helper was asked for. */
-struct offer {
-        char *user, *fingerprint, *principal, *request_id;
-        int64_t pushed_us;
-        bool given;
-};
-
-struct node {
-        struct node *previous, *next; /* in the order in which they began */
-        struct node *bucket_next;
-        struct node *queue_next;
-        struct story story;
-        bool in_bucket, queued, settled;
-        bool told_open;
-
-        struct offer offers[OFFERS_MAX];
-        size_t n_offers;
-        bool of_sshd; /* a line of its own is known */
-        bool certain; /* one of them is, that it is sshd's */
-        bool ended, no_such_user, user_refused, wrong_source, account_refused, too_many, timeout;
-        char *failed_fingerprint, *accepted_fingerprint, *helper_failure;
-        char *detail;     /* of what sshd or PAM does not allow */
-        char *end_detail; /* why sshd ended it */
-        int64_t queued_us;
-};
-
-struct queue {
-        struct node *first, *last;
-};
-
-struct history {
-        struct history_view view;
-        bool follow, out_of_memory;
-        sd_id128_t boot;
-        int64_t now_us, swept_us;
-
-        struct node *first, *last;
-        size_t n;
-        struct node *buckets[BUCKETS];
-        struct queue over;    /* ended; to be settled */
-        struct queue opening; /* accepted; a session may open */
-
-        struct pushed *oldest, *newest;
-        size_t n_pushed;
-};
-
-static inline const char *text_of(const char *text) {
-        return text ? text : "";
-}
-
-/* Nothing is the same as "". */
-static inline bool same_text(const char *a, const char *b) {
-        return strcmp(text_of(a), text_of(b)) == 0;
-}
-
-/* --- history.c */
-
-/* A copy, unless there is nothing to copy. Without memory the text stays what it was, and history_add() says so. */
-void history_set(struct history *history, char **text, const char *value);
-void history_say(struct history *history, struct story *story, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+#include "admin/log/history_node.h"
 
 /* So that another story fits. */
 void history_make_room(struct history *history);
@@ -105,51 +11,10 @@ void history_make_room(struct history *history);
 /* With a machine that goes down, all ends. */
 void history_end_boot(struct history *history);
 
-/* At its place in the order of time; NULL without memory. */
-struct node *node_new(struct history *history, enum story_kind kind, int64_t at_us);
-void node_free(struct history *history, struct node *node);
-
-/* Where connections are found by their pid. */
-struct node **node_bucket(struct history *history, uint64_t pid);
-
 /* Nothing more is expected of it. It may be gone afterwards. */
 void node_settle(struct history *history, struct node *node);
 
 /* A connection that was let in is worth a line at once, when it is followed. */
 void node_tell_open(struct history *history, struct node *node);
-
-void queue_add(struct queue *queue, struct node *node, int64_t now_us);
-void queue_remove(struct queue *queue, struct node *node);
-
-/* --- history_explain.c */
-
-/* Fills in outcome, reason and whose request it was, by what is known by now. */
-void node_explain(struct history *history, struct node *node);
-
-/* Whether it belongs to what was pushed, or may well do so. */
-bool node_concerns(const struct history *history, const struct node *node);
-
-void history_take_push(struct history *history, struct story *story, const struct pushed *push);
-
-/* --- history_pushes.c */
-
-void pushed_free(struct history *history, struct pushed *push);
-
-/* The one that matters least. */
-void pushed_forget(struct history *history);
-
-/* The live push that an event of the helper, or of the agent, is about. NULL: it is not known. */
-struct pushed *pushed_claimed(struct history *history, const struct log_event *event);
-struct pushed *pushed_ended(struct history *history, const struct log_event *event);
-
-/* The newest of a key, of that user before others. */
-struct pushed *pushed_key(struct history *history, const char *fingerprint, const char *user);
-
-/* The last one for its user before somebody was refused, and not long before. */
-struct pushed *pushed_before(struct history *history, const struct story *story);
-bool pushed_lived_at(const struct pushed *push, int64_t us);
-
-/* Whether there was any, for whoever, shortly before. */
-bool pushed_shortly_before(const struct history *history, const struct story *story);
 
 #endif

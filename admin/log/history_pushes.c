@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/log/history_internal.h"
+#include "admin/log/history_pushes.h"
 
 #include <stdlib.h>
 

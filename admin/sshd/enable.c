@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/sshd/sshd_plan_make.h"
 #include "admin/sshd/sshd_report.h"
 #include "cli/output.h"
 #include "wire/refusal.h"

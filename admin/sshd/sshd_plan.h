@@ -44,14 +44,6 @@ struct plan {
         size_t n_faults;
 };
 
-/*
- * Looks, and changes nothing. Negative errno, and then `ret_why` says why there is no plan: sshd is not installed, or its
- * configuration is broken as it is.
- */
-int plan_make(struct plan *ret, char ret_why[static SSHD_WHY_MAX]);
 void plan_clear(struct plan *plan);
-
-/* The same without ours: of `then`, nothing is set. For disable, which must get along without sshd: it says what it finds. */
-int plan_look(struct plan *ret, char ret_why[static SSHD_WHY_MAX]);
 
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd_plan_check.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +10,6 @@
 #include "admin/sshd/sshd_plan_internal.h"
 #include "admin/sshd/sshd_remedy.h"
 #include "admin/sshd/text_file.h"
-
-#define AGAIN "Then run: exc-instance-connect enable\n"
 
 /* A numbered file for this pair: one that is asked for already, or another that is free. NULL where all are taken. */
 static int propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {
@@ -108,7 +108,7 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
         if (same && !before && sshd->asks)
                 return plan_add_fault(plan,
                                       plan_say("%s has been edited, and does not let sshd ask exc-authorized-keys.\n"
-                                               "Mend it, or remove it. " AGAIN,
+                                               "Mend it, or remove it. " PLAN_AGAIN,
                                                drop_in_paths[making->chosen]));
         /* Another service with the same file has the same top of it. */
         if (sshd == plan->sshds || (plan->sshds[0].after && strcmp(sshd->after->root, plan->sshds[0].after->root) == 0))

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two halves of making a plan share: sshd_plan.c makes it, sshd_plan_check.c sees whether it would do. */
+/* What sshd_plan_make.c and sshd_plan_check.c, which sees whether what the first made would do, work with. */
 #ifndef EXC_SSHD_PLAN_INTERNAL_H
 #define EXC_SSHD_PLAN_INTERNAL_H
 
 #include "admin/sshd/sshd_plan.h"
+
+#define PLAN_AGAIN "Then run: exc-instance-connect enable\n"
 
 /* What is worked with while a plan is made. */
 struct plan_making {
@@ -33,8 +35,5 @@ const char *plan_name(const struct plan_sshd *sshd);
 
 /* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. */
 int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret);
-
-/* Adds what speaks against it. Negative errno only where it cannot be told. */
-int plan_check(struct plan_making *making);
 
 #endif
