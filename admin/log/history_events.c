@@ -184,10 +184,11 @@ static void take_line(struct history *history, struct node *node, const struct s
         /* The helper knows the whole name, and sshd cuts it. */
         if (node->n_offers == 0 && !story->user)
                 history_set(history, &story->user, line->user);
-        if (line->address[0] && strcmp(line->address, "UNKNOWN") != 0) {
+        /* The first with a port stays: a connection has one. Without a port it may be a name, which the client can choose. */
+        if (line->address[0] && strcmp(line->address, "UNKNOWN") != 0 &&
+            (!story->address || (story->port == 0 && line->port > 0))) {
                 history_set(history, &story->address, line->address);
-                if (line->port > 0)
-                        story->port = line->port;
+                story->port = line->port;
         }
         history_set(history, line->said == SSHD_SAID_ENDED ? &node->end_detail : &node->detail, line->detail);
 }

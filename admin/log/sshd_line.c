@@ -30,11 +30,14 @@ static char *last(char *text, const char *needle) {
         return found;
 }
 
-static void drop_suffix(char *text, const char *suffix) {
+/* False where it does not end so. */
+static bool drop_suffix(char *text, const char *suffix) {
         size_t n = strlen(text), m = strlen(suffix);
 
-        if (n >= m && strcmp(text + n - m, suffix) == 0)
-                text[n - m] = '\0';
+        if (n < m || strcmp(text + n - m, suffix) != 0)
+                return false;
+        text[n - m] = '\0';
+        return true;
 }
 
 /* "SHA256:" and 43 characters of base64; in any other form (FingerprintHash md5) it could not be joined with anything. */
@@ -49,33 +52,55 @@ static void take_fingerprint(const char *text, struct sshd_line *ret) {
                 copy(ret->fingerprint, sizeof(ret->fingerprint), text);
 }
 
-/* Cuts " port N" off, with all behind it, and returns what was behind the number. */
-static const char *take_port(char *text, struct sshd_line *ret) {
-        char *at = last(text, " port "), *end;
+/*
+ * Cuts "ADDRESS port N" off the end, and the blank before it. sshd writes the address itself, without blanks. What is left
+ * may be a user name, which the client chose.
+ */
+static bool take_address(char *text, struct sshd_line *ret) {
+        char *at = last(text, " port "), *address;
         unsigned long port;
 
-        if (!at)
-                return "";
-        port = strtoul(at + 6, &end, 10);
-        if (end == at + 6 || port > 65535)
-                return "";
+        if (!at || at[6] == '\0' || at[6 + strspn(at + 6, "0123456789")] != '\0')
+                return false;
+        port = strtoul(at + 6, NULL, 10);
+        if (port > 65535)
+                return false;
         *at = '\0';
         ret->port = (unsigned)port;
-        return end;
+        address = strrchr(text, ' ');
+        copy(ret->address, sizeof(ret->address), address ? address + 1 : text);
+        *(address ? address : text) = '\0';
+        return true;
 }
 
-/* "alice from 192.0.2.1 port 2", and what is behind it is cut off. */
-static bool take_user_and_address(char *text, struct sshd_line *ret) {
-        char *from;
+static bool take_address_alone(char *text, struct sshd_line *ret) {
+        return take_address(text, ret) && *text == '\0';
+}
 
-        (void)take_port(text, ret);
-        from = last(text, " from ");
-        if (!from)
+/* "USER from ADDRESS port N" */
+static bool take_user_and_address(char *text, struct sshd_line *ret) {
+        if (!take_address(text, ret) || !drop_suffix(text, " from"))
                 return false;
-        *from = '\0';
         copy(ret->user, sizeof(ret->user), text);
-        copy(ret->address, sizeof(ret->address), from + 6);
         return true;
+}
+
+/* Cuts `mark` off, and what follows, which it returns; NULL where there is none. */
+static char *cut_at(char *text, const char *mark) {
+        char *at = strstr(text, mark);
+
+        if (!at)
+                return NULL;
+        *at = '\0';
+        return at + strlen(mark);
+}
+
+/*
+ * What is behind the connection. sshd has cut a user name at its first colon before it does anything with it
+ * (input_userauth_request() in auth2.c), so the first ": " is sshd's own.
+ */
+static char *cut_detail(char *text) {
+        return cut_at(text, ": ");
 }
 
 static char *take_unknown_user(char *text, struct sshd_line *ret) {
@@ -87,20 +112,14 @@ static char *take_unknown_user(char *text, struct sshd_line *ret) {
 
 /* "METHOD for USER from ADDRESS port N ssh2[: TYPE FINGERPRINT …]" (auth_log() in auth.c). */
 static bool parse_attempt(enum sshd_said said, char *text, struct sshd_line *ret) {
-        char *name = strstr(text, " for "), *tail, *key;
+        char *key = cut_detail(text), *name = strstr(text, " for ");
 
-        if (!name)
+        if (!name || !drop_suffix(name, " ssh2"))
                 return false;
         *name = '\0';
         copy(ret->method, sizeof(ret->method), text);
         name = take_unknown_user(name + 5, ret);
-        /* A name that does not exist is the client's own words, and so is a certificate's id behind the key. */
-        tail = ret->unknown_user ? last(name, " ssh2") : strstr(name, " ssh2");
-        if (!tail)
-                return false;
-        *tail = '\0';
-        key = after(tail + 5, ": ");
-        key = key ? strchr(key, ' ') : NULL;
+        key = key && strcmp(ret->method, "publickey") == 0 ? strchr(key, ' ') : NULL;
         if (key)
                 take_fingerprint(key + 1, ret);
         ret->said = said;
@@ -125,76 +144,77 @@ static bool parse_refused_user(char *text, struct sshd_line *ret) {
         return true;
 }
 
-/* "USER with correct key but not from a permitted host (host=…, ip=…, required=…)." (auth_authorise_keyopts()) */
+/*
+ * "FILE:LINE: Authentication tried for USER with correct key but not from a permitted host (host=…, ip=…, required=…)."
+ * (auth_authorise_keyopts()). Whoever the file is of chooses what is required, which is a list without blanks.
+ */
 static bool parse_wrong_source(char *text, struct sshd_line *ret) {
-        char *with = strstr(text, " with correct key but not from a permitted host (host="), *ip, *required, *end;
+        static const char tried[] = ": Authentication tried for ";
+        static const char host[] = " with correct key but not from a permitted host (host=";
+        char *user = strstr(text, tried), *line = user, *with, *ip, *required;
 
-        if (!with)
+        while (line && line > text && line[-1] >= '0' && line[-1] <= '9')
+                line--;
+        if (!user || line == user || line == text || line[-1] != ':')
                 return false;
-        *with = '\0';
-        copy(ret->user, sizeof(ret->user), text);
-        ip = last(with + 1, ", ip=");
-        required = last(with + 1, ", required=");
-        if (required) {
-                *required = '\0';
-                required += 11;
-                end = strrchr(required, ')');
-                if (end)
-                        *end = '\0';
-                copy(ret->detail, sizeof(ret->detail), required);
-        }
-        if (ip)
-                copy(ret->address, sizeof(ret->address), ip + 5);
+        user += strlen(tried);
+        with = strstr(user, host);
+        ip = with ? strstr(with, ", ip=") : NULL;
+        required = ip ? strstr(ip, ", required=") : NULL;
+        if (!required)
+                return false;
+        *with = *required = '\0';
+        required += 11;
+        (void)drop_suffix(required, ").");
+        required[strcspn(required, " ")] = '\0';
+        copy(ret->user, sizeof(ret->user), user);
+        copy(ret->address, sizeof(ret->address), ip + 5);
+        copy(ret->detail, sizeof(ret->detail), required);
         ret->said = SSHD_SAID_WRONG_SOURCE;
         return true;
 }
 
 /* "[authenticating user U |invalid user U |user U ]ADDRESS port N[: WHY]" (sshpkt_fmt_connection_id()) */
 static bool parse_end(char *text, struct sshd_line *ret) {
-        char *rest = after(text, "user "), *address;
-        const char *tail;
+        char *user = after(text, "user "), *why = cut_detail(text);
 
-        ret->said = rest ? SSHD_SAID_LEFT : SSHD_SAID_ENDED;
-        if (!rest)
-                rest = after(text, "authenticating user ");
-        if (!rest) {
-                rest = take_unknown_user(text, ret);
+        ret->said = user ? SSHD_SAID_LEFT : SSHD_SAID_ENDED;
+        if (!user)
+                user = after(text, "authenticating user ");
+        if (!user) {
+                user = take_unknown_user(text, ret);
                 if (!ret->unknown_user)
-                        rest = NULL;
+                        user = NULL;
         }
-        tail = take_port(text, ret);
-        if (strncmp(tail, ": ", 2) == 0)
-                copy(ret->detail, sizeof(ret->detail), tail + 2);
-        address = strrchr(text, ' ');
-        if (rest && address && address >= rest) {
-                *address = '\0';
-                copy(ret->user, sizeof(ret->user), rest);
+        if (why) {
+                /* In brackets are the client's words. */
+                (void)cut_at(why, ": (");
+                copy(ret->detail, sizeof(ret->detail), why);
         }
-        copy(ret->address, sizeof(ret->address), address ? address + 1 : text);
+        if (!user)
+                return take_address_alone(text, ret);
+        if (!take_address(user, ret))
+                return false;
+        copy(ret->user, sizeof(ret->user), user);
         return true;
 }
 
 static bool parse_timeout(char *text, struct sshd_line *ret) {
-        char *from = after(text, "connection from "), *pid = last(text, ", pid = "), *to;
+        char *from = after(text, "connection from "), *pid = cut_at(text, ", pid = ");
 
         ret->said = SSHD_SAID_TIMEOUT;
-        if (!from) {
-                (void)take_port(text, ret);
-                copy(ret->address, sizeof(ret->address), text);
-                return true;
-        }
+        if (!from)
+                return take_address_alone(text, ret);
         if (pid)
-                ret->pid = strtoull(pid + 8, NULL, 10);
-        to = strstr(from, " to ");
-        if (to)
-                *to = '\0';
+                ret->pid = strtoull(pid, NULL, 10);
+        (void)cut_at(from, " to ");
         copy(ret->address, sizeof(ret->address), from);
         return true;
 }
 
 /* "pam_NAME(sshd:TYPE): TEXT" */
 static bool parse_pam(char *text, struct sshd_line *ret) {
-        char *type = strstr(text, "(sshd:"), *said = type ? strstr(type, "): ") : NULL, *name, *end;
+        char *type = strstr(text, "(sshd:"), *said = type ? strstr(type, "): ") : NULL, *name;
 
         if (!said || strcspn(text, " (") != (size_t)(type - text))
                 return false;
@@ -214,22 +234,15 @@ static bool parse_pam(char *text, struct sshd_line *ret) {
                 ret->said = SSHD_SAID_SESSION_CLOSED;
         else
                 return false;
-        end = strstr(name, " by ");
-        if (end)
-                *end = '\0';
-        end = strstr(name, "(uid=");
-        if (end)
-                *end = '\0';
+        (void)cut_at(name, " by ");
+        (void)cut_at(name, "(uid=");
         copy(ret->user, sizeof(ret->user), name);
         return true;
 }
 
 static bool parse_name_and(char *text, const char *suffix, enum sshd_said said, struct sshd_line *ret) {
-        char *end = strstr(text, suffix);
-
-        if (!end)
+        if (!drop_suffix(text, suffix))
                 return false;
-        *end = '\0';
         copy(ret->user, sizeof(ret->user), text);
         ret->said = said;
         return true;
@@ -260,35 +273,27 @@ static bool parse(char *text, struct sshd_line *ret) {
         if ((rest = after(text, "maximum authentication attempts exceeded for "))) {
                 rest = take_unknown_user(rest, ret);
                 ret->said = SSHD_SAID_TOO_MANY;
-                return take_user_and_address(rest, ret);
+                return drop_suffix(rest, " ssh2") && take_user_and_address(rest, ret);
         }
         if ((rest = after(text, "Timeout before authentication for ")))
                 return parse_timeout(rest, ret);
         if ((rest = after(text, "ROOT LOGIN REFUSED FROM "))) {
-                (void)take_port(rest, ret);
                 copy(ret->user, sizeof(ret->user), "root");
-                copy(ret->address, sizeof(ret->address), rest);
                 copy(ret->detail, sizeof(ret->detail), "PermitRootLogin");
                 ret->said = SSHD_SAID_USER_REFUSED;
-                return true;
+                return take_address_alone(rest, ret);
         }
         if ((rest = after(text, "Account "))) {
                 copy(ret->detail, sizeof(ret->detail), "the account has expired");
                 return parse_name_and(rest, " has expired", SSHD_SAID_USER_REFUSED, ret);
         }
         if ((rest = after(text, "Connection from "))) {
-                char *on = strstr(rest, " on ");
-
-                if (on)
-                        *on = '\0';
-                (void)take_port(rest, ret);
-                copy(ret->address, sizeof(ret->address), rest);
                 ret->said = SSHD_SAID_CONNECTION;
-                return true;
+                return cut_at(rest, " on ") && take_address_alone(rest, ret);
         }
-        /* Before it stands where the key is from: COMMAND:LINE. */
-        if ((rest = strstr(text, ": Authentication tried for ")))
-                return parse_wrong_source(rest + 27, ret);
+        /* The file that the key is from, or sshd's whole AuthorizedKeysCommand. */
+        if (*text == '/')
+                return parse_wrong_source(text, ret);
         return false;
 }
 
@@ -298,7 +303,7 @@ bool sshd_line_parse(const char *message, struct sshd_line *ret) {
 
         *ret = (struct sshd_line){0};
         copy(text, sizeof(text), message);
-        drop_suffix(text, " [preauth]");
+        (void)drop_suffix(text, " [preauth]");
         rest = after(text, "fatal: ");
         fatal = rest != NULL;
         if (!rest)
@@ -312,7 +317,7 @@ bool sshd_line_parse(const char *message, struct sshd_line *ret) {
         /* sshd leaves with such a line, whatever it says. What was cut off above is of no use to anybody. */
         *ret = (struct sshd_line){.said = SSHD_SAID_ENDED};
         copy(text, sizeof(text), message);
-        drop_suffix(text, " [preauth]");
+        (void)drop_suffix(text, " [preauth]");
         copy(ret->detail, sizeof(ret->detail), text + strlen("fatal: "));
         return true;
 }

@@ -7,6 +7,7 @@
  * events of ours, T time that passes, B another boot, W the following begins), a pid, and seconds since the line before.
  * The text of an event is user, fingerprint, request and principal, with blanks between.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,17 @@ static void check_line(const struct sshd_line *line) {
         check_text(line->method, sizeof(line->method));
         check_text(line->detail, sizeof(line->detail));
         ASSERT(line->port <= 65535);
+        ASSERT(line->port == 0 || !strchr(line->address, ' '));
         ASSERT(line->fingerprint[0] == '\0' || strlen(line->fingerprint) == 50);
+}
+
+/* Whatever a client says when it leaves. */
+static void check_words(const char *words) {
+        struct sshd_line line;
+        char message[2048];
+
+        (void)snprintf(message, sizeof(message), "error: Received disconnect from ::1 port 7:2: %s", words);
+        ASSERT(!sshd_line_parse(message, &line));
 }
 
 static void take_fields(struct log_event *event, char *text) {
@@ -77,6 +88,7 @@ static void take(struct history *history, struct log_event *event, char *text) {
         event->certain = text[0] == 'L';
         if (text[0] == 'L' || text[0] == 'U') {
                 event->kind = LOG_EVENT_SSHD;
+                check_words(text + 3);
                 if (!sshd_line_parse(text + 3, &event->line))
                         return;
                 check_line(&event->line);

@@ -345,7 +345,7 @@ static void what_sshd_says_of_a_refusal_is_the_reason(void **state) {
         (void)state;
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         sshd(0, 50,
-             "x:1: Authentication tried for alice with correct key but not from a permitted host (host=a, ip=a, "
+             "/x:1: Authentication tried for alice with correct key but not from a permitted host (host=a, ip=a, "
              "required=b).");
         gone(1, 50, "alice");
         sshd(2, 51, "User alice from a not allowed because listed in DenyUsers");
@@ -534,6 +534,26 @@ static void only_one_user_and_only_what_ended_since_is_told(void **state) {
 
 static char message_text[512];
 
+static void keep_address(void *context, const struct story *story) {
+        (void)context;
+        (void)snprintf(message_text, sizeof(message_text), "%s|%u", or_dash(story->address), story->port);
+}
+
+static void the_first_address_with_a_port_is_the_connection_s(void **state) {
+        const struct history_view addresses = {.running = running, .tell = keep_address};
+
+        (void)state;
+        history_free(history);
+        assert_int_equal(history_new(&addresses, &history), 0);
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        /* With UseDNS it is a name, which is the client's. */
+        sshd(0, 50, "User alice from 203.0.113.9.example not allowed because listed in DenyUsers");
+        sshd(0, 50, "Failed publickey for alice from 198.51.100.7 port 4712 ssh2: ED25519 " KEY_A);
+        sshd(1, 50, "Disconnecting authenticating user alice 203.0.113.9 port 22: Too many authentication failures");
+        history_end(history);
+        assert_string_equal(message_text, "198.51.100.7|4712");
+}
+
 static void keep_message(void *context, const struct story *story) {
         (void)context;
         (void)snprintf(message_text, sizeof(message_text), "%s|%s", or_dash(story->method), or_dash(story->message));
@@ -625,6 +645,7 @@ int main(void) {
                 TEST(with_another_boot_all_pids_are_new),
                 TEST(who_neither_logs_in_nor_leaves_is_told_of_in_the_end),
                 TEST(only_one_user_and_only_what_ended_since_is_told),
+                TEST(the_first_address_with_a_port_is_the_connection_s),
                 TEST(the_message_of_a_refusal_does_not_say_twice_what_fields_say),
                 TEST(beyond_the_limits_the_oldest_is_let_go),
         };

