@@ -227,7 +227,8 @@ void node_explain(struct history *history, struct node *node) {
                         take_offer(history, &node->story, offer);
                 history_say(history, &node->story,
                             node->of_sshd ? "sshd did not write what became of it"
-                                          : "sshd wrote nothing of it; somebody else may have run exc-authorized-keys");
+                                          : "sshd wrote nothing of it, as with doctor's self-test; or somebody else "
+                                            "may have run exc-authorized-keys");
         }
 }
 

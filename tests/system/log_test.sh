@@ -279,6 +279,16 @@ _follows() {
     in_machine f sh -c 'ls -l "/proc/$(cat /run/follows)/fd"' | grep -q signalfd
 }
 
+the_self_test_of_doctor_is_named_as_what_it_may_be() {
+    _another d
+    in_machine d exc-instance-connect doctor --user alice >examined || true
+    grep -E '^pass +self-test ' examined
+    wait_for eval "in_machine d exc-instance-connect log | grep -q ."
+    in_machine d exc-instance-connect log >shown
+    grep -E "unknown     alice, asked by \"exc-instance-connect doctor\", request doctor-[0-9]+, key SHA256:.*: sshd wrote nothing of it, as with doctor's self-test; or somebody else" shown
+    same 1 "$(wc -l <shown)"
+}
+
 a_user_who_may_not_read_the_journal_is_told_so() {
     fails_with 'nothing of the system.s journal can be read: run this as root, or as a member of the group' \
         in_machine m runuser -u alice -- exc-instance-connect log

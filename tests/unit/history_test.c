@@ -576,6 +576,23 @@ static void the_message_of_a_refusal_does_not_say_twice_what_fields_say(void **s
         assert_string_equal(message_text, "PushLocal|too many, asked by others");
 }
 
+static void a_key_that_no_sshd_asked_for_may_have_been_doctor_s(void **state) {
+        const struct history_view messages = {.running = running, .tell = keep_message};
+
+        (void)state;
+        history_free(history);
+        assert_int_equal(history_new(&messages, &history), 0);
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "doctor-41", 50);
+        history_end(history);
+        assert_string_equal(message_text,
+                            "-|sshd wrote nothing of it, as with doctor's self-test; or somebody else may "
+                            "have run exc-authorized-keys");
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(0, 50, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
+        history_end(history);
+        assert_string_equal(message_text, "-|sshd did not write what became of it");
+}
+
 static void beyond_the_limits_the_oldest_is_let_go(void **state) {
         (void)state;
         /* One session stays open, and more follow than can wait for it. */
@@ -647,6 +664,7 @@ int main(void) {
                 TEST(only_one_user_and_only_what_ended_since_is_told),
                 TEST(the_first_address_with_a_port_is_the_connection_s),
                 TEST(the_message_of_a_refusal_does_not_say_twice_what_fields_say),
+                TEST(a_key_that_no_sshd_asked_for_may_have_been_doctor_s),
                 TEST(beyond_the_limits_the_oldest_is_let_go),
         };
 
