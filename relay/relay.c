@@ -165,7 +165,11 @@ static int to_host(struct relay *relay) {
 
         if (waiting(&relay->to_host) == 0)
                 return -EAGAIN;
-        n = relay->host_left ? -EAGAIN : empty(&relay->to_host, relay->port_fd, false);
+        if (relay->host_left) {
+                drop(&relay->to_host); /* or it would be in the way of the agent's end, and of the next host */
+                return 0;
+        }
+        n = empty(&relay->to_host, relay->port_fd, false);
         return n < 0 ? (int)n : 0;
 }
 
@@ -174,7 +178,6 @@ static int end_of_host(struct relay *relay) {
         if (!relay->host_left || waiting(&relay->to_agent) > 0)
                 return -EAGAIN;
         disconnect(relay);
-        drop(&relay->to_host);
         relay->host_left = false;
         relay->away_ms = 0;
         relay->refused = 0;

@@ -264,6 +264,37 @@ static void answers_to_a_host_that_left_are_dropped(void **state) {
         (void)close(agent);
 }
 
+/* It asked and asked, read nothing, and the agent dropped it: there are bytes that neither side takes. */
+static void a_host_that_left_without_reading_stops_nobody(void **state) {
+        static char block[4096];
+        int agent;
+
+        (void)state;
+        host_writes("x");
+        agent = accept_one();
+        while (send(agent, block, sizeof(block), MSG_NOSIGNAL) > 0)
+                step();
+        while (world.relay.to_agent.to == world.relay.to_agent.from) {
+                assert_int_equal(send(world.port[1], block, sizeof(block), MSG_NOSIGNAL), sizeof(block));
+                step();
+        }
+        (void)close(agent);
+        step();
+        assert_int_equal(world.relay.to_host.to - world.relay.to_host.from, RELAY_BUFFER_SIZE);
+        assert_true(world.relay.agent_ended);
+        host_leaves();
+        wait_until_the_host_has_left();
+        assert_int_equal(world.relay.to_host.to, world.relay.to_host.from);
+        assert_int_equal(world.relay.to_agent.to, world.relay.to_agent.from);
+        assert_int_equal(world.relay.agent_fd, -EBADF);
+        assert_false(world.relay.host_left);
+        /* What it wrote went to the agent after all. */
+        agent = accept_one();
+        assert_true(agent >= 0);
+        assert_true(recv(agent, block, sizeof(block), 0) > 0);
+        (void)close(agent);
+}
+
 static void who_does_not_read_makes_the_other_one_wait(void **state) {
         static char block[4096], got[4096];
         size_t sent = 0, received = 0;
@@ -328,6 +359,7 @@ int main(void) {
                 TEST(a_host_that_leaves_an_unreachable_agent_leaves_nothing_behind),
                 TEST(so_it_is_when_it_wrote_more_than_is_kept),
                 TEST(answers_to_a_host_that_left_are_dropped),
+                TEST(a_host_that_left_without_reading_stops_nobody),
                 TEST(who_does_not_read_makes_the_other_one_wait),
                 TEST(a_path_that_fits_no_socket_is_refused),
                 TEST(an_error_of_the_port_is_told),
