@@ -4,7 +4,7 @@
  *
  * 1. Messages are taken one at a time, in order. The next one is read when the reply to the one before has left.
  * 2. A method replies at once or later; until it has, nothing more is read. What was received is carried out also when
- *    the peer has gone meanwhile.
+ *    the peer has gone meanwhile, but a push that signed this connection's challenge is not stored then (pushing.c).
  * 3. A message that is no call, or is too long, ends the connection; on the relay's it is dropped, since that stream outlives
  *    its peers.
  * 4. A peer that leaves a message half sent, or its reply unread, for CONNECTION_STALL_S is dropped, and so is one that says

@@ -2,6 +2,7 @@
 #include "agent/pushing.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,22 @@ static bool can_be_told(const char *user) {
         return text;
 }
 
+/*
+ * Whether a push has lost the connection whose challenge it signed. The same one, sent over another, is told
+ * StaleChallenge as long as it is not stored, and its sender then signs another push: so it may not be stored here
+ * afterwards. Asking and storing are one step, and who sends it again closes this connection first.
+ *
+ * One that is shut down for sending alone counts too: vsock shows nothing else when its peer has closed, and no other
+ * challenge can be asked for on it.
+ */
+static bool sender_left(const struct pushing *pushing) {
+        const struct push *push = &pushing->push;
+        struct pollfd p = {.fd = pushing->connection->fd, .events = POLLRDHUP};
+
+        /* One that was cut off before is remembered: sent again, it is finished and not told StaleChallenge. */
+        return push->is_signed && !push->by_clock && !push->resumed && poll(&p, 1, 0) != 0;
+}
+
 static enum refusal store(struct pushing *pushing, const struct nss_answer *answer, struct stored *ret,
                           struct refused *ret_why) {
         struct agent *agent = pushing->connection->home->agent;
@@ -68,6 +85,8 @@ static enum refusal store(struct pushing *pushing, const struct nss_answer *answ
                 return why;
         if (!can_be_told(answer->user))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service's name for this user is not UTF-8.");
+        if (sender_left(pushing))
+                return refuse(ret_why, REFUSAL_STALE_CHALLENGE, "The sender left before it could be stored.");
         return storing_push(agent, &pushing->push, answer->user, ret, ret_why);
 }
 

@@ -156,8 +156,10 @@ static int refused(const struct options *options, const struct guest *guest) {
         }
         complain("the guest refused: %s%s%s", refusal->name, *message ? ": " : "", message);
         if (why == REFUSAL_STALE_CHALLENGE)
-                hint = guest->repeated ? "no answer came at first, and the guest had not seen this push: run this again"
-                                       : "run this again";
+                hint = guest->repeated
+                               ? "no answer came at first, and the guest did not take it: run this again, perhaps "
+                                 "with a longer --timeout"
+                               : "run this again";
         if (hint)
                 complain("%s", hint);
         return status;

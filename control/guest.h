@@ -10,7 +10,8 @@
  *
  * Each call has the timeout for itself. Push and Revoke that get no answer are sent once more, the very same bytes on a
  * new connection: the guest answers a repeat with success and changes nothing. That can fail with StaleChallenge, when
- * the envelope has a challenge of the first connection and the guest had not seen it there.
+ * the envelope has a challenge of the first connection and the guest has not stored it there. It never will, for the
+ * first connection is closed before the second is made.
  */
 #ifndef EXC_GUEST_H
 #define EXC_GUEST_H

@@ -48,7 +48,7 @@ static enum client_result sign(struct submission *submission, struct guest *gues
         return CLIENT_DONE;
 }
 
-/* Whether the guest never stored this envelope, and would take another one. */
+/* Whether the guest has not stored this envelope and never will, and would take another one. */
 static bool challenge_is_lost(const struct submission *submission, const struct guest *guest) {
         return submission->challenged && guest->refusal.refused.why == REFUSAL_STALE_CHALLENGE &&
                (!submission->fresh || guest->repeated) && submission->n_signed < SIGNED_MAX;

@@ -15,7 +15,8 @@ typedef enum client_result (*submit_call)(void *context, struct guest *guest, js
  *
  * With --wait, a guest that is not reached is tried again, with the very same envelope: what arrived before is then a
  * repeat, which changes nothing. Only when the guest says that the envelope's challenge is of another connection, so
- * that this envelope was never stored, is another one made. So there is one grant at most.
+ * that this envelope is not stored and never will be (the connections before are closed), is another one made. So there
+ * is one grant at most.
  *
  * An exit status; what went wrong is printed. `ret_guest` is the caller's to close in any case; its refusal says what
  * the guest said where the status is EXIT_REFUSED or more.

@@ -364,6 +364,10 @@ class Signer:
         return self.key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
+    def private(self):
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
     def push(self, chosen, user="alice", life_s=60, **more):
         return self.envelope("push", {"user": user, "keys": chosen}, life_s, more)
 

@@ -516,20 +516,65 @@ static void without_an_anchor_nothing_of_an_envelope_is_looked_at(void **state) 
                 "Untrusted");
 }
 
-static void a_challenge_is_good_on_its_own_connection_alone(void **state) {
+/* A push that has signed the challenge of a new Hello. */
+static struct message challenged(const char *key) {
         json_t *parameters = json_object(), *reply = guest_ask_object(&guest, "Hello", parameters);
         json_t *challenge = json_object_get(json_object_get(reply, "parameters"), "challenge");
         struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
-                                   json_pack("{ss s[s] sO}", "user", "alice", "keys", KEY_A, "challenge", challenge));
+                                   json_pack("{ss s[s] sO}", "user", "alice", "keys", key, "challenge", challenge));
+
+        json_decref(reply);
+        json_decref(parameters);
+        world.synchronized = false;
+        return push;
+}
+
+static void a_challenge_is_good_on_its_own_connection_alone(void **state) {
+        struct message push = challenged(KEY_A);
 
         (void)state;
-        world.synchronized = false;
         guest_disconnect(&guest);
         guest_connect(&guest);
         assert_refused(&push, "StaleChallenge");
         assert_int_equal(stored(), 0);
-        json_decref(reply);
-        json_decref(parameters);
+}
+
+/* Who still listens here, and says nothing more. */
+static void send_and_leave_while_the_name_service_is_asked(const struct message *push) {
+        (void)pthread_mutex_lock(&world.names);
+        send_message(push);
+        wait_for_lookup();
+        assert_int_equal(shutdown(guest.fd, SHUT_WR), 0);
+        (void)pthread_mutex_unlock(&world.names);
+}
+
+static void a_push_with_a_challenge_is_not_stored_when_its_sender_has_left(void **state) {
+        struct message push = challenged(KEY_A);
+
+        (void)state;
+        send_and_leave_while_the_name_service_is_asked(&push);
+        assert_answer(guest_receive(&guest), "StaleChallenge");
+        assert_int_equal(stored(), 0);
+        assert_int_equal(state_of(&push), REPLAY_FREE);
+}
+
+static void one_that_was_cut_off_is_finished_all_the_same(void **state) {
+        struct message push = challenged(KEY_A);
+
+        (void)state;
+        (void)leave_pending(&push, 33);
+        send_and_leave_while_the_name_service_is_asked(&push);
+        assert_pushed_reply(false, 33);
+        assert_int_equal(stored(), 1);
+}
+
+static void and_so_is_one_without_a_challenge(void **state) {
+        struct message push = push_of("alice", KEY_A);
+
+        (void)state;
+        send_and_leave_while_the_name_service_is_asked(&push);
+        assert_pushed_reply(false, 60);
+        assert_int_equal(stored(), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -557,6 +602,9 @@ int main(void) {
                 TEST(a_flood_of_pushes_or_revocations_is_no_flood_in_the_journal),
                 TEST(without_an_anchor_nothing_of_an_envelope_is_looked_at),
                 TEST(a_challenge_is_good_on_its_own_connection_alone),
+                TEST(a_push_with_a_challenge_is_not_stored_when_its_sender_has_left),
+                TEST(one_that_was_cut_off_is_finished_all_the_same),
+                TEST(and_so_is_one_without_a_challenge),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
