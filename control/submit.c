@@ -14,6 +14,7 @@ struct submission {
         json_t *envelope;                /* NULL: not made yet */
         bool challenged;                 /* the envelope has a challenge of the guest's in it */
         bool fresh;                      /* that is one of this connection */
+        bool repeated;                   /* the envelope was sent twice, on whichever connections */
         int n_signed;
 };
 
@@ -71,10 +72,13 @@ int submit(const struct options *options, const struct signer *signer, const str
                         break;
                 if (result == CLIENT_DONE)
                         result = call(context, ret_guest, submission.envelope);
+                submission.repeated = submission.repeated || ret_guest->repeated;
                 if (result == CLIENT_REFUSED && challenge_is_lost(&submission, ret_guest)) {
                         json_decref(submission.envelope);
                         submission.envelope = NULL;
+                        submission.repeated = false;
                 } else if (result != CLIENT_NOT_REACHED || !ask_again(options, ret_guest, &patience)) {
+                        ret_guest->repeated = submission.repeated; /* each connection begins without */
                         status = ask_result(options, ret_guest, result);
                         break;
                 }

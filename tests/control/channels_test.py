@@ -217,6 +217,37 @@ class Wait(ChannelTest):
         self.assertEqual(server.pushes[0], server.pushes[2])
         self.assertNotEqual(server.pushes[2], server.pushes[3])
 
+    def test_what_may_have_arrived_before_the_guest_was_gone_is_told(self):
+        seen = []
+
+        def answer(parameters):
+            seen.append(parameters["envelope"])
+            if len(seen) == 2:  # it goes down
+                os.unlink(self.socket)
+
+        server = base.Guest(self.socket, Push=answer)
+        result = self.with_server(server, *self.push_to("unix:" + self.socket, "--wait", "1"))
+        self.assert_not_reached(result, "trying again for 1 s", "No such file or directory",
+                                "it was sent twice, and may have arrived")
+        self.assertEqual(seen[0], seen[1])
+        self.assertEqual(len(seen), 2)
+
+    def test_what_never_arrived_is_not_said_to_have(self):
+        seen = []
+
+        def answer(parameters):
+            seen.append(parameters["envelope"])
+            if len(seen) == 1:
+                return None
+            os.unlink(self.socket)
+            return base.refusal("StaleChallenge", message="of another connection")
+
+        server = base.Guest(self.socket, Push=answer)
+        result = self.with_server(server, *self.push_to("unix:" + self.socket, "--wait", "1"))
+        self.assert_not_reached(result, "No such file or directory")
+        self.assertNotIn("may have arrived", result.stderr)
+        self.assertEqual(server.methods(), ["Hello", "Push", "Push"])
+
     def test_it_ends_when_the_time_is_up(self):
         result = self.run_alone("status", "--to", "unix:" + self.socket, "--wait", "1")
         self.assert_not_reached(result, "trying again for 1 s", "No such file or directory; is the path right")
