@@ -163,7 +163,7 @@ static int change(const struct plan *plan) {
         }
         for (int i = 0; i < DROP_IN_FILES; i++)
                 if (plan->restored[i])
-                        (void)own_files_forget_disabled(i);
+                        (void)own_files_forget_disabled(plan->from[i]);
         report_changes(&plan->now, &plan->then);
         return report_reload(plan, false);
 }

@@ -31,6 +31,7 @@ struct plan {
         struct own_files now, disabled, then;
         bool edited[DROP_IN_FILES];   /* of `then`: kept as somebody wrote it */
         bool restored[DROP_IN_FILES]; /* of `then`: was put aside before */
+        int from[DROP_IN_FILES];      /* of those that are edited: which file that was */
 
         struct sshd_service services[SSHD_SERVICES_MAX];
         size_t n_services;

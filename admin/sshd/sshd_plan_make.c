@@ -175,6 +175,7 @@ static int make_numbered(struct plan_making *making, const struct plan_sshd *ssh
         if (plan->now.text[i] ? !drop_in_unedited(plan->now.text[i]) : plan->disabled.text[i] != NULL) {
                 plan->edited[i] = true;
                 plan->restored[i] = !plan->now.text[i];
+                plan->from[i] = i;
                 free(plan->then.text[i]);
                 plan->then.text[i] = strdup(plan->now.text[i] ? plan->now.text[i] : plan->disabled.text[i]);
                 return plan->then.text[i] ? 0 : -ENOMEM;
@@ -231,6 +232,7 @@ static int choose(struct plan_making *making, int i) {
                         return -ENOMEM;
                 plan->edited[i] = making->edited >= 0;
                 plan->restored[i] = making->edited >= 0 && making->edited_aside;
+                plan->from[i] = making->edited;
         }
         return read_after(plan, &plan->then);
 }

@@ -88,6 +88,16 @@ static void assert_settings(const char *path, const char *expected) {
         free(text);
 }
 
+/* All of it. */
+static void assert_text(const char *path, const char *expected) {
+        char *text;
+
+        assert_true(world_has(path));
+        text = world_read(path);
+        assert_string_equal(text, expected);
+        free(text);
+}
+
 static void assert_nothing_of_ours(void) {
         assert_int_equal(system("test -z \"$(find /etc/ssh /run -name '*exc-*')\""), 0);
 }
@@ -315,6 +325,21 @@ static void an_edited_file_is_kept_and_put_aside_and_brought_back(void **state) 
         enable();
         assert_settings(drop_in_paths[0], NULL);
         assert_settings(drop_in_paths[1], BEHIND);
+}
+
+static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later(void **state) {
+        (void)state;
+        world_reset(THEIRS);
+        world_write(drop_in_paths[0], "# first\n" BEHIND);
+        disable();
+        world_write(SSHD_DROP_IN_FOLDER "/05-x.conf", THEIRS);
+        enable();
+        assert_settings(drop_in_paths[1], BEHIND);
+        assert_false(world_has(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled"));
+        world_write(drop_in_paths[1], "# second\n" BEHIND);
+        disable();
+        enable();
+        assert_text(drop_in_paths[1], "# second\n" BEHIND);
 }
 
 static void a_dry_run_shows_a_difference_and_changes_nothing(void **state) {
@@ -738,6 +763,7 @@ int main(void) {
                 cmocka_unit_test(a_command_that_sshd_cannot_run_is_not_chained),
                 cmocka_unit_test(ours_written_by_hand_is_enough),
                 cmocka_unit_test(an_edited_file_is_kept_and_put_aside_and_brought_back),
+                cmocka_unit_test(what_comes_back_under_another_name_leaves_nothing_to_come_back_later),
                 cmocka_unit_test(a_dry_run_shows_a_difference_and_changes_nothing),
                 cmocka_unit_test(a_broken_configuration_is_left_alone),
                 cmocka_unit_test(ours_goes_also_where_sshd_is_broken_or_gone),
