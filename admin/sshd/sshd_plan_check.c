@@ -11,7 +11,10 @@
 #include "admin/sshd/sshd_remedy.h"
 #include "admin/sshd/text_file.h"
 
-/* A numbered file for this pair: one that is asked for already, or another that is free. NULL where all are taken. */
+/*
+ * A numbered file for this pair: one that is asked for already, or another that is free, of which no edited one is left
+ * either. NULL where all are taken.
+ */
 static int propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {
         struct plan *plan = making->plan;
         char *text;
@@ -30,7 +33,7 @@ static int propose(struct plan_making *making, const struct config_pair *theirs,
                         *ret_include = drop_in_paths[i];
         }
         for (int i = DROP_IN_NAMES; i < DROP_IN_FILES && !*ret_include; i++)
-                if (!making->bound[i] && !making->proposed[i]) {
+                if (!making->bound[i] && !making->proposed[i] && !plan->then.text[i] && !plan->disabled.text[i]) {
                         making->proposed[i] = text; /* transferred */
                         text = NULL;
                         *ret_include = drop_in_paths[i];

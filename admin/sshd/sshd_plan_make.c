@@ -202,6 +202,18 @@ static int make_numbered(struct plan_making *making, const struct plan_sshd *ssh
         return r;
 }
 
+/* One that somebody has edited, and that no Include names for now, as where the block is commented out for a while. */
+static int keep_numbered(struct plan_making *making, int i) {
+        struct plan *plan = making->plan;
+
+        if (making->bound[i] || !plan->now.text[i] || drop_in_unedited(plan->now.text[i]))
+                return 0;
+        plan->edited[i] = true;
+        plan->from[i] = i;
+        plan->then.text[i] = strdup(plan->now.text[i]);
+        return plan->then.text[i] ? 0 : -ENOMEM;
+}
+
 static int make_all_numbered(struct plan_making *making) {
         struct plan *plan = making->plan;
         int r = 0;
@@ -213,6 +225,8 @@ static int make_all_numbered(struct plan_making *making) {
                         if (sshd->before->place[k].word == CONFIG_OWN_INCLUDE)
                                 r = make_numbered(making, sshd, sshd->before->place + k);
         }
+        for (int i = DROP_IN_NAMES; i < DROP_IN_FILES && r >= 0; i++)
+                r = keep_numbered(making, i);
         return r;
 }
 

@@ -342,6 +342,29 @@ static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later
         assert_text(drop_in_paths[1], "# second\n" BEHIND);
 }
 
+static void an_edited_file_of_a_block_waits_for_the_block(void **state) {
+        static const char edit[] = "# mine\n" BEHIND;
+
+        (void)state;
+        world_reset("Match User a\nInclude " CHAIN_1 "\n" THEIRS);
+        world_write(CHAIN_1, edit);
+        enable();
+        world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\n");
+        enable();
+        assert_text(CHAIN_1, edit);
+        /* Another place does not get it. */
+        world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\n"
+                                            "Match User b\nAuthorizedKeysCommand /bin/b\n"
+                                            "AuthorizedKeysCommandUser b\n");
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("    Include " CHAIN_2 "\n");
+        disable();
+        assert_text(CHAIN_1 ".disabled", edit);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("    Include " CHAIN_2 "\n");
+        assert_text(CHAIN_1 ".disabled", edit);
+}
+
 static void a_dry_run_shows_a_difference_and_changes_nothing(void **state) {
         (void)state;
         world_reset(THEIRS);
@@ -764,6 +787,7 @@ int main(void) {
                 cmocka_unit_test(ours_written_by_hand_is_enough),
                 cmocka_unit_test(an_edited_file_is_kept_and_put_aside_and_brought_back),
                 cmocka_unit_test(what_comes_back_under_another_name_leaves_nothing_to_come_back_later),
+                cmocka_unit_test(an_edited_file_of_a_block_waits_for_the_block),
                 cmocka_unit_test(a_dry_run_shows_a_difference_and_changes_nothing),
                 cmocka_unit_test(a_broken_configuration_is_left_alone),
                 cmocka_unit_test(ours_goes_also_where_sshd_is_broken_or_gone),
