@@ -46,13 +46,57 @@ static int propose(struct plan_making *making, const struct config_pair *theirs,
                                                        DROP_IN_CHAINS));
 }
 
-/* Whether ours would run just what this sshd runs now, where its first line is one of `own`. */
-static int chains(const struct plan_making *making, const struct config_pair *theirs, int own, bool *ret) {
-        char *text;
+static bool same_text(const char *a, const char *b) {
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Whether enable would change nothing about what file `own` is, and whether it counts. */
+static bool stays(const struct plan *plan, int own) {
+        for (int i = 0; i < DROP_IN_NAMES && own < DROP_IN_NAMES; i++)
+                if (!same_text(plan->now.text[i], plan->then.text[i]))
+                        return false;
+        return same_text(plan->now.text[own], plan->then.text[own]);
+}
+
+/* The same where somebody wrote it: he may have left theirs out, as long as it is out already. */
+static int chains_edited(const struct plan_making *making, const struct config_pair *theirs,
+                         const struct config_place *ours, bool *ret) {
+        struct plan *plan = making->plan;
+        char *chained, *behind;
         int r;
 
         *ret = true;
-        if (making->plan->edited[own] || plan_kind(theirs) == KEYS_COMMAND_OURS)
+        if (plan_kind(theirs) != KEYS_COMMAND_THEIRS)
+                return 0;
+        r = drop_in_chain(theirs->command->value, &chained);
+        if (r < 0)
+                return r == -EINVAL ? 0 : r;
+        behind = plan_say(" -- %s", chained);
+        free(chained);
+        if (!behind)
+                return -ENOMEM;
+        if (!strstr(ours->value, behind)) {
+                *ret = stays(plan, ours->own);
+                if (*ret)
+                        r = plan_add_note(plan,
+                                          plan_say("%s has been edited and is kept. It does not run \"%s\": keys from "
+                                                   "there are not asked for.",
+                                                   drop_in_paths[ours->own], theirs->command->value));
+        }
+        free(behind);
+        return r;
+}
+
+/* Whether ours would run just what this sshd runs now, where the first line is `ours`. */
+static int chains(const struct plan_making *making, const struct config_pair *theirs, const struct config_place *ours,
+                  bool *ret) {
+        char *text;
+        int r;
+
+        if (making->plan->edited[ours->own])
+                return chains_edited(making, theirs, ours, ret);
+        *ret = true;
+        if (plan_kind(theirs) == KEYS_COMMAND_OURS)
                 return 0;
         r = plan_text_for(making, theirs, &text);
         if (r == -EINVAL) {
@@ -61,27 +105,47 @@ static int chains(const struct plan_making *making, const struct config_pair *th
         }
         if (r < 0)
                 return r;
-        *ret = strcmp(text, making->plan->then.text[own]) == 0;
+        *ret = strcmp(text, making->plan->then.text[ours->own]) == 0;
         free(text);
         return 0;
 }
 
-static int check_edited(struct plan_making *making, const struct config_pair *theirs, int own) {
+/* What is to be put into the edited file `own`, so that theirs is run as it is now. */
+static int add_unchained(struct plan_making *making, const struct config_pair *theirs, int own) {
+        struct drop_in drop_in = {.expiry_time = making->expiry_time};
         struct plan *plan = making->plan;
-        char *chained;
-        int r = 0;
+        char *command = NULL, *user = NULL;
+        int r;
 
-        if (!plan->edited[own] || plan_kind(theirs) != KEYS_COMMAND_THEIRS)
-                return 0;
-        if (drop_in_chain(theirs->command->value, &chained) < 0)
-                return 0;
-        if (!strstr(plan->then.text[own], chained))
-                r = plan_add_note(
-                        plan, plan_say("%s has been edited and is kept. It does not run \"%s\": keys from there are "
-                                       "not asked for.",
-                                       drop_in_paths[own], theirs->command->value));
-        free(chained);
+        if (!theirs->user)
+                return plan_add_unchainable(plan, theirs->command);
+        drop_in.user = theirs->user->value;
+        r = drop_in_chain(theirs->command->value, &drop_in.command);
+        if (r >= 0)
+                r = drop_in_settings(&drop_in, &command, &user);
+        if (r >= 0)
+                r = plan_add_fault(plan,
+                                   plan_say("%s%s has been edited, and does not run \"%s\", which sshd runs now.\n"
+                                            "Put these lines into it, in the place of its own, or remove it:\n\n"
+                                            "    AuthorizedKeysCommand %s\n"
+                                            "    AuthorizedKeysCommandUser %s\n\n" PLAN_AGAIN,
+                                            drop_in_paths[plan->from[own]], plan->restored[own] ? DISABLED_SUFFIX : "",
+                                            theirs->command->value, command, user));
+        free(drop_in.command);
+        free(command);
+        free(user);
         return r;
+}
+
+/* One with the file of the defaults has the same top of it. */
+static bool shares_top(const struct plan *plan, const struct plan_sshd *sshd) {
+        return sshd == plan->sshds ||
+               (plan->sshds[0].after && strcmp(sshd->after->root, plan->sshds[0].after->root) == 0);
+}
+
+/* Whether it is the edited file that is to be mended: another sshd gets a file of its own. */
+static bool is_to_chain(const struct plan *plan, const struct plan_sshd *sshd, int own) {
+        return plan->edited[own] && (own >= DROP_IN_NAMES || shares_top(plan, sshd));
 }
 
 /* What counts for all. */
@@ -98,9 +162,11 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
         if (kind == KEYS_COMMAND_OURS && pair.command->own < 0)
                 return 0;
         if (kind == KEYS_COMMAND_OURS) {
-                r = chains(making, &theirs, pair.command->own, &same);
+                r = chains(making, &theirs, pair.command, &same);
                 if (r < 0 || same)
-                        return r < 0 ? r : check_edited(making, &theirs, pair.command->own);
+                        return r;
+                if (is_to_chain(plan, sshd, pair.command->own))
+                        return add_unchained(making, &theirs, pair.command->own);
         }
         if (pair.command && pair.command->own < 0)
                 before = pair.command;
@@ -113,8 +179,7 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
                                       plan_say("%s has been edited, and does not let sshd ask exc-authorized-keys.\n"
                                                "Mend it, or remove it. " PLAN_AGAIN,
                                                drop_in_paths[making->chosen]));
-        /* Another service with the same file has the same top of it. */
-        if (sshd == plan->sshds || (plan->sshds[0].after && strcmp(sshd->after->root, plan->sshds[0].after->root) == 0))
+        if (shares_top(plan, sshd))
                 include = drop_in_paths[making->chosen];
         else {
                 r = propose(making, &theirs, &include);
@@ -165,9 +230,11 @@ static int check_block(struct plan_making *making, const struct plan_sshd *sshd,
                                               "logs in there.",
                                               place->file, place->line, sshd->after->block[block].condition));
         if (kind == KEYS_COMMAND_OURS && pair.command->own >= 0) {
-                r = chains(making, &theirs, pair.command->own, &same);
+                r = chains(making, &theirs, pair.command, &same);
                 if (r < 0)
                         return r;
+                if (!same && is_to_chain(making->plan, sshd, pair.command->own))
+                        return add_unchained(making, &theirs, pair.command->own);
         }
         if (kind == KEYS_COMMAND_OURS && same)
                 return 0;

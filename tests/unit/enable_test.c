@@ -365,6 +365,92 @@ static void an_edited_file_of_a_block_waits_for_the_block(void **state) {
         assert_text(CHAIN_1 ".disabled", edit);
 }
 
+static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
+        static const char edit[] = "# mine\n" ALONE, directory[] = SSHD_DROP_IN_FOLDER "/50-directory.conf",
+                          told[] = " has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n"
+                                   "Put these lines into it, in the place of its own, or remove it:\n\n"
+                                   "    AuthorizedKeysCommand " HELPER_PROGRAM
+                                   " --expiry-time --chain-user nobody %u %f %t %k -- /bin/x %u\n"
+                                   "    AuthorizedKeysCommandUser root\n\n"
+                                   "Then run: exc-instance-connect enable\n";
+
+        (void)state;
+        /* It was put aside before theirs came. */
+        world_reset("");
+        world_write(drop_in_paths[0], edit);
+        disable();
+        world_write(directory, THEIRS);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("nothing is changed: it would not be safe here.");
+        assert_said("\n/etc/ssh/sshd_config.d/10-exc-instance-connect.conf.disabled has been edited");
+        assert_said(told);
+        assert_settings(drop_in_paths[0], NULL);
+        /* With what it was told, and without. */
+        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# mine\n" BEHIND);
+        enable();
+        assert_text(drop_in_paths[0], "# mine\n" BEHIND);
+        world_write(drop_in_paths[0], edit);
+        disable();
+        world_remove(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled");
+        enable();
+        assert_settings(drop_in_paths[0], BEHIND);
+        /* What is in a comment is not run. */
+        disable();
+        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# was " BEHIND ALONE);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said(told);
+        /* It is in effect already: nothing changes. */
+        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", drop_in_paths[0]), 0);
+        enable();
+        assert_said("It does not run \"/bin/x %u\"");
+        assert_said("Nothing to change.");
+        /* Theirs was put before it, and it must move. */
+        world_write(drop_in_paths[0], edit);
+        assert_int_equal(rename(directory, SSHD_DROP_IN_FOLDER "/05-x.conf"), 0);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("\n/etc/ssh/sshd_config.d/10-exc-instance-connect.conf has been edited");
+        assert_said(told);
+        assert_text(drop_in_paths[0], edit);
+        assert_settings(drop_in_paths[1], NULL);
+        /* It was hidden by another of ours, which would go. */
+        world_write(drop_in_paths[1], BEHIND);
+        assert_int_equal(run(&disable_command, 0), EXIT_DONE);
+        world_remove(SSHD_DROP_IN_FOLDER "/00-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled");
+        enable();
+        assert_settings(drop_in_paths[1], BEHIND);
+        world_write(drop_in_paths[0], edit);
+        world_remove(SSHD_DROP_IN_FOLDER "/05-x.conf");
+        world_write(directory, THEIRS);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said(told);
+        assert_settings(drop_in_paths[1], BEHIND);
+}
+
+static void an_edited_file_of_a_block_is_not_put_over_its_command(void **state) {
+        (void)state;
+        world_reset("Match User a\nInclude " CHAIN_1 "\n" THEIRS);
+        world_write(CHAIN_1 ".disabled", "# mine\n" ALONE);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("\n" CHAIN_1 ".disabled has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n");
+        assert_settings(CHAIN_1, NULL);
+        /* In effect already. */
+        assert_int_equal(rename(CHAIN_1 ".disabled", CHAIN_1), 0);
+        enable();
+        assert_said("It does not run \"/bin/x %u\"");
+        /* Another sshd needs a file of its own, where that for all was edited. */
+        world_reset("");
+        world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
+        world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
+        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# mine\n" ALONE);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("Put this line at the top of /etc/ssh/second:\n\n    Include " CHAIN_1 "\n");
+        world_write("/etc/ssh/second", "Include " CHAIN_1 "\nInclude /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
+        enable();
+        assert_settings(drop_in_paths[0], ALONE);
+        assert_settings(CHAIN_1, BEHIND);
+}
+
 static void a_dry_run_shows_a_difference_and_changes_nothing(void **state) {
         (void)state;
         world_reset(THEIRS);
@@ -788,6 +874,8 @@ int main(void) {
                 cmocka_unit_test(an_edited_file_is_kept_and_put_aside_and_brought_back),
                 cmocka_unit_test(what_comes_back_under_another_name_leaves_nothing_to_come_back_later),
                 cmocka_unit_test(an_edited_file_of_a_block_waits_for_the_block),
+                cmocka_unit_test(an_edited_file_is_not_put_over_what_sshd_runs_now),
+                cmocka_unit_test(an_edited_file_of_a_block_is_not_put_over_its_command),
                 cmocka_unit_test(a_dry_run_shows_a_difference_and_changes_nothing),
                 cmocka_unit_test(a_broken_configuration_is_left_alone),
                 cmocka_unit_test(ours_goes_also_where_sshd_is_broken_or_gone),
