@@ -148,6 +148,17 @@ static bool is_to_chain(const struct plan *plan, const struct plan_sshd *sshd, i
         return plan->edited[own] && (own >= DROP_IN_NAMES || shares_top(plan, sshd));
 }
 
+/* Another sshd that is to run no command, by a line of its own: nobody wants pushed keys there. */
+static int note_none(struct plan *plan, const struct plan_sshd *sshd, const struct config_place *none) {
+        if (!none->file)
+                return plan_add_note(plan,
+                                     plan_say("%s runs no command, by its command line, and so no pushed key logs "
+                                              "in there.",
+                                              plan_name(sshd)));
+        return plan_add_note(plan, plan_say("%s line %u: %s runs no command, and so no pushed key logs in there.",
+                                            none->file, none->line, plan_name(sshd)));
+}
+
 /* What counts for all. */
 static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
         struct config_pair pair = sshd_config_pair(sshd->after, -1, false),
@@ -161,6 +172,8 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
 
         if (kind == KEYS_COMMAND_OURS && pair.command->own < 0)
                 return 0;
+        if (kind == KEYS_COMMAND_NONE && sshd->service && pair.command && pair.command->own < 0)
+                return note_none(plan, sshd, pair.command);
         if (kind == KEYS_COMMAND_OURS) {
                 r = chains(making, &theirs, pair.command, &same);
                 if (r < 0 || same)

@@ -649,6 +649,24 @@ static void another_sshd_is_seen_to_as_well(void **state) {
         assert_settings(drop_in_paths[0], BEHIND);
         assert_settings(CHAIN_1, ALONE);
         disable();
+        /* With none by a line of its own, it gets nothing. */
+        world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\n");
+        world_write("/etc/ssh/none.conf", "AuthorizedKeysCommand none\n");
+        world_write("/etc/ssh/second", "Include /etc/ssh/none.conf /etc/ssh/sshd_config.d/*.conf\n");
+        enable();
+        assert_said(
+                "Note: /etc/ssh/none.conf line 1: second.service runs no command, and so no pushed key logs in there.");
+        assert_settings(drop_in_paths[0], ALONE);
+        enable();
+        assert_said("Nothing to change.");
+        disable();
+        world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\n");
+        world_write(WORLD_UNITS "/second.service",
+                    "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second -o 'AuthorizedKeysCommand none'\n");
+        enable();
+        assert_said("Note: second.service runs no command, by its command line, and so no pushed key logs in there.");
+        disable();
+        world_write(WORLD_UNITS "/second.service", unit);
         /* One that is broken by itself judges nothing. */
         world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\n");
         world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\nBad\n");
