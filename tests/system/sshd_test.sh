@@ -702,3 +702,42 @@ who_is_not_root_changes_nothing() {
     fails_with 'only root can' in_machine m setpriv --reuid=alice --regid=alice --clear-groups exc-instance-connect disable
     in_machine m test -e "$_drop_in"
 }
+
+an_edited_drop_in_is_put_over_no_other_command() {
+    local before lines
+    _machine
+    install_debs m
+    _append "$_drop_in" '# by hand'
+    apt_get m remove exc-instance-connect
+    _file /etc/ssh/sshd_config.d/50-directory.conf "AuthorizedKeysCommand $_theirs %u" 'AuthorizedKeysCommandUser directory'
+    _reload
+    before=$(_effective)
+    install_debs m >install.txt 2>&1
+    cat install.txt
+    grep -qF "$_drop_in.disabled has been edited, and does not run \"$_theirs %u\"" install.txt
+    same "$before" "$(_effective)"
+    _theirs_alone
+    # As told.
+    lines=$(sed -n 's/^    \(AuthorizedKeysCommand\)/\1/p' install.txt)
+    in_machine m sed -i '/^AuthorizedKeysCommand/d' "$_drop_in.disabled"
+    _append "$_drop_in.disabled" "$lines"
+    in_machine m exc-instance-connect enable
+    in_machine m grep -q 'by hand' "$_drop_in"
+    _both_log_in
+    # One that comes before it later.
+    _file /etc/ssh/sshd_config.d/05-other.conf 'AuthorizedKeysCommand /bin/false %u' 'AuthorizedKeysCommandUser nobody'
+    before=$(_effective)
+    fails_with 'has been edited, and does not run "/bin/false %u"' in_machine m exc-instance-connect enable
+    same "$before" "$(_effective)"
+}
+
+a_second_sshd_that_is_to_run_no_command_is_left_alone() {
+    _machine
+    _second 'AuthorizedKeysCommand none' 'Include /etc/ssh/sshd_config.d/*.conf'
+    install_debs m >install.txt 2>&1
+    cat install.txt
+    grep -qF 'sshd_config_second line 4: sshd-second.service runs no command' install.txt
+    push_locally m alice ours
+    refuses m alice ours -p 2222
+    lets_in m alice ours
+}
