@@ -58,10 +58,8 @@ static bool stays(const struct plan *plan, int own) {
         return same_text(plan->now.text[own], plan->then.text[own]);
 }
 
-/* The same where somebody wrote it: he may have left theirs out, as long as it is out already. */
-static int chains_edited(const struct plan_making *making, const struct config_pair *theirs,
-                         const struct config_place *ours, bool *ret) {
-        struct plan *plan = making->plan;
+/* Whether theirs, if there is any, stands behind ours in what somebody wrote. */
+static int has_behind(const char *text, const struct config_pair *theirs, bool *ret) {
         char *chained, *behind;
         int r;
 
@@ -75,16 +73,25 @@ static int chains_edited(const struct plan_making *making, const struct config_p
         free(chained);
         if (!behind)
                 return -ENOMEM;
-        if (!strstr(ours->value, behind)) {
-                *ret = stays(plan, ours->own);
-                if (*ret)
-                        r = plan_add_note(plan,
-                                          plan_say("%s has been edited and is kept. It does not run \"%s\": keys from "
-                                                   "there are not asked for.",
-                                                   drop_in_paths[ours->own], theirs->command->value));
-        }
+        *ret = strstr(text, behind) != NULL;
         free(behind);
-        return r;
+        return 0;
+}
+
+/* The same where somebody wrote it: he may have left theirs out, as long as it is out already. */
+static int chains_edited(const struct plan_making *making, const struct config_pair *theirs,
+                         const struct config_place *ours, bool *ret) {
+        struct plan *plan = making->plan;
+        int r;
+
+        r = has_behind(ours->value, theirs, ret);
+        if (r < 0 || *ret || !stays(plan, ours->own))
+                return r;
+        *ret = true;
+        return plan_add_note(plan,
+                             plan_say("%s has been edited and is kept. It does not run \"%s\": keys from there are "
+                                      "not asked for.",
+                                      drop_in_paths[ours->own], theirs->command->value));
 }
 
 /* Whether ours would run just what this sshd runs now, where the first line is `ours`. */
@@ -192,9 +199,15 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
                                       plan_say("%s has been edited, and does not let sshd ask exc-authorized-keys.\n"
                                                "Mend it, or remove it. " PLAN_AGAIN,
                                                drop_in_paths[making->chosen]));
-        if (shares_top(plan, sshd))
+        if (shares_top(plan, sshd)) {
                 include = drop_in_paths[making->chosen];
-        else {
+                /* Else the line that is asked for would put it over theirs. */
+                if (plan->edited[making->chosen]) {
+                        r = has_behind(plan->then.text[making->chosen], &theirs, &same);
+                        if (r < 0 || !same)
+                                return r < 0 ? r : add_unchained(making, &theirs, making->chosen);
+                }
+        } else {
                 r = propose(making, &theirs, &include);
                 if (r < 0 || !include)
                         return r;

@@ -412,6 +412,12 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         assert_said(told);
         assert_text(drop_in_paths[0], edit);
         assert_settings(drop_in_paths[1], NULL);
+        /* No name of ours comes before it: nobody is asked for a line that would do it. */
+        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/05-x.conf", SSHD_DROP_IN_FOLDER "/#.conf"), 0);
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said(told);
+        assert_null(strstr(said, "Include"));
+        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/#.conf", SSHD_DROP_IN_FOLDER "/05-x.conf"), 0);
         /* It was hidden by another of ours, which would go. */
         world_write(drop_in_paths[1], BEHIND);
         assert_int_equal(run(&disable_command, 0), EXIT_DONE);
