@@ -185,7 +185,8 @@ static int check_helper(void) {
 static void print_plan(const struct plan *plan) {
         report("Found: %s", plan->found);
         report_notes(plan);
-        for (int i = 0; i < DROP_IN_FILES; i++)
+        /* Of what is not done nothing is told. */
+        for (int i = 0; i < DROP_IN_FILES && plan->n_faults == 0; i++)
                 if (plan->restored[i])
                         report("Note: %s has been edited, was put aside, and is put back.", drop_in_paths[i]);
                 else if (plan->edited[i])

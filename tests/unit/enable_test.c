@@ -383,6 +383,7 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said("nothing is changed: it would not be safe here.");
         assert_said("\n/etc/ssh/sshd_config.d/10-exc-instance-connect.conf.disabled has been edited");
+        assert_null(strstr(said, "is put back"));
         assert_said(told);
         assert_settings(drop_in_paths[0], NULL);
         /* With what it was told, and without. */
