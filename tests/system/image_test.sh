@@ -18,34 +18,41 @@ _shell() {
     awk '/^```$/ { inside = 0 } inside; /^```sh$/ { inside = 1; found = 1 } END { exit !found }' "$1"
 }
 
-# _build FOLDER [COMMAND...]: runs the recipe there, behind the commands, in $PWD. What the page sets first is $suite,
-# where this machine has its own Debian from, and a web server for the repository that was prepared.
-_build() {
-    local server debian port=0 status=0
-    debian=$(tree_sources "$suite")
-    # The port too is in the image.
+# _served COMMAND...: while a web server has the repository that was prepared, at $repository.
+_served() {
+    local server port=0 status=0
+    # The port is in the image.
     if [[ -e $prepared/port ]]; then port=$(<"$prepared/port"); fi
     /usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory "$prepared/repository/current" "$port" \
         >server 2>&1 &
     server=$!
     wait_for grep -q ' port [0-9]* ' server
     sed -n 's/.* port \([0-9]*\) .*/\1/p' server >"$prepared/port"
-    mkdir "$1"
-    { printf '%s\n' "${@:2}" && _recipe; } >"$1/recipe"
-    (cd "$1" && exec env suite="$suite" debian="$debian" repository="http://127.0.0.1:$(<"$prepared/port")" \
-        SOURCE_DATE_EPOCH="$(<"$prepared/epoch")" bash -eux recipe) >log 2>&1 || status=$?
+    repository=http://127.0.0.1:$(<"$prepared/port") "$@" || status=$?
     kill "$server"
-    ((status == 0)) || tail -n 40 log
     return "$status"
+}
+
+# _build FOLDER [COMMAND...]: runs the recipe there, behind the commands, in $PWD, as one whose files are for nobody else.
+# What the page sets first is $suite, where this machine has its own Debian from, and that web server.
+_build() {
+    local debian
+    debian=$(tree_sources "$suite")
+    mkdir "$1"
+    { printf '%s\n' 'umask 077' "${@:2}" && _recipe; } >"$1/recipe"
+    _served env -C "$1" suite="$suite" debian="$debian" SOURCE_DATE_EPOCH="$(<"$prepared/epoch")" \
+        bash -eux recipe >log 2>&1 || {
+        tail -n 40 log
+        return 1
+    }
 }
 
 # The repository, and an image.
 _prepare() {
-    local keyring debs
-    debs=("$(our_deb exc-instance-connect)" "$(our_deb exc-push)")
-    if keyring=$(our_deb excloud-archive-keyring 2>/dev/null); then debs+=("$keyring"); fi
-    "$system_tree/packaging/apt/throw-away-keys" "$PWD/keys" >/dev/null
-    GNUPGHOME=$PWD/keys/online "$system_tree/packaging/apt/repository" publish repository "${debs[@]}"
+    local name debs=()
+    for name in exc-instance-connect exc-push excloud-archive-keyring; do debs+=("$(our_deb "$name")"); done
+    # Whose keys the keyring package has.
+    GNUPGHOME=$system_tree/build/system/keys/online "$system_tree/packaging/apt/repository" publish repository "${debs[@]}"
     openssl genpkey -algorithm ED25519 -out cloud.pem
     openssl pkey -in cloud.pem -pubout -out anchor.pem
     date +%s >epoch
@@ -116,6 +123,7 @@ without_an_anchor_nobody_can_push() {
 
 an_image_has_all_of_ours_and_nothing_of_a_machine() {
     local image=$prepared/plain/image name
+    for name in / /etc /usr; do same 755 "$(stat -c %a "$image$name")"; done
     for name in exc-instance-connect exc-authorized-keys exc-instance-connect-relay; do
         grep "^$name:" "$image/etc/passwd"
         grep "^$name:" "$image/etc/group"
@@ -129,6 +137,20 @@ an_image_has_all_of_ours_and_nothing_of_a_machine() {
     same '' "$(find "$image" -name machine-id -size +0 -o -path "$image/run/*exc*" -o -path '*/var/log/journal/*')"
     same '' "$(find "$image" -path '*/exc-instance-connect/*' -path "$image/etc/*" -type f)"
     for name in usr/share/exc-instance-connect etc/hostname etc/resolv.conf; do [[ ! -e $image/$name ]]; done
+}
+
+an_image_goes_on_with_the_repository_that_it_was_built_from() {
+    local image=$prepared/plain/image
+    same 'excloud-archive-keyring: /usr/share/keyrings/excloud-apt.gpg' \
+        "$(chroot "$image" dpkg -S /usr/share/keyrings/excloud-apt.gpg)"
+    # What apt writes is not for the image.
+    mkdir upper work root
+    # shellcheck disable=SC2016 # for that shell
+    _served unshare --mount sh -euc 'mount -t overlay -o "lowerdir=$1,upperdir=upper,workdir=work" image root
+        chroot root apt-get -q update --error-on=any -o Dir::Etc::SourceParts=- \
+            -o Dir::Etc::SourceList=/etc/apt/sources.list.d/excloud.list
+        chroot root apt-cache policy exc-instance-connect' - "$image" >said.txt
+    grep -F "*** $(dpkg-deb -f "$(our_deb exc-instance-connect)" Version) 500" said.txt
 }
 
 # _files IMAGE: owners, modes and links of all that is in it.
