@@ -159,7 +159,8 @@ tree() {
     packages="${tree_packages[*]}"
     [[ $1 == "$suite" ]] || packages+=" $(tr + ' ' <<<"${1#*+}")"
     stamp="$suite $packages $tree_finish"
-    mkdir -p "$trees"
+    # They have programs that run as root and are never updated: they are for root alone.
+    install -d -m 0700 "$trees"
     : >>"$trees/$1.lock"
     if [[ $(cat "$trees/$1.stamp" 2>/dev/null) != "$stamp" ]]; then
         # A machine that runs holds this lock too: the tree below it is not taken away.
