@@ -16,6 +16,9 @@ enum {
         LINES_MAX = 8, /* of ExecStart= */
 };
 
+/* What may stand before a program's path. */
+#define PREFIXES "-@:+!|"
+
 struct variable {
         char *assignment; /* NAME=VALUE */
         char file[PATH_MAX];
@@ -388,6 +391,18 @@ static void clear_words(struct unit *unit) {
         unit->n_words = 0;
 }
 
+/* With "@" the second word is the name that the program is given, argv[0]. */
+static void drop_given_name(struct unit *unit) {
+        const char *first = unit->words[0].text;
+
+        if (!memchr(first, '@', strspn(first, PREFIXES)) || unit->n_words < 2)
+                return;
+        free(unit->words[1].text);
+        free(unit->words[1].variable);
+        unit->n_words--;
+        memmove(unit->words + 1, unit->words + 2, (unit->n_words - 1) * sizeof(unit->words[0]));
+}
+
 int unit_read(const char *name, const char *program, struct unit *ret) {
         struct unit unit = {.exec_start = NULL};
         struct load *load;
@@ -402,7 +417,8 @@ int unit_read(const char *name, const char *program, struct unit *ret) {
                 if (r < 0)
                         break;
                 if (unit.n_words > 0 &&
-                    same_program(unit.words[0].text + strspn(unit.words[0].text, "-@:+!|"), program)) {
+                    same_program(unit.words[0].text + strspn(unit.words[0].text, PREFIXES), program)) {
+                        drop_given_name(&unit);
                         unit.exec_start = load->lines[i].text; /* transferred */
                         load->lines[i].text = NULL;
                         (void)snprintf(unit.exec_file, sizeof(unit.exec_file), "%s", load->lines[i].file);

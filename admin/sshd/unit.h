@@ -28,7 +28,7 @@ struct unit {
         char name[UNIT_NAME_MAX];
         char *exec_start;         /* what stands behind "ExecStart=", lines that are continued put together */
         char exec_file[PATH_MAX]; /* the file with that line */
-        struct unit_word words[UNIT_WORDS_MAX];
+        struct unit_word words[UNIT_WORDS_MAX]; /* the program, and its arguments */
         size_t n_words;
 };
 

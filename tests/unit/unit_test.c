@@ -57,11 +57,26 @@ static void assert_line(const char *line, const char *expected) {
 static void words_are_as_systemd_splits_them(void **state) {
         (void)state;
         assert_line(SSHD " -D", "-D");
-        assert_line("-@" SSHD "   -D\t-e  ", "-D|-e");
+        assert_line("-" SSHD "   -D\t-e  ", "-D|-e");
         assert_line(SSHD " -o \"A b\" 'c d' e\" f\"g \\\"h \\x i\\sj", "-o|A b|c d|e fg|\"h|\\x|i j");
         assert_line(SSHD " %%u %n %x 5%", "%u|a.service|%x|5%");
         assert_line(SSHD " a \\\n # passed over\n  b", "a|b");
         assert_line(SSHD " a ; /bin/b c", "a");
+}
+
+static void the_name_that_a_program_is_given_is_no_argument(void **state) {
+        struct unit unit;
+
+        (void)state;
+        assert_line("@" SSHD " sshd: -D -f /etc/ssh/second -o \"A b\"", "-D|-f|/etc/ssh/second|-o|A b");
+        assert_line("-@" SSHD " -D -e", "-e");
+        assert_line("@" SSHD " $B $A", "y z|1|2");
+        assert_line("@" SSHD " ; /bin/b c", "");
+        world_write(EARLY "/a.service", "[Service]\nExecStart=@" SSHD " sshd -D\n");
+        assert_int_equal(unit_read("a.service", SSHD, &unit), 0);
+        assert_string_equal(unit.exec_start, "@" SSHD " sshd -D");
+        assert_int_equal(unit.words[1].from, strlen("@" SSHD " sshd "));
+        unit_clear(&unit);
 }
 
 static void variables_are_put_in(void **state) {
@@ -225,6 +240,7 @@ static void units_that_speak_of_it_are_listed_once(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(words_are_as_systemd_splits_them),
+                cmocka_unit_test(the_name_that_a_program_is_given_is_no_argument),
                 cmocka_unit_test(variables_are_put_in),
                 cmocka_unit_test(the_file_of_the_environment_wins),
                 cmocka_unit_test(drop_ins_count_in_the_order_of_their_names),
