@@ -115,6 +115,33 @@ static void print_exec_start(FILE *to, const struct unit *unit, const struct cut
         (void)fputs(unit->exec_start + at, to);
 }
 
+static bool is_kept(const struct unit *unit, const struct cut *cuts, size_t n, size_t word, const char *variable) {
+        return unit->words[word].variable && strcmp(unit->words[word].variable, variable) == 0 &&
+               !is_cut(cuts, n, word);
+}
+
+/* What is left would need quotes within quotes, for systemd's two readers of it. */
+static bool needs_more_quotes(const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
+        for (size_t i = 0; i < unit->n_words; i++)
+                if (is_kept(unit, cuts, n, i, variable) && strpbrk(unit->words[i].text, "\"'\\\n"))
+                        return true;
+        return false;
+}
+
+/* What is to go out of the variable. */
+static void print_cuts(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
+        for (size_t i = 0; i < n; i++) {
+                const char *first = unit->words[cuts[i].from].variable;
+
+                if (!first || strcmp(first, variable) != 0)
+                        continue;
+                (void)fputs("   ", to);
+                for (size_t k = cuts[i].from; k < cuts[i].to; k++)
+                        (void)fprintf(to, " %s", unit->words[k].text);
+                (void)fputc('\n', to);
+        }
+}
+
 /* An assignment for an EnvironmentFile=, with what is left of the variable. */
 static void print_variable(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
         const char *blank = "";
@@ -124,7 +151,7 @@ static void print_variable(FILE *to, const struct unit *unit, const struct cut *
                 const struct unit_word *word = unit->words + i;
                 bool quote;
 
-                if (!word->variable || strcmp(word->variable, variable) != 0 || is_cut(cuts, n, i))
+                if (!is_kept(unit, cuts, n, i, variable))
                         continue;
                 quote = strpbrk(word->text, " \t") || *word->text == '\0';
                 (void)fprintf(to, "%s%s%s%s", blank, quote ? "'" : "", word->text, quote ? "'" : "");
@@ -159,8 +186,13 @@ static void print_units_part(FILE *to, const struct unit *unit, const struct cut
 
                 if (unit_variable_file(unit->name, variable, path) < 0)
                         path[0] = '\0';
-                (void)fprintf(to, "In %s, change %s to:\n\n", path, variable);
-                print_variable(to, unit, cuts, n, variable);
+                if (needs_more_quotes(unit, cuts, n, variable)) {
+                        (void)fprintf(to, "In %s, take out of %s:\n\n", path, variable);
+                        print_cuts(to, unit, cuts, n, variable);
+                } else {
+                        (void)fprintf(to, "In %s, change %s to:\n\n", path, variable);
+                        print_variable(to, unit, cuts, n, variable);
+                }
                 (void)fputc('\n', to);
         }
         if (!in_line)
