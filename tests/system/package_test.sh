@@ -62,7 +62,7 @@ _sshd_asks() {
 _removed_and_installed_again() {
     in_machine m apt-get -qq remove -y exc-instance-connect
     same '' "$(in_machine m find /etc/systemd/system -name '*exc-instance-connect*' -not -type d)"
-    install_debs m
+    install_debs m >install.txt 2>&1 || { cat install.txt && return 1; }
 }
 
 what_is_on_or_off_is_so_again_after_it_was_removed() {
@@ -81,6 +81,7 @@ what_is_on_or_off_is_so_again_after_it_was_removed() {
     same disabled "$(_enabled)"
     same inactive "$(_active)"
     fails _sshd_asks
+    grep -F 'exc-instance-connect.socket was disabled, and stays so; sshd is left as it is.' install.txt
     # Purged, it forgets.
     in_machine m apt-get -qq purge -y exc-instance-connect
     install_debs m
@@ -88,6 +89,46 @@ what_is_on_or_off_is_so_again_after_it_was_removed() {
     same active "$(_active)"
     _sshd_asks
     no_failed_unit m
+}
+
+# Each for itself: sshd's part goes with the administrator's socket.
+one_socket_that_is_off_is_off_again_after_it_was_removed() {
+    local off on
+    machine_start m "$suite"
+    install_debs m
+    for off in "${sockets[@]}"; do
+        for on in "${sockets[@]}"; do [[ $on == "$off" ]] || break; done
+        in_machine m systemctl enable --now "$on"
+        in_machine m exc-instance-connect enable
+        in_machine m systemctl disable --now "$off"
+        _removed_and_installed_again
+        says '^enabled$' in_machine m systemctl is-enabled "$on"
+        same active "$(property m "$on" ActiveState)"
+        fails_with '^disabled$' in_machine m systemctl is-enabled "$off"
+        same inactive "$(property m "$off" ActiveState)"
+        if [[ $on == exc-instance-connect.socket ]]; then
+            _sshd_asks
+            grep -F 'To undo it: exc-instance-connect disable' install.txt
+        else
+            fails _sshd_asks
+            grep -F 'exc-instance-connect.socket was disabled, and stays so; sshd is left as it is.' install.txt
+        fi
+    done
+    no_failed_unit m
+}
+
+# An administrator who took sshd's part back alone is told of it by each upgrade.
+sshd_is_left_alone_by_an_upgrade_that_says_so() {
+    machine_start m "$suite"
+    install_debs m
+    in_machine m exc-instance-connect disable
+    install_debs m >install.txt 2>&1
+    fails _sshd_asks
+    grep -F 'sshd does not ask for keys. To change that: exc-instance-connect enable' install.txt
+    in_machine m exc-instance-connect enable
+    install_debs m >install.txt 2>&1
+    _sshd_asks
+    fails grep -F 'sshd does not ask for keys.' install.txt
 }
 
 # _options COMMAND...: those that its help tells of, each on a line of its own.
