@@ -61,7 +61,7 @@ _version() {
     in_machine "$1" dpkg-query -W -f '${Version}' exc-instance-connect
 }
 
-# _open_session M USER KEY: a session of that user, until _close_session. It says what it is on descriptor 4.
+# _open_session M USER KEY: a session of that user, until _session_lives. It says what it is on descriptor 4.
 _open_session() {
     mkfifo to from
     machine_ssh "$1" -i "$3" "$2" 'echo open; read -r line; echo "$line"' <to >from 2>session.txt &
