@@ -131,7 +131,7 @@ END
         echo Y | in_machine m runuser -l alice -c "set -o pipefail; ${commands[number]}" 2>&1 | tee "said.$number"
         if ((number == 1)); then cp "$(machine_root m)$key_file" by_hand.gpg; fi
     done
-    fails grep -E '^(W|E):' said.*
+    fails grep -E '^(W|E|Warning|Error):|^Err:' said.*
     in_machine m exc-instance-connect --version
     no_failed_unit m
 
@@ -147,6 +147,24 @@ END
     # By their hashes alone, so that a publication in between does not matter.
     grep -E '^200 /dists/stable/main/binary-amd64/by-hash/SHA(256|512)/[0-9a-f]+$' web.log
     fails grep -E ' /dists/stable/main/.*/Packages' web.log
+
+    # What came from there is all that a push needs, and a login by the machine's own sshd; and again after a reboot.
+    _apt install exc-push
+    trusts_cloud m
+    new_key once
+    refuses m alice once
+    push m alice once
+    lets_in m alice once
+    refuses m alice once
+    new_key lasting
+    push m alice lasting --connections 0 --ttl 300
+    lets_in m alice lasting
+    machine_reboot m
+    refuses m alice lasting
+    push m alice once
+    lets_in m alice once
+    refuses m alice once
+    no_failed_unit m
 }
 
 the_key_is_taken_as_it_is_where_there_is_no_gnupg() {
