@@ -58,46 +58,49 @@ a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     no_failed_unit m
 }
 
+# _readme: prints its commands for signed pushes.
+_readme() {
+    awk '/^## / { inside = 0 } /^\*\*Signed pushes\*\*/ { inside = 1 } inside' "$system_tree/README.md" |
+        awk '/^```$/ { inside = 0 } inside; /^```sh$/ { inside = 1; found = 1 } END { exit !found }'
+}
+
 the_readme_s_way_of_a_signed_push_works_to_the_letter() {
-    local root
+    local root commands
     machine_start m "$suite"
     root=$(machine_root m)
     install_debs m
-    openssl genpkey -algorithm ed25519 -out signing.pem
-    openssl pkey -in signing.pem -pubout -out "$root/root/cloud.pem"
-    cp signing.pem "$root/root/"
-    in_machine m sh -euc 'cd /root
-        install -d -m 0755 /etc/exc-instance-connect/trust.d
-        install -m 0644 cloud.pem /etc/exc-instance-connect/trust.d/cloud.pem
-        echo i-0123 >/etc/exc-instance-connect/instance-id
-        chmod 0644 /etc/exc-instance-connect/instance-id'
-    says '^Instance: +i-0123' in_machine m exc-instance-connect status
-    same alice "$(in_machine m sh -euc 'cd /root
-        install -m 0400 -o exc-instance-connect-relay signing.pem /run/signing.pem
-        cd /
-        setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \
-            exc-push push --to unix:/run/exc-instance-connect/host.sock --signing-key /run/signing.pem \
-            --instance i-0123 --user alice --request-id r-43 --generate --known-hosts vm -- \
-            sh -c "exec ssh -o HostKeyAlias=vm -o UserKnownHostsFile=\"\$EXC_KNOWN_HOSTS\" alice@127.0.0.1 id -un"
-        rm /run/signing.pem' | tail -n 1)"
+    echo 'alice ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/alice"
+    commands=$(_readme)
+    grep -F 'exc-push push ' <<<"$commands"
+    in_machine m runuser -l alice -c $'set -euxo pipefail\n'"$commands" >said.txt || { cat said.txt && return 1; }
+    grep -E '^Instance: +i-0123' said.txt
+    grep -E '^Anchors: +1' said.txt
+    same alice "$(tail -n 1 said.txt)"
     says r-43 in_machine m journalctl -q EXC_REQUEST_ID=r-43 -o verbose
+    cp "$root/home/alice/signing.pem" cloud.pem
     in_machine m rm /etc/exc-instance-connect/trust.d/cloud.pem
-    mv signing.pem cloud.pem
     new_key k
     guest_refuses Untrusted push m alice k
 }
 
 nothing_of_ours_is_waited_for_at_boot() {
-    local unit root before
+    local unit units root before befores
     machine_start m "$suite"
     install_debs m
     # The whole of what they wait for, at any distance.
     for unit in ssh.service sockets.target basic.target multi-user.target systemd-user-sessions.service; do
-        fails grep exc <(in_machine m systemctl list-dependencies --after --all --plain "$unit")
+        in_machine m systemctl list-dependencies --after --all --plain "$unit" >waited_for.txt
+        grep -F sysinit.target waited_for.txt
+        fails grep exc waited_for.txt
     done
-    for unit in $(in_machine m systemctl list-unit-files --no-legend 'exc-instance-connect*' 'run-exc*' |
-        cut -d ' ' -f 1); do
-        for before in $(property m "$unit" Before); do
+    units=$(in_machine m systemctl list-unit-files --no-legend 'exc-instance-connect*' 'run-exc*' | cut -d ' ' -f 1)
+    for unit in "${_sockets[@]}" exc-instance-connect.service 'run-exc\x2dinstance\x2dconnect.mount'; do
+        grep -xF "$unit" <<<"$units"
+    done
+    for unit in $units; do
+        befores=$(property m "$unit" Before)
+        [[ -n $befores ]]
+        for before in $befores; do
             [[ $before =~ ^(exc-instance-connect.*|run-exc.*\.mount|shutdown\.target|umount\.target)$ ]] || {
                 echo "$unit is ordered before $before"
                 return 1
