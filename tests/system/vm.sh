@@ -146,15 +146,16 @@ vm_boot() {
         -pidfile "$folder/pid" -daemonize
 }
 
-# vm_up NAME: its sshd answers.
+# vm_up NAME: its sshd answers. Not by in_vm, whose connection stays, also to a machine that was reset.
 vm_up() {
-    in_vm "$1" true
+    vm_ssh_config "$vms/$1"
+    timeout 30 ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
 }
 
 vm_await() {
     local tries
     for ((tries = 0; tries < 90; tries++)); do
-        if timeout 30 bash -c 'true' && vm_up "$1" 2>/dev/null; then return 0; fi
+        if vm_up "$1" 2>/dev/null; then return 0; fi
         sleep 1
     done
     echo "virtual machine $1 does not come up; the end of its console:"
