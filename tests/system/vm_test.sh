@@ -224,6 +224,26 @@ a_full_store_says_so_and_run_has_room() {
     _lets_in alice k
 }
 
+# As a host does that is short of processors, or moves the machine. Both pushes are there when it goes on.
+a_guest_that_stands_still_before_it_takes_a_push_has_one_grant() {
+    local address qemu
+    qemu=$(<"$vms/$suite/pid")
+    new_key k
+    # Asked to sign, so when the guest has given its challenge, the signer stops the machine: until a second connection
+    # waits.
+    cat >sign <<END
+[ -e stopped ] || { touch stopped; kill -STOP $qemu; (sleep 13; kill -CONT $qemu) >/dev/null 2>&1 & }
+cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
+END
+    for address in "$(_hybrid)" "$(_serial)"; do
+        in_vm "$suite" exc-instance-connect revoke --all
+        rm -f stopped
+        "$prepared/host/usr/bin/exc-push" push --to "$address" --timeout 10 --wait 100 --sign-command 'sh ./sign' \
+            --instance "$instance" --user alice --key k.pub
+        same 1 "$(in_vm "$suite" exc-instance-connect list | tee /dev/stderr | grep -c "$(fingerprint k.pub)")"
+    done
+}
+
 the_kernel_holds_the_agent_to_its_limits() {
     in_vm "$suite" python3 /usr/local/bin/guest.py limits
     new_key k
