@@ -136,13 +136,14 @@ a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
 without_a_host_the_relay_uses_no_time() {
     local pid before after
     pid=$(_relay_pid)
+    # The last host may have left just now, and that takes the relay a second (RELAY_LEFT_MS).
+    sleep 5
+    # Nanoseconds.
     before=$(in_vm "$suite" "cut -d ' ' -f 1 /proc/$pid/schedstat")
     sleep 60
     after=$(in_vm "$suite" "cut -d ' ' -f 1 /proc/$pid/schedstat")
-    echo "# the relay's CPU time over a minute with no host attached, emulated: $(((after - before) / 1000)) us" |
-        tee -a "$work/figures"
-    # Spinning would be a minute of it.
-    ((after - before < 1000000000))
+    echo "# the relay's CPU time over a minute with no host attached, emulated: $(((after - before) / 1000)) us"
+    ((after - before < 10000000))
 }
 
 half_a_message_never_becomes_part_of_the_next_hosts() {
