@@ -168,6 +168,7 @@ a_host_that_does_not_read_stops_nobody() {
     pid=$(_relay_pid)
     new_key k
     _attach never_reads
+    sleep 3 # until the relay takes it for gone: another one before that would read its answers
     in_vm "$suite" exc-instance-connect status >/dev/null
     same "$pid" "$(_relay_pid)"
     in_vm "$suite" "awk '/^VmHWM/ { exit !(\$2 < 8192) }' /proc/$pid/status"
