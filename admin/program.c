@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -51,7 +52,7 @@ static int become(const char *user) {
 }
 
 /* The child. Returns only when it cannot be executed. */
-static int execute(char *const argv[], const char *user, int out_fd, int err_fd, int *tries_fd) {
+static int execute(char *const argv[], const char *user, pid_t parent, int out_fd, int err_fd, int *tries_fd) {
         static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
         char *const environment[] = {path, locale, NULL};
         const struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -89,6 +90,11 @@ static int execute(char *const argv[], const char *user, int out_fd, int err_fd,
                 r = become(user);
         if (r < 0)
                 return r;
+        /* It ends with whoever runs it. Not before, for the kernel forgets it when ids change (prctl(2)). */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        if (getppid() != parent)
+                return -ESRCH;
         (void)execve(argv[0], argv, environment);
         return -errno;
 }
@@ -198,7 +204,7 @@ int program_run(char *const argv[], const char *user, int timeout_ms, struct pro
         const struct sigaction standard = {.sa_handler = SIG_DFL};
         struct stream streams[2] = {{.fd = -EBADF}, {.fd = -EBADF}};
         int64_t end_ms = now_ms() + timeout_ms;
-        pid_t child;
+        pid_t parent = getpid(), child;
 
         /* Where it is ignored, as whoever started this may have it, the kernel forgets how a child ended. */
         (void)sigaction(SIGCHLD, &standard, NULL);
@@ -220,7 +226,7 @@ int program_run(char *const argv[], const char *user, int timeout_ms, struct pro
                 goto out;
         }
         if (child == 0) {
-                int tries_fd = tries[1], failure = execute(argv, user, out[1], err[1], &tries_fd);
+                int tries_fd = tries[1], failure = execute(argv, user, parent, out[1], err[1], &tries_fd);
 
                 _exit(write(tries_fd, &failure, sizeof(failure)) == (ssize_t)sizeof(failure) ? 127 : 126);
         }

@@ -19,7 +19,8 @@ struct program_result {
  * Runs `argv` (argv[0] is a path) with no input, PATH and LC_ALL=C as environment, default signals, descriptors above 2
  * closed, in / and in a process group of its own, and waits for its end. `user`: NULL, or a login name to become before
  * it is executed, with its groups (initgroups). Negative errno where it could not be run; -ETIMEDOUT after `timeout_ms`,
- * when the whole group has been killed: also when it ended, and something that it started keeps its output open.
+ * when the whole group has been killed: also when it ended, and something that it started keeps its output open. It is
+ * killed when its caller ends.
  */
 int program_run(char *const argv[], const char *user, int timeout_ms, struct program_result *ret);
 

@@ -11,7 +11,6 @@
 #include "admin/doctor/probe.h"
 #include "admin/doctor/unit_state.h"
 #include "agent/peer.h"
-#include "authkeys-helper/identity.h"
 #include "common/store.h"
 #include "wire/client.h"
 #include "wire/refusal.h"
@@ -109,7 +108,7 @@ static void connect_as_relay(void *context) {
         struct examination *examination = context;
         struct client client;
 
-        if (identity_become(RELAY_USER) < 0)
+        if (probe_become(RELAY_USER) < 0)
                 return;
         if (client_connect(&client, HOST_SOCKET, CONNECT_MS) != CLIENT_DONE)
                 found(&examination->findings, FINDING_HOST_FAILURE, "socket-host", &again, "%s: %s", HOST_SOCKET,

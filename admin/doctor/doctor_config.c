@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/probe.h"
 #include "agent/config.h"
 #include "agent/folder.h"
 #include "agent/policy.h"
-#include "authkeys-helper/identity.h"
 
 #define MAIN_FILE CONFIG_DIR "/agent.conf"
 #define DROP_INS CONFIG_DIR "/agent.conf.d"
@@ -173,7 +173,7 @@ void doctor_config(struct examination *examination) {
         struct remedy remedy;
         int r;
 
-        if (identity_become(AGENT_USER) < 0)
+        if (probe_become(AGENT_USER) < 0)
                 return; /* said already, with the users */
         r = config_load(CONFIG_DIR, note_unknown, examination, &config);
         if (r < 0) {

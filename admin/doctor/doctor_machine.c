@@ -81,7 +81,7 @@ static void reach_journal(void *context) {
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct examination *examination = context;
 
-        if (identity_become(HELPER_USER) < 0)
+        if (probe_become(HELPER_USER) < 0)
                 return; /* said already, with the users */
         if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
                 found(&examination->findings, FINDING_WARNING, "journal", &again,

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/probe.h"
 #include "agent/anchors.h"
 #include "agent/config.h"
 #include "agent/instance.h"
-#include "authkeys-helper/identity.h"
 
 #define ID_FILE CONFIG_DIR "/instance-id"
 #define MACHINE_ID "/etc/machine-id"
@@ -112,7 +112,7 @@ static void look_at_id(struct examination *examination, const struct config *con
 void doctor_trust(struct examination *examination) {
         struct config *config;
 
-        if (identity_become(AGENT_USER) < 0)
+        if (probe_become(AGENT_USER) < 0)
                 return; /* said already, with the users */
         if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
                 return;

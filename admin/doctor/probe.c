@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "authkeys-helper/identity.h"
+
 enum {
         DYING_MS = 500,
         ROUNDS_MAX = 20,
@@ -69,19 +71,26 @@ static void end_orphans(void) {
         }
 }
 
+/* Whoever ends doctor ends it all. */
+static void end_with(pid_t parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                _exit(EXIT_FAILURE);
+}
+
 int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
+        const struct sigaction standard = {.sa_handler = SIG_DFL};
         int pid_fd, status, r;
         pid_t parent = getpid(), child;
 
+        /* Where it is ignored, as whoever started this may have it, the kernel forgets how a child ended. */
+        (void)sigaction(SIGCHLD, &standard, NULL);
         (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
         (void)fflush(NULL); /* or it would be written twice */
         child = fork();
         if (child < 0)
                 return -errno;
         if (child == 0) {
-                /* Whoever ends doctor ends it all. */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-                        _exit(EXIT_FAILURE);
+                end_with(parent);
                 (void)setpgid(0, 0);
                 look(context);
                 _exit(EXIT_SUCCESS);
@@ -102,4 +111,14 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
         if (pid_fd >= 0)
                 (void)close(pid_fd);
         return r;
+}
+
+int probe_become(const char *user) {
+        pid_t parent = getppid();
+        int r = identity_become(user);
+
+        if (r < 0)
+                return r;
+        end_with(parent); /* the kernel forgets it when ids change (prctl(2)) */
+        return 0;
 }

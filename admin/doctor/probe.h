@@ -14,4 +14,7 @@
  */
 int probe_run(void (*look)(void *context), void *context, int timeout_ms);
 
+/* For a look: identity_become(), after which it still ends with who takes it. */
+int probe_become(const char *user);
+
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +26,7 @@ struct shared {
 enum {
         LONG_MS = 60 * 1000,
         SHORT_MS = 50,
+        DYING_MS = 5 * 1000,
 };
 
 static struct shared *shared;
@@ -124,6 +126,54 @@ static void one_that_does_not_come_to_its_end_is_told_from_one_that_does(void **
         assert_int_equal(probe_run(look, shared, LONG_MS), 0);
 }
 
+/* Whoever starts doctor may have it so, and the kernel then forgets how a child ended. */
+static void who_ignores_the_end_of_children_is_told_all_the_same(void **state) {
+        (void)state;
+        assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+        assert_int_equal(probe_run(look, shared, LONG_MS), 0);
+        assert_int_equal(shared->step, 1);
+        assert_int_equal(probe_run(leave, shared, LONG_MS), -EIO);
+        assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+}
+
+static void become_and_hang(void *context) {
+        struct shared *to = context;
+
+        if (probe_become("nobody") < 0)
+                _exit(EXIT_FAILURE);
+        if (geteuid() != 0)
+                hang(to);
+}
+
+/* Also where it has become another user, by which the kernel forgets that it is to end with its parent. */
+static void a_look_ends_with_who_takes_it(void **state) {
+        static void (*const looks[])(void *context) = {hang, become_and_hang};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+                volatile struct shared *seen = shared;
+                pid_t taker;
+
+                seen->step = 0;
+                taker = fork();
+                assert_true(taker >= 0);
+                if (taker == 0) {
+                        (void)probe_run(looks[i], shared, LONG_MS);
+                        _exit(EXIT_FAILURE);
+                }
+                for (int n = 0; seen->step != 1 && n < LONG_MS; n++)
+                        (void)usleep(1000);
+                assert_int_equal(seen->step, 1);
+                assert_int_equal(kill(taker, SIGKILL), 0);
+                assert_int_equal(waitpid(taker, NULL, 0), taker);
+                /* It is ours now, as we take looks too, and then it can be waited for. */
+                for (int n = 0; waitpid(seen->pid, NULL, WNOHANG) == 0 && n < DYING_MS; n++)
+                        (void)usleep(1000);
+                assert_int_equal(kill(seen->pid, 0), -1);
+                assert_int_equal(errno, ESRCH);
+        }
+}
+
 static void look_deeper(void *context) {
         struct shared *to = context;
 
@@ -167,6 +217,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_it_had_started_ends_with_it, setup, teardown),
                 cmocka_unit_test_setup_teardown(one_that_does_not_come_to_its_end_is_told_from_one_that_does, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(who_ignores_the_end_of_children_is_told_all_the_same, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_look_ends_with_who_takes_it, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_look_may_take_another, setup, teardown),
                 cmocka_unit_test_setup_teardown(nothing_is_written_twice, setup, teardown),
         };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +183,38 @@ static void children_that_are_ignored_are_waited_for_all_the_same(void **state) 
         program_result_clear(&result);
 }
 
+static void it_ends_with_its_caller(void **state) {
+        static const char *const users[] = {NULL, "nobody"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+                char path[] = "/tmp/exc-program-XXXXXX", script[256];
+                const struct timespec pause = {.tv_nsec = 1000000};
+                int fd = mkstemp(path);
+                struct stat st;
+                pid_t caller;
+
+                assert_true(fd >= 0);
+                assert_int_equal(fchown(fd, users[i] ? 65534 : 0, (gid_t)-1), 0);
+                (void)snprintf(script, sizeof(script), "echo $$ >%s; exec sleep 1000", path);
+                caller = fork();
+                assert_true(caller >= 0);
+                if (caller == 0) {
+                        struct program_result result;
+
+                        (void)run(script, users[i], LONG_MS, &result);
+                        _exit(EXIT_FAILURE);
+                }
+                for (int n = 0; fstat(fd, &st) == 0 && st.st_size == 0 && n < LONG_MS; n++)
+                        (void)nanosleep(&pause, NULL);
+                assert_int_equal(kill(caller, SIGKILL), 0);
+                assert_int_equal(waitpid(caller, NULL, 0), caller);
+                assert_true(is_gone(path));
+                assert_int_equal(unlink(path), 0);
+                (void)close(fd);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_it_prints_and_how_it_ends_is_handed_back),
@@ -190,6 +223,7 @@ int main(void) {
                 cmocka_unit_test(what_cannot_be_run_is_an_error_and_no_status),
                 cmocka_unit_test(more_output_than_fits_is_read_and_dropped),
                 cmocka_unit_test(at_the_deadline_all_that_it_started_is_killed),
+                cmocka_unit_test(it_ends_with_its_caller),
                 cmocka_unit_test(children_that_are_ignored_are_waited_for_all_the_same),
         };
 
