@@ -108,8 +108,8 @@ static int run_sshd(const char *const first[static 3], char *const arguments[], 
 }
 
 /*
- * Runs sshd, and mends for that time what a machine lacks on which no sshd has been started yet: its folder in /run, a
- * host key. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
+ * Runs sshd, and mends for that time what a machine lacks on which no sshd has been started yet: a host key, its folder in
+ * /run. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
  */
 static int ask_sshd(const char *const first[static 3], char *const arguments[], struct program_result *ret,
                     char ret_why[static SSHD_WHY_MAX]) {
@@ -141,7 +141,7 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
                 one_line(result.complaint, ret_why);
                 if (ret_why[0] == '\0')
                         (void)snprintf(ret_why, SSHD_WHY_MAX, "%s %s failed and said nothing", SSHD_PROGRAM, first[0]);
-                /* The unit's RuntimeDirectory=. Two of us at a time take it away from each other: hence the tries. */
+                /* The unit's RuntimeDirectory=. Two of us at a time may take it away from each other: hence the tries. */
                 if (strcasestr(result.complaint, "Missing privilege separation directory: " PRIVSEP_FOLDER)) {
                         if (mkdir(PRIVSEP_FOLDER, 0755) == 0)
                                 made_folder = true;
@@ -155,7 +155,11 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
         }
         program_result_clear(&result);
         throw_away(&key);
-        if (made_folder)
+        /*
+         * Where systemd runs, an sshd that starts meanwhile has seen that it is there, and would end without it, or refuse
+         * everybody. So it stays, empty: systemd makes it for each sshd anyhow, and takes over one that is there.
+         */
+        if (made_folder && access("/run/systemd/system", F_OK) < 0)
                 (void)rmdir(PRIVSEP_FOLDER);
         return r;
 }

@@ -119,6 +119,18 @@ static void the_folder_that_sshd_wants_is_there_while_it_is_asked(void **state) 
         assert_int_equal(sshd_test(NULL, why), -EIO);
 }
 
+/* An sshd that systemd starts meanwhile counts on it. */
+static void where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts(void **state) {
+        (void)state;
+        world_reset("AuthorizedKeysCommand /bin/x\n");
+        world_write("/run/test/privsep", "");
+        world_folder("/run/systemd/system");
+        assert_int_equal(sshd_test(NULL, why), 0);
+        assert_true(world_has("/run/sshd"));
+        assert_command(NULL, NULL, "/bin/x", NULL);
+        assert_true(world_has("/run/sshd"));
+}
+
 static void without_host_keys_sshd_gets_one_that_is_thrown_away(void **state) {
         char *asked;
 
@@ -244,6 +256,7 @@ int main(void) {
                 cmocka_unit_test(what_sshd_complains_of_is_one_line),
                 cmocka_unit_test(no_sshd_and_one_that_cannot_be_run_are_said),
                 cmocka_unit_test(the_folder_that_sshd_wants_is_there_while_it_is_asked),
+                cmocka_unit_test(where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts),
                 cmocka_unit_test(without_host_keys_sshd_gets_one_that_is_thrown_away),
                 cmocka_unit_test(the_version_is_read_wherever_it_is_said),
                 cmocka_unit_test(more_arguments_than_fit_are_refused),
