@@ -16,6 +16,7 @@
 #include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/name_pattern.h"
 #include "admin/doctor/sshd_files.h"
+#include "admin/sshd/sshd.h"
 #include "admin/doctor/sshd_settings.h"
 
 enum {
@@ -195,8 +196,9 @@ static void look_at_lists(struct account *account) {
 void doctor_account(struct examination *examination) {
         struct account account = {.examination = examination, .name = examination->user};
         const struct passwd *entry;
+        char *shell, why[SSHD_WHY_MAX];
         struct remedy remedy;
-        char *shell;
+        bool told;
 
         errno = 0;
         entry = getpwnam(examination->user);
@@ -217,14 +219,17 @@ void doctor_account(struct examination *examination) {
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
         shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
-        if (!examination->sshd_hangs)
-                (void)sshd_settings_ask(NULL, account.name, &account.settings);
+        told = !examination->sshd_hangs && sshd_effective(NULL, account.name, &account.settings.text, why) >= 0;
         if (shell)
                 look_at_shell(&account, shell);
         look_at_shadow(&account);
         look_at_nologin(&account);
-        look_at_root(&account);
-        look_at_lists(&account);
+        if (told) {
+                look_at_root(&account);
+                look_at_lists(&account);
+        } else if (!examination->sshd_hangs)
+                found(&examination->findings, FINDING_FAILURE, "sshd-user", NULL,
+                      "sshd does not tell whether it lets %s in: %s", account.name, why);
         free(shell);
         sshd_settings_clear(&account.settings);
 }

@@ -197,12 +197,14 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
         struct sshd_keys_command commands[SSHD_SERVICES_MAX] = {{.command = NULL}};
         struct remedy enable = remedy_of(ENABLE);
         char *const none[] = {NULL};
-        bool any = false;
+        bool any = false, told[SSHD_SERVICES_MAX];
 
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
                 char why[SSHD_WHY_MAX];
 
-                if (sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i], why) < 0)
+                told[i] = sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i],
+                                            why) >= 0;
+                if (!told[i])
                         found(&examination->findings, FINDING_FAILURE, "sshd-keys-command", NULL,
                               "%s does not tell its configuration: %s", n > 0 ? services[i].name : "sshd", why);
                 any |= commands[i].command && doctor_command_is_ours(commands[i].command);
@@ -214,7 +216,7 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
                         found(&examination->findings, FINDING_PASS, "sshd-keys-command", NULL,
                               "%s asks our helper for the keys of %s", name, whom);
                         look_at_ours(examination, name, &commands[i], version);
-                } else
+                } else if (told[i])
                         found(&examination->findings, any ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command",
                               &enable, "%s asks %s for the keys of %s, and not our helper", name,
                               commands[i].command ? commands[i].command : "nobody", whom);

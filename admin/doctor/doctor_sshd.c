@@ -106,12 +106,12 @@ static void look_at_running(struct examination *examination, const struct sshd_s
 /* Where the service's own pid file is: sshd writes it each time that it has read its configuration, also after SIGHUP. */
 static bool pid_file_time(const struct sshd_service *service, struct timespec *ret) {
         struct sshd_settings settings = {.text = NULL};
-        char path[PATH_MAX], text[32] = "";
+        char path[PATH_MAX], text[32] = "", why[SSHD_WHY_MAX];
         bool there = false;
         struct stat st;
         FILE *file;
 
-        if (sshd_settings_ask(service->arguments, NULL, &settings) >= 0 &&
+        if (sshd_effective(service->arguments, NULL, &settings.text, why) >= 0 &&
             sshd_setting(&settings, "pidfile", 0, path, sizeof(path)) && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
                 file = fopen(path, "re");
                 there = file && fgets(text, sizeof(text), file) && strtol(text, NULL, 10) == (long)service->main_pid;
@@ -224,12 +224,15 @@ static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among)
 
 static void look_at_methods(struct examination *examination, const struct sshd_service *service) {
         struct sshd_settings settings = {.text = NULL};
-        char methods[1024] = "any", revoked[PATH_MAX] = "none";
+        char methods[1024] = "any", revoked[PATH_MAX] = "none", why[SSHD_WHY_MAX];
         struct remedy remedy;
         bool alone, among;
 
-        if (sshd_settings_ask(service ? service->arguments : NULL, examination->user, &settings) < 0)
-                return; /* said already, with its configuration */
+        if (sshd_effective(service ? service->arguments : NULL, examination->user, &settings.text, why) < 0) {
+                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", NULL,
+                      "sshd does not tell whether it takes keys: %s", why);
+                return;
+        }
         (void)sshd_setting(&settings, "authenticationmethods", 0, methods, sizeof(methods));
         (void)sshd_setting(&settings, "revokedkeys", 0, revoked, sizeof(revoked));
         judge_methods(methods, &alone, &among);

@@ -1,49 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/doctor/sshd_settings.h"
 
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "admin/program.h"
-#include "admin/sshd/sshd.h"
-
-enum { ANSWER_MS = 10 * 1000 };
-
-int sshd_settings_ask(char *const arguments[], const char *user, struct sshd_settings *ret) {
-        const char *argv[SSHD_ARGUMENTS_MAX + 5] = {SSHD_PROGRAM};
-        struct program_result result;
-        char connection[512];
-        size_t n = 1;
-        int r;
-
-        for (size_t i = 0; arguments && arguments[i] && n <= SSHD_ARGUMENTS_MAX; i++)
-                argv[n++] = arguments[i];
-        argv[n++] = "-T";
-        if (user) {
-                r = snprintf(connection, sizeof(connection),
-                             "user=%s,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=", user);
-                if (r < 0 || (size_t)r >= sizeof(connection) || strchr(user, ','))
-                        return -EINVAL;
-                argv[n++] = "-C";
-                argv[n++] = connection;
-        }
-        /* execve(2) takes words that are not const, and does not change them. */
-        r = program_run((char *const *)(uintptr_t)argv, NULL, ANSWER_MS, &result);
-        if (r < 0)
-                return r;
-        if (!program_succeeded(&result)) {
-                program_result_clear(&result);
-                return -EIO;
-        }
-        ret->text = result.output; /* transferred */
-        result.output = NULL;
-        program_result_clear(&result);
-        return 0;
-}
 
 void sshd_settings_clear(struct sshd_settings *settings) {
         free(settings->text);

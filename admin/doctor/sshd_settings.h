@@ -7,11 +7,9 @@
 #include <stddef.h>
 
 struct sshd_settings {
-        char *text; /* as sshd -T prints it; NULL: not known */
+        char *text; /* of sshd_effective() in admin/sshd/sshd.h; NULL: not known */
 };
 
-/* As sshd_keys_command() in admin/sshd/sshd.h, for an sshd that has been started. Negative errno. */
-int sshd_settings_ask(char *const arguments[], const char *user, struct sshd_settings *ret);
 void sshd_settings_clear(struct sshd_settings *settings);
 
 /* The value of the `nth` line (from 0) with this name, written in any case; false when there is none or it is too long. */

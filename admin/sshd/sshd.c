@@ -178,10 +178,8 @@ static int take_value(const char *line, size_t length, const char *name, char **
         return *value ? 0 : -ENOMEM;
 }
 
-int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
-                      char ret_why[static SSHD_WHY_MAX]) {
+int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]) {
         const char *words[3] = {"-T"};
-        struct sshd_keys_command found = {.command = NULL};
         struct program_result result = {.output = NULL};
         char specification[512];
         int r;
@@ -201,7 +199,22 @@ int sshd_keys_command(char *const arguments[], const char *user, struct sshd_key
         r = ask_sshd(words, arguments, &result, ret_why);
         if (r < 0)
                 return r;
-        for (const char *line = result.output; *line && r >= 0;) {
+        *ret = result.output; /* transferred */
+        result.output = NULL;
+        program_result_clear(&result);
+        return 0;
+}
+
+int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
+                      char ret_why[static SSHD_WHY_MAX]) {
+        struct sshd_keys_command found = {.command = NULL};
+        char *text;
+        int r;
+
+        r = sshd_effective(arguments, user, &text, ret_why);
+        if (r < 0)
+                return r;
+        for (const char *line = text; *line && r >= 0;) {
                 size_t length = strcspn(line, "\n");
 
                 r = take_value(line, length, "authorizedkeyscommand", &found.command);
@@ -209,7 +222,7 @@ int sshd_keys_command(char *const arguments[], const char *user, struct sshd_key
                         r = take_value(line, length, "authorizedkeyscommanduser", &found.user);
                 line += length + (line[length] == '\n');
         }
-        program_result_clear(&result);
+        free(text);
         if (r < 0) {
                 sshd_keys_command_clear(&found);
                 (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");

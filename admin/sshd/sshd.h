@@ -17,6 +17,13 @@ enum {
         SSHD_SERVICES_MAX = 16,
 };
 
+/*
+ * Asks sshd for its effective configuration (sshd -T; with -C user=… when `user` is not NULL), with `arguments` (-f, -o;
+ * ended by NULL, or NULL) before that. `ret` is to be freed. Negative errno, and then `ret_why` says what sshd or the system
+ * said, in one line. An sshd without /run/sshd is given it; where systemd runs it stays there.
+ */
+int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]);
+
 /* The AuthorizedKeysCommand that is in effect. */
 struct sshd_keys_command {
         char *command; /* as sshd -T prints it; NULL: none */
@@ -24,9 +31,8 @@ struct sshd_keys_command {
 };
 
 /*
- * Asks sshd for its effective configuration (sshd -T; with -C user=… when `user` is not NULL), with `arguments` (-f, -o;
- * ended by NULL, or NULL) before that. Names are compared without regard to case: sshd prints them in lower case up to
- * 10.3 and in mixed case since. Negative errno, and then `ret_why` says what sshd or the system said, in one line.
+ * What of that is about our command. Names are compared without regard to case: sshd prints them in lower case up to 10.3
+ * and in mixed case since.
  */
 int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
                       char ret_why[static SSHD_WHY_MAX]);

@@ -269,6 +269,12 @@ an_sshd_that_asks_for_a_password_as_well_is_healed() {
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
+an_sshd_that_asks_for_a_password_instead_is_healed() {
+    _heals failure sshd-pubkey \
+        'echo AuthenticationMethods password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+    in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
+}
+
 a_list_of_revoked_keys_that_cannot_be_read_is_healed() {
     _heals failure sshd-pubkey \
         'echo RevokedKeys /etc/ssh/revoked >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
@@ -284,6 +290,22 @@ a_user_that_sshd_does_not_let_in_is_healed() {
     _heals failure sshd-user 'echo AllowUsers bob >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     _heals failure sshd-user 'echo AllowGroups root >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
+}
+
+# Until its first connection a socket's sshd has no folder in /run, and then tells nothing of its configuration.
+a_socket_that_nobody_has_come_to_yet_hides_nothing() {
+    local unused='systemctl stop ssh.service && systemctl start ssh.socket && test ! -e /run/sshd'
+    _whole_machine
+    in_machine m sh -ec "$unused"
+    _finds_nothing
+    same pass,pass "$(_of status sshd-pubkey pass),$(_of status sshd-user pass)"
+    _gets_in
+    _heals failure sshd-user "echo DenyUsers alice >/etc/ssh/sshd_config.d/50-test.conf && $unused"
+    in_machine m sh -ec "echo PubkeyAuthentication no >/etc/ssh/sshd_config.d/50-test.conf && $unused"
+    fails _doctor
+    same failure "$(_of status sshd-pubkey failure)"
+    in_machine m sh -ec 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl stop ssh.socket ssh.service &&
+        systemctl start ssh.service'
 }
 
 # --- the account ----------------------------------------------------------------------------------------------------

@@ -131,6 +131,22 @@ static void where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts(
         assert_true(world_has("/run/sshd"));
 }
 
+static void all_that_sshd_tells_is_there_also_before_the_first_was_started(void **state) {
+        char *text = NULL;
+
+        (void)state;
+        world_reset("AuthorizedKeysCommand /bin/x\n");
+        world_write("/run/test/privsep", "");
+        assert_int_equal(sshd_effective(NULL, "alice", &text, why), 0);
+        assert_string_equal(text, "port 22\nauthorizedkeyscommand /bin/x\nauthorizedkeyscommanduser none\n");
+        free(text);
+        text = NULL;
+        world_write("/run/test/silent", "");
+        assert_int_equal(sshd_effective(NULL, "alice", &text, why), -EIO);
+        assert_null(text);
+        assert_string_equal(why, "/usr/sbin/sshd -T failed and said nothing");
+}
+
 static void without_host_keys_sshd_gets_one_that_is_thrown_away(void **state) {
         char *asked;
 
@@ -257,6 +273,7 @@ int main(void) {
                 cmocka_unit_test(no_sshd_and_one_that_cannot_be_run_are_said),
                 cmocka_unit_test(the_folder_that_sshd_wants_is_there_while_it_is_asked),
                 cmocka_unit_test(where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts),
+                cmocka_unit_test(all_that_sshd_tells_is_there_also_before_the_first_was_started),
                 cmocka_unit_test(without_host_keys_sshd_gets_one_that_is_thrown_away),
                 cmocka_unit_test(the_version_is_read_wherever_it_is_said),
                 cmocka_unit_test(more_arguments_than_fit_are_refused),
