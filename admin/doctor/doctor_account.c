@@ -15,9 +15,8 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/name_pattern.h"
-#include "admin/doctor/sshd_files.h"
-#include "admin/sshd/sshd.h"
 #include "admin/doctor/sshd_settings.h"
+#include "admin/sshd/sshd.h"
 
 enum {
         GROUPS_MAX = 1024,
@@ -32,21 +31,9 @@ struct account {
         struct sshd_settings settings;
 };
 
-static bool is_any(const char *value) {
-        (void)value;
-        return true;
-}
-
-/* Who may log in is the administrator's to say: he is brought to the line. */
+/* Who may log in is the administrator's to say. */
 static struct remedy edit_setting(const char *keyword) {
-        struct remedy edit = {.command = ""}, reload;
-        struct sshd_file_line line;
-
-        if (!sshd_files_find(keyword, is_any, &line))
-                return edit;
-        edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
-        reload = doctor_reload("ssh.service");
-        return remedy_both(&edit, &reload);
+        return doctor_edit(keyword, "ssh.service");
 }
 
 static void look_at_shell(struct account *account, const char *shell) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/doctor/sshd_files.h"
 #include "admin/doctor/unit_state.h"
 
 bool doctor_socket_listens(const char *service) {
@@ -17,4 +18,21 @@ bool doctor_socket_listens(const char *service) {
 struct remedy doctor_reload(const char *service) {
         return doctor_socket_listens(service) ? remedy_of("systemctl restart %s", service)
                                               : remedy_of("systemctl reload %s", service);
+}
+
+static bool is_any(const char *value) {
+        (void)value;
+        return true;
+}
+
+struct remedy doctor_edit(const char *keyword, const char *service) {
+        struct remedy edit = {.command = ""}, reload = {.command = ""};
+        struct sshd_file_line line;
+
+        if (!sshd_files_find(keyword, is_any, &line))
+                return edit;
+        edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
+        if (service)
+                reload = doctor_reload(service);
+        return remedy_both(&edit, &reload);
 }

@@ -15,4 +15,10 @@ bool doctor_socket_listens(const char *service);
  */
 struct remedy doctor_reload(const char *service);
 
+/*
+ * An editor at the line that sets a keyword of sshd's, where only a person knows what is right, and then `service` (NULL:
+ * none) reads it. Without a remedy where no such line is to be found.
+ */
+struct remedy doctor_edit(const char *keyword, const char *service);
+
 #endif

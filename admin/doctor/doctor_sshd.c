@@ -248,10 +248,12 @@ static void look_at_methods(struct examination *examination, const struct sshd_s
                 remedy = set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any");
                 found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
                       "AuthenticationMethods is %s: no key is enough", methods);
-        } else if (!alone)
-                found(&examination->findings, FINDING_WARNING, "sshd-pubkey", NULL,
+        } else if (!alone) {
+                /* What else it asks for may be wanted. */
+                remedy = doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL);
+                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
                       "AuthenticationMethods is %s: a key alone is not enough", methods);
-        else
+        } else
                 found(&examination->findings, FINDING_PASS, "sshd-pubkey", NULL, "sshd takes keys");
         sshd_settings_clear(&settings);
 }

@@ -265,7 +265,7 @@ an_sshd_that_takes_no_keys_is_healed() {
 
 an_sshd_that_asks_for_a_password_as_well_is_healed() {
     _heals failure sshd-pubkey \
-        'echo AuthenticationMethods password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+        'echo AuthenticationMethods publickey,password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
