@@ -403,7 +403,8 @@ wrong_arguments_are_no_failure_and_give_nothing() {
     local arguments
     _pushed_for_all
     while read -r -a arguments; do
-        same '' "$(in_machine m runuser -u exc-authorized-keys -- "$_helper" "${arguments[@]}" 2>/dev/null)"
+        in_machine m runuser -u exc-authorized-keys -- "$_helper" "${arguments[@]}" </dev/null >printed 2>/dev/null
+        same '' "$(<printed)"
     done <<END
 
 alice SHA256:x
@@ -415,7 +416,8 @@ alice ../../alice ssh-ed25519 $(cut -d ' ' -f 2 k.pub)x
 --no-such-option alice $(fingerprint k.pub)
 alice $(fingerprint k.pub) ssh-ed25519 $(cut -d ' ' -f 2 k.pub) more
 END
-    same '' "$(in_machine m runuser -u exc-authorized-keys -- "$_helper" "$(printf '%0100000d' 7)" 2>/dev/null)"
+    in_machine m runuser -u exc-authorized-keys -- "$_helper" "$(printf '%0100000d' 7)" >printed 2>/dev/null
+    same '' "$(<printed)"
 }
 
 its_store_gone_is_no_failure() {
