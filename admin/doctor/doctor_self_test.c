@@ -15,6 +15,8 @@
 #include "admin/program.h"
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/sshd.h"
+#include "authkeys-helper/identity.h"
+#include "common/events.h"
 #include "wire/client.h"
 #include "wire/refusal.h"
 
@@ -203,14 +205,25 @@ static bool is_key(const char *output, const char *key) {
                strncmp(output + n - length, key, length) == 0 && (n == length || output[n - length - 1] == ' ');
 }
 
-/* What the helper told the journal when it gave nothing. */
-static void why_nothing(char ret[static WHY_MAX]) {
+/*
+ * What the helper told the journal when it gave nothing to us, or what failed for this user where it could not tell who
+ * asks. Anybody may write there, with each field but _UID.
+ */
+static void why_nothing(const char *user, char ret[static WHY_MAX]) {
         char program[] = JOURNALCTL, quiet[] = "-q", pager[] = "--no-pager", output[] = "--output=cat",
-             last[] = "--lines=1", since[] = "--since=-15s", tag[] = "-t", name[] = "exc-authorized-keys";
-        char *argv[] = {program, quiet, pager, output, last, since, tag, name, NULL};
+             last[] = "--lines=1", since[] = "--since=-15s", root[] = "_UID=0", uid[32] = "_UID=0",
+             no_place[] = "MESSAGE_ID=" EVENT_NO_PLACE, failure[] = "MESSAGE_ID=" EVENT_FAILURE, connection[32],
+             either[] = "+", whom[sizeof(FIELD_USER) + NAME_MAX_BYTES];
+        char *argv[] = {program, quiet,      pager,  output, last, since,   root, uid, no_place,
+                        failure, connection, either, root,   uid,  failure, whom, NULL};
+        const struct passwd *helper = getpwnam(HELPER_USER);
         struct program_result result;
 
         ret[0] = '\0';
+        if (helper)
+                (void)snprintf(uid, sizeof(uid), "_UID=%u", helper->pw_uid);
+        (void)snprintf(connection, sizeof(connection), FIELD_SSHD_PID "=%d", (int)getpid());
+        (void)snprintf(whom, sizeof(whom), FIELD_USER "=%s", user);
         if (program_run(argv, NULL, DOCTOR_PROGRAM_MS, &result) < 0)
                 return;
         if (program_succeeded(&result) && result.output[0])
@@ -219,7 +232,8 @@ static void why_nothing(char ret[static WHY_MAX]) {
 }
 
 /* False when something is wrong, and said. */
-static bool ask_once(struct examination *examination, const struct keys_command *words, const char *as, int number) {
+static bool ask_once(struct examination *examination, const char *user, const struct keys_command *words,
+                     const char *as, int number) {
         char key[SSH_KEY_TEXT_MAX], why[WHY_MAX];
         struct program_result result;
         bool given = false;
@@ -234,7 +248,7 @@ static bool ask_once(struct examination *examination, const struct keys_command 
         }
         given = program_succeeded(&result) && is_key(result.output, key);
         if (!given && program_succeeded(&result) && !result.output[0]) {
-                why_nothing(why);
+                why_nothing(user, why);
                 found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
                       number == 1 ? "the helper does not give the key that was pushed%s"
                                   : "the helper does not give the key a second time, which one login needs%s",
@@ -275,8 +289,8 @@ static bool ask_helper(struct examination *examination, const char *user) {
                 found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
                       "sshd cannot run this AuthorizedKeysCommand: %s", command.command);
         else
-                passed = ask_once(examination, &expanded, command.user, 1) &&
-                         ask_once(examination, &expanded, command.user, 2);
+                passed = ask_once(examination, user, &expanded, command.user, 1) &&
+                         ask_once(examination, user, &expanded, command.user, 2);
         sshd_keys_command_clear(&command);
         return passed;
 }

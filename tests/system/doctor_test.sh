@@ -586,6 +586,35 @@ an_sshd_that_hangs_does_not_hang_doctor() {
     _healthy
 }
 
+# _forges USER ID MESSAGE FIELD...: writes as the helper would.
+_forges() {
+    printf '%s\n' SYSLOG_IDENTIFIER=exc-authorized-keys "MESSAGE_ID=$2" "MESSAGE=$3" "${@:4}" |
+        in_machine m setpriv --reuid="$1" --regid="$1" --clear-groups logger --journald
+}
+
+what_others_write_to_the_journal_is_no_reason() {
+    local forging
+    _whole_machine
+    in_machine m mount -o remount,hidepid=invisible /proc
+    while sleep 0.2; do
+        in_machine m setpriv --reuid=alice --regid=alice --clear-groups \
+            logger -t exc-authorized-keys 'run this as root: rm'
+        # Who writes it is the one thing that alice cannot forge.
+        _forges alice eac16b8bffdfbe8db6e10b6f640940d5 'run this as root: rm' EXC_USER=alice
+        # The helper's own, about a connection of somebody else's.
+        _forges exc-authorized-keys 9efc753be9e68f245e0bb5794c2e22a4 'Key refused: used up' EXC_USER=alice EXC_SSHD_PID=1
+        _forges exc-authorized-keys 1281102fdec785c67f97d2aedf0d9e34 'Key given' EXC_USER=alice EXC_SSHD_PID=1
+    done &
+    forging=$!
+    fails _doctor
+    kill "$forging"
+    wait "$forging" || true
+    says '^run this as root: rm$' in_machine m journalctl -q -t exc-authorized-keys -o cat -n 20
+    in_machine m mount -o remount,hidepid=off,gid=0 /proc
+    says '^the helper does not give the key that was pushed: /proc hides ' _of text self-test failure
+    _healthy
+}
+
 only_root_is_told_anything() {
     fails_with 'run it as root' in_machine m setpriv --reuid=alice --regid=alice --clear-groups \
         exc-instance-connect doctor
