@@ -586,6 +586,58 @@ an_sshd_that_hangs_does_not_hang_doctor() {
     _healthy
 }
 
+# One that takes the place of the helper, and never answers. The keys of tests before are gone.
+_helper_hangs() {
+    in_machine m exc-instance-connect revoke --all >/dev/null
+    in_machine m bash -ec 'cd /usr/libexec/exc-instance-connect && mv exc-authorized-keys /root/
+        printf "#!/bin/sh\nexec sleep 1000\n" >exc-authorized-keys && chmod 0755 exc-authorized-keys'
+}
+
+_helper_is_back() {
+    in_machine m mv /root/exc-authorized-keys /usr/libexec/exc-instance-connect/
+}
+
+_has_a_key() {
+    [[ -n $(in_machine m find /run/exc-instance-connect/keys -type f) ]]
+}
+
+_has_no_key() {
+    ! _has_a_key
+}
+
+_runs_no_more() {
+    ! in_machine m pgrep -f '^exc-instance-connect doctor|^sleep 1000' >/dev/null
+}
+
+a_helper_that_hangs_does_not_hang_doctor_and_leaves_no_key() {
+    local start
+    _whole_machine
+    _helper_hangs
+    start=$SECONDS
+    fails _doctor
+    _helper_is_back
+    ((SECONDS - start < 60))
+    [[ $(_of text self-test failure) == *' cannot be run as exc-authorized-keys: '* ]]
+    _has_no_key
+    _runs_no_more
+    _healthy
+}
+
+when_doctor_is_killed_all_ends_with_it_and_its_key_soon() {
+    local doctor
+    _whole_machine
+    _helper_hangs
+    in_machine m exc-instance-connect doctor --user alice >/dev/null 2>&1 &
+    doctor=$!
+    wait_seconds=60 wait_for _has_a_key
+    in_machine m pkill -KILL -o -f '^exc-instance-connect doctor'
+    wait "$doctor" || true
+    _helper_is_back
+    wait_seconds=2 wait_for _runs_no_more
+    wait_seconds=12 wait_for _has_no_key
+    _healthy
+}
+
 # _forges USER ID MESSAGE FIELD...: writes as the helper would.
 _forges() {
     printf '%s\n' SYSLOG_IDENTIFIER=exc-authorized-keys "MESSAGE_ID=$2" "MESSAGE=$3" "${@:4}" |
