@@ -69,6 +69,12 @@ static void make_verdict(const struct examination *examination, char *ret, size_
                 (void)snprintf(can, sizeof(can), "%s can log in", examination->user);
                 (void)snprintf(cannot, sizeof(cannot), "%s cannot log in", examination->user);
         }
+        if (!failure && examination->nobody_known) {
+                (void)snprintf(ret, size,
+                               "Nothing was found that keeps users out, but no key was tried: name a user "
+                               "with --user.");
+                return;
+        }
         if (!failure) {
                 (void)snprintf(ret, size, "%s with a pushed key.", can);
                 return;

@@ -34,6 +34,8 @@ struct examination {
         bool agent_answered;
         char agent_instance[INSTANCE_ID_MAX]; /* "" where it has none */
 
+        bool nobody_known; /* without `user`: none was found who may be given a key */
+
         /* The throw-away key, which is taken back whatever happens. */
         struct ssh_key key;
         char fingerprint[FINGERPRINT_MAX];

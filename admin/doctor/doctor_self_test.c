@@ -125,22 +125,6 @@ static void find_users(const struct examination *examination, struct users *ret)
         endpwent();
 }
 
-static const char *push_for_somebody(struct examination *examination, const struct users *users) {
-        char why[WHY_MAX] = "there is no user to push it for";
-
-        for (size_t i = 0; i < users->n; i++) {
-                enum refusal refusal;
-
-                if (push(examination, users->name[i], &refusal, why))
-                        return users->name[i];
-                if (refusal != REFUSAL_USER_DENIED && refusal != REFUSAL_NO_SUCH_USER)
-                        break;
-        }
-        found(&examination->findings, FINDING_FAILURE, "self-test", NULL, "a throw-away key could not be pushed: %s",
-              why);
-        return NULL;
-}
-
 /* The command of the first sshd that asks us. */
 static bool find_command(const char *user, struct sshd_keys_command *ret) {
         struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
@@ -161,6 +145,40 @@ static bool find_command(const char *user, struct sshd_keys_command *ret) {
         }
         sshd_services_clear(services, n > 0 ? (size_t)n : 0);
         return there;
+}
+
+/*
+ * For the first who may be given one. The key lives for seconds only, and sshd may need as many until it has told which
+ * command it runs: so it is asked before each push.
+ */
+static const char *push_for_somebody(struct examination *examination, const struct users *users,
+                                     struct sshd_keys_command *ret_command) {
+        char why[WHY_MAX] = "there is no user to push it for";
+        bool denied = !examination->user;
+
+        for (size_t i = 0; i < users->n; i++) {
+                enum refusal refusal;
+
+                sshd_keys_command_clear(ret_command);
+                if (!examination->sshd_hangs)
+                        (void)find_command(users->name[i], ret_command);
+                if (push(examination, users->name[i], &refusal, why))
+                        return users->name[i];
+                if (refusal != REFUSAL_USER_DENIED && refusal != REFUSAL_NO_SUCH_USER) {
+                        denied = false;
+                        break;
+                }
+        }
+        /* There may be others: a directory does not tell all, and a policy may be about few. */
+        examination->nobody_known = denied;
+        if (denied)
+                found(&examination->findings, FINDING_WARNING, "self-test", NULL,
+                      "not tried, for none of the %zu users who were tried may be given a key: name one with --user",
+                      users->n);
+        else
+                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
+                      "a throw-away key could not be pushed: %s", why);
+        return NULL;
 }
 
 /* sshd's own environment for it (subprocess() in misc.c): these four, and nothing of ours. */
@@ -262,16 +280,15 @@ static bool ask_once(struct examination *examination, const char *user, const st
         return given;
 }
 
-static bool ask_helper(struct examination *examination, const char *user) {
+static bool ask_helper(struct examination *examination, const char *user, const struct sshd_keys_command *command) {
         char key[SSH_KEY_TEXT_MAX], uid[16] = "0", home[1024] = "/";
-        struct sshd_keys_command command = {.command = NULL};
         static struct keys_command words, expanded;
         struct keys_command_tokens tokens;
         const struct passwd *entry;
         bool passed = false;
         char *blob;
 
-        if (examination->sshd_hangs || !find_command(user, &command)) {
+        if (!command->command) {
                 found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
                       "no sshd asks the helper for the keys of %s, so it was not tried", user);
                 return false;
@@ -285,17 +302,17 @@ static bool ask_helper(struct examination *examination, const char *user) {
         blob = strchr(key, ' ');
         *blob++ = '\0';
         tokens = (struct keys_command_tokens){user, uid, home, examination->fingerprint, key, blob};
-        if (!keys_command_split(command.command, &words) || !keys_command_expand(&words, &tokens, &expanded))
+        if (!keys_command_split(command->command, &words) || !keys_command_expand(&words, &tokens, &expanded))
                 found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "sshd cannot run this AuthorizedKeysCommand: %s", command.command);
+                      "sshd cannot run this AuthorizedKeysCommand: %s", command->command);
         else
-                passed = ask_once(examination, user, &expanded, command.user, 1) &&
-                         ask_once(examination, user, &expanded, command.user, 2);
-        sshd_keys_command_clear(&command);
+                passed = ask_once(examination, user, &expanded, command->user, 1) &&
+                         ask_once(examination, user, &expanded, command->user, 2);
         return passed;
 }
 
 void doctor_self_test(struct examination *examination) {
+        struct sshd_keys_command command = {.command = NULL};
         char why[WHY_MAX];
         struct users users;
         const char *user;
@@ -307,12 +324,14 @@ void doctor_self_test(struct examination *examination) {
                 return;
         }
         find_users(examination, &users);
-        user = push_for_somebody(examination, &users);
+        user = push_for_somebody(examination, &users, &command);
         if (!user) {
                 doctor_self_test_end(examination);
+                sshd_keys_command_clear(&command);
                 return;
         }
-        given = ask_helper(examination, user);
+        given = ask_helper(examination, user, &command);
+        sshd_keys_command_clear(&command);
         if (take_back(examination, why) != 1)
                 found(&examination->findings, FINDING_WARNING, "self-test", NULL,
                       "the throw-away key was not there to be taken back, or could not be: it is gone in %d s: %s",
