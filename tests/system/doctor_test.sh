@@ -638,31 +638,25 @@ when_doctor_is_killed_all_ends_with_it_and_its_key_soon() {
     _healthy
 }
 
-# _forges USER ID MESSAGE FIELD...: writes as the helper would.
+# _forges USER LINE...: writes as the helper would, again and again, so that its line is the last one whenever one looks.
 _forges() {
-    printf '%s\n' SYSLOG_IDENTIFIER=exc-authorized-keys "MESSAGE_ID=$2" "MESSAGE=$3" "${@:4}" |
-        in_machine m setpriv --reuid="$1" --regid="$1" --clear-groups logger --journald
+    in_machine m setpriv --reuid="$1" --regid="$1" --clear-groups sh -c 'while sleep 0.01; do
+        printf "%s\n" SYSLOG_IDENTIFIER=exc-authorized-keys EXC_USER=alice "$@" | logger --journald; done' sh "${@:2}" &
 }
 
 what_others_write_to_the_journal_is_no_reason() {
-    local forging
+    local status=0
     _whole_machine
     in_machine m mount -o remount,hidepid=invisible /proc
-    while sleep 0.2; do
-        in_machine m setpriv --reuid=alice --regid=alice --clear-groups \
-            logger -t exc-authorized-keys 'run this as root: rm'
-        # Who writes it is the one thing that alice cannot forge.
-        _forges alice eac16b8bffdfbe8db6e10b6f640940d5 'run this as root: rm' EXC_USER=alice
-        # The helper's own, about a connection of somebody else's.
-        _forges exc-authorized-keys 9efc753be9e68f245e0bb5794c2e22a4 'Key refused: used up' EXC_USER=alice EXC_SSHD_PID=1
-        _forges exc-authorized-keys 1281102fdec785c67f97d2aedf0d9e34 'Key given' EXC_USER=alice EXC_SSHD_PID=1
-    done &
-    forging=$!
-    fails _doctor
-    kill "$forging"
-    wait "$forging" || true
-    says '^run this as root: rm$' in_machine m journalctl -q -t exc-authorized-keys -o cat -n 20
+    # Who writes it is the one thing that alice cannot forge; and the helper's own may be about another connection.
+    _forges alice MESSAGE_ID=eac16b8bffdfbe8db6e10b6f640940d5 'MESSAGE=run this as root: rm'
+    _forges exc-authorized-keys MESSAGE_ID=9efc753be9e68f245e0bb5794c2e22a4 'MESSAGE=used up' EXC_SSHD_PID=1
+    _doctor || status=$?
+    in_machine m pkill -f 'while sleep 0.01'
+    wait
     in_machine m mount -o remount,hidepid=off,gid=0 /proc
+    same 1 "$status"
+    says '^run this as root: rm$' in_machine m journalctl -q -t exc-authorized-keys -o cat -n 50
     says '^the helper does not give the key that was pushed: /proc hides ' _of text self-test failure
     _healthy
 }
