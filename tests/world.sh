@@ -14,6 +14,9 @@
 # write: so everything lies below /mnt, a tmpfs of root's. All of it goes with the last process, and all processes go
 # with the first.
 
+# shellcheck source=tests/shell.sh
+. "$(dirname "${BASH_SOURCE[0]}")/shell.sh"
+
 world=/mnt/world
 runtime=/run/exc-instance-connect
 helper=$world/bin/exc-authorized-keys
@@ -23,29 +26,6 @@ cloud=$world/cloud
 instance=i-0123
 config=$world/etc/agent
 login_users=(alice bob carol)
-
-die() {
-    echo "${0##*/}: $*" >&2
-    exit 1
-}
-
-# need PROGRAM...: a missing one is a failure, never a skipped test.
-need() {
-    local program missing=()
-    for program; do command -v "$program" >/dev/null || missing+=("$program"); done
-    ((${#missing[@]} == 0)) || die "not installed: ${missing[*]}"
-}
-
-# wait_for COMMAND...: until it succeeds, 10 seconds at most.
-wait_for() {
-    local tries
-    for ((tries = 0; tries < 500; tries++)); do
-        if "$@" 2>/dev/null; then return 0; fi
-        sleep 0.02
-    done
-    echo "in vain waited for: $*" >&2
-    return 1
-}
 
 world_enter() {
     local tree folder
@@ -291,16 +271,6 @@ admin() {
 host() {
     wait_for relays "$runtime/host.sock"
     as_relay $world/bin/exc-push "$1" --to "unix:$runtime/host.sock" "${@:2}"
-}
-
-# new_key FILE [TYPE [BITS]]
-new_key() {
-    rm -f "$1" "$1.pub"
-    ssh-keygen -q -t "${2:-ed25519}" ${3:+-b "$3"} -N '' -C '' -f "$1"
-}
-
-fingerprint() {
-    ssh-keygen -l -f "$1" | cut -d ' ' -f 2
 }
 
 # ssh_in USER KEY [OPTION...] [COMMAND...]: KEY "none" is none. What is asked for on the way goes before ssh_config.

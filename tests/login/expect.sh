@@ -40,23 +40,6 @@ refuses() {
     return 1
 }
 
-# same EXPECTED FOUND
-same() {
-    [[ $1 == "$2" ]] || {
-        echo "expected: $1"
-        echo "found:    $2"
-        return 1
-    }
-}
-
-# fails COMMAND...
-fails() {
-    if "$@"; then
-        echo "did not fail: $*"
-        return 1
-    fi
-}
-
 # own_store [LINE...]: a store, an agent and an sshd for this test alone, which may then break them.
 own_store() {
     # shellcheck disable=SC2119 # nothing of the test's

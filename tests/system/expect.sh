@@ -72,16 +72,6 @@ push_locally() {
     in_machine "$1" exc-instance-connect push --user "$2" --key "/run/$3.pub" "${@:4}" >/dev/null
 }
 
-# new_key FILE [TYPE [BITS]]
-new_key() {
-    rm -f "$1" "$1.pub"
-    ssh-keygen -q -t "${2:-ed25519}" ${3:+-b "$3"} -N '' -C '' -f "$1"
-}
-
-fingerprint() {
-    ssh-keygen -l -f "$1" | cut -d ' ' -f 2
-}
-
 # ssh_in M USER KEY [OPTION...] [-- COMMAND...]: KEY "none" is none. Tried again where sshd was just reading its
 # configuration: a connection at that moment may be reset.
 ssh_in() {
@@ -113,23 +103,6 @@ refuses() {
     if ((status == 255)) && grep -q 'Permission denied (publickey' refused.txt; then return; fi
     echo "$2 is not refused with $3: status $status, $(<refused.txt)"
     return 1
-}
-
-# same EXPECTED FOUND
-same() {
-    [[ $1 == "$2" ]] || {
-        echo "expected: $1"
-        echo "found:    $2"
-        return 1
-    }
-}
-
-# fails COMMAND...
-fails() {
-    if "$@"; then
-        echo "did not fail: $*"
-        return 1
-    fi
 }
 
 # says PATTERN COMMAND...: it ends well, and a line of what it says matches the regular expression.

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: each test on one of the suites
 # sshd and its AuthorizedKeysCommand: what sshd gives the command and what ours relies on; what sshd takes from it; and
 # what becomes of logins when the command is not as it should be.
 

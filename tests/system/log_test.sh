@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: each test on one of the suites
 # exc-instance-connect log: our events and sshd's lines as one story.
 
 # The machine of all tests below, with ten logins in its journal: five that were let in, and five that were refused,

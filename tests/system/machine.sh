@@ -28,6 +28,9 @@
 # In the private place are own mounts, /run, /mnt and processes; the network is that of the outside, for trees that have
 # to be made. When the script ends, in whatever way, the processes and mounts in it end too.
 
+# shellcheck source=tests/shell.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../shell.sh"
+
 system_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Where the machines of this shell are known by their names; and of the shell that prepared something for it.
 machines_own=${machines_own:-/mnt/names} machines_shared=${machines_shared:-}
@@ -47,29 +50,6 @@ tree_finish='set -eu
     for user in alice bob; do
         chroot "$1" useradd --create-home --shell /bin/bash --user-group --password "*" "$user"
     done'
-
-die() {
-    echo "${0##*/}: $*" >&2
-    exit 1
-}
-
-# need PROGRAM...: a missing one is a failure, never a skipped test.
-need() {
-    local program missing=()
-    for program; do command -v "$program" >/dev/null || missing+=("$program"); done
-    ((${#missing[@]} == 0)) || die "not installed: ${missing[*]}"
-}
-
-# wait_for COMMAND...: until it succeeds, 20 seconds or $wait_seconds at most.
-wait_for() {
-    local end=$((SECONDS + ${wait_seconds:-20}))
-    while ((SECONDS <= end)); do
-        if "$@" 2>/dev/null; then return 0; fi
-        sleep 0.05
-    done
-    echo "in vain waited for: $*" >&2
-    return 1
-}
 
 # --- the private place ----------------------------------------------------------------------------------------------
 

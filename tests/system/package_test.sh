@@ -124,11 +124,11 @@ sshd_is_left_alone_by_an_upgrade_that_says_so() {
     in_machine m exc-instance-connect disable
     install_debs m >install.txt 2>&1
     fails _sshd_asks
-    grep -F 'sshd does not ask for keys. To change that: exc-instance-connect enable' install.txt
+    grep -F 'sshd is left as it is, without a file of ours. To have it ask for keys: exc-instance-connect enable' install.txt
     in_machine m exc-instance-connect enable
     install_debs m >install.txt 2>&1
     _sshd_asks
-    fails grep -F 'sshd does not ask for keys.' install.txt
+    fails grep -F 'sshd is left as it is' install.txt
 }
 
 # _options COMMAND...: those that its help tells of, each on a line of its own.

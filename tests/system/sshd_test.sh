@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: each test on one of the suites
 # An sshd that is set up already, in all the ways there are: both commands answer, and sshd is as it was when ours goes.
 # "Theirs" is a command that gives the keys in /etc/directory, which only its own user can read.
 
@@ -25,7 +24,9 @@ _machine() {
     in_machine m chown -R directory: /etc/directory
     _their_command 'exec cat "/etc/directory/$1"'
     _patient_sshd
-    _reload
+    # A reload is done before sshd has read what a test may change at once.
+    in_machine m sshd -t
+    in_machine m systemctl restart ssh.service
 }
 
 # _their_command SCRIPT

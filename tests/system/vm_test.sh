@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: each test on one of the suites
+# short: by turns
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
 # It is made from the tree $suite+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd (vm.sh).
 
@@ -58,6 +58,7 @@ _relay_pid() {
     in_vm "$suite" systemctl show --value --property MainPID exc-instance-connect-relay.service
 }
 
+# short: on both
 a_key_that_comes_over_virtio_serial_lets_in_once() {
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
     new_key k
@@ -67,6 +68,7 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     _refuses alice k
 }
 
+# short: on both
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub
