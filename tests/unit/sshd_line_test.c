@@ -332,8 +332,8 @@ static void all_else_says_nothing(void **state) {
                 "Access denied for user eve",
                 "x: Authentication tried for alice",
                 "/x:1: Authentication tried for alice",
-                "/x: Authentication tried for alice with correct key but not from a permitted host (host=h, ip=i, "
-                "required=r).",
+                ("/x: Authentication tried for alice with correct key but not from a permitted host (host=h, ip=i, "
+                 "required=r)."),
                 "Connection closed by 192.0.2.7",
                 "Connection closed by somebody 192.0.2.7 port 7",
                 "Connection closed by 192.0.2.7 port 70000",
