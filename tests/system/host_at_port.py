@@ -95,18 +95,19 @@ def never_reads(path):
     port = Port(path)
     port.socket.setblocking(False)
     # Answers for all that is on the way to the host, then calls for all on the way to the agent. These are few and long:
-    # an emulated guest takes its time for each.
+    # an emulated guest takes its time for each. QEMU 7.2 keeps little; QEMU 10 may keep megabytes.
     long_call = call("HostKeys")[:-2] + b" " * 30000 + b"}\0"
     calls, sent, latest = call("HostKeys") * 1500 + long_call * 100, 0, time.monotonic()
     while time.monotonic() < latest + 5:
         if sent == len(calls):
-            sys.exit(f"all {sent} bytes of calls were taken, though nobody reads the answers")
+            print(f"# all {sent} bytes of calls were taken: this QEMU keeps the answers")
+            return
         try:
             sent += port.socket.send(calls[sent:sent + 65536])
             latest = time.monotonic()
         except BlockingIOError:
             time.sleep(0.05)
-    print(f"{sent} bytes of calls were taken, and for 5 s none more")
+    print(f"# {sent} bytes of calls were taken, and for 5 s none more")
 
 
 def hello_before_and_after(path):
