@@ -2,6 +2,7 @@
 #include "wire/json.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* Asked before the parser, which recurses. */
 static bool flat_enough(const char *text, size_t length, unsigned depth_max) {
@@ -25,6 +26,9 @@ static bool flat_enough(const char *text, size_t length, unsigned depth_max) {
         return true;
 }
 
+/* jansson takes a NUL behind a number, true, false or null for the end of the text. There is none in JSON. */
 json_t *json_read(const char *text, size_t length, unsigned depth_max) {
-        return flat_enough(text, length, depth_max) ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        return !memchr(text, '\0', length) && flat_enough(text, length, depth_max)
+                       ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL)
+                       : NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,30 @@ static void anything_after_the_end_is_refused(void **state) {
         assert_false(taken("[] x"));
         assert_null(read_bytes("{}\0", 3, DEPTH));
         assert_null(read_bytes("{}\0{}", 5, DEPTH));
+}
+
+/* jansson takes a NUL there for the end of the text. */
+static void a_control_character_behind_a_value_is_refused(void **state) {
+        static const char *const values[] = {"0",     "-1",   "7",     "1.5", "1e9", "true",
+                                             "false", "null", "\"a\"", "[]",  "{}"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+                for (int c = 0; c < 0x20; c++) {
+                        bool blank = c == '\t' || c == '\n' || c == '\r';
+                        char text[32];
+                        json_t *read;
+                        int n;
+
+                        n = snprintf(text, sizeof(text), "[%s%c]", values[i], c);
+                        read = read_bytes(text, (size_t)n, DEPTH);
+                        assert_int_equal(read != NULL, blank);
+                        json_decref(read);
+                        n = snprintf(text, sizeof(text), "{\"a\"%c:%s}", c, values[i]);
+                        read = read_bytes(text, (size_t)n, DEPTH);
+                        assert_int_equal(read != NULL, blank);
+                        json_decref(read);
+                }
 }
 
 static void only_the_bytes_that_were_given_are_read(void **state) {
@@ -187,6 +212,7 @@ int main(void) {
                 cmocka_unit_test(an_object_and_an_array_are_taken_with_what_is_in_them),
                 cmocka_unit_test(what_is_no_object_or_array_is_refused),
                 cmocka_unit_test(anything_after_the_end_is_refused),
+                cmocka_unit_test(a_control_character_behind_a_value_is_refused),
                 cmocka_unit_test(only_the_bytes_that_were_given_are_read),
                 cmocka_unit_test(nesting_is_taken_up_to_the_limit_and_not_beyond),
                 cmocka_unit_test(what_lies_side_by_side_is_not_nested),
