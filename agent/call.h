@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Brackets within brackets: message, parameters, envelope, signatures, signature. */
-enum { CALL_DEPTH_MAX = 5 };
+/*
+ * Brackets within brackets: message, parameters, envelope, signatures, signature; and below those what a member holds that DSSE
+ * has elsewhere and that is ignored here.
+ */
+enum { CALL_DEPTH_MAX = 10 };
 
 struct call {
         json_t *message;    /* holds what the two below point into */

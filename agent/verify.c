@@ -37,7 +37,7 @@ enum refusal verify_envelope(const struct envelope *envelope, const struct ancho
         if (why != REFUSAL_NONE)
                 return why;
         for (size_t i = 0; i < envelope->n_signatures; i++)
-                for (size_t j = 0; j < anchors->n; j++)
+                for (size_t j = 0; j < anchors->n && envelope->signatures[i].length > 0; j++)
                         if (signed_by(envelope, &envelope->signatures[i], anchors->anchor[j].key))
                                 return REFUSAL_NONE;
         return refuse(ret_why, REFUSAL_BAD_SIGNATURE, "No signature is that of a trusted key, over these very bytes.");

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base64.h"
 
+#include <string.h>
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int sextet(char c) {
+/* `last`: the two characters that the alphabets differ in. */
+static int sextet(char c, const char last[static 2]) {
         if (c >= 'A' && c <= 'Z')
                 return c - 'A';
         if (c >= 'a' && c <= 'z')
                 return c - 'a' + 26;
         if (c >= '0' && c <= '9')
                 return c - '0' + 52;
-        if (c == '+')
+        if (c == last[0])
                 return 62;
-        if (c == '/')
+        if (c == last[1])
                 return 63;
         return -1;
 }
 
-bool base64_decode(const char *text, size_t n, uint8_t *dst, size_t size, size_t *ret_length) {
+static bool decode(const char *text, size_t n, const char last[static 2], uint8_t *dst, size_t size,
+                   size_t *ret_length) {
         size_t padding = 0, length, used = 0;
 
         if (n % 4 != 0)
@@ -32,7 +36,7 @@ bool base64_decode(const char *text, size_t n, uint8_t *dst, size_t size, size_t
                 uint32_t group = 0;
 
                 for (size_t j = i; j < i + 4; j++) {
-                        int value = j < n - padding ? sextet(text[j]) : 0;
+                        int value = j < n - padding ? sextet(text[j], last) : 0;
 
                         if (value < 0)
                                 return false;
@@ -49,6 +53,16 @@ bool base64_decode(const char *text, size_t n, uint8_t *dst, size_t size, size_t
         }
         *ret_length = length;
         return true;
+}
+
+bool base64_decode(const char *text, size_t n, uint8_t *dst, size_t size, size_t *ret_length) {
+        return decode(text, n, "+/", dst, size, ret_length);
+}
+
+bool base64_decode_either(const char *text, size_t n, uint8_t *dst, size_t size, size_t *ret_length) {
+        bool url_safe = memchr(text, '-', n) || memchr(text, '_', n);
+
+        return decode(text, n, url_safe ? "-_" : "+/", dst, size, ret_length);
 }
 
 void base64_encode(const uint8_t *src, size_t n, char *dst) {

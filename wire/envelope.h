@@ -20,13 +20,13 @@
 
 enum {
         ENVELOPE_SIGNATURES_MAX = 8,
-        ENVELOPE_SIGNATURE_MAX = 512, /* bytes; an ECDSA one takes 72 */
+        ENVELOPE_SIGNATURE_MAX = 512, /* bytes; an ECDSA one takes 72, and a longer one is none of ours */
         ENVELOPE_TYPE_MAX = 256,      /* bytes of a payload type, with the NUL */
         ENVELOPE_PAE_MAX = FRAME_MAX,
 };
 
 struct signature {
-        size_t length;
+        size_t length; /* 0: it is longer than any of ours, and verifies with no key */
         uint8_t bytes[ENVELOPE_SIGNATURE_MAX];
 };
 
@@ -40,8 +40,9 @@ struct envelope {
 };
 
 /*
- * Takes an envelope out of a call's parameter: members, types, base64 and sizes; nothing is verified, and the payload is not
- * looked at. REFUSAL_NONE or InvalidPayload with the member at fault.
+ * Takes an envelope out of a call's parameter: members, types, base64 (either alphabet) and sizes; nothing is verified, and the
+ * payload is not looked at. Members that are not known are ignored, as DSSE demands. REFUSAL_NONE or InvalidPayload with the
+ * member at fault.
  */
 enum refusal envelope_from_json(json_t *object, struct envelope *ret, struct refused *ret_why);
 

