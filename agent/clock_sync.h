@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Whether the wall clock can be trusted: the kernel holds it for synchronized, with less than 5 s of error (adjtimex(2)). */
+/* Whether the wall clock is synchronized: its maximum error is below 5 s (adjtimex(2)); at boot the kernel says 16 s. */
 bool clock_synchronized(void);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
+#include "admin/doctor/unit_state.h"
 #include "admin/sshd/sshd.h"
 #include "agent/clock_sync.h"
 #include "authkeys-helper/identity.h"
@@ -22,21 +23,58 @@
 #define SERVICE_FOLDERS "/etc/systemd/system"
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-static void look_at_clock(struct examination *examination) {
-        /* What timedatectl(1) can switch on; without one of these there is nothing to. */
-        static const char known[] = "/usr/lib/systemd/ntp-units.d/*.list";
-        struct remedy remedy;
+/* The program that sets the clock, of those that Debian has: of two of them only one can be installed. "": none. */
+struct time_service {
+        char name[32];
+        bool active;
+};
+
+static struct time_service find_time_service(void) {
+        static const char *const known[] = {"systemd-timesyncd.service", "chrony.service", "ntpsec.service",
+                                            "openntpd.service", "ntp.service"};
+        struct time_service found = {.name = ""};
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !found.active; i++) {
+                struct unit_state state;
+
+                if (unit_state(known[i], &state) < 0 || strcmp(state.load, "loaded") != 0)
+                        continue;
+                (void)snprintf(found.name, sizeof(found.name), "%s", known[i]);
+                found.active = strcmp(state.active, "active") == 0;
+        }
+        return found;
+}
+
+/* What timedatectl(1) can switch on. */
+static bool has_ntp_unit(void) {
         glob_t units;
-        bool there;
+
+        if (glob("/usr/lib/systemd/ntp-units.d/*.list", 0, NULL, &units) != 0)
+                return false;
+        globfree(&units);
+        return true;
+}
+
+static void look_at_clock(struct examination *examination) {
+        struct remedy remedy = remedy_of("apt-get install -y systemd-timesyncd");
+        struct time_service service;
 
         if (clock_synchronized()) {
                 found(&examination->findings, FINDING_PASS, "clock", NULL, "it is synchronized");
                 return;
         }
-        there = glob(known, 0, NULL, &units) == 0;
-        if (there)
-                globfree(&units);
-        remedy = there ? remedy_of("timedatectl set-ntp true") : remedy_of("apt-get install -y systemd-timesyncd");
+        service = find_time_service();
+        if (service.active) {
+                found(&examination->findings, FINDING_WARNING, "clock", NULL,
+                      "it is not synchronized, although %s runs: look which time servers that reaches; pushes that are "
+                      "timed by the clock are refused, and those that sign a challenge are not",
+                      service.name);
+                return;
+        }
+        if (has_ntp_unit())
+                remedy = remedy_of("timedatectl set-ntp true");
+        else if (service.name[0])
+                remedy = remedy_of("systemctl enable --now %s", service.name);
         found(&examination->findings, FINDING_WARNING, "clock", &remedy,
               "it is not synchronized: pushes that are timed by it are refused, and those that sign a challenge are "
               "not");
