@@ -6,9 +6,9 @@
 #include "agent/config.h"
 #include "common/lifetime.h"
 
-int budget_start(struct budget *budget, sd_event *event) {
+int budget_start(struct budget *budget, sd_event *event, int64_t priority) {
         *budget = (struct budget){.nss = NULL};
-        return nss_new(event, NSS_LIMIT_US, &budget->nss);
+        return nss_new(event, priority, NSS_LIMIT_US, &budget->nss);
 }
 
 void budget_stop(struct budget *budget) {
@@ -25,6 +25,10 @@ enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refu
                      per_second);
         ret_why->retry_after_ms = wait_ns / 1000000 + 1;
         return REFUSAL_RATE_LIMITED;
+}
+
+int64_t budget_call(struct budget *budget) {
+        return rate_take(&budget->calls, instant_now().boot_ns, CALLS_PER_S, CALLS_BURST);
 }
 
 bool budget_note(struct budget *budget) {

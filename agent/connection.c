@@ -14,6 +14,8 @@
 #include "agent/audit.h"
 #include "agent/stay.h"
 
+enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
+
 static int64_t now_ns(void) {
         struct timespec t;
 
@@ -26,7 +28,8 @@ static bool output_waits(const struct connection *connection) {
 }
 
 bool connection_silent(const struct connection *connection) {
-        return !connection->busy && !output_waits(connection) && !frames_half(&connection->frames);
+        return !connection->busy && connection->next == NEXT_NONE && !output_waits(connection) &&
+               !frames_half(&connection->frames);
 }
 
 void connection_close(struct connection *connection) {
@@ -38,6 +41,7 @@ void connection_close(struct connection *connection) {
         free(connection->waiting);
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
+        sd_event_source_disable_unref(connection->turn);
         call_clear(&connection->call);
         free(connection->output);
         if (connection->fd >= 0)
@@ -127,59 +131,83 @@ void connection_refuse(struct connection *connection, const struct refused *why)
         connection_error(connection, error, parameters);
 }
 
-static void on_message(struct connection *connection, const char *message, size_t length) {
-        stay(connection->home->agent);
-        if (call_parse(message, length, &connection->call)) {
+/* Carries out what is next. */
+static void on_next(struct connection *connection) {
+        enum next next = connection->next;
+        struct refused why;
+
+        connection->next = NEXT_NONE;
+        switch (next) {
+        case NEXT_NONE:
+                return;
+        case NEXT_CALL:
                 connection->busy = true;
                 connection->home->call(connection);
                 return;
+        case NEXT_MALFORMED:
+                if (budget_note(connection->home->budget))
+                        audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
+                break;
+        case NEXT_TOO_LONG:
+                (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
+                if (budget_note(connection->home->budget))
+                        audit_refused("A message", &why, "", "", "");
+                connection->busy = true;
+                connection_refuse(connection, &why);
+                break;
         }
-        if (budget_note(connection->home->budget))
-                audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
         if (connection->home->channel != CHANNEL_RELAY)
                 connection->closing = true;
 }
 
-static void on_too_long(struct connection *connection) {
-        struct refused why;
+/* Takes the next message out of the stream. False when there is no whole one. */
+static bool take_next(struct connection *connection) {
+        size_t length;
+        char *message;
 
+        switch (frames_next(&connection->frames, &message, &length)) {
+        case FRAME_NONE:
+                connection->drained = true;
+                return false;
+        case FRAME_MESSAGE:
+                connection->next = call_parse(message, length, &connection->call) ? NEXT_CALL : NEXT_MALFORMED;
+                break;
+        case FRAME_TOO_LONG:
+                connection->next = NEXT_TOO_LONG;
+                break;
+        }
         stay(connection->home->agent);
-        (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
-        if (budget_note(connection->home->budget))
-                audit_refused("A message", &why, "", "", "");
-        connection->busy = true;
-        connection_refuse(connection, &why);
-        if (connection->home->channel != CHANNEL_RELAY)
-                connection->closing = true;
+        connection->drained = false;
+        connection->next_usec = 0;
+        /* What is half received from here on is another message. */
+        connection->half_since_ns = 0;
+        return true;
 }
 
-/* Carries out what has been received, as far as replies leave. */
+/* Carries out one message, if its reply can leave and the budget has room, and looks whether there is another. */
 static void take_messages(struct connection *connection) {
-        while (!connection->busy && !connection->closing) {
-                size_t length;
-                char *message;
+        for (bool carried_out = false; !connection->busy && !connection->closing; carried_out = true) {
+                int64_t wait_ns;
 
                 flush(connection);
                 if (output_waits(connection) || connection->closing)
                         return;
-                switch (frames_next(&connection->frames, &message, &length)) {
-                case FRAME_NONE:
+                if (connection->next == NEXT_NONE && !take_next(connection))
                         return;
-                case FRAME_MESSAGE:
-                        on_message(connection, message, length);
-                        break;
-                case FRAME_TOO_LONG:
-                        on_too_long(connection);
-                        break;
+                if (carried_out)
+                        return;
+                wait_ns = connection->home->wait(connection);
+                if (wait_ns > 0) {
+                        connection->next_usec = (uint64_t)(now_ns() + wait_ns) / 1000 + 1;
+                        return;
                 }
-                /* What is half received from here on is another message. */
-                connection->half_since_ns = 0;
+                on_next(connection);
         }
 }
 
 static int64_t deadline_ns(struct connection *connection) {
-        if (connection->busy)
-                return INT64_MAX; /* the method has limits of its own */
+        if (connection->busy || connection->next != NEXT_NONE)
+                return INT64_MAX; /* the method has limits of its own, and it is not the peer who is waited for */
         if (output_waits(connection))
                 return connection->silent_since_ns + CONNECTION_STALL_S * NS_PER_S;
         if (!frames_half(&connection->frames)) {
@@ -192,23 +220,47 @@ static int64_t deadline_ns(struct connection *connection) {
         return connection->half_since_ns + CONNECTION_STALL_S * NS_PER_S;
 }
 
+static bool is_over(const struct connection *connection) {
+        if (output_waits(connection) || connection->busy)
+                return false;
+        /* What was received is carried out also where the peer has gone. */
+        return connection->closing || (connection->ended && connection->drained && connection->next == NEXT_NONE);
+}
+
+static int wait_for_peer(struct connection *connection, bool readable) {
+        int64_t deadline = deadline_ns(connection);
+        uint32_t events = output_waits(connection) ? EPOLLOUT : readable ? EPOLLIN : 0;
+        int r;
+
+        r = sd_event_source_set_io_events(connection->io, events);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(connection->io, events == 0 ? SD_EVENT_OFF : SD_EVENT_ON);
+        if (r >= 0 && deadline != INT64_MAX)
+                r = sd_event_source_set_time(connection->timer, (uint64_t)deadline / 1000);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(connection->timer,
+                                                deadline == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        return r;
+}
+
+static int wait_for_turn(struct connection *connection, bool waits) {
+        int r = waits ? sd_event_source_set_time(connection->turn, connection->next_usec) : 0;
+
+        return r < 0 ? r : sd_event_source_set_enabled(connection->turn, waits ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
 /* Closes the connection if its time has come, or waits for what must come next. */
 static void settle(struct connection *connection) {
-        int64_t deadline;
-        uint32_t events;
+        bool has_turn;
 
         if (connection->closing || connection->ended)
                 flush(connection);
-        if (!output_waits(connection) && !connection->busy && (connection->closing || connection->ended)) {
+        if (is_over(connection)) {
                 connection_close(connection);
                 return;
         }
-        events = output_waits(connection) ? EPOLLOUT : connection->busy ? 0 : EPOLLIN;
-        deadline = deadline_ns(connection);
-        if (sd_event_source_set_io_events(connection->io, events) < 0 ||
-            sd_event_source_set_enabled(connection->io, connection->busy ? SD_EVENT_OFF : SD_EVENT_ON) < 0 ||
-            (deadline != INT64_MAX && sd_event_source_set_time(connection->timer, (uint64_t)deadline / 1000) < 0) ||
-            sd_event_source_set_enabled(connection->timer, deadline == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT) < 0)
+        has_turn = connection->next != NEXT_NONE && !connection->busy && !output_waits(connection);
+        if (wait_for_peer(connection, !connection->busy && !has_turn) < 0 || wait_for_turn(connection, has_turn) < 0)
                 connection_close(connection);
 }
 
@@ -241,11 +293,18 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
 
         (void)source;
         (void)fd;
-        if (!connection->busy && !output_waits(connection))
+        if (connection->drained && !output_waits(connection))
                 receive(connection);
         else if (events & (EPOLLHUP | EPOLLERR))
                 connection->closing = true;
         connection_work(connection);
+        return 0;
+}
+
+static int on_turn(sd_event_source *source, uint64_t usec, void *context) {
+        (void)source;
+        (void)usec;
+        connection_work(context);
         return 0;
 }
 
@@ -256,8 +315,26 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
         return 0;
 }
 
+static int add_sources(struct connection *connection) {
+        sd_event *event = connection->home->agent->event;
+        sd_event_source **const sources[] = {&connection->io, &connection->timer, &connection->turn};
+        int r;
+
+        r = sd_event_add_io(event, &connection->io, connection->fd, EPOLLIN, on_io, connection);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC,
+                                               CONNECTION_IDLE_S * UINT64_C(1000000), 0, on_timer, connection);
+        if (r >= 0)
+                r = sd_event_add_time(event, &connection->turn, CLOCK_MONOTONIC, 0, TURN_ACCURACY_US, on_turn,
+                                      connection);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(connection->turn, SD_EVENT_OFF);
+        for (size_t i = 0; r >= 0 && i < sizeof(sources) / sizeof(sources[0]); i++)
+                r = sd_event_source_set_priority(*sources[i], connection->home->priority);
+        return r;
+}
+
 int connection_new(const struct connection_home *home, int fd, const struct peer *peer, struct connection **ret) {
-        sd_event *event = home->agent->event;
         struct connection *connection;
         int r;
 
@@ -267,11 +344,8 @@ int connection_new(const struct connection_home *home, int fd, const struct peer
                 return -ENOMEM;
         }
         *connection = (struct connection){
-                .home = home, .peer = *peer, .fd = fd, .call = CALL_INIT, .silent_since_ns = now_ns()};
-        r = sd_event_add_io(event, &connection->io, fd, EPOLLIN, on_io, connection);
-        if (r >= 0)
-                r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC,
-                                               CONNECTION_IDLE_S * UINT64_C(1000000), 0, on_timer, connection);
+                .home = home, .peer = *peer, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
+        r = add_sources(connection);
         if (r < 0) {
                 connection_close(connection);
                 return r;

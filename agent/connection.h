@@ -2,7 +2,9 @@
 /*
  * One connection, from the first byte to the last.
  *
- * 1. Messages are taken one at a time, in order. The next one is read when the reply to the one before has left.
+ * 1. Messages are taken one at a time, in order, and one in a turn of the event loop: those of the administrator come first,
+ *    those of all host connections by turns. The next one is read when the reply to the one before has left, and carried out
+ *    when the socket's budget has room for it; until then it waits, and what comes after it stays unread.
  * 2. A method replies at once or later; until it has, nothing more is read. What was received is carried out also when
  *    the peer has gone meanwhile, but a push that signed this connection's challenge is not stored then (pushing.c).
  * 3. A message that is no call, or is too long, ends the connection; on the relay's it is dropped, since that stream outlives
@@ -34,15 +36,35 @@ enum {
 
 struct connection;
 
+/*
+ * Priorities in the event loop. What the host sends, and how much, must not keep the administrator waiting, nor a signal, nor the
+ * end of a key; and nothing of the administrator's beyond CALLS_PER_S (agent/budget.h) keeps those waiting.
+ */
+enum {
+        PRIORITY_ADMIN = SD_EVENT_PRIORITY_IMPORTANT,
+        PRIORITY_HOST = SD_EVENT_PRIORITY_IDLE,
+};
+
 /* Where a connection belongs, and whom it tells. */
 struct connection_home {
         struct agent *agent;
         enum channel channel;
+        int64_t priority;
         struct budget *budget;
+        /* Nanoseconds until the socket's budget has room for `connection->call`, which has no method if it is no call. */
+        int64_t (*wait)(struct connection *connection);
         void (*call)(
                 struct connection *connection); /* carries out `connection->call`, and replies to it now or later */
         void (*closed)(void *context, const struct connection *connection);
         void *context; /* of `closed` */
+};
+
+/* What was taken out of the stream and waits for its turn. */
+enum next {
+        NEXT_NONE,
+        NEXT_CALL,
+        NEXT_MALFORMED,
+        NEXT_TOO_LONG,
 };
 
 struct connection {
@@ -51,13 +73,17 @@ struct connection {
         int fd;
         sd_event_source *io;
         sd_event_source *timer;
+        sd_event_source *turn; /* of what is next */
 
         struct frames frames;
-        struct call call; /* the one that is being carried out */
-        bool busy;        /* its reply is not written yet */
-        bool working;     /* inside connection_work(), which looks for more to do by itself */
-        bool ended;       /* the peer will send nothing more */
-        bool closing;     /* to be closed as soon as the replies have left */
+        bool drained; /* no whole message is in there */
+        enum next next;
+        uint64_t next_usec; /* monotonic: not before; 0: at the next turn */
+        struct call call;   /* the one that is next, or being carried out */
+        bool busy;          /* its reply is not written yet */
+        bool working;       /* inside connection_work(), which looks for more to do by itself */
+        bool ended;         /* the peer will send nothing more */
+        bool closing;       /* to be closed as soon as the replies have left */
 
         struct challenge challenge; /* of the latest Hello */
 

@@ -18,9 +18,6 @@
 #include "agent/methods.h"
 #include "agent/stay.h"
 
-/* What is on a connection already comes before a new one. */
-enum { PRIORITY_ACCEPT = SD_EVENT_PRIORITY_NORMAL + 10 };
-
 enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
 
 /* A connection has been closed, and its place is free. */
@@ -103,7 +100,7 @@ static void note_stranger(struct listener *listener, const struct peer *peer) {
                            channel_name(listener->home.channel));
 }
 
-/* Gives whoever came last a place, or lets him wait for one. */
+/* Gives a slot to the peer that was accepted last, or lets it wait for one. */
 static void seat(struct listener *listener) {
         struct connection *connection;
         int fd = listener->next_fd, r;
@@ -168,7 +165,9 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
         listener->home = (struct connection_home){
                 .agent = agent,
                 .channel = channel,
+                .priority = channel == CHANNEL_ADMIN ? PRIORITY_ADMIN : PRIORITY_HOST,
                 .budget = &listener->budget,
+                .wait = methods_wait,
                 .call = methods_call,
                 .closed = on_closed,
                 .context = listener,
@@ -177,14 +176,16 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
         if (r >= 0)
                 r = sd_event_add_io(agent->event, &listener->io, fd, EPOLLIN, on_connect, listener);
         if (r >= 0)
-                r = sd_event_source_set_priority(listener->io, PRIORITY_ACCEPT);
+                r = sd_event_source_set_priority(listener->io, listener->home.priority);
         if (r >= 0)
                 r = sd_event_add_time_relative(agent->event, &listener->retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY_US,
                                                on_retry, listener);
         if (r >= 0)
+                r = sd_event_source_set_priority(listener->retry, listener->home.priority);
+        if (r >= 0)
                 r = sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
         if (r >= 0)
-                r = budget_start(&listener->budget, agent->event);
+                r = budget_start(&listener->budget, agent->event, listener->home.priority);
         if (r < 0)
                 audit_note(LOG_ERR, "The %s socket cannot be served: %s", channel_name(channel), strerror(-r));
         return r;

@@ -104,18 +104,19 @@ static void status(struct connection *connection) {
 static const struct method {
         const char *name;
         bool local;
+        bool has_budget; /* its own: see budget_push() */
         void (*call)(struct connection *connection);
 } methods[] = {
-        {VARLINK_INTERFACE ".Hello", false, hello},
-        {VARLINK_INTERFACE ".Push", false, signed_push},
-        {VARLINK_INTERFACE ".Revoke", false, signed_revoke},
-        {VARLINK_INTERFACE ".HostKeys", false, get_host_keys},
-        {VARLINK_INTERFACE ".Status", false, status},
-        {VARLINK_INTERFACE ".PushLocal", true, push_local},
-        {VARLINK_INTERFACE ".RevokeLocal", true, revoke_local},
-        {VARLINK_INTERFACE ".List", true, list_keys},
-        {"org.varlink.service.GetInfo", false, service_get_info},
-        {"org.varlink.service.GetInterfaceDescription", false, service_get_interface_description},
+        {VARLINK_INTERFACE ".Hello", false, false, hello},
+        {VARLINK_INTERFACE ".Push", false, true, signed_push},
+        {VARLINK_INTERFACE ".Revoke", false, true, signed_revoke},
+        {VARLINK_INTERFACE ".HostKeys", false, false, get_host_keys},
+        {VARLINK_INTERFACE ".Status", false, false, status},
+        {VARLINK_INTERFACE ".PushLocal", true, true, push_local},
+        {VARLINK_INTERFACE ".RevokeLocal", true, false, revoke_local},
+        {VARLINK_INTERFACE ".List", true, false, list_keys},
+        {"org.varlink.service.GetInfo", false, false, service_get_info},
+        {"org.varlink.service.GetInterfaceDescription", false, false, service_get_interface_description},
 };
 
 static const struct method *find(const char *name) {
@@ -123,6 +124,21 @@ static const struct method *find(const char *name) {
                 if (strcmp(methods[i].name, name) == 0)
                         return &methods[i];
         return NULL;
+}
+
+static bool only_for_admin(const struct method *method, const struct connection *connection) {
+        return method->local && connection->home->channel != CHANNEL_ADMIN;
+}
+
+int64_t methods_wait(struct connection *connection) {
+        const struct method *method = connection->call.method ? find(connection->call.method) : NULL;
+        const struct connection_home *home = connection->home;
+
+        if (method && method->has_budget && !only_for_admin(method, connection))
+                return 0;
+        if (home->channel != CHANNEL_ADMIN && home->agent->config->rate_limit == 0)
+                return 0;
+        return budget_call(home->budget);
 }
 
 void methods_call(struct connection *connection) {
@@ -133,7 +149,7 @@ void methods_call(struct connection *connection) {
                 service_method_not_found(connection);
                 return;
         }
-        if (method->local && connection->home->channel != CHANNEL_ADMIN) {
+        if (only_for_admin(method, connection)) {
                 (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s is for the administration socket.",
                              strrchr(method->name, '.') + 1);
                 if (budget_note(connection->home->budget))

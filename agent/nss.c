@@ -55,6 +55,7 @@ struct returned {
 struct nss {
         sd_event *event;
         sd_event_source *source;
+        int64_t priority;
         uint64_t limit_us;
         unsigned n_threads;
         LIST_HEAD(, nss_lookup) lookups;
@@ -345,6 +346,18 @@ static bool detach(struct nss_lookup *lookup, nss_done *ret_done) {
         return true;
 }
 
+/* Whether its thread has laid it down, and only the loop has not taken it up yet. */
+static bool is_back(struct nss_lookup *lookup) {
+        struct nss_lookup *one;
+
+        (void)pthread_mutex_lock(&lookup->returned->lock);
+        STAILQ_FOREACH(one, &lookup->returned->lookups, returned_entry)
+        if (one == lookup)
+                break;
+        (void)pthread_mutex_unlock(&lookup->returned->lock);
+        return one;
+}
+
 static int on_time(sd_event_source *source, uint64_t usec, void *context) {
         struct nss_lookup *lookup = context;
         struct nss_answer answer = {.outcome = NSS_TIMEOUT};
@@ -352,6 +365,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context) {
 
         (void)source;
         (void)usec;
+        if (is_back(lookup))
+                return 0;
 
         /* The thread still has its own answer. */
         (void)snprintf(answer.user, sizeof(answer.user), "%s", lookup->asked);
@@ -401,7 +416,7 @@ static int on_returned(sd_event_source *source, int fd, uint32_t events, void *c
         return 0;
 }
 
-int nss_new(sd_event *event, uint64_t limit_us, struct nss **ret) {
+int nss_new(sd_event *event, int64_t priority, uint64_t limit_us, struct nss **ret) {
         struct nss *nss;
         int r;
 
@@ -414,6 +429,7 @@ int nss_new(sd_event *event, uint64_t limit_us, struct nss **ret) {
                 return -ENOMEM;
         }
         nss->event = sd_event_ref(event);
+        nss->priority = priority;
         nss->limit_us = limit_us;
         LIST_INIT(&nss->lookups);
         /* On Linux a mutex and a condition of the default kind always can be made. */
@@ -424,6 +440,8 @@ int nss_new(sd_event *event, uint64_t limit_us, struct nss **ret) {
         nss->returned->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = nss->returned->fd < 0 ? -errno
                                   : sd_event_add_io(event, &nss->source, nss->returned->fd, EPOLLIN, on_returned, nss);
+        if (r >= 0)
+                r = sd_event_source_set_priority(nss->source, priority);
         if (r < 0) {
                 nss_free(nss);
                 return r;
@@ -444,6 +462,14 @@ static int copy_groups(struct nss_lookup *lookup, char *const *groups, size_t n)
                         return -ENOMEM;
         }
         return 0;
+}
+
+/* Not the loop's own time, which stands still while a call takes long: the limit is the name service's alone. */
+static uint64_t now_us(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_groups, nss_done done, void *context,
@@ -472,8 +498,10 @@ int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_
                                NSS_LOOKUPS_MAX);
         else {
                 /* The limit comes first: once the thread runs there is no way back. */
-                r = sd_event_add_time_relative(nss->event, &lookup->source, CLOCK_MONOTONIC, nss->limit_us,
-                                               TIMER_ACCURACY_US, on_time, lookup);
+                r = sd_event_add_time(nss->event, &lookup->source, CLOCK_MONOTONIC, now_us() + nss->limit_us,
+                                      TIMER_ACCURACY_US, on_time, lookup);
+                if (r >= 0)
+                        r = sd_event_source_set_priority(lookup->source, nss->priority);
                 if (r < 0)
                         goto fail;
                 r = hand_over(lookup) ? 0 : start_thread(lookup);
@@ -486,6 +514,8 @@ int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_
         if (!lookup->threaded) {
                 lookup->source = sd_event_source_disable_unref(lookup->source);
                 r = sd_event_add_defer(nss->event, &lookup->source, on_refused, lookup);
+                if (r >= 0)
+                        r = sd_event_source_set_priority(lookup->source, nss->priority);
                 if (r < 0)
                         goto fail;
         } else

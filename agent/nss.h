@@ -55,8 +55,11 @@ struct nss_lookup;
 /* Called once for each lookup, from the event loop, never from within nss_lookup. `answer` is gone when it returns. */
 typedef void (*nss_done)(void *context, const struct nss_answer *answer);
 
-/* `limit_us`: how long a lookup may take, NSS_LIMIT_US but for tests. Negative errno. */
-int nss_new(sd_event *event, uint64_t limit_us, struct nss **ret);
+/*
+ * `priority`: that of its answers in the event loop. `limit_us`: how long a lookup may take, NSS_LIMIT_US but for tests. Negative
+ * errno.
+ */
+int nss_new(sd_event *event, int64_t priority, uint64_t limit_us, struct nss **ret);
 
 /*
  * Looks up `user`, and whether he is in each of the `n_groups` groups; all are copied. `ret` may be cancelled until

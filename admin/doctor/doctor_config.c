@@ -158,7 +158,7 @@ static void look_at_policy(struct examination *examination, const struct config 
         if (r >= 0)
                 r = sd_event_new(&asking.event);
         if (r >= 0)
-                r = nss_new(asking.event, NSS_LIMIT_US, &nss);
+                r = nss_new(asking.event, SD_EVENT_PRIORITY_NORMAL, NSS_LIMIT_US, &nss);
         if (r >= 0)
                 r = nss_lookup(nss, examination->user, groups, n, on_answer, &asking, &lookup);
         if (r >= 0)

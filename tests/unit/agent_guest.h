@@ -109,12 +109,14 @@ static inline void guest_connect(struct guest *guest) {
 }
 
 static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
-        if (agent_start(&guest->agent, root, config_dir) < 0 || budget_start(&guest->budget, guest->agent.event) < 0)
+        if (agent_start(&guest->agent, root, config_dir) < 0 || budget_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
                 guest_give_up("agent_start");
         guest->home = (struct connection_home){
                 .agent = &guest->agent,
                 .channel = channel,
+                .priority = PRIORITY_HOST,
                 .budget = &guest->budget,
+                .wait = methods_wait,
                 .call = methods_call,
                 .closed = guest_on_closed,
                 .context = guest,

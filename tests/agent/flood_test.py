@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever the peers of one socket send, and how much, the administrator is answered and calls have a rate."""
+
+import contextlib
+import os
+import pwd
+import selectors
+import signal
+import socket
+import time
+
+import agent
+from agent import Agent, RELAY_USER, Signer, message
+
+CONNECTIONS = 16
+METHODS = ("Hello", "HostKeys", "Status", "List", "PushLocal", "RevokeLocal", "Push", "Revoke", "Nothing",
+           "org.varlink.service.GetInfo")
+
+
+class _Flood:
+    """
+    A process with so many connections that sends `chunk` again and again on each, and reads all answers. Where it is
+    disconnected, it connects again. With no chunk it does nothing but connect.
+    """
+
+    def __init__(self, a, name, chunk, user=None, connections=CONNECTIONS):
+        self.path = str(a.path(name))
+        self.chunk = chunk
+        self.connections = connections
+        self.user = user if user is not None else RELAY_USER.pw_uid if name == "host" else 0
+        ready, self.ready = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            with contextlib.suppress(KeyboardInterrupt):
+                os.seteuid(self.user)
+                self.run()
+            os._exit(0)
+        os.close(self.ready)
+        # Until it has gone round a number of times: some of it is at the agent.
+        assert os.read(ready, 1) == b"x"
+        os.close(ready)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def connect(self, selector):
+        with contextlib.suppress(BlockingIOError):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.setblocking(False)
+            connection.connect(self.path)
+            selector.register(connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if self.chunk else 0), [0])
+
+    def serve(self, key, mask):
+        """Whether the connection stays."""
+        if mask & selectors.EVENT_READ and not key.fileobj.recv(1 << 20):
+            return False
+        if mask & selectors.EVENT_WRITE:
+            key.data[0] += key.fileobj.send(self.chunk[key.data[0]:])
+            key.data[0] %= len(self.chunk)
+        return True
+
+    def run(self):
+        rounds = 0
+        with selectors.DefaultSelector() as selector:
+            while True:
+                while len(selector.get_map()) < self.connections:
+                    self.connect(selector)
+                if not self.chunk:
+                    time.sleep(0)
+                    for key in list(selector.get_map().values()):
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+                for key, mask in selector.select(0.01):
+                    try:
+                        stays = self.serve(key, mask)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        stays = False
+                    if not stays:
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+                rounds += 1
+                if rounds == 50:
+                    os.write(self.ready, b"x")
+
+
+def _administrator_is_answered(a):
+    for _ in range(3):
+        assert a.ask("Status")["keys"] == 0
+        chosen = agent.key()
+        a.push([chosen])
+        assert a.ask("RevokeLocal", {"fingerprint": agent.fingerprint(chosen)}) == {"revoked": 1}
+
+
+def _call(method):
+    parameters = {"envelope": None} if method in ("Push", "Revoke") else {}
+    return message(method, parameters)
+
+
+def the_administrator_is_answered_while_the_host_floods_a_method():
+    for settings in "", "RateLimit=0":
+        a = Agent(settings)
+        for method in METHODS:
+            with _Flood(a, "host", _call(method) * 500):
+                _administrator_is_answered(a)
+
+
+def the_administrator_is_answered_while_the_host_sends_what_is_no_call():
+    a = Agent("")
+    for chunk in b"{\0" * 5000, b"x" * 40000 + b"\0", b"\0" * 30000, message("Hello")[:-1] + b" " * 10000, b"[" * 9999:
+        with _Flood(a, "host", chunk):
+            _administrator_is_answered(a)
+
+
+def the_administrator_is_answered_while_the_host_connects_and_leaves():
+    a = Agent("")
+    with _Flood(a, "host", b""):
+        _administrator_is_answered(a)
+
+
+def the_administrator_is_answered_while_strangers_connect():
+    a = Agent("")
+    stranger = pwd.getpwnam("alice").pw_uid
+    for name in "host", "admin":
+        for chunk in b"", _call("Hello") * 100:
+            with _Flood(a, name, chunk, user=stranger):
+                _administrator_is_answered(a)
+
+
+def the_administrator_is_answered_while_another_one_floods():
+    a = Agent("")
+    with _Flood(a, "admin", _call("Status") * 500, connections=8):
+        _administrator_is_answered(a)
+
+
+def a_signed_push_comes_through_while_other_calls_flood_the_host_socket():
+    a = Agent("", preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    signer = Signer()
+    a.trust(signer)
+    with _Flood(a, "host", _call("Hello") * 500, connections=8):
+        assert a.send("Push", signer.push(agent.keys(1)))["duplicate"] is False
+
+
+def the_agent_ends_when_it_is_told_to_while_the_host_floods():
+    a = Agent("")
+    with _Flood(a, "host", _call("Hello") * 500):
+        a.stop()
+
+
+CALLS_PER_S, CALLS_BURST = 200, 400  # agent/budget.h
+
+
+def _hellos(connection, n):
+    """Sends that many, not waiting for answers while they fit into the socket, and says how long all of it took."""
+    start = time.monotonic()
+    for first in range(0, n, CALLS_PER_S):
+        connection.send(message("Hello") * min(CALLS_PER_S, n - first))
+        for _ in range(min(CALLS_PER_S, n - first)):
+            connection.reply()
+    return time.monotonic() - start
+
+
+def calls_over_the_rate_wait_and_are_answered():
+    for settings, name in ("", "host"), ("RateLimit=7", "host"), ("RateLimit=0", "admin"):
+        with Agent(settings).connect(name) as connection:
+            n = CALLS_BURST + 5 * CALLS_PER_S
+            assert _hellos(connection, n) >= (n - CALLS_BURST - 10) / CALLS_PER_S
+
+
+def without_a_rate_the_host_s_calls_do_not_wait():
+    with Agent("RateLimit=0").connect("host") as connection:
+        batches = 100
+        took = sum(_hellos(connection, CALLS_PER_S) for _ in range(batches))
+        assert took < batches - CALLS_BURST / CALLS_PER_S, took
+
+
+def a_call_that_waits_is_carried_out_when_its_sender_has_left():
+    a = Agent("")
+    with a.connect() as connection:
+        push = message("PushLocal", {"user": "alice", "keys": agent.keys(1)})
+        connection.send(message("Hello") * (CALLS_BURST + 50) + push)
+        connection.socket.shutdown(socket.SHUT_WR)
+        for _ in range(CALLS_BURST + 50):
+            connection.reply()
+        assert connection.reply()["user"] == "alice"
+        assert connection.is_closed()
+    assert len(a.keys()) == 1
+
+
+def pushes_do_not_wait_behind_the_other_calls_of_other_connections():
+    a = Agent("")
+    with a.connect("host") as one, a.connect("host") as other:
+        one.send(message("Hello") * (CALLS_BURST + 10 * CALLS_PER_S))
+        other.send(_call("Push"))
+        assert agent.refusal(other.reply).error == "Untrusted"
+        one.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError, agent.Closed):
+            for n in range(CALLS_BURST + 10 * CALLS_PER_S):
+                one.reply()
+            raise AssertionError("all of them came before")
