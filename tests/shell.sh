@@ -14,9 +14,9 @@ need() {
     ((${#missing[@]} == 0)) || die "not installed: ${missing[*]}"
 }
 
-# wait_for COMMAND...: until it succeeds, 20 seconds or $wait_seconds at most.
+# wait_for COMMAND...: until it succeeds, 100 seconds or $wait_seconds at most.
 wait_for() {
-    local end=$((SECONDS + ${wait_seconds:-20}))
+    local end=$((SECONDS + ${wait_seconds:-100}))
     while ((SECONDS <= end)); do
         if "$@" 2>/dev/null; then return 0; fi
         sleep 0.02
