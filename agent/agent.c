@@ -46,42 +46,67 @@ void agent_refresh_anchors(struct agent *agent) {
         anchors_refresh(&agent->anchors, ANCHORS_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
 }
 
-static int open_store(struct agent *agent, char ret_why[static 256]) {
-        int r;
-
-        r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
-        if (r < 0)
-                return r;
-        r = replay_open(agent->store.state_fd, &agent->replay);
-        if (r >= 0)
-                r = revocations_open(agent->store.state_fd, &agent->revocations);
-        if (r < 0)
-                (void)snprintf(ret_why, 256, "what is remembered in %s/state cannot be read: %s", agent->runtime_dir,
-                               strerror(-r));
-        return r;
-}
-
-static void close_store(struct agent *agent) {
-        revocations_close(&agent->revocations);
-        replay_close(&agent->replay);
-        store_close(&agent->store);
-}
-
 int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         int r;
 
         if (agent->store.keys_fd >= 0)
                 return 0;
-        r = open_store(agent, ret_why);
-        if (r < 0) {
-                close_store(agent);
+        r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
+        if (r < 0)
                 return r;
-        }
         r = store_tidy(&agent->store);
         if (r < 0)
                 audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
         (void)sweep(agent);
         return 0;
+}
+
+static void close_memory(struct agent *agent) {
+        revocations_close(&agent->revocations);
+        replay_close(&agent->replay);
+}
+
+enum refusal agent_open_memory(struct agent *agent, struct refused *ret_why) {
+        int r;
+
+        if (agent->revocations.fd >= 0)
+                return REFUSAL_NONE;
+        r = replay_open(agent->store.state_fd, instant_now().boot_ns, &agent->replay);
+        if (r >= 0)
+                r = revocations_open(agent->store.state_fd, agent->replay.birth_boot_ns, &agent->revocations);
+        if (r >= 0)
+                return REFUSAL_NONE;
+        close_memory(agent);
+        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "What is remembered in %s/state cannot be read or made: %s.",
+                      agent->runtime_dir, strerror(-r));
+}
+
+static struct agent agent_of(const char *runtime_dir, const char *config_dir) {
+        return (struct agent){
+                .runtime_dir = runtime_dir,
+                .config_dir = config_dir,
+                .store = STORE_INIT,
+                .replay = REPLAY_INIT,
+                .revocations = REVOCATIONS_INIT,
+        };
+}
+
+int agent_make_memory(const char *runtime_dir) {
+        struct agent agent = agent_of(runtime_dir, NULL);
+        struct refused refused;
+        char why[256];
+        int r;
+
+        r = store_open(runtime_dir, STORE_AGENT, &agent.store, why);
+        if (r < 0)
+                audit_note(LOG_ERR, "The memory of pushes could not be made: %s", why);
+        else if (agent_open_memory(&agent, &refused) != REFUSAL_NONE) {
+                audit_note(LOG_ERR, "%s", refused.message);
+                r = -EIO;
+        }
+        close_memory(&agent);
+        store_close(&agent.store);
+        return r;
 }
 
 int agent_refresh_config(struct agent *agent) {
@@ -113,11 +138,11 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) 
 }
 
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {
+        struct refused refused;
         char why[256];
         int r;
 
-        *agent = (struct agent){
-                .runtime_dir = runtime_dir, .config_dir = config_dir, .store = STORE_INIT, .replay = REPLAY_INIT};
+        *agent = agent_of(runtime_dir, config_dir);
         r = sd_event_new(&agent->event);
         if (r >= 0)
                 r = stay_begin(agent);
@@ -127,6 +152,8 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
                 return r;
         if (agent_open_store(agent, why) < 0)
                 audit_note(LOG_ERR, "No key can be stored: %s", why);
+        else if (agent_open_memory(agent, &refused) != REFUSAL_NONE)
+                audit_note(LOG_ERR, "No signed push is accepted: %s", refused.message);
         return 0;
 }
 
@@ -134,7 +161,8 @@ void agent_stop(struct agent *agent) {
         config_free(agent->config);
         anchors_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);
-        close_store(agent);
+        close_memory(agent);
+        store_close(&agent->store);
         sweep_end(agent);
         sd_event_source_unref(agent->idle);
         sd_event_unref(agent->event);

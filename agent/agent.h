@@ -37,12 +37,13 @@ struct agent {
 
         const char *runtime_dir;
         struct store store;
-        struct replay replay; /* open when the store is, as are: */
+        struct replay replay; /* open once agent_open_memory() succeeded, as are: */
         struct revocations revocations;
         sd_event_source *sweep; /* at the end of the key that ends first */
         size_t live;            /* keys in the store at the last count */
         struct tally tally;     /* at that count and since */
         int64_t swept_boot_ns;
+        int64_t grown_boot_ns; /* when sweep_grown() last looked */
 };
 
 /* Takes `event` and what is in the store over. Negative errno. */
@@ -55,7 +56,7 @@ int agent_refresh_config(struct agent *agent);
 /*
  * Makes sure of that, and that the store is open; for a push, that there is no error in the configuration either. What stands
  * in it may be what keeps somebody out, but nothing in it keeps a revocation. REFUSAL_NONE or StorageFailure: each call
- * asks, so what was mended is used without a restart.
+ * asks, so what was repaired is used without a restart.
  */
 enum refusal agent_ready(struct agent *agent, struct refused *ret_why);
 enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why);
@@ -65,5 +66,17 @@ void agent_refresh_anchors(struct agent *agent);
 
 /* Makes sure that the store is open. 0, or -EPERM and the like with the reason in `ret_why`. */
 int agent_open_store(struct agent *agent, char ret_why[static 256]);
+
+/*
+ * Makes sure that what is remembered of signed calls is open, in a store that is. Without it nothing signed is stored; keys can
+ * still be dropped. REFUSAL_NONE or StorageFailure.
+ */
+enum refusal agent_open_memory(struct agent *agent, struct refused *ret_why);
+
+/*
+ * Makes that memory where it is not there yet, without an agent that runs: so that it is as old as the store, and not only as the
+ * first connection. Negative errno after a note that says what is wrong.
+ */
+int agent_make_memory(const char *runtime_dir);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/freshness.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -35,12 +36,12 @@ static enum refusal check_challenge(const struct terms *terms, struct challenge 
 }
 
 /* In seconds: iat and exp reach further than nanoseconds can count. */
-static enum refusal check_clock(const struct terms *terms, const struct instant *now, bool synchronized,
-                                struct refused *ret_why) {
-        int64_t now_s = now->wall_ns / NS_PER_S, from_s = terms->iat_s - FRESHNESS_SKEW_S;
-        int64_t booted_s = (now->wall_ns - now->boot_ns + NS_PER_S - 1) / NS_PER_S;
+static enum refusal check_clock(const struct terms *terms, const struct freshness *at, struct refused *ret_why) {
+        int64_t now_s = at->now.wall_ns / NS_PER_S, from_s = terms->iat_s - FRESHNESS_SKEW_S;
+        int64_t age_ns = at->now.boot_ns - at->birth_boot_ns;
+        int64_t birth_s = (at->now.wall_ns - age_ns + NS_PER_S - 1) / NS_PER_S;
 
-        if (!synchronized)
+        if (!at->synchronized)
                 return refuse(
                         ret_why, REFUSAL_CLOCK_UNSYNCHRONIZED,
                         "This guest's clock is not synchronized; sign the challenge of a Hello, which needs no clock.");
@@ -48,13 +49,17 @@ static enum refusal check_clock(const struct terms *terms, const struct instant 
                 return refuse(ret_why, REFUSAL_NOT_YET_VALID, "By this guest's clock it was signed in the future.");
         if (now_s >= terms->exp_s)
                 return refuse(ret_why, REFUSAL_EXPIRED, "By this guest's clock its time is over.");
-        if (from_s < booted_s)
-                return refuse(ret_why, REFUSAL_EXPIRED, "It was signed before this guest booted; sign it again.");
+        /* An earlier memory may have accepted it: of another boot, of a store that was unmounted, of a package removed. */
+        if (from_s < birth_s)
+                return refuse(ret_why, REFUSAL_EXPIRED,
+                              "iat is earlier than 30 s after this guest began to remember pushes, %" PRId64
+                              " s ago; sign the challenge of a Hello.",
+                              age_ns / NS_PER_S);
         return REFUSAL_NONE;
 }
 
-enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct instant *now,
-                             bool synchronized, struct refused *ret_why) {
-        return terms->has_challenge ? check_challenge(terms, challenge, now, ret_why)
-                                    : check_clock(terms, now, synchronized, ret_why);
+enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
+                             struct refused *ret_why) {
+        return terms->has_challenge ? check_challenge(terms, challenge, &at->now, ret_why)
+                                    : check_clock(terms, at, ret_why);
 }

@@ -26,11 +26,15 @@ struct challenge {
 /* Makes a new one. False when the kernel gives no random bytes. */
 bool challenge_make(struct challenge *ret, int64_t boot_ns);
 
-/*
- * REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A challenge that fits is used up. `synchronized`:
- * whether the wall clock in `now` can be trusted.
- */
-enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct instant *now,
-                             bool synchronized, struct refused *ret_why);
+/* What the time of an envelope is compared with. */
+struct freshness {
+        struct instant now;
+        bool synchronized;     /* the wall clock in `now` can be trusted */
+        int64_t birth_boot_ns; /* CLOCK_BOOTTIME since which pushes are remembered (agent/replay.h) */
+};
+
+/* REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A challenge that fits is used up. */
+enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
+                             struct refused *ret_why);
 
 #endif

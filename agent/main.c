@@ -24,6 +24,7 @@ enum { EXIT_NO_SOCKET = 6 }; /* "not configured" (systemd.exec(5)); the unit doe
 struct options {
         const char *runtime_dir;
         const char *config_dir;
+        bool make_memory;
 };
 
 static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR]\n"
@@ -33,15 +34,14 @@ static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DI
                             "\n"
                             "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
                             "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
+                            "  --make-memory       only make what is to remember signed pushes, unless it is there\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"runtime-dir", required_argument, NULL, 'r'},
-                {"config-dir", required_argument, NULL, 'c'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+                {"runtime-dir", required_argument, NULL, 'r'}, {"config-dir", required_argument, NULL, 'c'},
+                {"make-memory", no_argument, NULL, 'm'},       {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},           {NULL, 0, NULL, 0},
         };
 
         *ret = (struct options){.runtime_dir = STORE_RUNTIME_DIR, .config_dir = CONFIG_DIR};
@@ -58,6 +58,9 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                         break;
                 case 'c':
                         ret->config_dir = optarg;
+                        break;
+                case 'm':
+                        ret->make_memory = true;
                         break;
                 case 'h':
                         (void)fputs(usage, stdout);
@@ -96,6 +99,8 @@ int main(int argc, char *argv[]) {
         (void)umask(0027);
         /* Without a journal each event is one line here, and not a write for each character of it. */
         (void)setvbuf(stderr, NULL, _IOLBF, 0);
+        if (options.make_memory)
+                return agent_make_memory(options.runtime_dir) < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
         /* Threads for the name service must not each bring a heap of their own. */
         (void)mallopt(M_ARENA_MAX, 1);
         /* A long listing goes back to the kernel. By itself this limit grows with the first one, and heaps keep what is below. */

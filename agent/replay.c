@@ -3,12 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
+
+#define FILE_NAME "pushes"
+
+/* What the file begins with, in the room of one record: this, and the birth. */
+static const char magic[8] = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2'};
 
 enum {
         RECORD_SIZE = 128, /* divides a page, so no record lies across two */
@@ -60,8 +66,13 @@ static void decode(const uint8_t src[static RECORD_SIZE], struct replay_record *
         ret->state = state == REPLAY_FREE || state == REPLAY_PENDING ? (enum replay_state)state : REPLAY_DONE;
 }
 
-static off_t offset_of(uint32_t slot) {
-        return (off_t)slot * RECORD_SIZE;
+static bool is_revocation(const struct replay_record *record) {
+        return record->life.boot_end_ns == 0;
+}
+
+/* Of `n_slots` records and what stands before them: where the next one begins. */
+static off_t offset_of(uint32_t n_slots) {
+        return ((off_t)n_slots + 1) * RECORD_SIZE;
 }
 
 static int read_record(const struct replay *replay, uint32_t slot, struct replay_record *ret) {
@@ -137,11 +148,15 @@ static int index_one(struct replay *replay, void *context, uint32_t slot, const 
 }
 
 /*
- * Makes the index anew, four entries to a slot: it is made again before half of them are in use. One that is not whole would
- * pass over what is remembered, so on failure the old one stays.
+ * Rebuilds the index, four entries to a slot: it is rebuilt before half of them are in use. One that is not whole would
+ * miss what is remembered, so on failure the old one stays.
  */
 static int make_index(struct replay *replay, uint32_t n_slots) {
-        struct replay made = {.fd = replay->fd, .n_slots = n_slots, .next = replay->next, .index_size = n_slots * 4};
+        struct replay made = {.fd = replay->fd,
+                              .birth_boot_ns = replay->birth_boot_ns,
+                              .n_slots = n_slots,
+                              .next = replay->next,
+                              .index_size = n_slots * 4};
         int r;
 
         made.index = calloc(made.index_size, sizeof(*made.index));
@@ -157,9 +172,12 @@ static int make_index(struct replay *replay, uint32_t n_slots) {
         return 0;
 }
 
-/* Bytes of zeros are free records. The number of slots is a power of two, as the index needs it. */
+/*
+ * Bytes of zeros are free records. The number of slots is a power of two, as the index needs it. Their room is taken now, so
+ * that a write into one never lacks it.
+ */
 static int set_slots(struct replay *replay, uint32_t n_slots) {
-        if (ftruncate(replay->fd, offset_of(n_slots)) < 0)
+        if (fallocate(replay->fd, 0, 0, offset_of(n_slots)) < 0)
                 return -errno;
         return make_index(replay, n_slots);
 }
@@ -172,22 +190,97 @@ static uint32_t slots_for(off_t size) {
         return n_slots;
 }
 
-int replay_open(int state_fd, struct replay *ret) {
-        struct replay replay = REPLAY_INIT;
+/* -ENOENT: it is of a version that recorded no birth. */
+static int read_birth(int fd, int64_t boot_ns, int64_t *ret) {
+        uint8_t raw[RECORD_SIZE];
+        struct bytes from = {raw, sizeof(raw)}, head;
+        ssize_t n = pread(fd, raw, sizeof(raw), 0);
+        uint64_t birth;
+
+        if (n < 0)
+                return -errno;
+        if (n != (ssize_t)sizeof(raw) || !bytes_slice(&from, sizeof(magic), &head) ||
+            !bytes_equal(head, magic, sizeof(magic)) || !bytes_u64(&from, &birth))
+                return -ENOENT;
+        if (birth > (uint64_t)boot_ns)
+                return -EBADMSG;
+        *ret = (int64_t)birth;
+        return 0;
+}
+
+static int write_birth(int fd, int64_t boot_ns) {
+        uint8_t raw[RECORD_SIZE] = {0};
+        struct writer to = {.data = raw, .size = sizeof(raw)};
+        ssize_t n;
+
+        writer_put(&to, magic, sizeof(magic));
+        writer_u64(&to, (uint64_t)boot_ns);
+        n = pwrite(fd, raw, sizeof(raw), 0);
+        if (n < 0)
+                return -errno;
+        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+}
+
+/* The file appears with its birth in it and room for the first records, or not at all. */
+static int make_file(int state_fd, int64_t boot_ns, int *ret_fd) {
+        char path[64];
+        int fd, r;
+
+        fd = openat(state_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        r = write_birth(fd, boot_ns);
+        if (r >= 0 && (fallocate(fd, 0, 0, offset_of(SLOTS_MIN)) < 0 ||
+                       linkat(AT_FDCWD, path, state_fd, FILE_NAME, AT_SYMLINK_FOLLOW) < 0))
+                r = -errno;
+        if (r < 0) {
+                (void)close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+static int open_file(int state_fd, int64_t boot_ns, struct replay *replay) {
         struct stat st;
         int r;
 
-        replay.fd = openat(state_fd, "pushes", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (replay.fd < 0)
+        replay->fd = openat(state_fd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (replay->fd < 0)
                 return -errno;
-        if (fstat(replay.fd, &st) < 0) {
-                r = -errno;
-        } else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid() ||
-                   (st.st_size != 0 && st.st_size != offset_of(slots_for(st.st_size)))) {
-                r = -EBADMSG;
-        } else {
-                r = set_slots(&replay, slots_for(st.st_size));
-        }
+        if (fstat(replay->fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+                return -EBADMSG;
+        r = read_birth(replay->fd, boot_ns, &replay->birth_boot_ns);
+        if (r < 0)
+                return r;
+        if (st.st_size != offset_of(slots_for(st.st_size)))
+                return -EBADMSG;
+        return set_slots(replay, slots_for(st.st_size));
+}
+
+static int make_memory(int state_fd, int64_t boot_ns, struct replay *replay) {
+        int r;
+
+        replay_close(replay);
+        if (unlinkat(state_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
+                return -errno;
+        r = make_file(state_fd, boot_ns, &replay->fd);
+        if (r < 0)
+                return r;
+        replay->birth_boot_ns = boot_ns;
+        return set_slots(replay, SLOTS_MIN);
+}
+
+int replay_open(int state_fd, int64_t boot_ns, struct replay *ret) {
+        struct replay replay = REPLAY_INIT;
+        int r;
+
+        r = open_file(state_fd, boot_ns, &replay);
+        if (r == -ENOENT)
+                r = make_memory(state_fd, boot_ns, &replay);
         if (r < 0) {
                 replay_close(&replay);
                 return r;
@@ -232,17 +325,24 @@ static int forget_one(struct replay *replay, void *context, uint32_t slot, const
         return write_record(replay, slot, &nothing);
 }
 
-static int make_room(struct replay *replay, const struct instant *now) {
+/* Slots that only a revocation may take. */
+static uint32_t reserved_for(const struct replay_record *record) {
+        return is_revocation(record) ? 0 : REPLAY_RESERVED;
+}
+
+static int make_room(struct replay *replay, uint32_t reserved, const struct instant *now) {
         struct instant copy = *now;
         int r;
 
         r = walk(replay, forget_one, &copy);
         if (r >= 0)
                 r = make_index(replay, replay->n_slots);
-        /* With few free ones this walk would soon be due again. */
-        if (r >= 0 && replay->n_free < replay->n_slots / 4 && replay->n_slots < REPLAY_MAX)
+        if (r < 0)
+                return r;
+        /* With few free ones this walk would soon be due again. Where it cannot grow, what is free is used up first. */
+        if (replay->n_free < replay->n_slots / 4 + reserved && replay->n_slots < REPLAY_MAX)
                 r = set_slots(replay, replay->n_slots * 2);
-        return r < 0 ? r : replay->n_free > 0 ? 0 : -ENOSPC;
+        return replay->n_free > reserved ? 0 : r < 0 ? r : -ENOSPC;
 }
 
 static int find_free(struct replay *replay, uint32_t *ret_slot) {
@@ -265,11 +365,11 @@ static int find_free(struct replay *replay, uint32_t *ret_slot) {
 
 int replay_add(struct replay *replay, const struct replay_record *record, const struct instant *now,
                uint32_t *ret_slot) {
-        uint32_t slot;
+        uint32_t slot = 0, reserved = reserved_for(record);
         int r = 0;
 
-        if (replay->n_free == 0)
-                r = make_room(replay, now);
+        if (replay->n_free <= reserved)
+                r = make_room(replay, reserved, now);
         if (r >= 0 && replay->index_used >= replay->index_size / 2)
                 r = make_index(replay, replay->n_slots);
         if (r >= 0)
@@ -300,7 +400,7 @@ int replay_drop(struct replay *replay, uint32_t slot) {
 
         if (r < 0)
                 return r;
-        /* The index keeps its entry until it is made anew: a search passes over it. */
+        /* The index keeps its entry until it is rebuilt: a search skips it. */
         replay->n_free++;
         replay->next = slot;
         return 0;
@@ -310,8 +410,7 @@ static int void_one(struct replay *replay, void *context, uint32_t slot, const s
         struct replay_record ended = *record;
 
         (void)context;
-        /* A revocation has no keys, and must be finished. */
-        if (record->state != REPLAY_PENDING || record->life.boot_end_ns == 0)
+        if (record->state != REPLAY_PENDING)
                 return 0;
         ended.state = REPLAY_DONE;
         ended.life.boot_end_ns = 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,75 +13,155 @@
 #include "common/bytes.h"
 
 #define FILE_NAME "revocations"
-#define NEW_FILE_NAME "revocations.new"
+
+/* What the file begins with, in the room of one record: this, and the birth of the memory that it belongs to. */
+static const char magic[8] = {'E', 'X', 'C', 'R', 'E', 'V', 'K', '2'};
 
 enum {
-        RECORD_MAX = 512, /* bytes; flag, user, fingerprint, two numbers */
-        FILE_MAX = REVOCATIONS_MAX * RECORD_MAX,
+        RECORD_SIZE = 512, /* divides a page, so no record lies across two; the longest has 336 bytes */
+        FILE_SIZE = (REVOCATIONS_MAX + 1) * RECORD_SIZE,
+        /* By then a push from before is over, whatever the two clocks of signer and guest differ by. */
+        REMEMBERED_S = REVOCATION_AHEAD_MAX_S + PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S,
 };
 
-static void encode(const struct remembered *one, struct writer *to) {
-        writer_u8(to, one->what.all);
-        writer_text(to, one->what.user);
-        writer_text(to, one->what.fingerprint);
-        writer_u64(to, (uint64_t)one->iat_s);
-        writer_u64(to, (uint64_t)one->forget_boot_ns);
+static off_t offset_of(size_t slot) {
+        return (off_t)(slot + 1) * RECORD_SIZE;
 }
 
-static bool decode(struct bytes *from, struct remembered *ret) {
-        struct bytes user, fingerprint;
-        uint64_t iat_s, forget_boot_ns;
-        uint8_t all;
+static void encode(const struct remembered *one, uint8_t dst[static RECORD_SIZE]) {
+        struct writer to = {.data = dst, .size = RECORD_SIZE};
 
-        if (!bytes_u8(from, &all) || all > 1 || !bytes_string(from, &user) ||
-            !bytes_to_text(user, ret->what.user, sizeof(ret->what.user)) || !bytes_string(from, &fingerprint) ||
-            !bytes_to_text(fingerprint, ret->what.fingerprint, sizeof(ret->what.fingerprint)) ||
-            !bytes_u64(from, &iat_s) || iat_s > INT64_MAX || !bytes_u64(from, &forget_boot_ns) ||
-            forget_boot_ns > INT64_MAX)
+        memset(dst, 0, RECORD_SIZE);
+        writer_u8(&to, one->used);
+        writer_u8(&to, one->what.all);
+        writer_u8(&to, one->synchronized);
+        writer_u64(&to, (uint64_t)one->iat_s);
+        writer_u64(&to, (uint64_t)one->received.boot_ns);
+        writer_u64(&to, (uint64_t)one->received.wall_ns);
+        writer_text(&to, one->what.user);
+        writer_text(&to, one->what.fingerprint);
+}
+
+static bool decode_flag(struct bytes *from, bool *ret) {
+        uint8_t raw;
+
+        if (!bytes_u8(from, &raw) || raw > 1)
                 return false;
-        ret->what.all = all == 1;
-        ret->iat_s = (int64_t)iat_s;
-        ret->forget_boot_ns = (int64_t)forget_boot_ns;
+        *ret = raw == 1;
         return true;
 }
 
-static int decode_all(const uint8_t *raw, size_t length, struct revocations *revocations) {
-        struct bytes from = {raw, length};
+static bool decode_time(struct bytes *from, int64_t *ret) {
+        uint64_t raw;
 
-        while (from.left > 0) {
-                if (revocations->n == REVOCATIONS_MAX || !decode(&from, &revocations->list[revocations->n]))
+        if (!bytes_u64(from, &raw) || raw > INT64_MAX)
+                return false;
+        *ret = (int64_t)raw;
+        return true;
+}
+
+static bool decode_text(struct bytes *from, char *dst, size_t size) {
+        struct bytes text;
+
+        return bytes_string(from, &text) && bytes_to_text(text, dst, size);
+}
+
+static bool decode(const uint8_t src[static RECORD_SIZE], struct remembered *ret) {
+        struct bytes from = {src, RECORD_SIZE};
+
+        return decode_flag(&from, &ret->used) && decode_flag(&from, &ret->what.all) &&
+               decode_flag(&from, &ret->synchronized) && decode_time(&from, &ret->iat_s) &&
+               decode_time(&from, &ret->received.boot_ns) && decode_time(&from, &ret->received.wall_ns) &&
+               decode_text(&from, ret->what.user, sizeof(ret->what.user)) &&
+               decode_text(&from, ret->what.fingerprint, sizeof(ret->what.fingerprint));
+}
+
+/* -ENOENT: the file belongs to another memory of pushes, or to none. */
+static int decode_all(const uint8_t raw[static FILE_SIZE], int64_t birth_boot_ns, struct remembered *list) {
+        struct bytes from = {raw, RECORD_SIZE}, head;
+        uint64_t birth;
+
+        if (!bytes_slice(&from, sizeof(magic), &head) || !bytes_equal(head, magic, sizeof(magic)) ||
+            !bytes_u64(&from, &birth) || birth != (uint64_t)birth_boot_ns)
+                return -ENOENT;
+        for (size_t i = 0; i < REVOCATIONS_MAX; i++)
+                if (!decode(raw + offset_of(i), &list[i]))
                         return -EBADMSG;
-                revocations->n++;
-        }
         return 0;
 }
 
-static int read_all(int state_fd, struct revocations *revocations) {
-        uint8_t *raw = malloc(FILE_MAX);
-        ssize_t n = 0;
-        int fd, r = raw ? 0 : -ENOMEM;
+static int read_all(int fd, int64_t birth_boot_ns, struct remembered *list) {
+        uint8_t *raw = calloc(1, FILE_SIZE);
+        struct stat st;
+        ssize_t n;
+        int r;
 
-        fd = openat(state_fd, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (r >= 0 && fd >= 0) {
-                n = read(fd, raw, FILE_MAX);
-                r = n < 0 ? -errno : decode_all(raw, (size_t)n, revocations);
-        } else if (r >= 0 && errno != ENOENT) {
+        if (!raw)
+                return -ENOMEM;
+        n = fstat(fd, &st) < 0 ? -1 : pread(fd, raw, FILE_SIZE, 0);
+        if (n < 0)
                 r = -errno;
-        }
-        if (fd >= 0)
-                (void)close(fd);
+        else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+                r = -EBADMSG;
+        else
+                r = decode_all(raw, birth_boot_ns, list);
+        if (r >= 0 && st.st_size != FILE_SIZE)
+                r = -EBADMSG;
         free(raw);
         return r;
 }
 
-int revocations_open(int state_fd, struct revocations *ret) {
-        struct revocations revocations = {.state_fd = state_fd};
+static int write_birth(int fd, int64_t birth_boot_ns) {
+        uint8_t raw[RECORD_SIZE] = {0};
+        struct writer to = {.data = raw, .size = sizeof(raw)};
+        ssize_t n;
+
+        writer_put(&to, magic, sizeof(magic));
+        writer_u64(&to, (uint64_t)birth_boot_ns);
+        n = pwrite(fd, raw, sizeof(raw), 0);
+        if (n < 0)
+                return -errno;
+        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+}
+
+/* Bytes of zeros are free records. The file appears with its birth in it and room for all of them, or not at all. */
+static int make_file(int state_fd, int64_t birth_boot_ns, int *ret_fd) {
+        char path[64];
+        int fd, r;
+
+        if (unlinkat(state_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(state_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        r = write_birth(fd, birth_boot_ns);
+        if (r >= 0 &&
+            (fallocate(fd, 0, 0, FILE_SIZE) < 0 || linkat(AT_FDCWD, path, state_fd, FILE_NAME, AT_SYMLINK_FOLLOW) < 0))
+                r = -errno;
+        if (r < 0) {
+                (void)close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+int revocations_open(int state_fd, int64_t birth_boot_ns, struct revocations *ret) {
+        struct revocations revocations = REVOCATIONS_INIT;
         int r;
 
         revocations.list = calloc(REVOCATIONS_MAX, sizeof(*revocations.list));
         if (!revocations.list)
                 return -ENOMEM;
-        r = read_all(state_fd, &revocations);
+        revocations.fd = openat(state_fd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        r = revocations.fd < 0 ? -errno : read_all(revocations.fd, birth_boot_ns, revocations.list);
+        if (r == -ENOENT) {
+                if (revocations.fd >= 0)
+                        (void)close(revocations.fd);
+                revocations.fd = -EBADF;
+                r = make_file(state_fd, birth_boot_ns, &revocations.fd);
+        }
         if (r < 0) {
                 revocations_close(&revocations);
                 return r;
@@ -90,79 +171,79 @@ int revocations_open(int state_fd, struct revocations *ret) {
 }
 
 void revocations_close(struct revocations *revocations) {
+        if (revocations->fd >= 0)
+                (void)close(revocations->fd);
         free(revocations->list);
-        *revocations = (struct revocations){.n = 0};
+        *revocations = (struct revocations)REVOCATIONS_INIT;
 }
 
-/* The new file is there whole before it takes the old one's place. */
-static int write_all(const struct revocations *revocations) {
-        uint8_t *raw = malloc(FILE_MAX);
-        struct writer to = {.data = raw, .size = FILE_MAX};
+static int write_record(const struct revocations *revocations, size_t slot) {
+        uint8_t raw[RECORD_SIZE];
         ssize_t n;
-        int fd, r = 0;
 
-        if (!raw)
-                return -ENOMEM;
-        for (size_t i = 0; i < revocations->n; i++)
-                encode(&revocations->list[i], &to);
-        fd = openat(revocations->state_fd, NEW_FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0) {
-                r = -errno;
-        } else {
-                n = write(fd, raw, to.used);
-                if (n < 0)
-                        r = -errno;
-                else if ((size_t)n != to.used)
-                        r = -ENOSPC;
-                (void)close(fd);
-        }
-        if (r >= 0 && renameat(revocations->state_fd, NEW_FILE_NAME, revocations->state_fd, FILE_NAME) < 0)
-                r = -errno;
-        free(raw);
-        return r;
+        encode(&revocations->list[slot], raw);
+        n = pwrite(revocations->fd, raw, sizeof(raw), offset_of(slot));
+        if (n < 0)
+                return -errno;
+        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+}
+
+/* Where the wall clock was not synchronized at receipt, the boot clock says what it would have shown by the clock of now. */
+static int64_t time_of(const struct remembered *one, const struct instant *now) {
+        int64_t latest_s = (now->wall_ns - (now->boot_ns - one->received.boot_ns)) / NS_PER_S + REVOCATION_AHEAD_MAX_S;
+
+        if (one->synchronized)
+                return one->received.wall_ns / NS_PER_S;
+        return one->iat_s < latest_s ? one->iat_s : latest_s;
 }
 
 /* A push from before `one` would be refused as Expired by now, whichever of the two clocks one goes by. */
 static bool too_old(const struct remembered *one, const struct instant *now) {
-        return now->wall_ns / NS_PER_S - one->iat_s > PAYLOAD_WINDOW_MAX_S + FRESHNESS_SKEW_S &&
-               now->boot_ns > one->forget_boot_ns;
+        return now->wall_ns / NS_PER_S - time_of(one, now) > PAYLOAD_WINDOW_MAX_S + FRESHNESS_SKEW_S &&
+               now->boot_ns - one->received.boot_ns > REMEMBERED_S * NS_PER_S;
 }
 
-static void forget(struct revocations *revocations, const struct instant *now) {
-        size_t kept = 0;
-
-        for (size_t i = 0; i < revocations->n; i++)
-                if (!too_old(&revocations->list[i], now))
-                        revocations->list[kept++] = revocations->list[i];
-        revocations->n = kept;
+/* Its record in the file stays until another is written there: read again, it is too old still. */
+static size_t find_free(struct revocations *revocations, const struct instant *now) {
+        for (size_t i = 0; i < REVOCATIONS_MAX; i++)
+                if (!revocations->list[i].used || too_old(&revocations->list[i], now))
+                        return i;
+        return REVOCATIONS_MAX;
 }
 
-static void merge(struct revocations *revocations) {
-        struct remembered all = {.what.all = true};
+/* What matches all that each of them matches. Those that stay in the file match nothing beside it. */
+static void merge(struct revocations *revocations, const struct remembered *added, const struct instant *now) {
+        struct remembered all = *added;
 
-        for (size_t i = 0; i < revocations->n; i++) {
+        all.what = (struct revocation){.all = true};
+        all.iat_s = time_of(added, now);
+        for (size_t i = 0; i < REVOCATIONS_MAX; i++) {
                 const struct remembered *one = &revocations->list[i];
+                int64_t time_s = time_of(one, now);
 
-                if (one->iat_s > all.iat_s)
-                        all.iat_s = one->iat_s;
-                if (one->forget_boot_ns > all.forget_boot_ns)
-                        all.forget_boot_ns = one->forget_boot_ns;
+                if (time_s > all.iat_s)
+                        all.iat_s = time_s;
+                if (one->received.wall_ns > all.received.wall_ns)
+                        all.received.wall_ns = one->received.wall_ns;
+                all.synchronized = all.synchronized && one->synchronized;
+                revocations->list[i].used = false;
         }
         revocations->list[0] = all;
-        revocations->n = 1;
 }
 
 int revocations_add(struct revocations *revocations, const struct revocation *what, int64_t iat_s,
-                    const struct instant *now) {
-        forget(revocations, now);
-        if (revocations->n == REVOCATIONS_MAX)
-                merge(revocations);
-        revocations->list[revocations->n++] = (struct remembered){
-                .what = *what,
-                .iat_s = iat_s,
-                .forget_boot_ns = now->boot_ns + (PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S) * NS_PER_S,
-        };
-        return write_all(revocations);
+                    const struct instant *received, bool synchronized) {
+        struct remembered one = {
+                .used = true, .what = *what, .iat_s = iat_s, .received = *received, .synchronized = synchronized};
+        size_t slot = find_free(revocations, received);
+
+        if (slot == REVOCATIONS_MAX) {
+                merge(revocations, &one, received);
+                slot = 0;
+        } else {
+                revocations->list[slot] = one;
+        }
+        return write_record(revocations, slot);
 }
 
 static bool matches(const struct revocation *what, const struct push *push, const char *user) {
@@ -176,10 +257,13 @@ static bool matches(const struct revocation *what, const struct push *push, cons
         return false;
 }
 
-bool revocations_match(const struct revocations *revocations, const struct push *push, const char *user,
-                       int64_t iat_s) {
-        for (size_t i = 0; i < revocations->n; i++)
-                if (iat_s <= revocations->list[i].iat_s && matches(&revocations->list[i].what, push, user))
+bool revocations_match(const struct revocations *revocations, const struct push *push, const char *user, int64_t iat_s,
+                       const struct instant *now) {
+        for (size_t i = 0; i < REVOCATIONS_MAX; i++) {
+                const struct remembered *one = &revocations->list[i];
+
+                if (one->used && iat_s <= time_of(one, now) && matches(&one->what, push, user))
                         return true;
+        }
         return false;
 }

@@ -9,7 +9,7 @@
 
 struct selection {
         const struct store *store;
-        const char *user; /* NULL: of all */
+        const char *user; /* the name that the name service has; NULL: of all */
         char user_name[STORE_USER_NAME_MAX];
         const char *fingerprint; /* a name in the store; NULL: all */
         struct instant now;
@@ -17,7 +17,7 @@ struct selection {
 
 void select_keys(struct selection *ret, const struct store *store, const char *user, const char *fingerprint);
 
-/* As store_walk(). Login names of over 255 bytes can share a folder, so a key that is shown may be another user's. */
+/* As store_walk(). Login names of over 255 bytes can share a directory, so a key that is shown may be another user's. */
 int selection_walk(const struct selection *selection, store_visit visit, void *context);
 
 /*

@@ -2,9 +2,9 @@
 #include "agent/signed.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/audit.h"
@@ -80,10 +80,18 @@ static enum refusal identify(const struct envelope *envelope, const struct terms
         return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "A hash could not be computed.");
 }
 
-static enum refusal check_fresh(struct connection *connection, const struct terms *terms, struct refused *ret_why) {
-        struct instant now = instant_now();
+static struct freshness freshness_now(const struct agent *agent) {
+        return (struct freshness){
+                .now = instant_now(),
+                .synchronized = clock_synchronized(),
+                .birth_boot_ns = agent->replay.birth_boot_ns,
+        };
+}
 
-        return freshness_check(terms, &connection->challenge, &now, clock_synchronized(), ret_why);
+static enum refusal check_fresh(struct connection *connection, const struct terms *terms, struct refused *ret_why) {
+        struct freshness at = freshness_now(agent_of(connection));
+
+        return freshness_check(terms, &connection->challenge, &at, ret_why);
 }
 
 /* Seconds of life: never longer than the push itself is good for. */
@@ -99,6 +107,8 @@ static enum refusal take_push(struct connection *connection, struct push *ret, s
         enum refusal why;
 
         why = open_envelope(connection, PUSH_PAYLOAD_TYPE, agent_ready_for_push, &envelope, ret_why);
+        if (why == REFUSAL_NONE)
+                why = agent_open_memory(agent_of(connection), ret_why);
         if (why == REFUSAL_NONE)
                 why = payload_take_push(envelope.pae + envelope.payload_offset,
                                         envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);
@@ -150,95 +160,69 @@ void signed_push(struct connection *connection) {
         pushing_refuse(pushing, &why);
 }
 
-static enum refusal take_revocation(struct connection *connection, struct revocation *ret, struct terms *ret_terms,
-                                    struct replay_record *ret_record, struct refused *ret_why) {
+static enum refusal take_revocation(struct revoking *revoking) {
+        struct connection *connection = revoking->query.connection;
         struct envelope envelope;
         enum refusal why;
 
-        *ret_record = (struct replay_record){.state = REPLAY_PENDING};
-        why = open_envelope(connection, REVOKE_PAYLOAD_TYPE, agent_ready, &envelope, ret_why);
+        why = open_envelope(connection, REVOKE_PAYLOAD_TYPE, agent_ready, &envelope, &revoking->why);
         if (why == REFUSAL_NONE)
                 why = payload_take_revocation(envelope.pae + envelope.payload_offset,
-                                              envelope.pae_length - envelope.payload_offset, ret_terms, ret, ret_why);
+                                              envelope.pae_length - envelope.payload_offset, &revoking->terms,
+                                              &revoking->what, &revoking->why);
         if (why == REFUSAL_NONE)
-                why = check_aud(agent_of(connection), ret_terms, ret_why);
+                why = check_aud(agent_of(connection), &revoking->terms, &revoking->why);
         if (why == REFUSAL_NONE)
-                why = identify(&envelope, ret_terms, ret_record->jti, ret_record->pae, ret_why);
-        return why;
-}
-
-/* A revocation has no keys to end its memory with, so both kinds are remembered by how long they are good for. */
-static enum refusal remember_revocation(struct agent *agent, const struct terms *terms, struct replay_record *record,
-                                        uint32_t *ret_slot, struct refused *ret_why) {
-        struct instant now = instant_now();
-        int r;
-
-        record->forget_boot_ns = now.boot_ns + (terms->exp_s - terms->iat_s + 2 * FRESHNESS_SKEW_S) * NS_PER_S;
-        if (!terms->has_challenge)
-                record->forget_wall_ns = (terms->exp_s + FRESHNESS_SKEW_S) * NS_PER_S;
-        r = replay_add(&agent->replay, record, &now, ret_slot);
-        if (r == -ENOSPC || r == -EDQUOT)
-                return refuse(ret_why, REFUSAL_STORE_FULL, "There is no room left to remember revocations.");
-        return r < 0 ? storing_refuse_recall(r, ret_why) : REFUSAL_NONE;
-}
-
-static enum refusal carry_out(struct agent *agent, const struct revocation *what, const struct terms *terms,
-                              int *ret_revoked, struct refused *ret_why) {
-        char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
-        struct instant now = instant_now();
-        int r;
-
-        /* First, so that a push that was held back finds it whatever happens next. */
-        r = revocations_add(&agent->revocations, what, terms->iat_s, &now);
-        if (r < 0)
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The revocation could not be remembered: %s.",
-                              strerror(-r));
-        store_fingerprint_text(what->fingerprint, fingerprint);
-        return revoke_keys(agent, what->fingerprint[0] != '\0' ? fingerprint : NULL,
-                           what->user[0] != '\0' ? what->user : NULL, ret_revoked, ret_why);
-}
-
-static enum refusal revoke_once(struct connection *connection, struct revocation *what, int *ret_revoked,
-                                struct refused *ret_why) {
-        struct agent *agent = agent_of(connection);
-        struct replay_record record, recalled;
-        struct terms terms;
-        enum refusal why;
-        uint32_t slot;
-        int state;
-
-        *ret_revoked = 0;
-        why = take_revocation(connection, what, &terms, &record, ret_why);
+                why = identify(&envelope, &revoking->terms, revoking->record.jti, revoking->record.pae, &revoking->why);
         if (why != REFUSAL_NONE)
                 return why;
-        state = storing_recall(agent, record.jti, record.pae, &recalled, &slot);
-        if (state < 0)
-                return storing_refuse_recall(state, ret_why);
-        /* The very same again changes nothing: keys that came since are not meant. */
-        if (state == REPLAY_DONE)
-                return REFUSAL_NONE;
-        if (state == REPLAY_FREE) {
-                why = check_fresh(connection, &terms, ret_why);
-                if (why == REFUSAL_NONE)
-                        why = remember_revocation(agent, &terms, &record, &slot, ret_why);
-        }
-        if (why == REFUSAL_NONE)
-                why = carry_out(agent, what, &terms, ret_revoked, ret_why);
-        if (why == REFUSAL_NONE)
-                (void)replay_set_done(&agent->replay, slot);
-        return why;
+        revoking->query.user = revoking->what.user[0] != '\0' ? revoking->what.user : NULL;
+        memcpy(revoking->fingerprint, revoking->what.fingerprint, sizeof(revoking->fingerprint));
+        revoking->is_signed = true;
+        return REFUSAL_NONE;
+}
+
+/*
+ * Whether it came before: REPLAY_DONE or REPLAY_FREE; negative errno. Without a memory it is taken for new: to drop keys once
+ * more does less harm than not to drop them.
+ */
+static int recall_revocation(const struct revoking *revoking) {
+        struct agent *agent = agent_of(revoking->query.connection);
+        struct replay_record record;
+        uint32_t slot;
+
+        if (agent->replay.fd < 0)
+                return REPLAY_FREE;
+        return storing_recall(agent, revoking->record.jti, revoking->record.pae, &record, &slot);
 }
 
 void signed_revoke(struct connection *connection) {
-        struct revocation what = {.all = false};
-        struct refused why;
-        int revoked;
+        struct revoking *revoking = revoking_new(connection, "Revoke");
+        struct freshness at;
+        struct refused ignored;
+        int state;
 
-        if (revoke_once(connection, &what, &revoked, &why) == REFUSAL_NONE) {
-                connection_reply(connection, json_pack("{si}", "revoked", revoked));
+        if (!revoking)
+                return;
+        if (take_revocation(revoking) != REFUSAL_NONE) {
+                revoking_refuse(revoking);
                 return;
         }
-        if (why.why != REFUSAL_RATE_LIMITED || budget_note(connection->home->budget))
-                audit_refused("Revoke", &why, what.user, "", "");
-        connection_refuse(connection, &why);
+        (void)agent_open_memory(agent_of(connection), &ignored); /* asked again when it is to be remembered */
+        at = freshness_now(agent_of(connection));
+        revoking->received = at.now;
+        revoking->synchronized = at.synchronized;
+        state = recall_revocation(revoking);
+        /* The very same again changes nothing: keys that came since are not meant. */
+        if (state == REPLAY_DONE) {
+                connection_reply(connection, json_pack("{si}", "revoked", 0));
+                free(revoking);
+        } else if (state < 0) {
+                (void)storing_refuse_recall(state, &revoking->why);
+                revoking_refuse(revoking);
+        } else if (freshness_check(&revoking->terms, &connection->challenge, &at, &revoking->why) != REFUSAL_NONE) {
+                revoking_refuse(revoking);
+        } else {
+                revoking_go_on(revoking);
+        }
 }

@@ -9,6 +9,7 @@
 
 #include "agent/audit.h"
 #include "agent/clock_sync.h"
+#include "agent/freshness.h"
 #include "agent/sweep.h"
 
 static enum refusal check_room(struct agent *agent, const char *user, size_t n, struct refused *ret_why) {
@@ -76,8 +77,9 @@ static int remember(struct agent *agent, const struct push *push, const struct l
         memcpy(record.jti, push->jti_hash, sizeof(record.jti));
         memcpy(record.pae, push->pae_hash, sizeof(record.pae));
         if (push->by_clock) {
-                record.forget_wall_ns = (push->exp_s + 30) * NS_PER_S;
-                record.forget_boot_ns = life->received.boot_ns + (push->exp_s - push->iat_s + 60) * NS_PER_S;
+                record.forget_wall_ns = (push->exp_s + FRESHNESS_SKEW_S) * NS_PER_S;
+                record.forget_boot_ns =
+                        life->received.boot_ns + (push->exp_s - push->iat_s + 2 * FRESHNESS_SKEW_S) * NS_PER_S;
         }
         return replay_add(&agent->replay, &record, &life->received, ret_slot);
 }
@@ -97,6 +99,8 @@ static enum refusal publish(struct agent *agent, const struct push *push, const 
 
         fill_grant(push, user, life, &grant);
         r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
+        if (r == -ENOSPC && sweep_grown(agent))
+                r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
         if (r < 0)
                 return refuse_storing(r, ret_why);
         if (store_user_name(user, name))
@@ -128,6 +132,12 @@ static bool is_stored(const struct agent *agent, const struct push *push, const 
         return true;
 }
 
+static bool is_revoked(const struct agent *agent, const struct push *push, const char *user) {
+        struct instant now = instant_now();
+
+        return revocations_match(&agent->revocations, push, user, push->iat_s, &now);
+}
+
 /* The pending record, the keys, the done record: cut off anywhere, the repeat of the push finds out how far it came. */
 static enum refusal store_signed(struct agent *agent, const struct push *push, const char *user, struct stored *ret,
                                  struct refused *ret_why) {
@@ -147,7 +157,7 @@ static enum refusal store_signed(struct agent *agent, const struct push *push, c
         is_new = r == REPLAY_FREE;
         if (is_new && push->resumed)
                 return refuse(ret_why, REFUSAL_EXPIRED, "Its time ended before it could be finished; sign it again.");
-        if (push->by_clock && revocations_match(&agent->revocations, push, user, push->iat_s))
+        if (push->by_clock && is_revoked(agent, push, user))
                 return refuse(ret_why, REFUSAL_EXPIRED,
                               "It was signed before something that revokes it; sign it again.");
         /* One that was cut off behind its keys is counted already. */

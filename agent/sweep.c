@@ -112,6 +112,27 @@ int sweep_again(struct agent *agent) {
         return instant_now().boot_ns - agent->swept_boot_ns < SWEEP_APART_NS ? 0 : sweep(agent);
 }
 
+bool sweep_grown(struct agent *agent) {
+        int64_t now_ns = instant_now().boot_ns;
+        int n;
+
+        if (agent->grown_boot_ns != 0 && now_ns - agent->grown_boot_ns < SWEEP_APART_NS)
+                return false;
+        agent->grown_boot_ns = now_ns;
+        n = store_remove_grown(&agent->store);
+        if (n < 0)
+                audit_note(LOG_ERR, "The store could not be searched for files that have grown: %s", strerror(-n));
+        if (n <= 0)
+                return false;
+        audit_note(LOG_WARNING,
+                   "Claim files that had grown: %d; they were removed, and their keys with them. Something else than "
+                   "exc-authorized-keys writes to them as its user",
+                   n);
+        (void)store_tidy(&agent->store);
+        (void)sweep(agent);
+        return true;
+}
+
 bool sweep_room(const struct agent *agent, const char *user, size_t n) {
         return agent->tally.whole && tally_of(&agent->tally, user) + n <= AGENT_KEYS_PER_USER_MAX &&
                agent->live + n <= AGENT_KEYS_MAX;

@@ -20,6 +20,12 @@ int sweep(struct agent *agent);
 int sweep_again(struct agent *agent);
 
 /*
+ * Makes room where the file system is full, not more than once a second: ends the grants whose claim files have grown. Whether
+ * there were any.
+ */
+bool sweep_grown(struct agent *agent);
+
+/*
  * Whether `n` more keys of the user with that folder are within the limits, as counted; what died since counts until it is
  * swept. False where they could not be counted.
  */

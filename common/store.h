@@ -114,6 +114,12 @@ int store_remove_key(const struct store *store, const struct store_place *place)
 int store_remove_claim(const struct store *store, const struct store_place *place);
 
 /*
+ * Removes each claim file that is longer than any of the store's own, and so ends its grant: the helper's user can write to these
+ * files, and with that take room from others. How many they were; negative errno. Follow it with store_tidy().
+ */
+int store_remove_grown(const struct store *store);
+
+/*
  * Removes what a kill in the middle can leave: keys without a claim file, claim files without a key, empty folders.
  * Not to be called while a push is being stored. What cannot be removed does not stop it; the first such error is the
  * result.

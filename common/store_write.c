@@ -166,6 +166,40 @@ int store_publish(const struct store *store, const char *id, const struct grant 
         return r;
 }
 
+static int remove_if_grown(void *context, int folder_fd, const char *name) {
+        int *n = context;
+        struct stat st;
+
+        if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_size > GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE && remove_file(folder_fd, name) == 0)
+                (*n)++;
+        return 0;
+}
+
+struct grown {
+        const struct store *store;
+        int n;
+};
+
+static int remove_grown_of_user(void *context, int folder_fd, const char *name) {
+        struct grown *grown = context;
+        int fd, r;
+
+        r = store_open_folder(folder_fd, name, grown->store->owner, &fd);
+        if (r < 0)
+                return 0;
+        r = store_each_name(fd, store_id_valid, remove_if_grown, &grown->n);
+        (void)close(fd);
+        return r;
+}
+
+int store_remove_grown(const struct store *store) {
+        struct grown grown = {.store = store};
+        int r = store_each_name(store->claims_fd, store_user_name_valid, remove_grown_of_user, &grown);
+
+        return r < 0 ? r : grown.n;
+}
+
 struct tidy {
         const struct store *store;
         struct store_place place;

@@ -151,7 +151,8 @@ make_users() {
     done
 }
 
-# make_store DIR: as tmpfiles and the mount unit would.
+# make_store DIR: as tmpfiles and the mount unit would. What is to remember signed calls is as old as the boot, else none
+# that is timed by the clock would be taken for half a minute.
 make_store() {
     mkdir -p "$1"
     mount -t tmpfs -o mode=0755,size=8M,nr_inodes=20000,nosuid,nodev,noexec store "$1"
@@ -160,6 +161,10 @@ make_store() {
     chown exc-instance-connect:exc-instance-connect "$1/state"
     chmod 2750 "$1"/{keys,claims}
     chmod 0700 "$1/state"
+    printf 'EXCPUSH2\0\0\0\0\0\0\0\0' >"$1/state/pushes"
+    truncate --size=$((257 * 128)) "$1/state/pushes"
+    chown exc-instance-connect:exc-instance-connect "$1/state/pushes"
+    chmod 0600 "$1/state/pushes"
 }
 
 # Nothing from the machine's configuration, no agent, no question to a person.

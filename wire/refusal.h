@@ -38,6 +38,7 @@ enum {
         EXIT_OWN_FAILURE = 1,
         EXIT_USAGE = 2,
         EXIT_NOT_REACHED = 3,
+        EXIT_NO_MATCH = 4, /* a revocation of a user or a fingerprint dropped no key */
         EXIT_REFUSED = 10, /* and up: the errors in the order of the .varlink file */
 };
 

@@ -10,6 +10,7 @@
 
 #include "admin/doctor/finding.h"
 #include "agent/instance.h"
+#include "common/grant.h"
 #include "common/ssh_key.h"
 #include "control/fingerprint.h"
 
@@ -19,6 +20,7 @@
 #define PACKAGE_REINSTALL "apt-get install --reinstall -y exc-instance-connect"
 
 #define DOCTOR_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect.mount"
+#define DOCTOR_CLAIMS_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect-claims.mount"
 #define DOCTOR_SOCKETS "exc-instance-connect.socket exc-instance-connect-host.socket"
 
 enum { DOCTOR_PROGRAM_MS = 5 * 1000 }; /* what another program is granted */
@@ -40,6 +42,7 @@ struct examination {
         struct ssh_key key;
         char fingerprint[FINGERPRINT_MAX];
         bool pushed;
+        char account[GRANT_USER_MAX]; /* whom it was pushed for, by the name service's name */
 };
 
 /* In this order. */

@@ -49,25 +49,25 @@ static bool find_ids(struct ids *ret) {
 }
 
 /*
- * The sockets lie in the folder that is mounted over, so they are stopped and made again. Whatever is mounted there goes
+ * The sockets lie in the directory that is mounted over, so they are stopped and made again. What is mounted there goes
  * first, by systemd: after an umount(8) it may hold the mount for there still, and start nothing.
  */
-static struct remedy mount_remedy(void) {
+static struct remedy mount_remedy(const char *unit_name) {
         struct remedy away, unmask = {.command = ""}, mount;
         struct unit_state unit;
 
-        if (unit_state(DOCTOR_MOUNT_UNIT, &unit) == 0 && strcmp(unit.load, "masked") == 0)
+        if (unit_state(unit_name, &unit) == 0 && strcmp(unit.load, "masked") == 0)
                 unmask = strcmp(unit.file, "masked-runtime") == 0
-                                 ? remedy_of("systemctl unmask --runtime %s", DOCTOR_MOUNT_UNIT)
-                                 : remedy_of("systemctl unmask %s", DOCTOR_MOUNT_UNIT);
-        away = remedy_of("systemctl stop " DOCTOR_SOCKETS " %s", DOCTOR_MOUNT_UNIT);
+                                 ? remedy_of("systemctl unmask --runtime %s", unit_name)
+                                 : remedy_of("systemctl unmask %s", unit_name);
+        away = remedy_of("systemctl stop " DOCTOR_SOCKETS " %s", unit_name);
         mount = remedy_of(MAKE_FOLDERS " && systemctl start " DOCTOR_SOCKETS);
         mount = remedy_both(&unmask, &mount);
         return remedy_both(&away, &mount);
 }
 
-/* The options of what is mounted at the store, or "". */
-static void find_mount(char ret_options[static 512]) {
+/* The options of what is mounted at `path`, or "". */
+static void find_mount(const char *path, char ret_options[static 512]) {
         FILE *mounts = setmntent("/proc/self/mounts", "r");
         const struct mntent *entry;
 
@@ -75,7 +75,7 @@ static void find_mount(char ret_options[static 512]) {
         if (!mounts)
                 return;
         while ((entry = getmntent(mounts)))
-                if (strcmp(entry->mnt_dir, STORE_RUNTIME_DIR) == 0) /* the last one lies on top */
+                if (strcmp(entry->mnt_dir, path) == 0) /* the last one lies on top */
                         (void)snprintf(ret_options, 512, ",%s,", entry->mnt_opts);
         (void)endmntent(mounts);
 }
@@ -88,14 +88,14 @@ static bool look_at_mount(struct examination *examination) {
         struct statfs fs;
 
         if (statfs(STORE_RUNTIME_DIR, &fs) < 0) {
-                remedy = mount_remedy();
+                remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
                 found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy, "%s: %s", STORE_RUNTIME_DIR,
                       strerror(errno));
                 return false;
         }
-        find_mount(options);
+        find_mount(STORE_RUNTIME_DIR, options);
         if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
-                remedy = mount_remedy();
+                remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
                 found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy,
                       "%s is on a disk, where keys would outlive a reboot: nothing is stored there", STORE_RUNTIME_DIR);
                 return true;
@@ -103,7 +103,7 @@ static bool look_at_mount(struct examination *examination) {
         if (!options[0]) {
                 /* A container may not be able to mount anything. */
                 if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1)
-                        remedy = mount_remedy();
+                        remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
                 else
                         remedy.command[0] = '\0';
                 found(&examination->findings, FINDING_WARNING, "store-mount", &remedy,
@@ -220,34 +220,47 @@ static void look_below(struct examination *examination, char *root, const struct
                       root);
 }
 
-static void look_at_room(struct examination *examination) {
+/* Where the store has a tmpfs of its own, the claim files have one too: see systemd/claims.mount. */
+static void look_at_claims_mount(struct examination *examination) {
+        struct remedy remedy = mount_remedy(DOCTOR_CLAIMS_MOUNT_UNIT);
+        char store[512], claims[512];
+
+        find_mount(STORE_RUNTIME_DIR, store);
+        find_mount(STORE_RUNTIME_DIR "/claims", claims);
+        if (store[0] && !claims[0])
+                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy,
+                      STORE_RUNTIME_DIR "/claims has no tmpfs of its own: the user " HELPER_USER
+                                        " could take the store's room");
+}
+
+static void look_at_room(struct examination *examination, const char *path) {
         uint64_t bytes, size;
         struct statvfs fs;
         struct remedy remedy = {.command = ""};
         char options[512];
 
-        if (statvfs(STORE_RUNTIME_DIR, &fs) < 0)
+        if (statvfs(path, &fs) < 0)
                 return;
         bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
         size = (uint64_t)fs.f_blocks * fs.f_frsize;
-        find_mount(options);
+        find_mount(path, options);
         if (size > 0 && size / 1024 / 1024 < UINT32_MAX / 2 && fs.f_files < UINT32_MAX / 2)
                 remedy = remedy_of("mount -o remount,size=%uM,nr_inodes=%u %s", (unsigned)(size / 1024 / 1024 * 2 + 1),
-                                   (unsigned)(fs.f_files * 2), options[0] ? STORE_RUNTIME_DIR : "/run");
+                                   (unsigned)(fs.f_files * 2), options[0] ? path : "/run");
         /* A ramfs says 0 of all. */
         if (size > 0 && bytes < ROOM_LEAST_BYTES)
                 found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
-                      "%s is full: %" PRIu64 " KiB left", STORE_RUNTIME_DIR, bytes / 1024);
+                      "%s is full: %" PRIu64 " KiB left", path, bytes / 1024);
         else if (fs.f_files > 0 && fs.f_favail < ROOM_LEAST_INODES)
                 found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
-                      "%s is full: %" PRIu64 " inodes left", STORE_RUNTIME_DIR, (uint64_t)fs.f_favail);
+                      "%s is full: %" PRIu64 " inodes left", path, (uint64_t)fs.f_favail);
         else if (bytes < size / 10 || fs.f_favail < fs.f_files / 10)
                 found(&examination->findings, FINDING_WARNING, "store-room", &remedy,
-                      "%s is nearly full: %" PRIu64 " KiB and %" PRIu64 " inodes left", STORE_RUNTIME_DIR, bytes / 1024,
+                      "%s is nearly full: %" PRIu64 " KiB and %" PRIu64 " inodes left", path, bytes / 1024,
                       (uint64_t)fs.f_favail);
         else
                 found(&examination->findings, FINDING_PASS, "store-room", NULL,
-                      "%" PRIu64 " KiB and %" PRIu64 " inodes left", bytes / 1024, (uint64_t)fs.f_favail);
+                      "%s has %" PRIu64 " KiB and %" PRIu64 " inodes left", path, bytes / 1024, (uint64_t)fs.f_favail);
 }
 
 void doctor_store(struct examination *examination) {
@@ -270,5 +283,7 @@ void doctor_store(struct examination *examination) {
                              0700);
         look_below(examination, keys, &ids, 0640);
         look_below(examination, claims, &ids, 0660);
-        look_at_room(examination);
+        look_at_claims_mount(examination);
+        look_at_room(examination, STORE_RUNTIME_DIR);
+        look_at_room(examination, claims);
 }

@@ -141,18 +141,20 @@ def message(method, parameters=None, **members):
 class Agent:
     """
     `settings` are lines of agent.conf. `sockets` are the names that systemd would give. `journal`: whether there is
-    one. `ready`: whether its store is as the agent wants it. `preload`: a library, or several with colons between them,
+    one. `ready`: whether its store is as the agent wants it. `mounts_claims`: whether claim files have a tmpfs of their
+    own, as where systemd can mount one. `preload`: a library, or several with colons between them,
     to which `environment` and start() may say more.
     """
 
     def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True,
-                 **environment):
+                 mounts_claims=False, **environment):
         self.dir = WORLD / "tests" / f"agent.{os.getpid()}.{len(started)}"
         self.dir.mkdir()
         self.store = self.dir / "store"
         self.config = self.dir / "etc/agent.conf"
         self.log_path = self.dir / "log"
         self.names = sockets
+        self.mounts_claims = mounts_claims
         self.preload = preload
         self.environment = environment
         self.process = None
@@ -185,15 +187,35 @@ class Agent:
     # The store
 
     def make_store(self):
-        # For 4096 keys; tmpfs takes a page for each file that is not empty.
+        # As in systemd/: for 4096 keys; tmpfs takes a page for each file that is not empty.
         options = "mode=0755,size=48M,nr_inodes=40000"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "store", self.store], check=True)
         for name, mode in ("keys", 0o2750), ("claims", 0o2750):
             (self.store / name).mkdir()
+            if name == "claims" and self.mounts_claims:
+                options = "mode=0700,size=20M,nr_inodes=10000"
+                subprocess.run(["mount", "-t", "tmpfs", "-o", options, "claims", self.store / name], check=True)
             os.chown(self.store / name, AGENT_USER.pw_uid, HELPER_USER.pw_gid)
             os.chmod(self.store / name, mode)
         (self.store / "state").mkdir(mode=0o700)
         os.chown(self.store / "state", AGENT_USER.pw_uid, AGENT_USER.pw_gid)
+        self.remember_since(0)
+
+    def remember_since(self, seconds):
+        """
+        What is remembered of signed calls is as old as if it had been made that many seconds after the boot; nothing else
+        is in it. An agent makes it when it starts, and takes nothing that is timed before then.
+        """
+        path = self.store / "state/pushes"
+        path.write_bytes((b"EXCPUSH2" + struct.pack(">Q", seconds * 10**9)).ljust(128 * 257, b"\0"))
+        os.chown(path, AGENT_USER.pw_uid, AGENT_USER.pw_gid)
+        path.chmod(0o600)
+
+    def make_memory(self):
+        """As the store's unit does: what is to remember signed calls is there before the agent starts."""
+        subprocess.run(
+            ["setpriv", "--reuid=exc-instance-connect", "--regid=exc-instance-connect", "--clear-groups", "--",
+             WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", self.store, "--make-memory"], check=True)
 
     def stored(self):
         """All paths of keys in the store, without its own three folders and what is remembered of signed pushes."""

@@ -27,7 +27,8 @@ class Seen:
     def __init__(self, a):
         path = a.store / "state/pushes"
         raw = path.read_bytes() if path.exists() else b""
-        records = [raw[at:at + RECORD_SIZE] for at in range(0, len(raw), RECORD_SIZE)]
+        # The first one is the file's head.
+        records = [raw[at:at + RECORD_SIZE] for at in range(RECORD_SIZE, len(raw), RECORD_SIZE)]
         self.records = [Record(record) for record in records if record[0] != 0]
         self.keys = a.keys()
         self.claims = {claim: (a.store / "claims" / "/".join(claim)).read_bytes() for claim in a.claims()}
@@ -67,6 +68,8 @@ def _is_killed(a, step, method, envelope):
 def _forget_everything(a):
     for folder in "keys", "claims", "state":
         subprocess.run(["find", a.store / folder, "-mindepth", "1", "-delete"], check=True)
+    a.remember_since(0)
+    a.make_memory()
 
 
 def _log_in(a, text):

@@ -26,6 +26,13 @@ guest_refuses() {
     return 1
 }
 
+# drops_nothing COMMAND...: a revocation that matches no key that is stored.
+drops_nothing() {
+    local status=0
+    "$@" || status=$?
+    same 4 "$status"
+}
+
 # lets_in USER KEY [SSH-OPTION...]
 lets_in() {
     same "$1" "$(ssh_in "$@" id -un)"

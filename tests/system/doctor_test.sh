@@ -379,14 +379,14 @@ _sockets='exc-instance-connect.socket exc-instance-connect-host.socket'
 
 a_store_on_a_disk_is_healed() {
     _heals failure store-mount "systemctl stop $_sockets
-        umount /run/exc-instance-connect
+        umount --recursive /run/exc-instance-connect
         mkdir -p /var/store && mount --bind /var/store /run/exc-instance-connect
         systemctl start $_sockets"
 }
 
 a_store_without_a_mount_of_its_own_is_healed() {
     _heals warning store-mount "systemctl stop $_sockets
-        umount /run/exc-instance-connect
+        umount --recursive /run/exc-instance-connect
         folder='/run/systemd/system/run-exc\x2dinstance\x2dconnect.mount.d'
         mkdir -p \"\$folder\" && printf '[Unit]\nConditionPathExists=/none\n' >\"\$folder/test.conf\"
         systemctl daemon-reload && systemctl start $_sockets
@@ -397,6 +397,12 @@ a_store_whose_mount_is_masked_is_healed() {
     _heals failure socket-admin "systemctl stop $_sockets
         systemctl mask --now 'run-exc\x2dinstance\x2dconnect.mount'
         ! systemctl start $_sockets"
+}
+
+claims_without_a_mount_of_their_own_are_healed() {
+    _heals warning store-mount "systemctl stop $_sockets
+        systemctl mask --now 'run-exc\x2dinstance\x2dconnect-claims.mount'
+        systemctl start $_sockets"
 }
 
 a_store_that_programs_can_be_executed_in_is_healed() {
@@ -550,6 +556,29 @@ a_clone_is_healed() {
 a_clock_that_nobody_sets_is_healed() {
     _heals warning clock 'echo unsynchronised >/run/test-clock'
     in_machine m timedatectl set-ntp false
+}
+
+# The kernel's flag says otherwise, and the error that it knows of is small.
+a_clock_that_chronyd_keeps_without_rtcsync_is_no_fault() {
+    in_machine m tee /run/test-clock <<<chronyd >/dev/null
+    _doctor
+    same 'it is synchronized' "$(_of text clock pass)"
+    in_machine m tee /run/test-clock <<<synchronised >/dev/null
+}
+
+# Another program would have to be removed for the one that is installed otherwise.
+a_time_service_that_has_not_reached_a_server_is_not_replaced() {
+    in_machine m tee /etc/systemd/system/ntpsec.service >/dev/null <<<$'[Service]\nExecStart=/bin/sleep infinity'
+    in_machine m systemctl daemon-reload
+    in_machine m systemctl start ntpsec.service
+    in_machine m tee /run/test-clock <<<unsynchronised >/dev/null
+    _doctor
+    same '' "$(_of remedy clock warning)"
+    [[ $(_of text clock warning) == *'although ntpsec.service runs'* ]]
+    in_machine m systemctl stop ntpsec.service
+    in_machine m rm /etc/systemd/system/ntpsec.service
+    in_machine m systemctl daemon-reload
+    in_machine m tee /run/test-clock <<<synchronised >/dev/null
 }
 
 processes_that_are_hidden_from_the_helper_are_healed() {

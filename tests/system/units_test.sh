@@ -9,6 +9,7 @@ vsock=exc-instance-connect-vsock.socket
 folders=exc-instance-connect-store.service
 plain=exc-instance-connect-plain-run.service
 mount='run-exc\x2dinstance\x2dconnect.mount'
+claims='run-exc\x2dinstance\x2dconnect-claims.mount'
 store=/run/exc-instance-connect
 program=/usr/libexec/exc-instance-connect/exc-instance-connect-agent
 
@@ -53,6 +54,11 @@ _restarts() {
     property m "$agent" NRestarts
 }
 
+# has_mode MODE PATH
+_has_mode() {
+    [[ $(in_machine m stat -c %a "$2") == "$1" ]]
+}
+
 # connections SOCKET N: so many, one after the other, each closed at once.
 _connections() {
     in_machine m python3 - "$1" "$2" <<'END'
@@ -68,7 +74,7 @@ END
 systemd_finds_no_fault_in_the_units() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify \
-        "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount" 2>&1)"
+        "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount" "$claims" 2>&1)"
     _answers
     # Such as a setting that this version does not know.
     same '' "$(in_machine m journalctl -q -b -p warning -o cat _PID=1 | grep -e exc- -e 'exc\\x2d' || true)"
@@ -77,7 +83,7 @@ systemd_finds_no_fault_in_the_units() {
 after_a_boot_the_sockets_listen_and_nothing_runs() {
     _started
     no_failed_unit m
-    _is active "$admin" "$host" "$mount"
+    _is active "$admin" "$host" "$mount" "$claims"
     _is inactive "$agent" "$folders" "$plain" "$vsock"
     fails in_machine m pgrep -u exc-instance-connect,exc-instance-connect-relay,exc-authorized-keys
     _answers
@@ -103,10 +109,10 @@ nothing_of_ours_is_ordered_before_anything_of_the_boot() {
             if [[ -z ${seen[$1]:-} ]]; then
                 seen[$1]=1
                 echo "$1"
-                set -- "$@" $(systemctl show --value --property Before -- "$1")
+                set -- "$@" $(systemctl show --value --property Before -- "$1" | sed "s/\"//g; s/\\\\\\\\/\\\\/g")
             fi
             shift
-        done' _ "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount")
+        done' _ "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount" "$claims")
     grep -qx "$agent" <<<"$before"
     for unit in sysinit.target local-fs.target basic.target sockets.target network.target network-online.target \
         multi-user.target ssh.service ssh.socket systemd-tmpfiles-setup.service dbus.socket; do
@@ -151,7 +157,7 @@ keys_outlive_restarts_of_the_sockets_while_the_agent_is_at_work() {
         _is active "$agent"
         # shellcheck disable=SC2086 # words
         _systemctl restart $socket
-        _is active "$admin" "$host" "$mount"
+        _is active "$admin" "$host" "$mount" "$claims"
         says "$(fingerprint k.pub | sed 's/[+]/[+]/g')" in_machine m exc-instance-connect list
     done
     # And one that is started late, as vsock's is.
@@ -184,12 +190,13 @@ sockets_that_are_restarted_under_many_calls_listen_afterwards() {
 a_store_that_was_unmounted_comes_back_with_a_restart_of_the_sockets() {
     _started
     _answers
-    in_machine m umount --lazy "$store"
+    in_machine m umount --recursive --lazy "$store"
     fails in_machine m exc-instance-connect status
     # systemd looks at mounts no more often than it likes.
     wait_for _is inactive "$mount"
     _systemctl restart "$admin" "$host"
     in_machine m mountpoint -q "$store"
+    in_machine m mountpoint -q "$store/claims"
     new_key k
     push_locally m alice k
     lets_in m alice k
@@ -204,6 +211,7 @@ a_store_that_is_mounted_again_takes_the_sockets_with_it() {
     # Which does not wait for them.
     wait_for _is active "$admin" "$host"
     in_machine m mountpoint -q "$store"
+    in_machine m mountpoint -q "$store/claims"
     new_key k
     push_locally m alice k
     lets_in m alice k
@@ -216,12 +224,26 @@ where_nothing_can_be_mounted_the_store_is_a_part_of_run() {
     _systemctl stop "$admin" "$host" "$mount"
     # As in a container that lacks it.
     _with_setting "$mount" Unit 'ConditionCapability=!CAP_SYS_ADMIN'
+    _with_setting "$claims" Unit 'ConditionCapability=!CAP_SYS_ADMIN'
     _systemctl start "$admin" "$host"
     fails in_machine m mountpoint -q "$store"
     new_key k
     push_locally m alice k
     lets_in m alice k
     host m hello >/dev/null
+    no_failed_unit m
+}
+
+claims_that_are_mounted_again_end_the_agent_that_has_the_old_ones_open() {
+    _started
+    new_key k
+    push_locally m alice k
+    _systemctl restart "$claims"
+    _is inactive "$agent"
+    wait_for _has_mode 2750 "$store/claims"
+    refuses m alice k
+    push_locally m alice k
+    lets_in m alice k
     no_failed_unit m
 }
 
@@ -574,4 +596,50 @@ users_of_a_name_service_behind_a_socket_are_found() {
     new_key k
     push_locally m dynamo k
     says '^dynamo ' in_machine m exc-instance-connect list
+}
+
+# --- a host that does its worst ---------------------------------------------------------------------------------------
+
+# Sixteen connections that send Hello without end, as the user that brings what the host sends. Until /run/enough is there.
+_host_floods() {
+    as_relay m python3 - <<'END'
+import os, selectors, socket
+chunk = b'{"method":"in.excloud.InstanceConnect.Hello"}\0' * 300
+with selectors.DefaultSelector() as selector:
+    while not os.path.exists("/run/enough"):
+        while len(selector.get_map()) < 16:
+            s = socket.socket(socket.AF_UNIX)
+            s.connect("/run/exc-instance-connect/host.sock")
+            s.setblocking(False)
+            selector.register(s, selectors.EVENT_READ | selectors.EVENT_WRITE, [0])
+        for key, mask in selector.select(0.1):
+            try:
+                if mask & selectors.EVENT_READ and not key.fileobj.recv(1 << 20):
+                    raise OSError
+                if mask & selectors.EVENT_WRITE:
+                    key.data[0] = (key.data[0] + key.fileobj.send(chunk[key.data[0]:])) % len(chunk)
+            except BlockingIOError:
+                pass
+            except OSError:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+END
+}
+
+a_host_that_floods_does_not_lock_the_administrator_out() {
+    local round
+    _started
+    _host_floods &
+    wait_for in_machine m pgrep -f python3
+    new_key k
+    for ((round = 0; round < 3; round++)); do
+        _answers
+        push_locally m alice k
+        same '{"revoked":1}' "$(in_machine m exc-instance-connect revoke --all --json)"
+    done
+    push_locally m alice k
+    lets_in m alice k
+    in_machine m touch /run/enough
+    wait
+    no_failed_unit m
 }

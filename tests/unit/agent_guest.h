@@ -23,12 +23,16 @@
 
 enum { GUEST_REPLY_MAX = 64 * 1024, GUEST_WAIT_S = 10 };
 
-/* What the agent is told of its world. Every user exists, under the name that was asked for. */
+/* What the agent is told of its world. Every user exists, under the name that was asked for, but for one. */
 static struct {
         int64_t wall_s, boot_s;
-        bool synchronized;
-        pthread_mutex_t names; /* held: the name service does not answer */
-        size_t n_events;       /* that the journal was told of */
+        int64_t born_s;              /* on the boot clock: since when it remembers signed calls */
+        int64_t max_error_us;        /* that the kernel gives the clock */
+        bool unsync;                 /* STA_UNSYNC, which must not matter */
+        const char *alias, *account; /* the other name of that account, and its own; NULL: there is none */
+        bool no_names;               /* the name service fails */
+        pthread_mutex_t names;       /* held: the name service does not answer */
+        size_t n_events;             /* that the journal was told of */
 } world = {.names = PTHREAD_MUTEX_INITIALIZER};
 
 bool __wrap_journal_send(const struct journal_entry *entry);
@@ -40,8 +44,8 @@ bool __wrap_journal_send(const struct journal_entry *entry) {
 
 int __wrap_adjtimex(struct timex *state);
 int __wrap_adjtimex(struct timex *state) {
-        *state = (struct timex){.status = world.synchronized ? 0 : STA_UNSYNC};
-        return world.synchronized ? TIME_OK : TIME_ERROR;
+        *state = (struct timex){.status = world.unsync ? STA_UNSYNC : 0, .maxerror = world.max_error_us};
+        return world.unsync ? TIME_ERROR : TIME_OK;
 }
 
 int __real_clock_gettime(clockid_t id, struct timespec *ret);
@@ -57,6 +61,11 @@ int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size
 int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret) {
         (void)pthread_mutex_lock(&world.names);
         (void)pthread_mutex_unlock(&world.names);
+        *ret = NULL;
+        if (world.no_names)
+                return EIO;
+        if (world.alias && strcmp(name, world.alias) == 0)
+                name = world.account;
         if (strlen(name) >= size)
                 return ERANGE;
         memcpy(buffer, name, strlen(name) + 1);
@@ -79,6 +88,8 @@ static inline void guest_hide_the_machine(void) {
             mount("tmpfs", "/usr/share/exc-instance-connect", "tmpfs", 0, NULL) < 0)
                 guest_give_up("/usr/share/exc-instance-connect");
 }
+
+enum { GUEST_SYNCHRONIZED_US = 1000, GUEST_NEVER_SYNCHRONIZED_US = 16000000 };
 
 struct guest {
         struct agent agent;
@@ -108,8 +119,28 @@ static inline void guest_connect(struct guest *guest) {
         guest->got = 0;
 }
 
+static inline void guest_make_memory(const char *root) {
+        struct replay replay = REPLAY_INIT;
+        struct revocations revocations = REVOCATIONS_INIT;
+        char path[128];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/state", root);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                guest_give_up(path);
+        /* What is there and damaged stays so. */
+        if (replay_open(fd, world.born_s * NS_PER_S, &replay) >= 0)
+                (void)revocations_open(fd, replay.birth_boot_ns, &revocations);
+        revocations_close(&revocations);
+        replay_close(&replay);
+        (void)close(fd);
+}
+
 static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
-        if (agent_start(&guest->agent, root, config_dir) < 0 || budget_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
+        guest_make_memory(root);
+        if (agent_start(&guest->agent, root, config_dir) < 0 ||
+            budget_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
                 guest_give_up("agent_start");
         guest->home = (struct connection_home){
                 .agent = &guest->agent,

@@ -33,9 +33,16 @@ static struct instant at(int64_t after_ns) {
         return (struct instant){.boot_ns = UP_S * NS_PER_S + after_ns, .wall_ns = NOW_S * NS_PER_S + after_ns};
 }
 
+/* CLOCK_BOOTTIME at which the memory of pushes was made. */
+static int64_t birth_boot_ns;
+static struct refused refused;
+
 static enum refusal check(const struct terms *terms, struct instant now, bool synchronized) {
-        struct refused refused = {.why = REFUSAL_NONE};
-        enum refusal r = freshness_check(terms, &challenge, &now, synchronized, &refused);
+        struct freshness at = {.now = now, .synchronized = synchronized, .birth_boot_ns = birth_boot_ns};
+        enum refusal r;
+
+        refused = (struct refused){.why = REFUSAL_NONE};
+        r = freshness_check(terms, &challenge, &at, &refused);
 
         assert_int_equal(refused.why, r);
         return r;
@@ -59,6 +66,7 @@ static int setup(void **state) {
         memset(&challenge, 0, sizeof(challenge));
         no_random = false;
         random_bytes = NULL;
+        birth_boot_ns = 0;
         return 0;
 }
 
@@ -191,6 +199,24 @@ static void a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it(vo
         assert_int_equal(by_clock(NOW_S + 20, NOW_S + 60, now), REFUSAL_NONE);
 }
 
+static void what_another_memory_may_have_accepted_is_expired(void **state) {
+        (void)state;
+        birth_boot_ns = at(-100 * NS_PER_S).boot_ns;
+        assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, at(0)), REFUSAL_NONE);
+        assert_int_equal(by_clock(NOW_S - 71, NOW_S + 60, at(0)), REFUSAL_EXPIRED);
+        assert_non_null(strstr(refused.message, "100 s ago"));
+        assert_non_null(strstr(refused.message, "sign the challenge"));
+        birth_boot_ns++;
+        assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, at(0)), REFUSAL_EXPIRED);
+}
+
+static void the_birth_of_the_memory_is_no_bound_for_a_challenge(void **state) {
+        (void)state;
+        birth_boot_ns = at(0).boot_ns;
+        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
+}
+
 static void a_clock_that_is_not_synchronized_is_not_asked(void **state) {
         struct terms terms = {.iat_s = NOW_S, .exp_s = NOW_S + 60};
 
@@ -232,6 +258,8 @@ int main(void) {
                 cmocka_unit_test_setup(by_the_clock_a_push_is_good_until_exp_and_not_at_it, setup),
                 cmocka_unit_test_setup(what_may_have_been_accepted_before_this_boot_is_expired, setup),
                 cmocka_unit_test_setup(a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it, setup),
+                cmocka_unit_test_setup(what_another_memory_may_have_accepted_is_expired, setup),
+                cmocka_unit_test_setup(the_birth_of_the_memory_is_no_bound_for_a_challenge, setup),
                 cmocka_unit_test_setup(a_clock_that_is_not_synchronized_is_not_asked, setup),
                 cmocka_unit_test_setup(a_push_by_the_clock_leaves_the_challenge_to_be_used, setup),
                 cmocka_unit_test_setup(a_challenge_that_does_not_fit_is_not_made_good_by_the_clock, setup),

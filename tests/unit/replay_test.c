@@ -9,7 +9,20 @@
 
 #include "tests/unit/scratch.h"
 
-enum { RECORD_SIZE = 128, SLOTS_MIN = 256 };
+enum {
+        RECORD_SIZE = 128,
+        SLOTS_MIN = 256,
+        PUSHES_MIN = SLOTS_MIN - REPLAY_RESERVED,        /* that fit before the memory has to grow */
+        PUSHES_SECOND = 2 * SLOTS_MIN - REPLAY_RESERVED, /* before it has to grow again, */
+        PUSHES_THIRD = 4 * SLOTS_MIN - REPLAY_RESERVED,  /* and again */
+        PUSHES_MAX = REPLAY_MAX - REPLAY_RESERVED,
+        BIRTH_NS = 500,
+};
+
+/* Bytes of the file: its head has the room of a record. */
+static off_t size_of(off_t n_slots) {
+        return (n_slots + 1) * RECORD_SIZE;
+}
 
 /* Linked with --wrap=calloc, --wrap=pread and --wrap=pwrite. */
 static bool no_memory;
@@ -115,7 +128,7 @@ static struct replay_record find(uint32_t number) {
 
 static void open_again(void) {
         replay_close(&replay);
-        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
 }
 
 static off_t file_size(void) {
@@ -133,7 +146,7 @@ static int setup_with(const char *options) {
         replay = (struct replay)REPLAY_INIT;
         no_memory = short_writes = false;
         preads_until_failure = 0;
-        return replay_open(state_fd, &replay);
+        return replay_open(state_fd, BIRTH_NS, &replay);
 }
 
 static int setup(void **state) {
@@ -143,7 +156,7 @@ static int setup(void **state) {
 
 static int setup_small(void **state) {
         (void)state;
-        return setup_with("mode=0755,size=12k");
+        return setup_with("mode=0755,size=40k");
 }
 
 static int teardown(void **state) {
@@ -255,6 +268,7 @@ static void voiding_ends_pending_pushes_and_nothing_else(void **state) {
         (void)state;
         (void)add(1);
         assert_int_equal(replay_set_done(&replay, add(2)), 0);
+        revocation.state = REPLAY_DONE;
         revocation.life = (struct lifetime){.boot_end_ns = 0};
         assert_int_equal(replay_add(&replay, &revocation, &start, &slot), 0);
         assert_int_equal(replay_void_pending(&replay), 0);
@@ -268,23 +282,23 @@ static void voiding_ends_pending_pushes_and_nothing_else(void **state) {
                 assert_memory_equal(voided.pae, before.pae, REPLAY_HASH_SIZE);
                 assert_int_equal(find(2).state, REPLAY_DONE);
                 assert_int_equal(find(2).life.boot_end_ns, record_of(2).life.boot_end_ns);
-                assert_int_equal(find(3).state, REPLAY_PENDING);
+                assert_int_equal(find(3).state, REPLAY_DONE);
                 open_again();
         }
 }
 
 static void the_memory_grows_and_keeps_what_it_had(void **state) {
         (void)state;
-        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
+        assert_int_equal(file_size(), size_of(SLOTS_MIN));
         add_many(0, 5000);
-        assert_int_equal(file_size(), 8192 * RECORD_SIZE);
+        assert_int_equal(file_size(), size_of(8192));
         for (int again = 0; again < 2; again++) {
                 for (uint32_t i = 0; i < 5000; i++)
                         assert_true(known(i));
                 assert_false(known(5000));
                 open_again();
         }
-        assert_int_equal(file_size(), 8192 * RECORD_SIZE);
+        assert_int_equal(file_size(), size_of(8192));
 }
 
 /* push.md, "Replay": only when both clocks are past. */
@@ -304,13 +318,13 @@ static void a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_no
 
                 replay_close(&replay);
                 assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
-                assert_int_equal(replay_open(state_fd, &replay), 0);
-                add_many(0, SLOTS_MIN);
+                assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
+                add_many(0, PUSHES_MIN);
                 /* There is no free place any more, so what can be forgotten is. */
                 assert_int_equal(add_at(SLOTS_MIN, now, &slot), 0);
                 assert_int_equal(known(7), !times[i].forgotten);
                 assert_true(known(SLOTS_MIN));
-                assert_int_equal(file_size(), (times[i].forgotten ? 1 : 2) * SLOTS_MIN * RECORD_SIZE);
+                assert_int_equal(file_size(), size_of((times[i].forgotten ? 1 : 2) * SLOTS_MIN));
         }
 }
 
@@ -319,14 +333,14 @@ static void one_nanosecond_decides_about_forgetting(void **state) {
         uint32_t slot;
 
         (void)state;
-        add_many(0, SLOTS_MIN);
-        assert_int_equal(add_at(SLOTS_MIN, now, &slot), 0);
+        add_many(0, PUSHES_MIN);
+        assert_int_equal(add_at(PUSHES_MIN, now, &slot), 0);
         assert_true(known(0));
-        add_many(SLOTS_MIN + 1, 2 * SLOTS_MIN);
+        add_many(PUSHES_MIN + 1, PUSHES_SECOND);
         now = (struct instant){record_of(0).forget_boot_ns, record_of(0).forget_wall_ns + 1};
         assert_int_equal(add_at(5000, now, &slot), 0);
         assert_true(known(0));
-        add_many(5001, 5000 + 2 * SLOTS_MIN);
+        add_many(5001, 5000 + PUSHES_THIRD - PUSHES_SECOND);
         now.boot_ns++;
         assert_int_equal(add_at(6000, now, &slot), 0);
         assert_false(known(0));
@@ -337,7 +351,7 @@ static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alon
         uint32_t slot;
 
         (void)state;
-        for (uint32_t i = 0; i < SLOTS_MIN; i++) {
+        for (uint32_t i = 0; i < PUSHES_MIN; i++) {
                 struct replay_record record = record_of(i);
 
                 record.forget_wall_ns = 0;
@@ -345,7 +359,7 @@ static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alon
         }
         assert_int_equal(add_at(1000, after(120, 0), &slot), 0);
         assert_true(known(0));
-        add_many(1001, 1000 + SLOTS_MIN);
+        add_many(1001, 1000 + PUSHES_SECOND - PUSHES_MIN);
         assert_int_equal(add_at(2000, after(121, -1700000000), &slot), 0);
         assert_false(known(0));
         assert_true(known(1000));
@@ -353,7 +367,7 @@ static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alon
 
 static void what_can_be_forgotten_makes_room_and_the_rest_stays(void **state) {
         (void)state;
-        for (uint32_t i = 0; i < SLOTS_MIN; i++) {
+        for (uint32_t i = 0; i < PUSHES_MIN; i++) {
                 struct replay_record record = record_of(i);
                 uint32_t slot;
 
@@ -361,11 +375,11 @@ static void what_can_be_forgotten_makes_room_and_the_rest_stays(void **state) {
                         record.forget_boot_ns = start.boot_ns - 1, record.forget_wall_ns = start.wall_ns - 1;
                 assert_int_equal(replay_add(&replay, &record, &start, &slot), 0);
         }
-        add_many(1000, 1000 + SLOTS_MIN / 2);
-        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
-        for (uint32_t i = 0; i < SLOTS_MIN; i++)
+        add_many(1000, 1000 + PUSHES_MIN / 2);
+        assert_int_equal(file_size(), size_of(SLOTS_MIN));
+        for (uint32_t i = 0; i < PUSHES_MIN; i++)
                 assert_int_equal(known(i), i % 2 == 0);
-        for (uint32_t i = 1000; i < 1000 + SLOTS_MIN / 2; i++)
+        for (uint32_t i = 1000; i < 1000 + PUSHES_MIN / 2; i++)
                 assert_true(known(i));
 }
 
@@ -373,20 +387,20 @@ static void a_full_memory_takes_no_more_and_forgets_nothing_early(void **state) 
         uint32_t slot;
 
         (void)state;
-        add_many(0, REPLAY_MAX);
-        assert_int_equal(file_size(), (off_t)REPLAY_MAX * RECORD_SIZE);
+        add_many(0, PUSHES_MAX);
+        assert_int_equal(file_size(), size_of(REPLAY_MAX));
         for (int again = 0; again < 3; again++) {
-                assert_int_equal(add_at(REPLAY_MAX, after(1000, 90), &slot), -ENOSPC);
-                assert_false(known(REPLAY_MAX));
+                assert_int_equal(add_at(PUSHES_MAX, after(1000, 90), &slot), -ENOSPC);
+                assert_false(known(PUSHES_MAX));
                 if (again == 1)
                         open_again();
         }
-        assert_int_equal(file_size(), (off_t)REPLAY_MAX * RECORD_SIZE);
-        for (uint32_t i = 0; i < REPLAY_MAX; i += 61)
+        assert_int_equal(file_size(), size_of(REPLAY_MAX));
+        for (uint32_t i = 0; i < PUSHES_MAX; i += 61)
                 assert_true(known(i));
-        assert_true(known(REPLAY_MAX - 1));
-        assert_int_equal(add_at(REPLAY_MAX, after(121, 91), &slot), 0);
-        assert_true(known(REPLAY_MAX));
+        assert_true(known(PUSHES_MAX - 1));
+        assert_int_equal(add_at(PUSHES_MAX, after(121, 91), &slot), 0);
+        assert_true(known(PUSHES_MAX));
         assert_false(known(0));
 }
 
@@ -396,7 +410,7 @@ static void dropping_and_adding_again_and_again_stays_quick(void **state) {
         uint32_t slot = 0;
 
         (void)state;
-        for (uint32_t i = 0; i < 1023; i++)
+        for (uint32_t i = 0; i < 959; i++)
                 slot = add(i);
         slot = add(5000);
         n_preads = 0;
@@ -406,7 +420,7 @@ static void dropping_and_adding_again_and_again_stays_quick(void **state) {
         }
         assert_true(known(10000 + CYCLES - 1));
         assert_false(known(10000));
-        for (uint32_t i = 0; i < 1023; i += 10)
+        for (uint32_t i = 0; i < 959; i += 10)
                 assert_true(known(i));
         assert_false(known(999999));
         assert_true(replay.index_used < replay.index_size);
@@ -414,16 +428,16 @@ static void dropping_and_adding_again_and_again_stays_quick(void **state) {
 }
 
 static void dropping_everything_again_and_again_leaves_room_for_everything(void **state) {
-        uint32_t slots[200];
+        uint32_t slots[190];
 
         (void)state;
         for (uint32_t round = 0; round < 50; round++) {
-                for (uint32_t i = 0; i < 200; i++)
+                for (uint32_t i = 0; i < 190; i++)
                         slots[i] = add(1000 * round + i);
-                for (uint32_t i = 0; i < 200; i++)
-                        assert_int_equal(replay_drop(&replay, slots[(i * 7) % 200]), 0);
+                for (uint32_t i = 0; i < 190; i++)
+                        assert_int_equal(replay_drop(&replay, slots[(i * 7) % 190]), 0);
         }
-        assert_int_equal(file_size(), SLOTS_MIN * RECORD_SIZE);
+        assert_int_equal(file_size(), size_of(SLOTS_MIN));
         assert_int_equal(replay.n_free, SLOTS_MIN);
         assert_false(known(0));
 }
@@ -438,29 +452,81 @@ static void write_file(const void *bytes, size_t length) {
         assert_int_equal(close(fd), 0);
 }
 
+/* What the file begins with: made at 42 ns on the boot clock. */
+static const uint8_t head[16] = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2', 0, 0, 0, 0, 0, 0, 0, 42};
+
 static void a_file_that_was_cut_is_not_taken_for_the_whole_memory(void **state) {
-        static const off_t sizes[] = {
-                1,
-                RECORD_SIZE - 1,
-                RECORD_SIZE,
-                3 * RECORD_SIZE + 50,
-                SLOTS_MIN * RECORD_SIZE - 1,
-                SLOTS_MIN * RECORD_SIZE + 1,
-                3 * SLOTS_MIN * RECORD_SIZE,
-                (off_t)REPLAY_MAX * RECORD_SIZE + RECORD_SIZE,
-        };
+        static const off_t slots[] = {0, 3, SLOTS_MIN - 1, SLOTS_MIN + 1, 3 * SLOTS_MIN, REPLAY_MAX + 1};
+        static uint8_t empty[(SLOTS_MIN + 1) * RECORD_SIZE];
 
         (void)state;
-        add_many(0, 10);
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-                assert_int_equal(ftruncate(replay.fd, sizes[i]), 0);
+        memcpy(empty, head, sizeof(head));
+        for (size_t i = 0; i < 2 * sizeof(slots) / sizeof(slots[0]); i++) {
+                off_t size = size_of(slots[i / 2]) + (i % 2 ? 1 : 0);
+
+                add_many(0, 10);
+                assert_int_equal(ftruncate(replay.fd, size), 0);
                 replay_close(&replay);
-                assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+                assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -EBADMSG);
                 assert_int_equal(replay.fd, -EBADF);
-                assert_int_equal(file_size(), sizes[i]);
-                write_file("", 0);
-                assert_int_equal(replay_open(state_fd, &replay), 0);
+                assert_int_equal(file_size(), size);
+                write_file(empty, sizeof(empty));
+                assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
         }
+}
+
+static void the_birth_is_the_time_when_the_memory_was_made(void **state) {
+        (void)state;
+        assert_int_equal(replay.birth_boot_ns, BIRTH_NS);
+        add_many(0, 5000);
+        assert_int_equal(replay.birth_boot_ns, BIRTH_NS);
+        replay_close(&replay);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS + 1000, &replay), 0);
+        assert_int_equal(replay.birth_boot_ns, BIRTH_NS);
+        replay_close(&replay);
+        assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS + 1000, &replay), 0);
+        assert_int_equal(replay.birth_boot_ns, BIRTH_NS + 1000);
+}
+
+static void a_memory_that_is_born_in_the_future_is_refused(void **state) {
+        (void)state;
+        replay_close(&replay);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS - 1, &replay), -EBADMSG);
+}
+
+/* One of a version before births were recorded: nothing says since when it remembers. */
+static void a_memory_without_a_birth_is_made_new(void **state) {
+        static uint8_t old[SLOTS_MIN * RECORD_SIZE];
+
+        (void)state;
+        for (size_t length = 0; length <= sizeof(old); length += 1000) {
+                old[0] = REPLAY_DONE;
+                memcpy(old + 1, jti(1), REPLAY_HASH_SIZE);
+                write_file(old, length);
+                assert_int_equal(replay_open(state_fd, BIRTH_NS + 1, &replay), 0);
+                assert_int_equal(replay.birth_boot_ns, BIRTH_NS + 1);
+                assert_false(known(1));
+                assert_int_equal(file_size(), size_of(SLOTS_MIN));
+        }
+}
+
+static void revocations_have_room_that_pushes_do_not_take(void **state) {
+        struct replay_record revocation = record_of(0);
+        uint32_t slot, n = 0;
+
+        (void)state;
+        add_many(0, PUSHES_MAX);
+        revocation.life = (struct lifetime){.boot_end_ns = 0};
+        for (int r = 0; r == 0; n += r == 0) {
+                memcpy(revocation.jti, jti(1000000 + n), sizeof(revocation.jti));
+                r = replay_add(&replay, &revocation, &start, &slot);
+                assert_true(r == 0 || r == -ENOSPC);
+                assert_int_equal(add_at(2000000, start, &slot), -ENOSPC);
+        }
+        assert_int_equal(n, REPLAY_RESERVED);
+        open_again();
+        assert_true(known(1000000) && known(1000000 + REPLAY_RESERVED - 1) && known(0));
 }
 
 static void a_file_cut_while_it_is_open_is_an_error_and_no_forgetting(void **state) {
@@ -468,7 +534,7 @@ static void a_file_cut_while_it_is_open_is_an_error_and_no_forgetting(void **sta
         uint32_t slot;
 
         (void)state;
-        add_many(0, SLOTS_MIN);
+        add_many(0, PUSHES_MIN);
         assert_int_equal(ftruncate(replay.fd, 3 * RECORD_SIZE + 50), 0);
         assert_true(known(0));
         assert_int_equal(replay_find(&replay, jti(3), &record, &slot), -EIO);
@@ -483,12 +549,12 @@ static void an_error_of_reading_while_room_is_made_forgets_nothing(void **state)
         uint32_t slot;
 
         (void)state;
-        add_many(0, 2 * SLOTS_MIN);
+        add_many(0, 2 * PUSHES_MIN);
         for (int failing = 1; failing <= 8; failing++) {
                 preads_until_failure = failing;
                 (void)add_at(10000 + (uint32_t)failing, start, &slot);
                 preads_until_failure = 0;
-                for (uint32_t i = 0; i < 2 * SLOTS_MIN; i++)
+                for (uint32_t i = 0; i < 2 * PUSHES_MIN; i++)
                         assert_true(known(i));
         }
         assert_int_equal(replay_drop(&replay, 0), 0);
@@ -505,12 +571,12 @@ static void without_memory_nothing_is_added_and_nothing_forgotten(void **state) 
         uint32_t slot;
 
         (void)state;
-        add_many(0, SLOTS_MIN);
+        add_many(0, PUSHES_MIN);
         no_memory = true;
         assert_int_equal(add_at(1000, start, &slot), -ENOMEM);
-        assert_int_equal(replay_open(state_fd, &other), -ENOMEM);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &other), -ENOMEM);
         no_memory = false;
-        for (uint32_t i = 0; i < SLOTS_MIN; i++)
+        for (uint32_t i = 0; i < PUSHES_MIN; i++)
                 assert_true(known(i));
         assert_false(known(1000));
         (void)add(1000);
@@ -519,7 +585,7 @@ static void without_memory_nothing_is_added_and_nothing_forgotten(void **state) 
 }
 
 static void garbage_of_the_right_size_is_survived(void **state) {
-        static uint8_t raw[SLOTS_MIN * RECORD_SIZE];
+        static uint8_t raw[(SLOTS_MIN + 1) * RECORD_SIZE];
         uint32_t seed = 1;
 
         (void)state;
@@ -527,15 +593,17 @@ static void garbage_of_the_right_size_is_survived(void **state) {
                 seed = seed * 1103515245 + 12345;
                 raw[i] = (uint8_t)(seed >> 16);
         }
+        memcpy(raw, head, sizeof(head));
         write_file(raw, sizeof(raw));
-        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
         assert_int_equal(replay_void_pending(&replay), 0);
         add_many(0, 3 * SLOTS_MIN);
         for (uint32_t i = 0; i < 3 * SLOTS_MIN; i++)
                 assert_true(known(i));
         memset(raw, 0xff, sizeof(raw));
+        memcpy(raw, head, sizeof(head));
         write_file(raw, sizeof(raw));
-        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
         add_many(0, 3 * SLOTS_MIN);
         open_again();
         assert_true(known(0));
@@ -543,13 +611,14 @@ static void garbage_of_the_right_size_is_survived(void **state) {
 
 /* A state that is not known is not taken for a free place, nor for something to finish. */
 static void a_record_of_an_unknown_state_is_done(void **state) {
-        static uint8_t raw[SLOTS_MIN * RECORD_SIZE];
+        static uint8_t raw[(SLOTS_MIN + 1) * RECORD_SIZE];
 
         (void)state;
-        raw[0] = 0x7f;
-        memcpy(raw + 1, jti(1), REPLAY_HASH_SIZE);
+        memcpy(raw, head, sizeof(head));
+        raw[RECORD_SIZE] = 0x7f;
+        memcpy(raw + RECORD_SIZE + 1, jti(1), REPLAY_HASH_SIZE);
         write_file(raw, sizeof(raw));
-        assert_int_equal(replay_open(state_fd, &replay), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
         assert_int_equal(find(1).state, REPLAY_DONE);
 }
 
@@ -557,22 +626,22 @@ static void what_is_no_file_of_ours_is_refused(void **state) {
         (void)state;
         replay_close(&replay);
         assert_int_equal(linkat(state_fd, "pushes", state_fd, "other", 0), 0);
-        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -EBADMSG);
         assert_int_equal(unlinkat(state_fd, "other", 0), 0);
         assert_int_equal(fchownat(state_fd, "pushes", SCRATCH_OTHER, 0, 0), 0);
-        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -EBADMSG);
         assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
         assert_int_equal(symlinkat("other", state_fd, "pushes"), 0);
-        assert_int_equal(replay_open(state_fd, &replay), -ELOOP);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -ELOOP);
         assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
         assert_int_equal(mkfifoat(state_fd, "pushes", 0600), 0);
-        assert_int_equal(replay_open(state_fd, &replay), -EBADMSG);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -EBADMSG);
         assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
         assert_int_equal(mkdirat(state_fd, "pushes", 0700), 0);
-        assert_int_equal(replay_open(state_fd, &replay), -EISDIR);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -EISDIR);
         assert_int_equal(unlinkat(state_fd, "pushes", AT_REMOVEDIR), 0);
-        assert_int_equal(replay_open(state_fd, &replay), 0);
-        assert_int_equal(replay_open(-EBADF, &(struct replay)REPLAY_INIT), -EBADF);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
+        assert_int_equal(replay_open(-EBADF, BIRTH_NS, &(struct replay)REPLAY_INIT), -EBADF);
 }
 
 static void what_cannot_be_written_is_an_error(void **state) {
@@ -600,7 +669,8 @@ static void what_cannot_be_written_is_an_error(void **state) {
         assert_true(known(1));
 }
 
-static void a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has(void **state) {
+static void a_full_file_system_stops_neither_the_first_pushes_nor_revocations(void **state) {
+        struct replay_record revocation = record_of(0);
         uint32_t n = 0, slot;
         int r;
 
@@ -608,7 +678,7 @@ static void a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has(void 
         while ((r = add_at(n, start, &slot)) == 0)
                 n++;
         assert_int_equal(r, -ENOSPC);
-        assert_true(n > 0 && n < SLOTS_MIN);
+        assert_int_equal(n, PUSHES_MIN);
         for (int again = 0; again < 2; again++) {
                 for (uint32_t i = 0; i < n; i++)
                         assert_true(known(i));
@@ -616,9 +686,25 @@ static void a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has(void 
                 open_again();
         }
         assert_int_equal(replay_set_done(&replay, 0), 0);
+        revocation.life = (struct lifetime){.boot_end_ns = 0};
+        memcpy(revocation.jti, jti(7000), sizeof(revocation.jti));
+        assert_int_equal(replay_add(&replay, &revocation, &start, &slot), 0);
+        assert_true(known(7000));
         assert_int_equal(replay_drop(&replay, 0), 0);
+        assert_int_equal(replay_drop(&replay, 1), 0);
         (void)add(n);
         assert_true(known(n));
+}
+
+static void without_room_for_the_first_records_no_memory_is_made(void **state) {
+        struct stat st;
+
+        (void)state;
+        replay_close(&replay);
+        assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
+        assert_int_equal(mount(NULL, root, NULL, MS_REMOUNT, "size=16k"), 0);
+        assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), -ENOSPC);
+        assert_int_equal(fstatat(state_fd, "pushes", &st, 0), -1);
 }
 
 static void closing_what_was_never_opened_is_no_harm(void **state) {
@@ -648,6 +734,10 @@ int main(void) {
                 TEST(dropping_and_adding_again_and_again_stays_quick),
                 TEST(dropping_everything_again_and_again_leaves_room_for_everything),
                 TEST(a_file_that_was_cut_is_not_taken_for_the_whole_memory),
+                TEST(the_birth_is_the_time_when_the_memory_was_made),
+                TEST(a_memory_that_is_born_in_the_future_is_refused),
+                TEST(a_memory_without_a_birth_is_made_new),
+                TEST(revocations_have_room_that_pushes_do_not_take),
                 TEST(a_file_cut_while_it_is_open_is_an_error_and_no_forgetting),
                 TEST(an_error_of_reading_while_room_is_made_forgets_nothing),
                 TEST(without_memory_nothing_is_added_and_nothing_forgotten),
@@ -655,8 +745,9 @@ int main(void) {
                 TEST(a_record_of_an_unknown_state_is_done),
                 TEST(what_is_no_file_of_ours_is_refused),
                 TEST(what_cannot_be_written_is_an_error),
-                cmocka_unit_test_setup_teardown(a_file_system_that_is_full_takes_no_more_and_keeps_what_it_has,
+                cmocka_unit_test_setup_teardown(a_full_file_system_stops_neither_the_first_pushes_nor_revocations,
                                                 setup_small, teardown),
+                TEST(without_room_for_the_first_records_no_memory_is_made),
                 TEST(closing_what_was_never_opened_is_no_harm),
         };
 

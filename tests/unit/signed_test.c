@@ -49,7 +49,10 @@ static int setup(void **state) {
         scratch_become(SCRATCH_AGENT);
         world.wall_s = NOW_S;
         world.boot_s = UP_S;
-        world.synchronized = true;
+        world.born_s = 0;
+        world.max_error_us = GUEST_SYNCHRONIZED_US;
+        world.alias = world.account = NULL;
+        world.no_names = false;
         guest_start(&guest, root, config_dir, CHANNEL_VSOCK);
         return 0;
 }
@@ -269,7 +272,7 @@ static void a_push_that_was_cut_off_is_finished_with_the_life_that_was_remembere
         (void)leave_pending(&push, 33);
         restart();
         pass(10);
-        world.synchronized = false; /* that was asked before */
+        world.max_error_us = GUEST_NEVER_SYNCHRONIZED_US; /* that was asked before */
         assert_pushed(&push, false, 23);
         assert_int_equal(stored(), 1);
         assert_int_equal(state_of(&push), REPLAY_DONE);
@@ -286,7 +289,7 @@ static void a_push_that_was_stored_but_not_remembered_as_done_changes_nothing(vo
         (void)state;
         assert_pushed(&push, false, 60);
         assert_int_equal(replay_find(&guest.agent.replay, push.jti_hash, &record, &slot), 0);
-        assert_int_equal(pwrite(guest.agent.replay.fd, &pending, 1, (off_t)slot * 128), 1);
+        assert_int_equal(pwrite(guest.agent.replay.fd, &pending, 1, ((off_t)slot + 1) * 128), 1);
         restart();
         pass(15);
         assert_pushed(&push, false, 45);
@@ -366,7 +369,7 @@ static void a_revocation_that_comes_while_the_name_service_is_asked_is_obeyed(vo
         (void)pthread_mutex_lock(&world.names);
         send_message(&push);
         wait_for_lookup();
-        assert_int_equal(revocations_add(&guest.agent.revocations, &what, NOW_S, &now), 0);
+        assert_int_equal(revocations_add(&guest.agent.revocations, &what, NOW_S, &now, true), 0);
         (void)pthread_mutex_unlock(&world.names);
         assert_answer(guest_receive(&guest), "Expired");
         assert_int_equal(stored(), 0);
@@ -437,22 +440,126 @@ static void a_repeated_revocation_leaves_what_came_since(void **state) {
         assert_int_equal(stored(), 1);
 }
 
-static void a_revocation_that_was_cut_off_is_finished(void **state) {
+static json_t *hello(void) {
+        json_t *parameters = json_object(), *reply = guest_ask_object(&guest, "Hello", parameters);
+        json_t *challenge = json_incref(json_object_get(json_object_get(reply, "parameters"), "challenge"));
+
+        json_decref(reply);
+        json_decref(parameters);
+        return challenge;
+}
+
+/* A revocation of that user which has signed the challenge of a new Hello, dated so many seconds from now. */
+static struct message challenged_revocation(const char *user, int64_t iat_s) {
+        return sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001",
+                    json_pack("{ss so sI sI}", "user", user, "challenge", hello(), "iat", (json_int_t)(NOW_S + iat_s),
+                              "exp", (json_int_t)(NOW_S + iat_s + 60)));
+}
+
+static void a_push_held_back_is_refused_however_old_the_revocation_is(void **state) {
+        struct message push = push_of("alice", KEY_A), revocation = challenged_revocation("alice", -600);
+
+        (void)state;
+        assert_revoked(&revocation, 0);
+        assert_refused(&push, "Expired");
+        restart();
+        assert_refused(&push, "Expired");
+}
+
+static void a_revocation_of_the_future_refuses_no_push_of_later(void **state) {
+        struct message revocation = challenged_revocation("alice", 1000000);
+        struct message push =
+                sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                     json_pack("{ss s[s] si si}", "user", "alice", "keys", KEY_A, "iat", NOW_S + 1, "exp", NOW_S + 61));
+
+        (void)state;
+        assert_revoked(&revocation, 0);
+        assert_pushed(&push, false, 60);
+}
+
+static void what_was_accepted_before_the_store_was_mounted_again_is_expired(void **state) {
         struct message push = push_of("alice", KEY_A);
         struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
-        struct replay_record record = {.state = REPLAY_PENDING, .forget_boot_ns = (UP_S + 120) * NS_PER_S};
+
+        assert_pushed(&push, false, 60);
+        assert_revoked(&revocation, 1);
+        assert_int_equal(teardown(state), 0);
+        assert_int_equal(setup(state), 0);
+        pass(10);
+        assert_int_equal(unlinkat(guest.agent.store.state_fd, "pushes", 0), 0);
+        world.born_s = world.boot_s;
+        restart();
+        assert_refused(&push, "Expired");
+        assert_int_equal(stored(), 0);
+}
+
+/* So long as the reserve lasts, revocations are remembered where pushes have no room. */
+static void fill_memory(bool also_reserve) {
         struct instant now = instant_now();
         uint32_t slot;
 
+        for (uint32_t i = 0; i < REPLAY_MAX; i++) {
+                struct replay_record record = {.state = REPLAY_DONE,
+                                               .life.boot_end_ns = also_reserve ? 0 : 1,
+                                               .forget_boot_ns = INT64_MAX,
+                                               .forget_wall_ns = INT64_MAX};
+
+                memcpy(record.jti, &i, sizeof(i));
+                if (replay_add(&guest.agent.replay, &record, &now, &slot) < 0)
+                        return;
+        }
+}
+
+static void a_memory_full_of_pushes_keeps_no_revocation_out(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct message other =
+                sign(PUSH_PAYLOAD_TYPE, "push-0000000000002", json_pack("{ss s[s]}", "user", "alice", "keys", KEY_B));
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
+
         (void)state;
         assert_pushed(&push, false, 60);
-        memcpy(record.jti, revocation.jti_hash, sizeof(record.jti));
-        memcpy(record.pae, revocation.pae_hash, sizeof(record.pae));
-        assert_int_equal(replay_add(&guest.agent.replay, &record, &now, &slot), 0);
-        restart();
+        fill_memory(false);
+        assert_refused(&other, "StoreFull");
         assert_revoked(&revocation, 1);
+        assert_revoked(&revocation, 0);
         assert_int_equal(state_of(&revocation), REPLAY_DONE);
+        assert_refused(&other, "Expired");
+}
+
+static void a_revocation_that_cannot_be_remembered_drops_keys_and_says_so(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
+        json_t *reply;
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        fill_memory(true);
+        send_message(&revocation);
+        reply = guest_receive(&guest);
+        assert_non_null(strstr(json_string_value(json_object_get(json_object_get(reply, "parameters"), "message")),
+                               "Keys dropped: 1."));
+        assert_answer(reply, "StoreFull");
         assert_int_equal(stored(), 0);
+}
+
+/* It ends with its exp, also where it could not be carried out to its end before. */
+static void a_revocation_that_failed_is_not_carried_out_when_it_is_over(void **state) {
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{sb}", "all", 1));
+        struct message push = sign(
+                PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                json_pack("{ss s[s] si si}", "user", "alice", "keys", KEY_A, "iat", NOW_S + 50, "exp", NOW_S + 110));
+        uint32_t n_slots = guest.agent.replay.n_slots, slot = 0;
+
+        (void)state;
+        fill_memory(true);
+        assert_refused(&revocation, "StoreFull");
+        for (; guest.agent.replay.n_free < n_slots; slot++)
+                assert_int_equal(replay_drop(&guest.agent.replay, slot), 0);
+        pass(50);
+        assert_pushed(&push, false, 60);
+        pass(10);
+        assert_refused(&revocation, "Expired");
+        assert_int_equal(stored(), 1);
 }
 
 static void a_damaged_memory_refuses_every_push(void **state) {
@@ -462,6 +569,106 @@ static void a_damaged_memory_refuses_every_push(void **state) {
         assert_int_equal(ftruncate(guest.agent.replay.fd, 1000), 0);
         restart();
         assert_refused(&push, "StorageFailure");
+}
+
+static void a_damaged_memory_keeps_no_key_alive(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        assert_int_equal(ftruncate(guest.agent.replay.fd, 1000), 0);
+        restart();
+        assert_refused(&revocation, "StorageFailure");
+        assert_int_equal(stored(), 0);
+}
+
+/* --- a user is the account, under every name ------------------------------------------------------------------- */
+
+static void dana_has_two_names(void) {
+        world.alias = "dana";
+        world.account = "dana@corp.example";
+}
+
+static void a_revocation_drops_what_is_stored_under_the_account_s_other_name(void **state) {
+        static const char *const names[] = {"dana", "dana@corp.example"};
+
+        dana_has_two_names();
+        for (size_t i = 0; i < 4; i++) {
+                struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                                           json_pack("{ss s[s]}", "user", names[i / 2], "keys", KEY_A));
+                struct message revocation =
+                        sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", names[i % 2]));
+
+                assert_pushed(&push, false, 60);
+                assert_revoked(&revocation, 1);
+                assert_int_equal(stored(), 0);
+                assert_int_equal(teardown(state), 0);
+                assert_int_equal(setup(state), 0);
+                dana_has_two_names();
+        }
+}
+
+static void a_push_held_back_is_refused_under_the_account_s_other_name(void **state) {
+        static const char *const names[] = {"dana", "dana@corp.example"};
+
+        dana_has_two_names();
+        for (size_t i = 0; i < 4; i++) {
+                struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                                           json_pack("{ss s[s]}", "user", names[i / 2], "keys", KEY_A));
+                struct message other = sign(PUSH_PAYLOAD_TYPE, "push-0000000000002",
+                                            json_pack("{ss s[s]}", "user", "erin", "keys", KEY_A));
+                struct message revocation =
+                        sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", names[i % 2]));
+
+                assert_revoked(&revocation, 0);
+                restart();
+                assert_refused(&push, "Expired");
+                assert_pushed(&other, false, 60);
+                assert_int_equal(teardown(state), 0);
+                assert_int_equal(setup(state), 0);
+                dana_has_two_names();
+        }
+}
+
+/* A third name, which neither the push nor the revocation has, is the account's own. */
+static void two_other_names_of_an_account_mean_each_other(void **state) {
+        struct message push = push_of("dana", KEY_A);
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "DANA"));
+
+        (void)state;
+        world.account = "dana@corp.example";
+        world.alias = "DANA";
+        assert_revoked(&revocation, 0);
+        world.alias = "dana";
+        assert_refused(&push, "Expired");
+}
+
+static void what_is_dropped_does_not_wait_for_the_name_service(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        (void)pthread_mutex_lock(&world.names);
+        send_message(&revocation);
+        wait_for_lookup();
+        assert_int_equal(stored(), 0);
+        (void)pthread_mutex_unlock(&world.names);
+        assert_answer(guest_receive(&guest), "");
+}
+
+static void a_name_service_that_fails_is_no_success_and_keeps_no_key_alive(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct message revocation = sign(REVOKE_PAYLOAD_TYPE, "revoke-00000000001", json_pack("{ss}", "user", "alice"));
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        world.no_names = true;
+        assert_refused(&revocation, "StorageFailure");
+        assert_int_equal(stored(), 0);
+        world.no_names = false;
+        assert_revoked(&revocation, 0);
 }
 
 static void status_counts_the_anchors_also_when_nothing_was_pushed_yet(void **state) {
@@ -518,14 +725,10 @@ static void without_an_anchor_nothing_of_an_envelope_is_looked_at(void **state) 
 
 /* A push that has signed the challenge of a new Hello. */
 static struct message challenged(const char *key) {
-        json_t *parameters = json_object(), *reply = guest_ask_object(&guest, "Hello", parameters);
-        json_t *challenge = json_object_get(json_object_get(reply, "parameters"), "challenge");
         struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
-                                   json_pack("{ss s[s] sO}", "user", "alice", "keys", key, "challenge", challenge));
+                                   json_pack("{ss s[s] so}", "user", "alice", "keys", key, "challenge", hello()));
 
-        json_decref(reply);
-        json_decref(parameters);
-        world.synchronized = false;
+        world.max_error_us = GUEST_NEVER_SYNCHRONIZED_US;
         return push;
 }
 
@@ -596,8 +799,19 @@ int main(void) {
                 TEST(a_revocation_counts_every_key_of_a_push),
                 TEST(a_revocation_outlives_the_agent),
                 TEST(a_repeated_revocation_leaves_what_came_since),
-                TEST(a_revocation_that_was_cut_off_is_finished),
+                TEST(a_push_held_back_is_refused_however_old_the_revocation_is),
+                TEST(a_revocation_of_the_future_refuses_no_push_of_later),
+                TEST(what_was_accepted_before_the_store_was_mounted_again_is_expired),
+                TEST(a_memory_full_of_pushes_keeps_no_revocation_out),
+                TEST(a_revocation_that_cannot_be_remembered_drops_keys_and_says_so),
+                TEST(a_revocation_that_failed_is_not_carried_out_when_it_is_over),
                 TEST(a_damaged_memory_refuses_every_push),
+                TEST(a_damaged_memory_keeps_no_key_alive),
+                TEST(a_revocation_drops_what_is_stored_under_the_account_s_other_name),
+                TEST(a_push_held_back_is_refused_under_the_account_s_other_name),
+                TEST(two_other_names_of_an_account_mean_each_other),
+                TEST(what_is_dropped_does_not_wait_for_the_name_service),
+                TEST(a_name_service_that_fails_is_no_success_and_keeps_no_key_alive),
                 TEST(status_counts_the_anchors_also_when_nothing_was_pushed_yet),
                 TEST(a_flood_of_pushes_or_revocations_is_no_flood_in_the_journal),
                 TEST(without_an_anchor_nothing_of_an_envelope_is_looked_at),

@@ -862,6 +862,48 @@ static void a_folder_that_is_not_the_stores_takes_no_key(void **state) {
         assert_false(exists(below("claims/eve")));
 }
 
+static void resize_claim(const char *user, char id, off_t size) {
+        int fd = open(CLAIM_PATH(user, id), O_WRONLY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, size), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+static void claim_files_that_have_grown_are_removed_and_no_others(void **state) {
+        struct grant largest = scratch_grant("bob", GRANT_CONNECTIONS_MAX, 0);
+
+        (void)state;
+        assert_int_equal(publish("ada", '1', "AB"), 0);
+        assert_int_equal(publish("ada", '2', "A"), 0);
+        assert_int_equal(publish_as(&largest, '3', "A"), 0);
+        assert_int_equal(store_remove_grown(&store), 0);
+        resize_claim("ada", '1', GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE + 1);
+        assert_int_equal(store_remove_grown(&store), 1);
+        assert_false(exists(CLAIM_PATH("ada", '1')));
+        assert_true(counts("ada", 'A', '2') && exists(CLAIM_PATH("bob", '3')));
+        assert_int_equal(store_tidy(&store), 0);
+        assert_false(exists(KEY_PATH("ada", 'A', '1')) || exists(KEY_PATH("ada", 'B', '1')));
+        resize_claim("ada", '2', 1 << 20);
+        resize_claim("bob", '3', 1 << 20);
+        assert_int_equal(store_remove_grown(&store), 2);
+        assert_int_equal(store_tidy(&store), 0);
+        assert_true(folder_empty(below("keys")) && folder_empty(below("claims")));
+}
+
+static void what_is_no_directory_of_claims_is_not_searched(void **state) {
+        (void)state;
+        assert_int_equal(publish("ada", '1', "A"), 0);
+        resize_claim("ada", '1', 1 << 20);
+        assert_int_equal(rename(below("claims/ada"), below("state/ada")), 0);
+        assert_int_equal(symlink("../state/ada", below("claims/ada")), 0);
+        assert_int_equal(store_remove_grown(&store), 0);
+        assert_true(exists(below("state/ada/%s", ID('1'))));
+        assert_int_equal(unlink(below("claims/ada")), 0);
+        store_close(&store);
+        assert_int_equal(store_remove_grown(&store), -EBADF);
+}
+
 /* Walking. */
 
 struct seen {
@@ -1559,6 +1601,8 @@ int main(void) {
                 STORE_TEST(without_room_what_was_there_stays),
                 STORE_TEST(a_repeat_that_fails_leaves_what_it_found),
                 STORE_TEST(a_folder_that_is_not_the_stores_takes_no_key),
+                STORE_TEST(claim_files_that_have_grown_are_removed_and_no_others),
+                STORE_TEST(what_is_no_directory_of_claims_is_not_searched),
                 STORE_TEST(a_walk_shows_what_was_asked_for_and_nothing_else),
                 STORE_TEST(a_visit_ends_the_walk_with_its_own_result),
                 STORE_TEST(a_visit_may_remove_what_it_is_shown),

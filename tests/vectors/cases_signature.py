@@ -259,12 +259,31 @@ def add_lists(v):
     v.add("keyid-is-a-path", "keyid is no path to a key.", sent(GOOD, keyid("../../../tmp/mine.pem", stranger)), BAD)
     v.add_open("keyid-is-a-number", "keyid is a number.", sent(GOOD, keyid(1)), invalid(), "refuse",
                "The .varlink file says ?string; the error is not named.")
-    v.add_open("alg-in-a-signature", "A member that DSSE does not have says which algorithm to use.",
-               sent(GOOD, {"sig": b64(ED_SIG), "alg": "none"}), invalid(), "either",
-               "The .varlink file has keyid and sig alone; whether another member is ignored is left open.")
-    v.add_open("key-in-a-signature", "The signer's own public key comes along, under DSSE's name and others.",
-               sent(GOOD, {"sig": b64(stranger), "cert": STRANGER.pem(), "key": STRANGER.pem()}), invalid(), "refuse",
-               "Nothing a peer sends becomes an anchor; the error is not named.")
+    v.add("alg-in-a-signature", "A member that is not known, of a good signature, is ignored.",
+          sent(GOOD, {"sig": b64(ED_SIG), "alg": "none"}), ok())
+    v.add("extension-in-a-signature", "A member that is not known is ignored whatever it holds.",
+          sent(GOOD, {"sig": b64(ED_SIG), "extension": {"kind": "x", "ext": {"list": [{"a": [1.5, None]}]}}}), ok())
+    v.add("alg-none-in-a-signature", "A member that says that no signature is needed is not known.",
+          sent(GOOD, {"sig": b64(stranger), "alg": "none"}), BAD)
+    v.add("key-in-a-signature", "The signer's own public key comes along: nothing that a peer sends becomes an anchor.",
+          sent(GOOD, {"sig": b64(stranger), "cert": STRANGER.pem(), "key": STRANGER.pem()}), BAD)
+
+
+def add_unknown_signatures(v):
+    """Signatures of algorithms that an anchor of ours cannot have: they count as signatures that do not verify."""
+    other = hashlib.shake_256(b"ML-DSA-44").digest(2420)
+    v.add("unknown-ml-dsa-44-beside-a-good-one", "A signature as long as one of ML-DSA-44, beside a good one.",
+          sent(GOOD, other, ED_SIG), ok())
+    long = hashlib.shake_256(b"long").digest(513)
+    v.add("unknown-alone", "A signature that is longer than any of ours.", sent(GOOD, long), BAD)
+    v.add("unknown-seven-before-a-good-one", "Seven signatures that are too long, and the eighth is good.",
+          sent(GOOD, *[long] * 7, ED_SIG), ok())
+    v.add("unknown-begins-with-a-good-one", "A good signature with something behind it.",
+          sent(GOOD, ED_SIG + long), BAD)
+    v.add("unknown-without-anchors", "A signature that is too long, where no key is trusted.", sent(GOOD, long),
+          refused("Untrusted"), anchors=[])
+    v.add("unknown-unsigned-admin", "A list that is not empty is verified also where none is needed.",
+          sent(GOOD, long), BAD, channel="admin")
 
 
 def add_types(v):
@@ -359,7 +378,7 @@ def add_base64(v):
     url_safe = text.replace("+", "-").replace("/", "_")
     padded = {length % 3: payload for length, payload in
               ((len(p), p) for p in (push(requestId="x" * n) for n in range(1, 4)))}
-    note = "payload and sig are base64 (RFC 4648 section 4); the error is not named."
+    note = "payload and sig are base64 (RFC 4648 section 4 or 5); the error is not named."
 
     def payload(name, description, payload_text, octets, must="refuse", why=note):
         v.add_open(f"base64-payload-{name}", description, sent(payload_text, ED.sign(pae(PUSH, octets))), invalid(),
@@ -374,7 +393,11 @@ def add_base64(v):
         v.add(f"base64-padding-{signs}", f"A payload whose base64 has {signs} padding character(s).",
               signed(padded[rest]), ok(requestId=json.loads(padded[rest])["requestId"]))
 
-    payload("url-safe", "The payload in the URL-safe alphabet (RFC 4648 section 5).", url_safe, url)
+    v.add("base64-payload-url-safe", "The payload in the URL-safe alphabet (RFC 4648 section 5).",
+          sent(url_safe, ED.sign(pae(PUSH, url))), ok(principal="\u00ff\u00bf\u00fb\u00ef\u00be?>?>?>"))
+    payload("of-two-alphabets", "The payload in both alphabets.", text.replace("+", "-"), url)
+    payload("url-safe-without-padding", "The payload in the URL-safe alphabet, as JOSE has it.",
+            b64(padded[1]).replace("+", "-").replace("/", "_").rstrip("="), padded[1])
     two = b64(padded[1])
     payload("without-padding", "The payload's padding is missing.", two.rstrip("="), padded[1])
     payload("half-padding", "One of two padding characters is missing.", two[:-1], padded[1])
@@ -391,7 +414,11 @@ def add_base64(v):
 
     text = b64(ED_SIG)
     assert text.endswith("==") and ("+" in text or "/" in text)
-    sig("url-safe", "A good signature in the URL-safe alphabet.", text.replace("+", "-").replace("/", "_"))
+    v.add("base64-sig-url-safe", "A good signature in the URL-safe alphabet.",
+          sent(GOOD, text.replace("+", "-").replace("/", "_")), ok())
+    v.add("base64-sig-url-safe-and-standard", "Each member may be in an alphabet of its own.",
+          sent(url, "".join(b64(STRANGER.sign(pae(PUSH, url)))), b64(ED.sign(pae(PUSH, url))).replace("+", "-")
+               .replace("/", "_")), ok(principal="\u00ff\u00bf\u00fb\u00ef\u00be?>?>?>"))
     sig("without-padding", "A good signature without its padding.", text.rstrip("="))
     sig("line-break", "A good signature with a line break behind it.", text + "\n")
     sig("blank-inside", "A good signature with a blank in the middle.", text[:44] + " " + text[44:])
@@ -425,8 +452,8 @@ def add_envelopes(v):
     bad("is-null", "The envelope is null.", None)
     bad("is-an-array", "The envelope is an array.", [good])
     bad("is-text", "The envelope is text.", json.dumps(good))
-    bad("unknown-member", "The envelope has a member more.", {**good, "extra": 1}, "either",
-        "Whether a member that the .varlink file does not have is ignored is left open.")
+    v.add("envelope-unknown-member", "A member of the envelope that is not known is ignored.",
+          Call("Push", {**good, "extra": 1, "more": {"a": [{}]}}), ok())
 
     method = "in.excloud.InstanceConnect.Push"
     text = json.dumps({"method": method, "parameters": {"envelope": good}}, separators=(",", ":"))
@@ -466,6 +493,6 @@ def add_large(v):
 
 def add_all(v):
     assert fingerprint(KEY).startswith("SHA256:")
-    for part in (add_algorithms, add_anchors, add_empty_lists, add_ed25519, add_p256, add_lists, add_types, add_pae,
+    for part in (add_algorithms, add_anchors, add_empty_lists, add_ed25519, add_p256, add_lists, add_unknown_signatures, add_types, add_pae,
                  add_base64, add_envelopes, add_large):
         part(v)

@@ -2,7 +2,7 @@
 """Clock, challenge, replay, revocation, and the order in which the checks answer."""
 from dataclasses import replace
 
-from material import (ANCHORS, BOOT, CHALLENGE, DEFAULTS, EXP, IAT, INSTANCE, JTI, KEY, NOW, OTHER_KEY, PUSH, REVOKE,
+from material import (ANCHORS, BOOT, CHALLENGE, DEFAULTS, EXP, IAT, INSTANCE, JTI, KEY, NEVER_SYNCHRONIZED, NOW, OTHER_KEY, PUSH, REVOKE,
                       STRANGER, Step,
                       curves, ed25519_key, fingerprint, invalid, ok, pae, push, refused, revoke, revoked, sent, signed,
                       unsigned)
@@ -37,7 +37,22 @@ def add_clock(v):
     at("before-boot", "iat lies before the boot.", NOW + 20, EXPIRED, boot=IAT + 10)
     at("booted-long-ago", "A guest that has been up for ten years.", NOW, ok(), boot=NOW - 315360000)
     at("unsynchronized", "The wall clock is not synchronised, and no challenge was signed.", NOW, UNSYNCHRONIZED,
-       synchronized=False)
+       maxError=NEVER_SYNCHRONIZED)
+    at("error-below-5-s", "The kernel's maximum error is below 5 seconds.", NOW, ok(), maxError=4999999)
+    at("error-of-5-s", "The kernel's maximum error is 5 seconds.", NOW, UNSYNCHRONIZED, maxError=5000000)
+    at("unsync-flag", "STA_UNSYNC is set, as by chronyd without rtcsync, and the maximum error is small.", NOW, ok(),
+       unsync=True)
+    at("unsync-flag-and-error", "STA_UNSYNC is set, and the maximum error is that of a kernel that was never set.", NOW,
+       UNSYNCHRONIZED, unsync=True, maxError=NEVER_SYNCHRONIZED)
+    at("memory-edge", "iat - 30 is the second in which the memory of pushes was made.", NOW, ok(), memory=IAT - 30)
+    at("memory-edge-less-1", "iat - 30 lies a second before that: another memory may have accepted the push.", NOW,
+       EXPIRED, memory=IAT - 29)
+    at("memory-made-now", "The store was made again just now.", NOW, EXPIRED, memory=NOW)
+    at("memory-made-long-ago", "The store was made a minute after the boot.", NOW, ok(), memory=BOOT + 60)
+    v.add("clock-memory-made-now-challenge", "A challenge needs no memory: it is of this connection.",
+          signed(push(challenge=CHALLENGE)), ok(wall_end=None), memory=NOW, challenge=CHALLENGE)
+    v.add("clock-memory-revoke", "A revocation is timed like a push.", signed(revoke(user="alice"), kind=REVOKE),
+          EXPIRED, memory=IAT - 29)
     v.add("clock-revoke-expired", "A revocation is timed like a push.", signed(revoke(user="alice"), kind=REVOKE),
           EXPIRED, now=EXP)
     v.add("clock-revoke-not-yet", "A revocation is timed like a push.", signed(revoke(user="alice"), kind=REVOKE),
@@ -45,7 +60,7 @@ def add_clock(v):
     v.add("clock-revoke-before-boot", "A revocation is timed like a push.", signed(revoke(user="alice"), kind=REVOKE),
           EXPIRED, boot=IAT - 29)
     v.add("clock-revoke-unsynchronized", "A revocation needs a clock or a challenge.",
-          signed(revoke(user="alice"), kind=REVOKE), UNSYNCHRONIZED, synchronized=False)
+          signed(revoke(user="alice"), kind=REVOKE), UNSYNCHRONIZED, maxError=NEVER_SYNCHRONIZED)
 
 
 def challenged(**changes):
@@ -60,9 +75,9 @@ def add_challenge(v):
               **{"challenge": CHALLENGE, **context})
 
     with_hello("right", "The challenge of this connection's Hello: no clock is asked.", challenged(), fine)
-    with_hello("unsynchronized", "A challenge needs no synchronised clock.", challenged(), fine, synchronized=False)
+    with_hello("unsynchronized", "A challenge needs no synchronised clock.", challenged(), fine, maxError=NEVER_SYNCHRONIZED)
     with_hello("clock-behind", "A challenge needs no clock at all: here it says 1970.", challenged(), fine,
-               synchronized=False, now=1000, boot=-85400)
+               maxError=NEVER_SYNCHRONIZED, now=1000, boot=-85400)
     with_hello("past-exp", "With a challenge exp is no point in time, only iat and exp apart count.", challenged(),
                fine, now=EXP + 10**6)
     with_hello("before-iat", "With a challenge iat is no point in time.", challenged(), fine, now=IAT - 10**6,
@@ -91,19 +106,19 @@ def add_challenge(v):
     with_hello("empty", "An empty challenge.", challenged(challenge=""), STALE)
     with_hello("not-signed", "There was a Hello, but the push goes by the clock.", push(), ok())
     with_hello("not-signed-unsynchronized", "There was a Hello, but the push does not sign its challenge.", push(),
-               UNSYNCHRONIZED, synchronized=False)
+               UNSYNCHRONIZED, maxError=NEVER_SYNCHRONIZED)
     with_hello("not-signed-expired", "There was a Hello, but the push does not sign its challenge.", push(), EXPIRED,
                now=EXP)
     with_hello("without-hello", "No Hello on this connection.", challenged(), STALE, challenge=None)
     with_hello("empty-without-hello", "An empty challenge is not that of a Hello that never was.",
                challenged(challenge=""), STALE, challenge=None)
     with_hello("without-hello-unsynchronized", "No Hello, and no clock.", challenged(), STALE, challenge=None,
-               synchronized=False)
+               maxError=NEVER_SYNCHRONIZED)
 
     first = Step(signed(challenged()), fine)
     with_hello("twice", "A push uses the challenge up.", challenged(jti=OTHER_JTI), STALE, [first])
     with_hello("twice-unsynchronized", "A push uses the challenge up, whatever the clock.", challenged(jti=OTHER_JTI),
-               STALE, [first], synchronized=False)
+               STALE, [first], maxError=NEVER_SYNCHRONIZED)
     with_hello("used-by-a-revocation", "A revocation uses the challenge up.", challenged(), STALE,
                [Step(signed(revoke(user="bob", challenge=CHALLENGE), kind=REVOKE), revoked(0))])
     with_hello("not-used-by-a-bad-signature", "A push that does not verify leaves the challenge as it is.",
@@ -112,7 +127,7 @@ def add_challenge(v):
                [Step(signed(push(jti=OTHER_JTI)), ok())])
     v.add("challenge-of-a-revocation", "A revocation with a challenge needs no clock.",
           signed(revoke(all=True, challenge=CHALLENGE), kind=REVOKE), revoked(0), challenge=CHALLENGE,
-          synchronized=False)
+          maxError=NEVER_SYNCHRONIZED)
     v.add("challenge-of-a-revocation-stale", "A revocation's challenge is 121 seconds old.",
           signed(revoke(all=True, challenge=CHALLENGE), kind=REVOKE), STALE, challenge=CHALLENGE, challengeAge=121)
     v.add("challenge-unsigned-admin", "An empty list skips the signature alone: the challenge is checked.",
@@ -214,10 +229,34 @@ def add_revocation(v):
         case("badly-signed-then-earlier", "A revocation that does not verify holds nothing back.",
              push(iat=IAT - 10, exp=EXP - 10),
              ok(wall_end=EXP - 10), (revocation(by=STRANGER, expected=refused("BadSignature"), **selector),))
-        case("twice-newest-counts", "An older revocation that comes later takes nothing from the newer.",
-             push(iat=IAT - 10, exp=EXP - 10),
-             EXPIRED, (revocation(**selector), revocation(iat=IAT - 20, exp=EXP - 20, jti="revoke-00000000000002",
-                                                          **selector)))
+        case("dated-long-ago", "The time of a revocation is that of its receipt, not its iat.",
+             push(iat=IAT - 10, exp=EXP - 10), EXPIRED,
+             (revocation(challenge=CHALLENGE, iat=IAT - 600, exp=EXP - 600, **selector),), challenge=CHALLENGE)
+        case("dated-long-ago-same-second", "A push of the second in which a revocation came.", push(), EXPIRED,
+             (revocation(challenge=CHALLENGE, iat=IAT - 600, exp=EXP - 600, **selector),), challenge=CHALLENGE)
+        case("dated-ahead", "A revocation whose iat is far ahead refuses no push of after its receipt.",
+             push(iat=IAT + 1, exp=EXP + 1), ok(wall_end=EXP + 1),
+             (revocation(challenge=CHALLENGE, iat=IAT + 10**6, exp=EXP + 10**6, **selector),), challenge=CHALLENGE)
+        case("twice-newest-counts", "An older revocation takes nothing from a newer one.",
+             push(iat=IAT + 5, exp=EXP + 5), EXPIRED,
+             (replace(revocation(jti="revoke-00000000000002", iat=IAT - 20, exp=EXP - 20, **selector), now=IAT - 20),
+              replace(revocation(**selector), now=IAT + 5)), now=IAT + 6)
+
+    def unsynchronized(name, description, iat, pushed, expected):
+        v.add(f"revoked-unsynchronized-{name}", description, signed(push(iat=pushed, exp=pushed + 60)), expected,
+              before=(replace(revocation(user="alice", challenge=CHALLENGE, iat=iat, exp=iat + 60),
+                              max_error=NEVER_SYNCHRONIZED, now=NOW),),
+              challenge=CHALLENGE, now=NOW + 10)
+
+    unsynchronized("then-earlier", "A revocation of a guest without a clock is of its iat: a push of before is refused.",
+                   IAT + 5, IAT + 5, EXPIRED)
+    unsynchronized("then-later", "A push of later than that is taken.", IAT + 5, IAT + 6, ok(wall_end=IAT + 66))
+    unsynchronized("dated-ahead", "An iat that is far ahead counts for 300 seconds, and no more.", IAT + 10**6,
+                   IAT + 40, EXPIRED)
+    v.add("revoked-unsynchronized-dated-ahead-over", "A push of 301 seconds after such a revocation.",
+          signed(push(iat=IAT + 301, exp=EXP + 301)), ok(wall_end=EXP + 301),
+          before=(replace(revocation(user="alice", challenge=CHALLENGE, iat=IAT + 10**6, exp=EXP + 10**6),
+                          max_error=NEVER_SYNCHRONIZED, now=NOW),), challenge=CHALLENGE, now=NOW + 301)
 
     v.add("revoked-other-fingerprint", "A revocation of another key.", signed(push()), ok(),
           before=(revocation(fingerprint=print_2),))
@@ -297,7 +336,7 @@ def add_order(v):
     case("schema-before-clock-span", "exp - iat of 301, and too late.", signed(push(exp=IAT + 301)), invalid(),
          now=IAT + 400)
     case("schema-before-unsynchronized", "A field of the wrong type, and no clock.", signed(push(ttl=0)),
-         invalid("ttl"), synchronized=False)
+         invalid("ttl"), maxError=NEVER_SYNCHRONIZED)
     case("schema-before-challenge", "A field of the wrong type, and a wrong challenge.", signed(challenged(ttl=0)),
          invalid("ttl"))
     case("schema-before-policy", "A field of the wrong type, and a user who is denied.",
@@ -316,7 +355,7 @@ def add_order(v):
     case("aud-before-clock", "Another guest, and too late.", signed(push(aud=INSTANCE + "0")), refused("WrongInstance"),
          now=EXP)
     case("aud-before-unsynchronized", "Another guest, and no clock.", signed(push(aud=INSTANCE + "0")),
-         refused("WrongInstance"), synchronized=False)
+         refused("WrongInstance"), maxError=NEVER_SYNCHRONIZED)
     case("aud-before-challenge", "Another guest, and a wrong challenge.", signed(challenged(aud=INSTANCE + "0")),
          refused("WrongInstance"))
     case("aud-before-policy", "Another guest, and a user who is denied.",
@@ -335,9 +374,9 @@ def add_order(v):
     case("jti-before-store", "A repeat of a push succeeds although there is no more room.", filled()[0].call,
          ok(keys=[ed25519_key(100 + j) for j in range(8)], duplicate=True), filled())
     case("unsynchronized-before-clock", "No clock, and too late.", signed(push()), UNSYNCHRONIZED, now=EXP,
-         synchronized=False)
+         maxError=NEVER_SYNCHRONIZED)
     case("unsynchronized-before-policy", "No clock, and a user who is denied.", signed(push(user="mallory")),
-         UNSYNCHRONIZED, synchronized=False, **denied)
+         UNSYNCHRONIZED, maxError=NEVER_SYNCHRONIZED, **denied)
     case("clock-before-policy", "Too late, and a user who is denied.", signed(push(user="mallory")), EXPIRED, now=EXP,
          **denied)
     case("clock-before-keys", "Too late, and a bad key.", signed(push(keys=bad_key)), EXPIRED, now=EXP)

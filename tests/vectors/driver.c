@@ -346,13 +346,14 @@ static bool check_reply(struct guest *guest, json_t *step, json_t *reply, size_t
 }
 
 static bool take_step(struct guest *guest, json_t *one, json_t *step) {
-        json_t *now = json_object_get(step, "now");
+        json_t *now = json_object_get(step, "now"), *max_error = json_object_get(step, "maxError");
         size_t n_before;
         json_t *reply;
         bool good;
 
         world.wall_s = now ? json_integer_value(now) : number_of(one, "now");
         world.boot_s = world.wall_s - number_of(one, "boot");
+        world.max_error_us = max_error ? json_integer_value(max_error) : number_of(one, "maxError");
         n_before = look(guest, NULL, NULL).n;
         reply = send_step(guest, step);
         good = failure[0] == '\0' && check_reply(guest, step, reply, n_before);
@@ -372,7 +373,9 @@ static bool run_case(json_t *one) {
         /* Before anything that happens in the case: CLOCK_BOOTTIME does not go back. */
         world.wall_s = number_of(one, "boot") + 1;
         world.boot_s = 1;
-        world.synchronized = json_is_true(context_of(one, "synchronized"));
+        world.born_s = json_is_null(context_of(one, "memory")) ? 0 : number_of(one, "memory") - number_of(one, "boot");
+        world.max_error_us = number_of(one, "maxError");
+        world.unsync = json_is_true(context_of(one, "unsync"));
         guest_start(&guest, root, config_dir,
                     strcmp(json_string_value(context_of(one, "channel")), "admin") == 0 ? CHANNEL_ADMIN
                                                                                         : CHANNEL_VSOCK);
@@ -399,7 +402,7 @@ int main(int argc, char **argv) {
         size_t n = 0, n_failed = 0;
 
         vectors = json_load_file(TOP_SRCDIR "/tests/vectors/vectors.json", JSON_REJECT_DUPLICATES, NULL);
-        if (json_integer_value(json_object_get(vectors, "format")) != 1)
+        if (json_integer_value(json_object_get(vectors, "format")) != 2)
                 guest_give_up(TOP_SRCDIR "/tests/vectors/vectors.json");
         guest_hide_the_machine();
         for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {

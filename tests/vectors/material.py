@@ -14,6 +14,7 @@ AUD_PREFIX = "exc:compute:instance/"
 INSTANCE = AUD_PREFIX + "i-0a1b2c3d"
 NOW = 1800000000
 BOOT = NOW - 86400
+NEVER_SYNCHRONIZED = 16000000  # microseconds, the kernel's NTP_PHASE_LIMIT
 IAT = NOW
 EXP = NOW + 60
 CHALLENGE = "AAECAwQFBgcICQoLDA0ODw"
@@ -27,8 +28,10 @@ DEFAULTS = {
     "trust": "signed",
     "channel": "host",
     "now": NOW,
-    "synchronized": True,
+    "maxError": 1000,
+    "unsync": False,
     "boot": BOOT,
+    "memory": None,
     "challenge": None,
     "challengeAge": 0,
     "denyUsers": [],
@@ -253,10 +256,11 @@ DROPPED = {"dropped": True}
 
 @dataclass(frozen=True)
 class Step:
-    """Something that is sent before: at another time, where `now` says so."""
+    """Something that is sent before: at another time, or with another error of the clock, where that is said."""
     call: Call
     expected: dict
     now: int = None
+    max_error: int = None
 
 
 @dataclass
@@ -282,7 +286,8 @@ class Vectors:
             "description": description,
             **call.to_json(),
             "context": {key: value for key, value in context.items() if value != DEFAULTS[key]},
-            "before": [{**({} if step.now is None else {"now": step.now}), **step.call.to_json(),
+            "before": [{**({} if step.now is None else {"now": step.now}),
+                        **({} if step.max_error is None else {"maxError": step.max_error}), **step.call.to_json(),
                         "expected": with_expiry(step.expected, now if step.now is None else step.now)}
                        for step in before],
             "expected": with_expiry(expected, now),
