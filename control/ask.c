@@ -98,8 +98,9 @@ static const char *hint_refused(enum refusal why) {
         case REFUSAL_WRONG_INSTANCE:
                 return "exc-push hello shows the guest's own id; is this the guest you mean?";
         case REFUSAL_NOT_YET_VALID:
-        case REFUSAL_EXPIRED:
                 return "compare the clocks with exc-push hello, or push without --no-challenge";
+        case REFUSAL_EXPIRED:
+                return "compare the clocks with exc-push hello, or sign again, without --envelope";
         case REFUSAL_CLOCK_UNSYNCHRONIZED:
                 return "push without --no-challenge: then the guest needs no clock";
         case REFUSAL_REPLAYED:

@@ -14,14 +14,14 @@
 
 enum {
         PAYLOAD_DEPTH_MAX = 4,  /* push.md */
-        ENVELOPE_DEPTH_MAX = 4, /* it takes 3 */
+        ENVELOPE_DEPTH_MAX = 8, /* it takes 3; below those is what is not known here */
 
         /* {"method":"in.excloud.InstanceConnect.Revoke","parameters":{"envelope":…}} and the NUL */
         CALL_AROUND_ENVELOPE = 80,
 };
 
 /* exp - iat. A key lives no longer than that, so a longer --ttl asks for more of it. */
-static int valid_for(const struct options *options) {
+int signing_valid_for(const struct options *options) {
         if (given(options, OPTION_VALID_FOR))
                 return options->valid_for;
         return options->ttl > OPTION_VALID_FOR_S ? options->ttl : OPTION_VALID_FOR_S;
@@ -40,13 +40,13 @@ static int check_times(const struct options *options, bool sent) {
         bool challenge = sent && !given(options, OPTION_NO_CHALLENGE);
         int most = challenge ? VALID_CHALLENGE_MAX_S : VALID_MAX_S;
 
-        if (valid_for(options) > most)
+        if (signing_valid_for(options) > most)
                 return usage(options, "a push%s is valid for at most %d s: give a smaller %s",
                              challenge ? "" : " without a challenge", most,
                              given(options, OPTION_VALID_FOR) ? "--valid-for" : "--ttl");
-        if (options->ttl > valid_for(options))
+        if (options->ttl > signing_valid_for(options))
                 return usage(options, "--ttl %d: a key lives no longer than its push is valid (--valid-for %d)",
-                             options->ttl, valid_for(options));
+                             options->ttl, signing_valid_for(options));
         return EXIT_DONE;
 }
 
@@ -131,7 +131,7 @@ static struct payload_terms terms(const struct options *options, const char *jti
         return (struct payload_terms){
                 .instance = options->instance,
                 .iat = now,
-                .exp = now + valid_for(options),
+                .exp = now + signing_valid_for(options),
                 .jti = jti,
                 .challenge = challenge,
         };

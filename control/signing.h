@@ -24,6 +24,9 @@ int signing_check(const struct options *options, bool sent);
 /* The same for which keys a revocation is about. */
 int signing_check_choice(const struct options *options);
 
+/* exp - iat of what is signed, in seconds. */
+int signing_valid_for(const struct options *options);
+
 /* Reads the private key of --signing-key. `ret` must be closed whatever the exit status. */
 int signing_open(const struct options *options, struct signer *ret);
 

@@ -66,6 +66,9 @@ def refusal(name, **parameters):
     return reply(parameters, error=f"{INTERFACE}.{name}")
 
 
+EXPIRED = refusal("Expired", message="Its memory is young.")
+
+
 def pae(envelope):
     kind, payload = envelope["payloadType"].encode(), base64.b64decode(envelope["payload"], validate=True)
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
@@ -270,6 +273,40 @@ class Push(ControlTest):
         self.assertEqual(guest.methods(), ["Push"])
         self.assertNotIn("challenge", guest.payload())
 
+    def test_where_the_guest_s_memory_is_younger_than_the_push_a_challenge_is_signed(self):
+        stored = reply({"user": "alice", "fingerprints": [FINGERPRINT], "expiresIn": 59, "duplicate": False,
+                        "hostKeys": []})
+        result, guest = self.push("--no-challenge", answers={"Push": lambda parameters: stored if "challenge" in payload(
+            parameters["envelope"]) else EXPIRED})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("Its memory is young. Signing its challenge instead", result.stderr)
+        self.assertEqual(guest.methods(), ["Push", "Hello", "Hello", "Push"])
+        first, second = (payload(call["parameters"]["envelope"]) for call in guest.calls if "envelope" in
+                         call["parameters"])
+        self.assertNotIn("challenge", first)
+        self.assertEqual(second["challenge"], CHALLENGE)
+        self.assertNotEqual(first["jti"], second["jti"])
+
+    def test_where_a_push_is_over_by_the_guest_s_clock_no_challenge_is_signed(self):
+        late = {**HELLO, "clock": {"unix": int(time.time()) + 60, "synchronized": True}}
+        result, guest = self.push("--no-challenge", answers={
+            "Push": EXPIRED, "Hello": lambda parameters: reply({"sync": parameters["sync"], **late})})
+        self.assertEqual(result.returncode, 17)
+        self.assertIn("Expired: Its memory is young.", result.stderr)
+        self.assertEqual(guest.methods(), ["Push", "Hello"])
+
+    def test_a_guest_that_takes_neither_clock_nor_challenge_is_asked_once(self):
+        result, guest = self.push("--no-challenge", answers={"Push": lambda _: EXPIRED})
+        self.assertEqual(result.returncode, 17)
+        self.assertEqual(guest.methods(), ["Push", "Hello", "Hello", "Push"])
+
+    def test_an_envelope_that_is_over_is_not_signed_again(self):
+        envelope = self.write("envelope.json", self.sign("--user", "alice", "--key", self.key))
+        result, guest = self.run_with({"Push": EXPIRED}, "push", *self.to, "--envelope", envelope)
+        self.assertEqual(result.returncode, 17)
+        self.assertIn("sign again", result.stderr)
+        self.assertEqual(guest.methods(), ["Push"])
+
     def test_it_is_valid_for_as_long_as_the_keys_live(self):
         _, guest = self.push("--ttl", "200")
         self.assertEqual(guest.payload()["exp"] - guest.payload()["iat"], 200)
@@ -408,6 +445,17 @@ class Revoke(ControlTest):
         for number, said in (0, "No stored key matched."), (1, "1 key was dropped."), (2, "2 keys were dropped."):
             result, _ = self.revoke("--all", answers={"Revoke": reply({"revoked": number})})
             self.assertTrue(result.stdout.startswith(said), result.stdout)
+            self.assertEqual(result.returncode, 0)
+
+    def test_where_no_key_matched_the_status_is_4_and_what_was_looked_for_is_named(self):
+        none = {"Revoke": reply({"revoked": 0})}
+        for arguments, said in (["--user", "dana"], ": user dana, under each name"), \
+                (["--fingerprint", FINGERPRINT], f": fingerprint {FINGERPRINT}."):
+            result, _ = self.revoke(*arguments, answers=none)
+            self.assertEqual(result.returncode, 4)
+            self.assertTrue(result.stdout.startswith("No stored key matched" + said), result.stdout)
+            result, _ = self.revoke(*arguments, "--json", answers=none)
+            self.assertEqual((result.returncode, result.stdout), (4, '{"revoked":0}\n'))
 
     def test_json_is_the_answer(self):
         result, _ = self.revoke("--all", "--json")
@@ -417,6 +465,12 @@ class Revoke(ControlTest):
         _, guest = self.revoke("--all", "--no-challenge")
         self.assertEqual(guest.methods(), ["Revoke"])
         self.assertNotIn("challenge", guest.payload())
+
+    def test_where_the_guest_s_memory_is_younger_than_the_revocation_a_challenge_is_signed(self):
+        answers = iter([EXPIRED, reply({"revoked": 2})])
+        result, guest = self.revoke("--all", "--no-challenge", answers={"Revoke": lambda _: next(answers)})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(guest.methods(), ["Revoke", "Hello", "Hello", "Revoke"])
 
     def test_exactly_one_choice_is_needed(self):
         for arguments in [], ["--all", "--user", "alice"], ["--user", "alice", "--fingerprint", FINGERPRINT]:
@@ -475,7 +529,7 @@ class Sign(ControlTest):
 
     def test_what_is_no_envelope_is_not_sent(self):
         good = json.loads(self.sign("--user", "alice", "--key", self.key))
-        for text in "", "rubbish", "[]", "{}", json.dumps({**good, "more": 1}), json.dumps({**good, "payload": "%"}), \
+        for text in "", "rubbish", "[]", "{}", json.dumps({**good, "payload": "%"}), \
                 json.dumps({**good, "signatures": [{"sig": "x"}] * 9}), " " * 20000:
             self.assert_not_sent("push", text, "--envelope")
 
