@@ -3,24 +3,49 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "admin/account.h"
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
+#include "wire/terminal.h"
+
+/* What was looked for, so that a misspelt name shows. */
+static void print_no_match(const struct options *options) {
+        char other[GRANT_USER_MAX];
+
+        (void)fputs("No stored key matched", stdout);
+        if (options->given & OPTION_FINGERPRINT) {
+                (void)fputs(": fingerprint ", stdout);
+                terminal_print(stdout, options->fingerprint);
+        }
+        if (options->given & OPTION_USER) {
+                (void)fputs(options->given & OPTION_FINGERPRINT ? ", user " : ": user ", stdout);
+                terminal_print(stdout, options->user);
+                if (account_other_name(options->user, other)) {
+                        (void)fputs(" or ", stdout);
+                        terminal_print(stdout, other);
+                }
+        }
+        (void)puts(".");
+}
 
 static int print(const struct options *options, json_t *answer) {
+        int status = EXIT_DONE;
         json_int_t revoked;
 
         if (json_unpack(answer, "{sI}", "revoked", &revoked) < 0)
                 return ask_misshapen(options, "RevokeLocal");
-        if (options->given & OPTION_JSON)
-                return print_json(answer);
-        if (revoked == 0)
-                (void)puts("No stored key matched.");
-        else
+        if (options->given & OPTION_JSON) {
+                status = print_json(answer);
+        } else if (revoked == 0) {
+                print_no_match(options);
+        } else {
                 (void)printf("%" PRId64 " %s dropped. Sessions that are open stay open.\n", (int64_t)revoked,
                              revoked == 1 ? "key was" : "keys were");
-        return EXIT_DONE;
+        }
+        /* With nothing stored, --all has done what was asked. */
+        return status == EXIT_DONE && revoked == 0 && !(options->given & OPTION_ALL) ? EXIT_NO_MATCH : status;
 }
 
 static int revoke(const struct options *options) {
@@ -51,9 +76,11 @@ const struct command revoke_command = {
                 "exc-instance-connect revoke --all\n"
                 "\n"
                 "Drops stored keys before their time. Sessions that are open stay open.\n"
+                "The exit status is 4 where no key matched the fingerprint or the user.\n"
                 "\n"
                 "  --fingerprint F     keys with this fingerprint, SHA256:… as ssh-keygen -l prints it\n"
-                "  --user USER         keys of this user; with --fingerprint, keys that match both\n"
+                "  --user USER         keys of this account, under each name that it has; with --fingerprint,\n"
+                "                      keys that match both\n"
                 "  --all               all keys\n"
                 "  --json              print the answer as one line of JSON\n"
                 "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",

@@ -25,7 +25,7 @@ enum {
 
 struct account {
         struct examination *examination;
-        const char *name;
+        char name[GRANT_USER_MAX]; /* its own, by which sshd compares its lists */
         uid_t uid;
         gid_t gid;
         struct sshd_settings settings;
@@ -181,7 +181,7 @@ static void look_at_lists(struct account *account) {
 }
 
 void doctor_account(struct examination *examination) {
-        struct account account = {.examination = examination, .name = examination->user};
+        struct account account = {.examination = examination};
         const struct passwd *entry;
         char *shell, why[SSHD_WHY_MAX];
         struct remedy remedy;
@@ -201,12 +201,18 @@ void doctor_account(struct examination *examination) {
                               "%s cannot be looked up: %s", examination->user, strerror(error));
                 return;
         }
-        found(&examination->findings, FINDING_PASS, "user-exists", NULL, "%s is user %u", entry->pw_name,
-              entry->pw_uid);
+        (void)snprintf(account.name, sizeof(account.name), "%s", entry->pw_name);
+        if (strcmp(account.name, examination->user) == 0)
+                found(&examination->findings, FINDING_PASS, "user-exists", NULL, "%s is user %u", account.name,
+                      entry->pw_uid);
+        else
+                found(&examination->findings, FINDING_PASS, "user-exists", NULL,
+                      "%s is user %u, whose own name is %s: agent.conf and sshd's AllowUsers and DenyUsers go by that",
+                      examination->user, entry->pw_uid, account.name);
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
         shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
-        told = !examination->sshd_hangs && sshd_effective(NULL, account.name, &account.settings.text, why) >= 0;
+        told = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.settings.text, why) >= 0;
         if (shell)
                 look_at_shell(&account, shell);
         look_at_shadow(&account);

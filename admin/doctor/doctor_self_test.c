@@ -57,6 +57,13 @@ static enum client_result ask_agent(const struct examination *examination, const
         return result;
 }
 
+/* sshd gives its command the name that the name service has (%u), and events have it too. */
+static void take_account(struct examination *examination, const char *user, json_t *answer) {
+        const char *account = json_string_value(json_object_get(answer, "user"));
+
+        (void)snprintf(examination->account, sizeof(examination->account), "%s", account ? account : user);
+}
+
 static bool push(struct examination *examination, const char *user, enum refusal *ret_refusal,
                  char ret_why[static WHY_MAX]) {
         struct client_reply reply = {.parameters = NULL};
@@ -72,6 +79,8 @@ static bool push(struct examination *examination, const char *user, enum refusal
                            json_pack("{ss s[s] si si ss ss}", "user", user, "keys", key, "ttl", TTL_S, "connections", 1,
                                      "principal", "exc-instance-connect doctor", "requestId", request),
                            &reply, ret_why);
+        if (result == CLIENT_DONE)
+                take_account(examination, user, reply.parameters);
         dot = result == CLIENT_REFUSED ? strrchr(reply.error, '.') : NULL;
         *ret_refusal = dot ? refusal_from_name(dot + 1) : REFUSAL_NONE;
         json_decref(reply.parameters);
@@ -163,7 +172,7 @@ static const char *push_for_somebody(struct examination *examination, const stru
                 if (!examination->sshd_hangs)
                         (void)find_command(users->name[i], ret_command);
                 if (push(examination, users->name[i], &refusal, why))
-                        return users->name[i];
+                        return examination->account;
                 if (refusal != REFUSAL_USER_DENIED && refusal != REFUSAL_NO_SUCH_USER) {
                         denied = false;
                         break;

@@ -281,6 +281,18 @@ class Revoke(AdminTest):
         for number, said in (0, "No stored key matched."), (1, "1 key was dropped."), (2, "2 keys were dropped."):
             result, _ = self.run_with(reply({"revoked": number}), "revoke", "--all")
             self.assertTrue(result.stdout.startswith(said), result.stdout)
+            self.assertEqual(result.returncode, 0)
+
+    def test_where_no_key_matched_the_status_is_4_and_what_was_looked_for_is_named(self):
+        for arguments, said in (
+                (["--user", "nobody-of-that-name"], "No stored key matched: user nobody-of-that-name.\n"),
+                (["--fingerprint", FINGERPRINT], f"No stored key matched: fingerprint {FINGERPRINT}.\n"),
+                (["--fingerprint", FINGERPRINT, "--user", "root"],
+                 f"No stored key matched: fingerprint {FINGERPRINT}, user root.\n")):
+            result, _ = self.run_with(reply({"revoked": 0}), "revoke", *arguments)
+            self.assertEqual((result.returncode, result.stdout), (4, said))
+            result, _ = self.run_with(reply({"revoked": 0}), "revoke", *arguments, "--json")
+            self.assertEqual((result.returncode, result.stdout), (4, '{"revoked":0}\n'))
 
     def test_json_is_the_answer(self):
         result, _ = self.run_with(reply({"revoked": 2}), "revoke", "--all", "--json")
