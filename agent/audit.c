@@ -33,7 +33,7 @@ static void send_event(struct event *event, int level) {
         add(event, "MESSAGE", event->message);
         add(event, "PRIORITY", priority);
         add(event, "SYSLOG_IDENTIFIER", "exc-instance-connect-agent");
-        if (journal_send(&event->entry))
+        if (journal_send(&event->entry, 0) == 0)
                 return;
         (void)fputs("exc-instance-connect-agent: ", stderr);
         terminal_print(stderr, event->message);

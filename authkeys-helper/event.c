@@ -15,7 +15,7 @@ static void send_event(struct journal_entry *entry, const char *message_id, cons
         journal_add(entry, "MESSAGE", message);
         journal_add(entry, "PRIORITY", priority);
         journal_add(entry, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
-        if (!journal_send(entry))
+        if (journal_send(entry, EVENT_WAIT_MS) < 0)
                 (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s\n", message);
 }
 

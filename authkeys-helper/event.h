@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events of the helper: one datagram each to the journal's own socket (systemd.io/JOURNAL_NATIVE_PROTOCOL), never waited for.
- * Where no journal listens they go to standard error, which is sshd's.
+ * Events of the helper: one datagram each to the journal's own socket (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+ *
+ * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a journal that is busy. It sends one
+ * event a run at most, and writes the key to sshd first. What is then not sent is lost: standard error is sshd's own, which
+ * is /dev/null unless sshd was started with -e or -E. The line that goes there is for a person who runs the helper by hand.
  */
 #ifndef EXC_EVENT_H
 #define EXC_EVENT_H
@@ -9,6 +12,8 @@
 #include "common/claim.h"
 #include "common/grant.h"
 #include "common/store.h"
+
+enum { EVENT_WAIT_MS = 100 };
 
 /* EVENT_CLAIMED or EVENT_NO_PLACE. */
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What surrounds all of it: the clock, security modules, the journal, and /proc. */
-#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
@@ -8,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
@@ -19,9 +16,9 @@
 #include "admin/sshd/sshd.h"
 #include "agent/clock_sync.h"
 #include "authkeys-helper/identity.h"
+#include "common/journal.h"
 
 #define SERVICE_FOLDERS "/etc/systemd/system"
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 /* The program that sets the clock, of those that Debian has: of two of them only one can be installed. "": none. */
 struct time_service {
@@ -115,16 +112,16 @@ static void look_at_modules(struct examination *examination) {
 /* As the helper: logins go on without a journal, but nobody is told of them. */
 static void reach_journal(void *context) {
         struct remedy again = remedy_of("systemctl restart systemd-journald.socket systemd-journald.service");
-        struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct examination *examination = context;
+        int fd;
 
         if (probe_become(HELPER_USER) < 0)
                 return; /* said already, with the users */
-        if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
+        fd = journal_connect();
+        if (fd < 0)
                 found(&examination->findings, FINDING_WARNING, "journal", &again,
                       "%s cannot reach " JOURNAL_SOCKET ": %s; so nobody is told which key was used", HELPER_USER,
-                      strerror(errno));
+                      strerror(-fd));
         else
                 found(&examination->findings, FINDING_PASS, "journal", NULL, "%s reaches it", HELPER_USER);
 }

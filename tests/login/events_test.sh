@@ -66,3 +66,71 @@ no_event_holds_key_material() {
     read -r _ blob _ <k.pub
     fails grep -F "$blob" journal
 }
+
+# _run_helper USER KEY: as sshd runs it, with this shell as the connection's process.
+_run_helper() {
+    local type blob
+    read -r type blob _ <"$2.pub"
+    setpriv --reuid=exc-authorized-keys --regid=exc-authorized-keys --clear-groups -- \
+        "$helper" "$1" "$(fingerprint "$2.pub")" "$type" "$blob"
+}
+
+# A pipe that nobody reads, as full as it gets, is descriptor 7.
+_full_pipe() {
+    mkfifo full
+    exec 7<>full
+    dd if=/dev/zero of=full bs=4096 oflag=nonblock 2>/dev/null || true
+}
+
+key_precedes_event() {
+    _journal
+    _full_pipe
+    push alice k
+    # It takes the slot, waits for the pipe, and ends by its deadline.
+    _run_helper alice k >&7
+    admin list --user alice | grep -E ' 1 of 1( |$)'
+    new_key l
+    push alice l
+    _run_helper alice l >given
+    grep -F "$(cut -d ' ' -f 2 l.pub)" given
+    _event $claimed "$(fingerprint l.pub)"
+    same 1 "$(grep -cF $claimed journal)"
+}
+
+# In the place of the journal: a full queue that nobody reads.
+_deaf_journal() {
+    mkdir -p /run/systemd/journal
+    rm -f /run/systemd/journal/socket
+    /usr/bin/python3 -c '
+import os, socket, time
+deaf, noise = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+deaf.bind("/run/systemd/journal/socket")
+os.chmod("/run/systemd/journal/socket", 0o666)
+noise.setblocking(False)
+try:
+    while True:
+        noise.sendto(b"MESSAGE=noise\n", "/run/systemd/journal/socket")
+except BlockingIOError:
+    print("full", flush=True)
+time.sleep(600)' >deaf &
+    wait_for grep -q full deaf
+}
+
+deaf_journal_keeps_nobody_out() {
+    _deaf_journal
+    start_sshd
+    new_key k
+    push alice k
+    lets_in alice k
+    refuses alice k
+}
+
+deaf_journal_keeps_nobody_out_of_a_chain() {
+    _deaf_journal
+    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- /bin/false" \
+        'AuthorizedKeysCommandUser root'
+    new_key k
+    push alice k
+    lets_in alice k
+    refuses alice k
+}
