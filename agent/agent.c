@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "agent/audit.h"
+#include "agent/audit_queue.h"
 #include "agent/stay.h"
 #include "agent/sweep.h"
 
@@ -54,6 +55,9 @@ int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
         if (r < 0)
                 return r;
+        if (audit_queue_use_state(agent->store.state_fd) < 0)
+                audit_note(LOG_WARNING, "%s/state/lost was damaged: how many events are lost is not known",
+                           agent->runtime_dir);
         r = store_tidy(&agent->store);
         if (r < 0)
                 audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
@@ -137,6 +141,10 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) 
         return why;
 }
 
+static void on_events_sent(void *context) {
+        leave_if_done(context);
+}
+
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {
         struct refused refused;
         char why[256];
@@ -144,6 +152,8 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 
         *agent = agent_of(runtime_dir, config_dir);
         r = sd_event_new(&agent->event);
+        if (r >= 0)
+                r = audit_queue_start(agent->event, on_events_sent, agent);
         if (r >= 0)
                 r = stay_begin(agent);
         if (r >= 0)
@@ -158,6 +168,7 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 }
 
 void agent_stop(struct agent *agent) {
+        audit_queue_stop();
         config_free(agent->config);
         anchors_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);

@@ -18,7 +18,7 @@
 #include "wire/refusal.h"
 
 enum {
-        AGENT_IDLE_S = 30,     /* after the last message, once no key is live */
+        AGENT_IDLE_S = 30,     /* after the last message, once no key is live and no event waits */
         AGENT_MOMENT_S = 5,    /* after somebody connected, whose first message may be under way */
         AGENT_KEYS_MAX = 4096, /* live keys in all */
         AGENT_KEYS_PER_USER_MAX = 32,

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "agent/audit_queue.h"
 #include "common/events.h"
 #include "common/journal.h"
-#include "wire/terminal.h"
 
 struct event {
         struct journal_entry entry;
@@ -32,12 +32,8 @@ static void send_event(struct event *event, int level) {
         (void)snprintf(priority, sizeof(priority), "%d", level);
         add(event, "MESSAGE", event->message);
         add(event, "PRIORITY", priority);
-        add(event, "SYSLOG_IDENTIFIER", "exc-instance-connect-agent");
-        if (journal_send(&event->entry, 0) == 0)
-                return;
-        (void)fputs("exc-instance-connect-agent: ", stderr);
-        terminal_print(stderr, event->message);
-        (void)fputc('\n', stderr);
+        add(event, "SYSLOG_IDENTIFIER", AUDIT_IDENTIFIER);
+        audit_queue_add(&event->entry, event->message);
 }
 
 static void add_request(struct event *event, const char *principal, const char *request_id) {

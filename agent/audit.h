@@ -2,7 +2,7 @@
 /*
  * What the journal is told: who asked for access, for whom, and what became of it. Fingerprints, never key material.
  *
- * Where no journal listens the same goes to standard error, one readable line each.
+ * None of these waits: what the journal does not take at once is queued (audit_queue.h).
  */
 #ifndef EXC_AUDIT_H
 #define EXC_AUDIT_H

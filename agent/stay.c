@@ -3,11 +3,13 @@
 
 #include <time.h>
 
+#include "agent/audit_queue.h"
+
 #define IDLE_US (AGENT_IDLE_S * UINT64_C(1000000))
 #define MOMENT_US (AGENT_MOMENT_S * UINT64_C(1000000))
 
 void leave_if_done(struct agent *agent) {
-        if (agent->idle_now && agent->live == 0)
+        if (agent->idle_now && agent->live == 0 && audit_queue_empty())
                 (void)sd_event_exit(agent->event, 0);
 }
 

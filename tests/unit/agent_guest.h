@@ -2,7 +2,7 @@
 /*
  * A guest in the test's own process: the agent over a scratch store, and one connection to it, as the agent makes them,
  * from bytes to bytes. Time, name service and journal are the test's: whoever includes this is linked with
- * --wrap=adjtimex, --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=journal_send.
+ * --wrap=adjtimex, --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=audit_queue_add.
  */
 #ifndef EXC_AGENT_GUEST_H
 #define EXC_AGENT_GUEST_H
@@ -14,9 +14,9 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#include "agent/audit_queue.h"
 #include "agent/connection.h"
 #include "agent/methods.h"
-#include "common/journal.h"
 #include "tests/unit/scratch.h"
 
 #define GUEST_INTERFACE VARLINK_INTERFACE "."
@@ -35,12 +35,11 @@ static struct {
         size_t n_events;             /* that the journal was told of */
 } world = {.names = PTHREAD_MUTEX_INITIALIZER};
 
-int __wrap_journal_send(const struct journal_entry *entry, unsigned wait_ms);
-int __wrap_journal_send(const struct journal_entry *entry, unsigned wait_ms) {
+void __wrap_audit_queue_add(const struct journal_entry *entry, const char *message);
+void __wrap_audit_queue_add(const struct journal_entry *entry, const char *message) {
         (void)entry;
-        (void)wait_ms;
+        (void)message;
         world.n_events++;
-        return 0;
 }
 
 int __wrap_adjtimex(struct timex *state);

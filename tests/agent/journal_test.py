@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent and a journal that is busy: it waits for it in the background, and says what it could not hand over."""
+
+import socket
+import stat
+import time
+
+import agent
+from agent import Agent, fingerprint, wait_until
+
+RECEIVED = "4d98dd3b9620683e69dcd86ee36d8165"
+REVOKED = "7e857319e0894775b0986464c3a3ebd5"
+LOST = "8d2ca3efa9af464c9a4827421e548b30"
+
+
+def _deaf_agent():
+    """With a journal whose queue is full."""
+    a = Agent(journal="deaf")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as noise:
+        noise.setblocking(False)
+        try:
+            while True:
+                noise.sendto(b"MESSAGE=noise\n", str(a.dir / "journal/socket"))
+        except BlockingIOError:
+            pass
+    return a
+
+
+def _told(a):
+    return [fields for fields in a.events if fields["MESSAGE"] != "noise"]
+
+
+def push_does_not_wait_for_journal():
+    a = _deaf_agent()
+    chosen = agent.keys(400)
+    with a.connect() as connection:
+        for n, text in enumerate(chosen):
+            connection.call("PushLocal", {"user": f"many{n % 100 + 1}", "keys": [text], "connections": 0, "ttl": 300})
+    a.hear()
+    (lost,) = a.events_of(LOST)
+    stored = a.events_of(RECEIVED)
+    # In order, each with its own time; and then how many are missing.
+    assert [fields["EXC_FINGERPRINT"] for fields in stored] == [fingerprint(text) for text in chosen[:len(stored)]]
+    times = [int(fields["EXC_TIME"]) for fields in stored]
+    assert times == sorted(times)
+    assert len(stored) >= 256 and len(stored) + int(lost["EXC_LOST"]) == 400
+    assert times[-1] <= int(lost["EXC_LOST_SINCE"]) <= time.time() * 1000000
+    assert lost["MESSAGE"].startswith(f"{lost['EXC_LOST']} events before this one are lost, the first of 20")
+    assert (lost["PRIORITY"], lost["SYSLOG_IDENTIFIER"]) == ("4", "exc-instance-connect-agent")
+    assert _told(a)[-1] == lost
+    a.push()
+    assert "EXC_TIME" not in a.events_of(RECEIVED, len(stored) + 1)[-1]
+    assert a.log() == ""
+
+
+def waiting_events_arrive():
+    a = _deaf_agent()
+    text = agent.key()
+    a.push([text])
+    a.ask("RevokeLocal")
+    assert _told(a) == []
+    a.hear()
+    wait_until(lambda: len(_told(a)) == 2, "they are there")
+    assert [fields["MESSAGE_ID"] for fields in _told(a)] == [RECEIVED, REVOKED]
+    assert {fields["EXC_FINGERPRINT"] for fields in _told(a)} == {fingerprint(text)}
+
+
+def next_agent_reports_loss():
+    a = _deaf_agent()
+    before = time.time()
+    a.push(agent.keys(3))
+    a.stop()
+    status = (a.store / "state/lost").lstat()
+    assert stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o600
+    assert a.log().count(" stored for alice") == 3
+    a.start()
+    a.ask("Status")
+    a.hear()
+    (lost,) = a.events_of(LOST)
+    assert lost["EXC_LOST"] == "3"
+    assert before <= int(lost["EXC_LOST_SINCE"]) / 1000000 <= time.time()
+    wait_until(lambda: not (a.store / "state/lost").exists(), "it is reported")
+    a.stop()
+    assert not (a.store / "state/lost").exists()
+
+
+def agent_stays_while_event_waits():
+    a = _deaf_agent()
+    a.push()
+    a.ask("RevokeLocal")
+    time.sleep(36)
+    assert a.lives()
+    a.hear()
+    assert a.wait() == 0
+    assert [fields["MESSAGE_ID"] for fields in _told(a)] == [RECEIVED, REVOKED]
+
+
+agent_stays_while_event_waits.slow = True
