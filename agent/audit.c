@@ -82,14 +82,31 @@ void audit_refused(const char *method, const struct refused *why, const char *us
         send_event(&event, LOG_NOTICE);
 }
 
-void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place) {
+/*
+ * The number only where it is final. A slot may hold anything, since the helper's user can write to it: without a valid pid
+ * it counts and adds no field.
+ */
+static void add_slots(struct event *event, const struct grant *grant, const struct slots *slots) {
+        char connections[32] = "any";
+
+        if (grant->connections > 0)
+                (void)snprintf(connections, sizeof(connections), "%zu of %u", slots ? slots->n : 0, grant->connections);
+        if (grant->connections == 0 || (slots && slots->final))
+                add(event, FIELD_CONNECTIONS, connections);
+        for (size_t i = 0; slots && i < slots->n; i++)
+                if (slots->pids[i] > 1 && slots->pids[i] <= INT32_MAX)
+                        journal_add_number(&event->entry, FIELD_SSHD_PID, slots->pids[i]);
+}
+
+void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place,
+                   const struct slots *slots) {
         char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
         struct event event;
         size_t used;
 
         begin(&event, message_id);
         store_fingerprint_text(place->fingerprint, fingerprint);
-        /* Who had asked for it stands before the verb: it is not he who revokes. */
+        /* Who had asked for it stands before the verb: the revocation may be somebody else's. */
         (void)snprintf(event.message, sizeof(event.message), "Key %s of %s", fingerprint, grant->user);
         append_request(event.message, sizeof(event.message), grant->principal, grant->request_id);
         used = strlen(event.message);
@@ -98,6 +115,8 @@ void audit_removed(const char *message_id, const struct grant *grant, const stru
         add(&event, FIELD_USER, grant->user);
         add(&event, FIELD_FINGERPRINT, fingerprint);
         add_request(&event, grant->principal, grant->request_id);
+        journal_add_number(&event.entry, FIELD_STORED, (uint64_t)grant->life.received.wall_ns / 1000);
+        add_slots(&event, grant, slots);
         send_event(&event, LOG_INFO);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "agent/push.h"
+#include "agent/slots.h"
 #include "common/grant.h"
 #include "common/store.h"
 #include "wire/refusal.h"
@@ -21,8 +22,9 @@ void audit_received(const struct push *push, const char *user, int64_t life_s);
 void audit_refused(const char *method, const struct refused *why, const char *user, const char *principal,
                    const char *request_id);
 
-/* A key left the store: EVENT_EXPIRED or EVENT_REVOKED. */
-void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place);
+/* A key left the store: EVENT_EXPIRED or EVENT_REVOKED. `slots`: which connections had one; NULL: it is not known. */
+void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place,
+                   const struct slots *slots);
 
 /* A file that is no grant was removed from the store. */
 void audit_damaged(const struct store_place *place);

@@ -49,11 +49,13 @@ struct removal {
         struct selection selection;
         int revoked;
         int failure; /* negative errno of the first key that could not be removed */
+        struct slots_memory slots;
 };
 
 static int revoke_one(void *context, const struct store_place *place) {
         struct removal *removal = context;
         const struct store *store = removal->selection.store;
+        const struct slots *slots = NULL;
         struct grant grant;
         bool whole, live;
         int r = 0;
@@ -63,6 +65,9 @@ static int revoke_one(void *context, const struct store_place *place) {
                 return 0;
         /* Its claim file is not asked for: it may have gone with another key of the same grant. */
         live = whole && lifetime_left_ns(&grant.life, &removal->selection.now) > 0;
+        if (live)
+                slots = removal->selection.fingerprint ? slots_of_key(&removal->slots, store, place, &grant)
+                                                       : slots_end(&removal->slots, store, place, &grant);
         /* A whole grant ends with its claim file, whatever becomes of the rest. One key of several does not end the others. */
         if (!removal->selection.fingerprint)
                 r = store_remove_claim(store, place);
@@ -71,7 +76,7 @@ static int revoke_one(void *context, const struct store_place *place) {
         if (r < 0 && removal->failure == 0)
                 removal->failure = r;
         if (r >= 0 && live) {
-                audit_removed(EVENT_REVOKED, &grant, place);
+                audit_removed(EVENT_REVOKED, &grant, place, slots);
                 removal->revoked++;
         }
         return 0;

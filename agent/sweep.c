@@ -21,11 +21,13 @@ struct count {
         struct tally tally;
         int64_t next_end_ns; /* boot clock; INT64_MAX: none */
         bool removed;
+        struct slots_memory slots;
 };
 
 static int sweep_one(void *context, const struct store_place *place) {
         struct count *count = context;
         struct store *store = &count->agent->store;
+        const struct slots *slots;
         struct grant grant;
         int r;
 
@@ -42,9 +44,10 @@ static int sweep_one(void *context, const struct store_place *place) {
                 return 0;
         }
         if (lifetime_left_ns(&grant.life, &count->now) == 0) {
+                slots = slots_end(&count->slots, store, place, &grant);
                 (void)store_remove_claim(store, place);
                 (void)store_remove_key(store, place);
-                audit_removed(EVENT_EXPIRED, &grant, place);
+                audit_removed(EVENT_EXPIRED, &grant, place, slots);
                 count->removed = true;
                 return 0;
         }

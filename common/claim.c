@@ -20,11 +20,20 @@ static void slot_encode(const struct connection_id *who, uint8_t slot[static CLA
         writer_u64(&to, who->start_ticks);
 }
 
-/* An open file description lock: it goes with this opening of the file, not with the process (fcntl(2), Linux 3.15). */
-static int claim_lock(int fd, short type) {
-        struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+static bool slot_decode(const uint8_t slot[static CLAIM_SLOT_SIZE], struct connection_id *ret) {
+        struct bytes from = {slot, CLAIM_SLOT_SIZE};
 
-        return fcntl(fd, F_OFD_SETLKW, &lock) < 0 ? -errno : 0;
+        return bytes_u64(&from, &ret->pid) && bytes_u64(&from, &ret->start_ticks);
+}
+
+/*
+ * An open file description lock: it goes with this opening of the file, not with the process (fcntl(2), Linux 3.15).
+ * `command` is F_OFD_SETLKW, or F_OFD_SETLK for -EAGAIN where another has it.
+ */
+static int claim_lock(int fd, int command) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+        return fcntl(fd, command, &lock) < 0 ? -errno : 0;
 }
 
 /* All slots of a file that has the right size. 0: it has another one. */
@@ -53,7 +62,7 @@ int claim_place(int fd, unsigned connections, const struct connection_id *who, e
         int r;
 
         slot_encode(who, mine);
-        r = claim_lock(fd, F_WRLCK);
+        r = claim_lock(fd, F_OFD_SETLKW);
         if (r < 0)
                 return r;
         r = claim_read(fd, connections, slots);
@@ -88,6 +97,54 @@ int claim_count(int fd, unsigned connections) {
         for (unsigned i = 0; i < connections; i++)
                 taken += memcmp(slots + (size_t)i * CLAIM_SLOT_SIZE, zeros, CLAIM_SLOT_SIZE) != 0;
         return taken;
+}
+
+/* What claim_end() puts into free slots. */
+static const struct connection_id nobody = {UINT64_MAX, UINT64_MAX};
+
+static bool is_free(const uint8_t slot[static CLAIM_SLOT_SIZE]) {
+        static const uint8_t zeros[CLAIM_SLOT_SIZE];
+
+        return memcmp(slot, zeros, CLAIM_SLOT_SIZE) == 0;
+}
+
+int claim_holders(int fd, unsigned connections, struct connection_id *ret) {
+        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        int n = 0, r;
+
+        r = claim_read(fd, connections, slots);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        for (unsigned i = 0; i < connections; i++) {
+                const uint8_t *slot = slots + (size_t)i * CLAIM_SLOT_SIZE;
+                struct connection_id who;
+
+                if (!is_free(slot) && slot_decode(slot, &who) &&
+                    (who.pid != nobody.pid || who.start_ticks != nobody.start_ticks))
+                        ret[n++] = who;
+        }
+        return n;
+}
+
+int claim_end(int fd, unsigned connections, struct connection_id *ret) {
+        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        size_t size = (size_t)connections * CLAIM_SLOT_SIZE;
+        ssize_t n;
+        int r;
+
+        r = claim_lock(fd, F_OFD_SETLK);
+        if (r < 0)
+                return r == -EACCES ? -EAGAIN : r;
+        r = claim_read(fd, connections, slots);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        for (size_t at = 0; at < size; at += CLAIM_SLOT_SIZE)
+                if (is_free(slots + at))
+                        slot_encode(&nobody, slots + at);
+        n = pwrite(fd, slots, size, 0);
+        if (n < 0)
+                return -errno;
+        return (size_t)n == size ? claim_holders(fd, connections, ret) : -EIO;
 }
 
 /*

@@ -22,9 +22,15 @@
 #define FIELD_REASON "EXC_REASON"           /* the wire error's name */
 #define FIELD_PRINCIPAL "EXC_PRINCIPAL"
 #define FIELD_REQUEST_ID "EXC_REQUEST_ID"
-#define FIELD_SSHD_PID "EXC_SSHD_PID"     /* the same process that writes "Accepted publickey" */
-#define FIELD_TIME "EXC_TIME"             /* when it happened, of an event that had to wait; microseconds since 1970 */
-#define FIELD_LOST "EXC_LOST"             /* how many events before this one are lost */
-#define FIELD_LOST_SINCE "EXC_LOST_SINCE" /* when the first of them happened; microseconds since 1970 */
+/* The process that writes "Accepted publickey". Of a key's end: one for each SSH connection that took a slot. */
+#define FIELD_SSHD_PID "EXC_SSHD_PID"
+/* Of a key's end: "1 of 2", how many slots were taken, once and for all; "any" where their number is not limited. */
+#define FIELD_CONNECTIONS "EXC_CONNECTIONS"
+/* Times, in microseconds since 1970: of a key's end, when it was stored; of an event that had to wait, when it happened. */
+#define FIELD_STORED "EXC_STORED"
+#define FIELD_TIME "EXC_TIME"
+/* How many events before this one are lost, and when the first of them happened, as above. */
+#define FIELD_LOST "EXC_LOST"
+#define FIELD_LOST_SINCE "EXC_LOST_SINCE"
 
 #endif

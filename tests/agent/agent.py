@@ -358,7 +358,7 @@ def list_all(connection, **parameters):
 
 
 def journal_fields(datagram):
-    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL"""
+    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL; of the one field that may be repeated, all values with blanks between."""
     fields = {}
     while datagram:
         name, _, datagram = datagram.partition(b"\n")
@@ -367,8 +367,9 @@ def journal_fields(datagram):
         else:
             (length,) = struct.unpack_from("<Q", datagram)
             value, datagram = datagram[8:8 + length], datagram[9 + length:]
-        assert name not in fields, name
-        fields[name.decode()] = value.decode()
+        name, value = name.decode(), value.decode()
+        assert name not in fields or name == "EXC_SSHD_PID", name
+        fields[name] = f"{fields[name]} {value}" if name in fields else value
     return fields
 
 

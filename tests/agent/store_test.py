@@ -259,6 +259,68 @@ def the_end_of_a_key_is_told_to_the_journal():
     assert (fields["EXC_FINGERPRINT"], fields["EXC_USER"]) == (agent.fingerprint(two), "bob")
 
 
+def _uses(a, text):
+    """Lets one connection have the key, and returns its pid."""
+    connection = agent.log_in(a.store, "alice", text)
+    assert agent.given(connection, text) == 2
+    return str(connection.pid)
+
+
+def key_end_names_connections():
+    a = Agent(journal=True)
+    texts = agent.keys(2)
+    before = time.time()
+    a.push(texts, connections=3)
+    stored = time.time()
+    pids = [_uses(a, texts[0]), _uses(a, texts[1])]
+    a.ask("RevokeLocal", {"user": "alice"})
+    # The slots are those of the push, and so of both keys.
+    for fields in a.events_of(_event("REVOKED"), 2):
+        assert (fields["EXC_CONNECTIONS"], fields["EXC_SSHD_PID"]) == ("2 of 3", " ".join(pids))
+        assert before <= int(fields["EXC_STORED"]) / 1000000 <= stored
+    a.push([texts[0]], ttl=6)
+    pid = _uses(a, texts[0])
+    (fields,) = a.events_of(_event("EXPIRED"))
+    assert (fields["EXC_CONNECTIONS"], fields["EXC_SSHD_PID"]) == ("1 of 1", pid)
+
+
+def key_end_proves_no_use():
+    a = Agent(journal=True)
+    a.push(ttl=1, connections=2)
+    (fields,) = a.events_of(_event("EXPIRED"))
+    assert fields["EXC_CONNECTIONS"] == "0 of 2" and "EXC_SSHD_PID" not in fields
+    a.push()
+    a.ask("RevokeLocal")
+    (fields,) = a.events_of(_event("REVOKED"))
+    assert fields["EXC_CONNECTIONS"] == "0 of 1" and "EXC_SSHD_PID" not in fields
+
+
+def key_end_says_no_more_than_known():
+    a = Agent(journal=True)
+    # Without a limit nobody takes a slot.
+    text = agent.key()
+    a.push([text], connections=0)
+    _uses(a, text)
+    a.ask("RevokeLocal")
+    (fields,) = a.events_of(_event("REVOKED"))
+    assert fields["EXC_CONNECTIONS"] == "any" and "EXC_SSHD_PID" not in fields
+    # Another key of the push can still be used.
+    one, other = agent.keys(2)
+    a.push([one, other], connections=2)
+    pid = _uses(a, one)
+    a.ask("RevokeLocal", {"fingerprint": agent.fingerprint(one)})
+    fields = a.events_of(_event("REVOKED"), 2)[-1]
+    assert "EXC_CONNECTIONS" not in fields and fields["EXC_SSHD_PID"] == pid
+    a.ask("RevokeLocal")
+    # A claim file that the agent did not write.
+    a.push([text])
+    (path,) = (a.store / "claims/alice").iterdir()
+    os.truncate(path, 8)
+    a.ask("RevokeLocal", {"user": "alice"})
+    fields = a.events_of(_event("REVOKED"), 4)[-1]
+    assert "EXC_CONNECTIONS" not in fields and "EXC_SSHD_PID" not in fields
+
+
 def what_does_not_work_is_told_to_the_journal():
     a = Agent("MaxTtl=x", journal=True)
     refusal(a.push)

@@ -238,6 +238,76 @@ static void a_write_that_fails_gives_no_place(void **state) {
         assert_int_equal(close(fd), 0);
 }
 
+static int end_claims(unsigned connections, struct connection_id *ret) {
+        int fd = open(path, O_RDWR | O_CLOEXEC), r;
+
+        assert_true(fd >= 0);
+        r = claim_end(fd, connections, ret);
+        assert_int_equal(close(fd), 0);
+        return r;
+}
+
+static void holders_are_connections_with_slots(void **state) {
+        struct connection_id holders[GRANT_CONNECTIONS_MAX];
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        (void)state;
+        free_claims(3);
+        assert_int_equal(claim_holders(fd, 3, holders), 0);
+        assert_int_equal(place(3, &first, CLAIM_TAKE), 1);
+        assert_int_equal(place(3, &second, CLAIM_TAKE), 1);
+        assert_int_equal(claim_holders(fd, 3, holders), 2);
+        assert_memory_equal(&holders[0], &first, sizeof(first));
+        assert_memory_equal(&holders[1], &second, sizeof(second));
+        assert_int_equal(claim_holders(fd, 2, holders), -EBADMSG);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(claim_holders(fd, 3, holders), -EBADF);
+}
+
+static void ended_grant_gives_no_slot(void **state) {
+        struct connection_id holders[GRANT_CONNECTIONS_MAX];
+        int early = open(path, O_RDWR | O_CLOEXEC);
+
+        (void)state;
+        free_claims(3);
+        assert_int_equal(place(3, &first, CLAIM_TAKE), 1);
+        assert_int_equal(end_claims(3, holders), 1);
+        assert_memory_equal(&holders[0], &first, sizeof(first));
+        /* Also for a helper that opened it before. */
+        assert_int_equal(claim_place(early, 3, &second, CLAIM_TAKE), 0);
+        assert_int_equal(close(early), 0);
+        assert_int_equal(place(3, &first, CLAIM_FIND), 1);
+        assert_int_equal(end_claims(3, holders), 1);
+        assert_memory_equal(&holders[0], &first, sizeof(first));
+}
+
+static void ending_does_not_wait_for_helper(void **state) {
+        struct connection_id holders[GRANT_CONNECTIONS_MAX];
+        int helper = open(path, O_RDWR | O_CLOEXEC);
+
+        (void)state;
+        free_claims(2);
+        assert_int_equal(claim_place(helper, 2, &first, CLAIM_TAKE), 1);
+        assert_int_equal(end_claims(2, holders), -EAGAIN);
+        assert_int_equal(close(helper), 0);
+        assert_int_equal(place(2, &second, CLAIM_TAKE), 1);
+        assert_int_equal(end_claims(2, holders), 2);
+}
+
+static void damaged_claim_file_is_not_ended(void **state) {
+        struct connection_id holders[GRANT_CONNECTIONS_MAX];
+        int fd;
+
+        (void)state;
+        free_claims(2);
+        assert_int_equal(end_claims(1, holders), -EBADMSG);
+        assert_int_equal(end_claims(3, holders), -EBADMSG);
+        assert_int_equal(place(2, &first, CLAIM_TAKE), 1);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(claim_end(fd, 2, holders) < 0);
+        assert_int_equal(close(fd), 0);
+}
+
 enum { ROUNDS = 2000 };
 
 static void race(unsigned me) {
@@ -456,6 +526,10 @@ int main(void) {
                 cmocka_unit_test(any_byte_in_a_slot_makes_it_taken),
                 cmocka_unit_test(a_claim_that_cannot_be_written_is_an_error),
                 cmocka_unit_test(a_write_that_fails_gives_no_place),
+                cmocka_unit_test(holders_are_connections_with_slots),
+                cmocka_unit_test(ended_grant_gives_no_slot),
+                cmocka_unit_test(ending_does_not_wait_for_helper),
+                cmocka_unit_test(damaged_claim_file_is_not_ended),
                 cmocka_unit_test(of_two_that_race_for_one_place_exactly_one_gets_it),
                 cmocka_unit_test(the_identity_is_the_parents_pid_and_start_time),
                 cmocka_unit_test(a_name_with_blanks_and_parentheses_does_not_shift_the_start_time),
