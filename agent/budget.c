@@ -2,7 +2,9 @@
 #include "agent/budget.h"
 
 #include <inttypes.h>
+#include <syslog.h>
 
+#include "agent/audit.h"
 #include "agent/config.h"
 #include "common/lifetime.h"
 
@@ -11,7 +13,17 @@ int budget_start(struct budget *budget, sd_event *event, int64_t priority) {
         return nss_new(event, priority, NSS_LIMIT_US, &budget->nss);
 }
 
+static void note_unnoted(struct budget *budget) {
+        if (budget->unnoted > 0)
+                audit_note(LOG_NOTICE,
+                           "%" PRIu64 " more refusals or closed connections on this socket are not noted: they came "
+                           "faster than one a second",
+                           budget->unnoted);
+        budget->unnoted = 0;
+}
+
 void budget_stop(struct budget *budget) {
+        note_unnoted(budget);
         nss_free(budget->nss);
         budget->nss = NULL;
 }
@@ -32,5 +44,10 @@ int64_t budget_call(struct budget *budget) {
 }
 
 bool budget_note(struct budget *budget) {
-        return rate_take(&budget->notes, instant_now().boot_ns, 1, 10) == 0;
+        if (rate_take(&budget->notes, instant_now().boot_ns, 1, 10) > 0) {
+                budget->unnoted++;
+                return false;
+        }
+        note_unnoted(budget);
+        return true;
 }

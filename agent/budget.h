@@ -24,6 +24,7 @@ struct budget {
         struct rate pushes;
         struct rate calls;
         struct rate notes;
+        uint64_t unnoted; /* since the last note */
 };
 
 /* `priority`: that of what the name service answers, in the event loop. Negative errno. */
@@ -38,7 +39,7 @@ int64_t budget_call(struct budget *budget);
 
 /*
  * Whether the journal is to be told of what a peer can do as often as it likes: ten times, then once a second. A flood
- * from a stranger must not become a flood in the journal.
+ * from a stranger must not become a flood in the journal. How many are left out is noted before the next, or at the end.
  */
 bool budget_note(struct budget *budget);
 
