@@ -12,9 +12,10 @@
 #define REMEMBERED_US (3600 * US_PER_S) /* pushes whose key is gone */
 #define SET_BACK_US (60 * US_PER_S)     /* events that are so much older than others come of a clock that was set */
 
+/* A loss may be about anybody. */
 static bool of_view(const struct history *history, const struct story *story) {
         return story->last_us >= history->view.since_us &&
-               (!history->view.user || same_text(history->view.user, story->user));
+               (!history->view.user || story->kind == STORY_LOSS || same_text(history->view.user, story->user));
 }
 
 static void tell(struct history *history, struct node *node) {
@@ -63,9 +64,6 @@ void history_make_room(struct history *history) {
                 struct node *first = history->first;
                 size_t n = history->n;
 
-                for (struct pushed *at = history->newest; at; at = at->older)
-                        if (at->unused == first)
-                                at->unused = NULL;
                 if (first->told_open) {
                         node_free(history, first);
                         continue;
@@ -164,12 +162,10 @@ void history_end_boot(struct history *history) {
         while (history->oldest) {
                 struct node *node = history->oldest->unused;
 
-                if (node) {
-                        node->story.outcome = STORY_UNUSED;
-                        node->story.why = WHY_RESTART;
-                        history_say(history, &node->story, "not used before the machine was started again");
+                if (history->oldest->end == PUSH_LIVES)
+                        history->oldest->end = PUSH_RESTARTED;
+                if (node)
                         node_settle(history, node);
-                }
                 pushed_free(history, history->oldest);
         }
         for (struct node *at = history->first, *next; at; at = next) {
@@ -191,10 +187,6 @@ void history_end(struct history *history) {
                         tell(history, node);
                         node_free(history, node);
                         continue;
-                }
-                if (story->kind == STORY_PUSH) {
-                        story->outcome = STORY_WAITING;
-                        history_say(history, story, "not used yet");
                 }
                 if (story->opened_us > 0 && story->closed_us == 0 && !node->ended)
                         story->running = history->view.running(story->boot, story->pid);
@@ -226,5 +218,6 @@ void history_free(struct history *history) {
                 node_free(history, history->first);
         while (history->oldest)
                 pushed_free(history, history->oldest);
+        evidence_clear(&history->evidence);
         free(history);
 }

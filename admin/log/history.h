@@ -9,7 +9,9 @@
  *    other may come out the other way round. Nothing is settled until two seconds after a connection's last line.
  * 3. A push is told by user, fingerprint, principal and request: the same key in two pushes of one request is one story
  *    too few at worst.
- * 4. All that is remembered has limits. Beyond them the oldest is let go: it is told as far as it is known.
+ * 4. Events can be lost. A message is proven by entries, or it is a statement about the journal: history_explain.c lists
+ *    what each one needs. Events about the time before them go to history_foresee() first.
+ * 5. All that is remembered has limits. Beyond them the oldest is let go: it is told as far as it is known.
  */
 #ifndef EXC_HISTORY_H
 #define EXC_HISTORY_H
@@ -29,6 +31,11 @@ struct history;
 /* -ENOMEM. What `view` points to must outlive it. */
 int history_new(const struct history_view *view, struct history **ret);
 void history_free(struct history *history);
+
+/*
+ * Takes in what an event says about the time before it (history_evidence.h), which history_add() gets later. -ENOMEM.
+ */
+int history_foresee(struct history *history, const struct log_event *event);
 
 /* The next event. -ENOMEM: it is not taken in. */
 int history_add(struct history *history, const struct log_event *event);

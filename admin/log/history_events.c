@@ -49,36 +49,37 @@ static struct node *connection_of(struct history *history, const struct log_even
         return node;
 }
 
+/* The agent's event of a push comes after the helper's event of its use. */
+static void add_late_received(struct history *history, const struct log_event *event, struct pushed *push) {
+        pushed_seen(history, push, event->at_us);
+        for (struct node *at = history->first; at; at = at->next)
+                for (size_t i = 0; i < at->n_offers; i++) {
+                        struct offer *offer = &at->offers[i];
+
+                        if (offer->pushed_us == 0 && same_text(offer->fingerprint, push->fingerprint) &&
+                            same_text(offer->user, push->user) && same_text(offer->request_id, push->request_id))
+                                offer->pushed_us = event->at_us;
+                }
+}
+
 static void add_received(struct history *history, const struct log_event *event) {
-        struct pushed *push;
+        struct pushed *push = pushed_unseen(history, event);
         struct node *node;
 
-        history_make_room(history);
-        if (history->n_pushed == HISTORY_PUSHES_MAX)
-                pushed_forget(history);
-        push = calloc(1, sizeof(*push));
-        node = push ? node_new(history, STORY_PUSH, event->at_us) : NULL;
-        if (!node) {
-                free(push);
-                history->out_of_memory = true;
+        if (push) {
+                add_late_received(history, event, push);
                 return;
         }
+        history_make_room(history);
+        push = pushed_new(history, event, false);
+        node = push ? node_new(history, STORY_PUSH, event->at_us) : NULL;
+        if (!node)
+                return;
         node->story.outcome = STORY_WAITING;
-        push->at_us = node->story.pushed_us = event->at_us;
+        node->push = push;
         push->unused = node;
-        push->older = history->newest;
-        if (history->newest)
-                history->newest->newer = push;
-        else
-                history->oldest = push;
-        history->newest = push;
-        history->n_pushed++;
-        history_set(history, &push->user, event->user);
-        history_set(history, &push->fingerprint, event->fingerprint);
-        history_set(history, &push->principal, event->principal);
-        history_set(history, &push->request_id, event->request_id);
         history_set(history, &node->story.user, event->user);
-        history_take_push(history, &node->story, push);
+        node_take_push(history, node, push);
 }
 
 /*
@@ -130,51 +131,99 @@ static void add_refused(struct history *history, const struct log_event *event) 
 static void add_offer(struct history *history, const struct log_event *event) {
         bool given = event->kind == LOG_EVENT_CLAIMED;
         struct pushed *push = pushed_claimed(history, event);
-        struct node *node = event->pid > 0 ? connection_of(history, event, true) : NULL;
+        struct node *node;
         struct offer *offer;
 
-        if (push && push->unused && given) {
-                node_free(history, push->unused);
-                push->unused = NULL;
-        }
+        if (!push)
+                push = pushed_new(history, event, true);
+        /* Where others hold all slots, it is used as well. */
+        if (push)
+                pushed_use(history, push, given ? event->pid : 0);
+        node = event->pid > 0 ? connection_of(history, event, true) : NULL;
         if (!node)
                 return;
         for (size_t i = 0; i < node->n_offers; i++)
                 if (same_text(node->offers[i].fingerprint, event->fingerprint)) {
                         /* A used-up key is asked for twice, like any other. */
                         node->offers[i].given |= given;
+                        node->offers[i].inferred = false;
                         return;
                 }
-        if (node->n_offers == OFFERS_MAX)
+        offer = node_add_offer(history, node, event->user, event->fingerprint, event->principal, event->request_id);
+        if (!offer)
                 return;
-        offer = &node->offers[node->n_offers++];
         offer->given = given;
-        offer->pushed_us = push ? push->at_us : 0;
-        history_set(history, &offer->user, event->user);
-        history_set(history, &offer->fingerprint, event->fingerprint);
-        history_set(history, &offer->principal, event->principal);
-        history_set(history, &offer->request_id, event->request_id);
+        offer->pushed_us = push && !push->unseen ? push->at_us : 0;
         history_set(history, &node->story.user, event->user);
         if (history->follow && node->story.opened_us > 0)
                 node_tell_open(history, node);
 }
 
+/* A connection that took a slot, where no story has said so: there was no line of sshd's, or its story came before this. */
+static void add_holder(struct history *history, const struct log_event *event, const struct slot_taken *slot) {
+        struct node *node;
+
+        history_make_room(history);
+        node = node_new(history, STORY_CONNECTION, event->at_us);
+        if (!node)
+                return;
+        node->story.pid = slot->pid;
+        node_settle(history, node);
+}
+
+/* Looks for connections that took a slot without an event of the helper's. Returns whether there is one. */
+static bool add_holders(struct history *history, const struct log_event *event, struct pushed *push) {
+        struct key_end *end = evidence_of_end(&history->evidence, event);
+        bool found = false;
+
+        for (size_t i = 0; end && i < end->n; i++) {
+                struct slot_taken *slot = &end->slots[i];
+
+                if ((push && pushed_used_by(push, slot->pid)) || pushed_another_used_by(history, event, slot->pid))
+                        continue;
+                found = true;
+                /* An open connection has its story later, and events from before the reading are not known to be lost. */
+                if (!slot->told && end->from_us >= history->view.from_us && !find_connection(history, slot->pid))
+                        add_holder(history, event, slot);
+        }
+        return found;
+}
+
 static void add_end_of_push(struct history *history, const struct log_event *event) {
         bool revoked = event->kind == LOG_EVENT_REVOKED;
         struct pushed *push = pushed_ended(history, event);
-        struct node *node = push ? push->unused : NULL;
+        bool used = add_holders(history, event, push);
 
         if (!push)
                 return;
         push->end = revoked ? PUSH_REVOKED : PUSH_EXPIRED;
         push->ended_us = event->at_us;
-        push->unused = NULL;
+        push->proven = event->slots_final && event->n_taken == 0;
+        push->used_another = event->n_taken > 0;
+        if (used || event->n_taken > event->n_pids)
+                pushed_use(history, push, 0);
+        if (!push->unused)
+                return;
+        /* The event of a use at the last moment may come after this one. */
+        push->unused->story.last_us = event->at_us;
+        queue_add(&history->over, push->unused, history->now_us);
+}
+
+/* A story of its own, at the time for which something may be missing. */
+static void add_loss(struct history *history, const struct log_event *event) {
+        bool known = event->lost_since_us > 0;
+        struct node *node;
+
+        history_make_room(history);
+        node = node_new(history, STORY_LOSS, known ? event->lost_since_us : event->at_us);
         if (!node)
                 return;
-        node->story.outcome = STORY_UNUSED;
+        node->story.outcome = STORY_LOST;
         node->story.last_us = event->at_us;
-        node->story.why = revoked ? WHY_REVOKED : WHY_EXPIRED;
-        history_say(history, &node->story, revoked ? "revoked before it was used" : "expired before it was used");
+        node->story.n_lost = event->n_lost;
+        history_set(history, &node->story.unit, event->unit);
+        history_say(history, &node->story, "what is shown of %s may be incomplete",
+                    known ? "that time" : "the time before");
         node_settle(history, node);
 }
 
@@ -202,6 +251,8 @@ static void add_accepted(struct history *history, struct node *node, const struc
         history_set(history, &node->accepted_fingerprint, line->fingerprint);
         if (strcmp(line->method, "publickey") != 0)
                 history_set(history, &node->story.method, line->method);
+        else
+                node->unnamed_key = line->fingerprint[0] == '\0';
         queue_add(&history->opening, node, history->now_us);
 }
 
@@ -228,6 +279,7 @@ static void add_sshd(struct history *history, const struct log_event *event) {
                 return;
         node->of_sshd = true;
         node->certain |= event->certain;
+        node->before_login |= line->before_login;
         take_line(history, node, line);
         switch (line->said) {
         case SSHD_SAID_ACCEPTED:
@@ -263,16 +315,19 @@ static void add_sshd(struct history *history, const struct log_event *event) {
                 add_ended(history, node);
                 break;
         case SSHD_SAID_LEFT:
+                node->was_in = true;
                 /* The session closes after it, where PAM has one. */
                 if (node->story.opened_us == 0)
                         add_ended(history, node);
                 break;
         case SSHD_SAID_SESSION_OPENED:
+                node->was_in = true;
                 node->story.opened_us = event->at_us;
                 if (node->n_offers > 0)
                         node_tell_open(history, node);
                 break;
         case SSHD_SAID_SESSION_CLOSED:
+                node->was_in = true;
                 node->story.closed_us = event->at_us;
                 add_ended(history, node);
                 break;
@@ -280,6 +335,10 @@ static void add_sshd(struct history *history, const struct log_event *event) {
         case SSHD_SAID_ACCOUNT_NOTE:
                 break;
         }
+}
+
+int history_foresee(struct history *history, const struct log_event *event) {
+        return evidence_add(&history->evidence, event) ? 0 : -ENOMEM;
 }
 
 int history_add(struct history *history, const struct log_event *event) {
@@ -290,9 +349,14 @@ int history_add(struct history *history, const struct log_event *event) {
                 history_end_boot(history);
                 history->boot = event->boot;
                 /* The clock may have been set back in between. */
-                history->now_us = history->swept_us = event->at_us;
+                history->now_us = history->swept_us = event->sent_us;
         }
-        (void)history_tick(history, event->at_us);
+        (void)history_tick(history, event->sent_us);
+        /* Events that came after the first pass. */
+        if (history_foresee(history, event) < 0)
+                return -ENOMEM;
+        if (event->n_lost > 0)
+                add_loss(history, event);
         switch (event->kind) {
         case LOG_EVENT_RECEIVED:
                 add_received(history, event);
@@ -315,6 +379,9 @@ int history_add(struct history *history, const struct log_event *event) {
                 break;
         case LOG_EVENT_SSHD:
                 add_sshd(history, event);
+                break;
+        case LOG_EVENT_LOST:
+        case LOG_EVENT_DROPPED:
                 break;
         }
         return history->out_of_memory ? -ENOMEM : 0;

@@ -11,6 +11,7 @@ void node_explain(struct history *history, struct node *node);
 /* Whether it belongs to what was pushed, or may well do so. */
 bool node_concerns(const struct history *history, const struct node *node);
 
-void history_take_push(struct history *history, struct story *story, const struct pushed *push);
+/* Whose request it was. */
+void node_take_push(struct history *history, struct node *node, const struct pushed *push);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/log/history_pushes.h"
+
 void history_set(struct history *history, char **text, const char *value) {
         char *copied;
 
@@ -89,6 +91,7 @@ static void story_clear(struct story *story) {
         free(story->address);
         free(story->message);
         free(story->method);
+        free(story->unit);
 }
 
 void node_free(struct history *history, struct node *node) {
@@ -106,6 +109,8 @@ void node_free(struct history *history, struct node *node) {
         else
                 history->last = node->previous;
         history->n--;
+        if (node->push)
+                node->push->unused = NULL;
         for (size_t i = 0; i < node->n_offers; i++) {
                 free(node->offers[i].user);
                 free(node->offers[i].fingerprint);
@@ -119,6 +124,60 @@ void node_free(struct history *history, struct node *node) {
         free(node->helper_failure);
         story_clear(&node->story);
         free(node);
+}
+
+struct offer *node_add_offer(struct history *history, struct node *node, const char *user, const char *fingerprint,
+                             const char *principal, const char *request_id) {
+        struct offer *offer;
+
+        if (node->n_offers == OFFERS_MAX)
+                return NULL;
+        offer = &node->offers[node->n_offers++];
+        history_set(history, &offer->user, user);
+        history_set(history, &offer->fingerprint, fingerprint);
+        history_set(history, &offer->principal, principal);
+        history_set(history, &offer->request_id, request_id);
+        return offer;
+}
+
+/* sshd cuts user names after 100 bytes. Under another name of the same user, the key decides. */
+static bool is_of(const struct node *node, const struct key_end *end) {
+        const char *user = text_of(node->story.user);
+
+        return *user == '\0' || same_text(user, end->user) || same_text(node->accepted_fingerprint, end->fingerprint) ||
+               (strlen(user) == 100 && strncmp(user, text_of(end->user), 100) == 0);
+}
+
+void node_infer_offers(struct history *history, struct node *node) {
+        struct story *story = &node->story;
+        struct slot_taken *slot = NULL;
+        size_t n_known = node->n_offers;
+
+        while ((slot = evidence_slot(&history->evidence, story->boot, story->pid, story->at_us, story->last_us,
+                                     slot))) {
+                const struct key_end *end = slot->end;
+                struct offer *offer = NULL;
+                bool of_push = false;
+
+                if (!is_of(node, end))
+                        continue;
+                slot->told = true;
+                for (size_t i = 0; i < node->n_offers; i++) {
+                        of_push |= i < n_known && same_text(node->offers[i].request_id, end->request_id) &&
+                                   same_text(node->offers[i].principal, end->principal);
+                        if (same_text(node->offers[i].fingerprint, end->fingerprint))
+                                offer = &node->offers[i];
+                }
+                if (offer)
+                        continue;
+                offer = node_add_offer(history, node, end->user, end->fingerprint, end->principal, end->request_id);
+                if (!offer)
+                        return;
+                offer->given = offer->inferred = true;
+                /* The event of another key of the push is the one about its slot. */
+                offer->event_lost = !of_push && end->from_us >= history->view.from_us;
+                offer->pushed_us = end->stored_us;
+        }
 }
 
 struct node *node_new(struct history *history, enum story_kind kind, int64_t at_us) {

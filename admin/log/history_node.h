@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "admin/log/history_evidence.h"
 #include "admin/log/history_view.h"
 #include "admin/log/story.h"
 
@@ -26,6 +27,8 @@ struct offer {
         char *user, *fingerprint, *principal, *request_id;
         int64_t pushed_us;
         bool given;
+        bool inferred;   /* not from an event of its own, but from that of the key's end */
+        bool event_lost; /* the same, and its own would have been read */
 };
 
 struct node {
@@ -33,13 +36,18 @@ struct node {
         struct node *bucket_next;
         struct node *queue_next;
         struct story story;
+        struct pushed *push; /* of a STORY_PUSH */
         bool in_bucket, queued, settled;
         bool told_open;
 
         struct offer offers[OFFERS_MAX];
         size_t n_offers;
-        bool of_sshd; /* a line of its own is known */
-        bool certain; /* one of them is, that it is sshd's */
+        bool of_sshd;      /* a line of its own is known */
+        bool certain;      /* one of them is, that it is sshd's */
+        bool of_push;      /* it may have to do with a push that is known */
+        bool was_in;       /* what sshd or PAM only write of somebody who logged in */
+        bool before_login; /* it ended, and sshd says that nobody had logged in */
+        bool unnamed_key;  /* sshd accepted a key, and named it in another form than SHA256 */
         bool ended, no_such_user, user_refused, wrong_source, account_refused, too_many, timeout;
         char *failed_fingerprint, *accepted_fingerprint, *helper_failure;
         char *detail;     /* of what sshd or PAM does not allow */
@@ -64,7 +72,9 @@ struct history {
         struct queue opening; /* accepted; a session may open */
 
         struct pushed *oldest, *newest;
-        size_t n_pushed;
+        size_t n_pushed, n_unseen;
+
+        struct evidence evidence;
 };
 
 static inline const char *text_of(const char *text) {
@@ -80,6 +90,13 @@ static inline bool same_text(const char *a, const char *b) {
 void history_set(struct history *history, char **text, const char *value);
 void history_say(struct history *history, struct story *story, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* Adds one of what an event of the helper's, or the end of a key, says. NULL: there are enough. */
+struct offer *node_add_offer(struct history *history, struct node *node, const char *user, const char *fingerprint,
+                             const char *principal, const char *request_id);
+
+/* Adds the keys of which the connection took a slot by the event of their end, but by no event of the helper's. */
+void node_infer_offers(struct history *history, struct node *node);
 
 /* At its place in the order of time; NULL without memory. */
 struct node *node_new(struct history *history, enum story_kind kind, int64_t at_us);

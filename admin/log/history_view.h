@@ -10,7 +10,8 @@
 
 struct history_view {
         const char *user; /* NULL: of all users */
-        int64_t since_us; /* stories of which nothing was heard since are passed over */
+        int64_t from_us;  /* events before that are not read; 0: all are */
+        int64_t since_us; /* stories of which nothing was heard since are left out */
         bool all;         /* connections that have nothing to do with a pushed key as well */
         /* Asked about sessions of which no end is known: whether that process is an sshd's, on this boot. */
         bool (*running)(sd_id128_t boot, uint64_t pid);

@@ -4,8 +4,9 @@
  *
  * 1. It reads the journal of this machine from an hour before --since: a connection that is shown may be about a key that
  *    was pushed before.
- * 2. What it reads becomes events (log_event.h), those become stories (history.h), and each story is a line (story.h).
- * 3. With --follow it then waits for more.
+ * 2. A first pass takes events about the time before them: how a key was used, and what is lost.
+ * 3. What it reads becomes events (log_event.h), those become stories (history.h), and each story is a line (story.h).
+ * 4. With --follow it then waits for more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -208,6 +209,23 @@ static int may_read(void) {
         return EXIT_OWN_FAILURE;
 }
 
+static int open_at(sd_journal **ret, int (*match)(sd_journal *journal, const struct log_senders *senders),
+                   const struct log_senders *senders, int64_t from_us) {
+        sd_journal *journal = NULL;
+        int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
+
+        if (r >= 0)
+                r = match(journal, senders);
+        if (r >= 0)
+                r = from_us > 0 ? sd_journal_seek_realtime_usec(journal, (uint64_t)from_us)
+                                : sd_journal_seek_head(journal);
+        if (r < 0)
+                sd_journal_close(journal);
+        else
+                *ret = journal;
+        return r;
+}
+
 static int open_journal(struct reading *reading, int64_t from_us) {
         int r, status = may_read();
 
@@ -222,13 +240,31 @@ static int open_journal(struct reading *reading, int64_t from_us) {
         }
         if (r < 0)
                 return failed("cannot look up the users that write events", r);
-        r = sd_journal_open(&reading->journal, SD_JOURNAL_LOCAL_ONLY);
-        if (r >= 0)
-                r = log_event_match(reading->journal, &reading->senders);
-        if (r >= 0)
-                r = from_us > 0 ? sd_journal_seek_realtime_usec(reading->journal, (uint64_t)from_us)
-                                : sd_journal_seek_head(reading->journal);
+        r = open_at(&reading->journal, log_event_match, &reading->senders, from_us);
         return r < 0 ? failed("cannot open the journal", r) : EXIT_DONE;
+}
+
+/* The first pass. Events that come after it are taken in when they are read. */
+static int foresee(struct reading *reading, int64_t from_us) {
+        sd_journal *journal = NULL;
+        int r = open_at(&journal, log_event_match_evidence, &reading->senders, from_us);
+
+        while (r >= 0 && !reading->stopped) {
+                struct log_event event;
+
+                r = sd_journal_next(journal);
+                if (r <= 0)
+                        break;
+                if (++reading->n_read % REST == 0) {
+                        report(reading);
+                        reading->stopped = signalled(reading);
+                }
+                r = log_event_read(journal, &reading->senders, &event);
+                if (r > 0)
+                        r = history_foresee(reading->history, &event);
+        }
+        sd_journal_close(journal);
+        return r < 0 ? failed("cannot read the journal", r) : EXIT_DONE;
 }
 
 static int read_all(struct reading *reading, const struct history_view *view) {
@@ -245,7 +281,9 @@ static int read_all(struct reading *reading, const struct history_view *view) {
                         return failed("cannot wait for signals", reading->signals);
         }
         r = history_new(view, &reading->history);
-        status = r < 0 ? failed("cannot read the journal", r) : read_on(reading);
+        status = r < 0 ? failed("cannot read the journal", r) : foresee(reading, view->from_us);
+        if (status == EXIT_DONE && !reading->stopped)
+                status = read_on(reading);
         report_end(reading);
         if (status == EXIT_DONE && follows && !reading->stopped)
                 status = follow(reading);
@@ -277,7 +315,8 @@ static int show(const struct options *options) {
                 }
         } else if (options->given & OPTION_FOLLOW)
                 view.since_us = now_us;
-        status = open_journal(&reading, view.since_us > CONTEXT_US ? view.since_us - CONTEXT_US : 0);
+        view.from_us = view.since_us > CONTEXT_US ? view.since_us - CONTEXT_US : 0;
+        status = open_journal(&reading, view.from_us);
         if (status == EXIT_DONE)
                 status = read_all(&reading, &view);
         sd_journal_close(reading.journal);
@@ -290,8 +329,8 @@ const struct command log_command = {
         .help = "exc-instance-connect log [--user USER] [--since TIME] [--follow] [--all]\n"
                 "\n"
                 "Shows a line for each SSH connection that offered a pushed key, and for each push that was refused\n"
-                "or that nobody used: when, whose, from where, who asked for it, under which request, with which\n"
-                "key, how it ended and why. It reads the journal.\n"
+                "or of which no use is known: when, whose, from where, who asked for it, under which request, with\n"
+                "which key, how it ended and why. It reads the journal, and says where that is incomplete.\n"
                 "\n"
                 "  --user USER         of this user alone\n"
                 "  --since TIME        not what ended before: \"2026-01-31 12:30\", 2026-01-31, 12:30, today,\n"

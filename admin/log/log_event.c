@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-messages.h>
 
 #include "common/events.h"
 
@@ -21,7 +22,7 @@ static const struct {
         {EVENT_RECEIVED, LOG_EVENT_RECEIVED, false},     {EVENT_REFUSED, LOG_EVENT_REFUSED, false},
         {EVENT_EXPIRED, LOG_EVENT_EXPIRED, false},       {EVENT_REVOKED, LOG_EVENT_REVOKED, false},
         {EVENT_CLAIMED, LOG_EVENT_CLAIMED, true},        {EVENT_NO_PLACE, LOG_EVENT_NO_PLACE, true},
-        {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, true},
+        {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, true}, {EVENT_LOST, LOG_EVENT_LOST, false},
 };
 
 /* sshd is one program up to OpenSSH 9.7; since 9.8 a connection is sshd-session's. */
@@ -74,8 +75,25 @@ static int match_ours(sd_journal *journal, bool of_helper, uid_t uid) {
         return r < 0 ? r : sd_journal_add_disjunction(journal);
 }
 
+/* systemd-journald's own messages: no other sender's have this transport. */
+static int match_dropped(sd_journal *journal) {
+        int r = match_user(journal, 0);
+
+        if (r >= 0)
+                r = match(journal, "_TRANSPORT", "driver");
+        if (r >= 0)
+                r = match(journal, "MESSAGE_ID", SD_MESSAGE_JOURNAL_DROPPED_STR);
+        return r < 0 ? r : sd_journal_add_disjunction(journal);
+}
+
+int log_event_match_evidence(sd_journal *journal, const struct log_senders *senders) {
+        int r = match_dropped(journal);
+
+        return r < 0 ? r : match_ours(journal, false, senders->agent);
+}
+
 int log_event_match(sd_journal *journal, const struct log_senders *senders) {
-        int r = match_ours(journal, false, senders->agent);
+        int r = log_event_match_evidence(journal, senders);
 
         if (r >= 0)
                 r = match_ours(journal, true, senders->helper);
@@ -153,15 +171,25 @@ static int is_sshd(sd_journal *journal, const char *uid, bool *ret_certain) {
         return base && names_sshd(base + 1);
 }
 
-static enum log_event_kind kind_of(const char *message_id, const char *uid, const struct log_senders *senders) {
+static enum log_event_kind kind_of(const char *message_id, const char *uid, const struct log_senders *senders,
+                                   bool *ret_of_helper) {
         for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
                 if (strcmp(ours[i].id, message_id) == 0 &&
-                    sent_by(uid, ours[i].of_helper ? senders->helper : senders->agent))
+                    sent_by(uid, ours[i].of_helper ? senders->helper : senders->agent)) {
+                        *ret_of_helper = ours[i].of_helper;
                         return ours[i].kind;
+                }
         return 0;
 }
 
-/* An event's time is when it was sent; the journal's own is when it got round to it. */
+/* A time since 1970 that is not after `latest_us`; 0 otherwise. */
+static int64_t as_time(const char *text, int64_t latest_us) {
+        uint64_t us = as_number(text);
+
+        return us > 0 && us <= (uint64_t)latest_us ? (int64_t)us : 0;
+}
+
+/* When it was sent. The journal's own time is when it was read. */
 static int read_time(sd_journal *journal, struct log_event *ret) {
         char text[32];
         uint64_t us;
@@ -172,39 +200,146 @@ static int read_time(sd_journal *journal, struct log_event *ret) {
                 r = sd_journal_get_realtime_usec(journal, &us);
         if (r < 0)
                 return r;
-        ret->at_us = (int64_t)us;
+        ret->sent_us = (int64_t)us;
         r = field(journal, "_SOURCE_REALTIME_TIMESTAMP", text, sizeof(text));
         if (r < 0)
                 return r;
         us = as_number(text);
         if (us > 0 && us <= INT64_MAX)
-                ret->at_us = (int64_t)us;
+                ret->sent_us = (int64_t)us;
+        ret->at_us = ret->sent_us;
         return 1;
 }
 
-static int read_ours(sd_journal *journal, struct log_event *ret) {
-        char pid[32];
-        const struct {
-                const char *name;
-                char *to;
-                size_t size;
-        } fields[] = {
+struct wanted {
+        const char *name;
+        char *to;
+        size_t size;
+};
+
+static int read_fields(sd_journal *journal, const struct wanted *fields, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                int r = field(journal, fields[i].name, fields[i].to, fields[i].size);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* All values of a field that may be repeated, of which field() finds one. */
+static int read_pids(sd_journal *journal, struct log_event *ret) {
+        static const char prefix[] = FIELD_SSHD_PID "=";
+        const void *raw;
+        size_t length;
+        int r;
+
+        sd_journal_restart_data(journal);
+        while ((r = sd_journal_enumerate_available_data(journal, &raw, &length)) > 0) {
+                char text[24];
+                uint64_t pid;
+
+                if (length < sizeof(prefix) - 1 || length - (sizeof(prefix) - 1) >= sizeof(text) ||
+                    memcmp(raw, prefix, sizeof(prefix) - 1) != 0)
+                        continue;
+                length -= sizeof(prefix) - 1;
+                memcpy(text, (const char *)raw + sizeof(prefix) - 1, length);
+                text[length] = '\0';
+                pid = as_number(text);
+                if (pid > 0 && ret->n_pids < GRANT_CONNECTIONS_MAX)
+                        ret->pids[ret->n_pids++] = pid;
+        }
+        return r;
+}
+
+/* "1 of 2"; what else stands there says nothing. */
+static void take_connections(const char *text, struct log_event *ret) {
+        unsigned taken, all;
+        char rest;
+
+        if (sscanf(text, "%u of %u%c", &taken, &all, &rest) != 2 || taken > all || all > GRANT_CONNECTIONS_MAX)
+                return;
+        ret->n_taken = taken;
+        ret->slots_final = true;
+}
+
+/* What only the agent's events have. */
+static int read_agents(sd_journal *journal, struct log_event *ret) {
+        char time[32], lost[32], since[32], stored[32], connections[32];
+        const struct wanted fields[] = {
+                {FIELD_TIME, time, sizeof(time)},
+                {FIELD_LOST, lost, sizeof(lost)},
+                {FIELD_LOST_SINCE, since, sizeof(since)},
+                {FIELD_STORED, stored, sizeof(stored)},
+                {FIELD_CONNECTIONS, connections, sizeof(connections)},
+        };
+        int64_t happened_us;
+        int r = read_fields(journal, fields, sizeof(fields) / sizeof(fields[0]));
+
+        if (r < 0)
+                return r;
+        happened_us = as_time(time, ret->sent_us);
+        if (happened_us > 0)
+                ret->at_us = happened_us;
+        ret->n_lost = as_number(lost);
+        ret->lost_since_us = as_time(since, ret->at_us);
+        if (ret->kind != LOG_EVENT_EXPIRED && ret->kind != LOG_EVENT_REVOKED)
+                return 1;
+        ret->stored_us = as_time(stored, ret->at_us);
+        take_connections(connections, ret);
+        r = read_pids(journal, ret);
+        if (ret->n_taken < ret->n_pids)
+                ret->n_taken = (unsigned)ret->n_pids;
+        return r < 0 ? r : 1;
+}
+
+static int read_ours(sd_journal *journal, bool of_helper, struct log_event *ret) {
+        char pid[32] = "";
+        const struct wanted fields[] = {
                 {"MESSAGE", ret->message, sizeof(ret->message)},
                 {FIELD_USER, ret->user, sizeof(ret->user)},
                 {FIELD_FINGERPRINT, ret->fingerprint, sizeof(ret->fingerprint)},
                 {FIELD_PRINCIPAL, ret->principal, sizeof(ret->principal)},
                 {FIELD_REQUEST_ID, ret->request_id, sizeof(ret->request_id)},
                 {FIELD_REASON, ret->reason, sizeof(ret->reason)},
-                {FIELD_SSHD_PID, pid, sizeof(pid)},
         };
+        int r = read_fields(journal, fields, sizeof(fields) / sizeof(fields[0]));
 
-        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-                int r = field(journal, fields[i].name, fields[i].to, fields[i].size);
-
-                if (r < 0)
-                        return r;
-        }
+        if (r >= 0)
+                r = read_time(journal, ret);
+        if (r < 0)
+                return r;
+        if (!of_helper)
+                return read_agents(journal, ret);
+        r = field(journal, FIELD_SSHD_PID, pid, sizeof(pid));
         ret->pid = as_number(pid);
+        return r < 0 ? r : 1;
+}
+
+/* Whether `log` shows entries of that service. sshd's is ssh or sshd, or one for each connection. */
+static bool of_interest(const char *unit, const char *program) {
+        return strncmp(unit, "exc-instance-connect", strlen("exc-instance-connect")) == 0 ||
+               strncmp(unit, "ssh", 3) == 0 || names_sshd(program);
+}
+
+/* "Suppressed N messages from UNIT" (server_process_native_message() and others in systemd's journald). */
+static int read_dropped(sd_journal *journal, const char *uid, struct log_event *ret) {
+        char transport[16], program[64], dropped[32];
+        const struct wanted fields[] = {
+                {"_TRANSPORT", transport, sizeof(transport)},
+                {"OBJECT_SYSTEMD_UNIT", ret->unit, sizeof(ret->unit)},
+                {"OBJECT_COMM", program, sizeof(program)},
+                {"N_DROPPED", dropped, sizeof(dropped)},
+        };
+        int r = read_fields(journal, fields, sizeof(fields) / sizeof(fields[0]));
+
+        if (r < 0)
+                return r;
+        ret->n_lost = as_number(dropped);
+        if (!sent_by(uid, 0) || strcmp(transport, "driver") != 0 || !of_interest(ret->unit, program) ||
+            ret->n_lost == 0)
+                return 0;
+        ret->kind = LOG_EVENT_DROPPED;
         return read_time(journal, ret);
 }
 
@@ -228,6 +363,7 @@ static int read_sshd(sd_journal *journal, struct log_event *ret) {
 /* An entry that is damaged is none. */
 static int read_entry(sd_journal *journal, const struct log_senders *senders, struct log_event *ret) {
         char uid[24], message_id[40];
+        bool of_helper;
         int r;
 
         *ret = (struct log_event){0};
@@ -236,9 +372,11 @@ static int read_entry(sd_journal *journal, const struct log_senders *senders, st
                 r = field(journal, "MESSAGE_ID", message_id, sizeof(message_id));
         if (r < 0)
                 return r;
-        ret->kind = kind_of(message_id, uid, senders);
+        ret->kind = kind_of(message_id, uid, senders, &of_helper);
         if (ret->kind > 0)
-                return read_ours(journal, ret);
+                return read_ours(journal, of_helper, ret);
+        if (strcmp(message_id, SD_MESSAGE_JOURNAL_DROPPED_STR) == 0)
+                return read_dropped(journal, uid, ret);
         r = is_sshd(journal, uid, &ret->certain);
         return r > 0 ? read_sshd(journal, ret) : r;
 }

@@ -31,11 +31,14 @@ enum log_event_kind {
         LOG_EVENT_REVOKED,
         LOG_EVENT_HELPER_FAILURE,
         LOG_EVENT_SSHD,
+        LOG_EVENT_LOST,    /* the agent says that events of its own are lost */
+        LOG_EVENT_DROPPED, /* the journal says that it dropped what our service or sshd's wrote (RateLimitBurst=) */
 };
 
 struct log_event {
         enum log_event_kind kind;
-        int64_t at_us; /* when it was sent, since 1970 */
+        int64_t at_us;   /* when it happened, since 1970 */
+        int64_t sent_us; /* when the journal got it; later where an event of the agent's had to wait */
         sd_id128_t boot;
         uint64_t pid; /* of the connection's sshd process; 0: it is about none, or does not say */
         char user[GRANT_USER_MAX];
@@ -46,6 +49,18 @@ struct log_event {
         char message[1024];    /* of ours */
         struct sshd_line line; /* of LOG_EVENT_SSHD */
         bool certain; /* of LOG_EVENT_SSHD: the journal saw that the sender is sshd; else only that it is root */
+
+        /* Of a key's end. */
+        int64_t stored_us; /* 0: it does not say */
+        bool slots_final;  /* no more slots can be taken */
+        unsigned n_taken;  /* slots */
+        size_t n_pids;     /* of the connections that took them; fewer where a slot names nobody */
+        uint64_t pids[GRANT_CONNECTIONS_MAX];
+
+        /* Of any event of the agent's, and of LOG_EVENT_DROPPED. */
+        uint64_t n_lost;       /* events, or messages, that the journal does not have */
+        int64_t lost_since_us; /* 0: it is not known since when */
+        char unit[128];        /* of LOG_EVENT_DROPPED */
 };
 
 /* Who sends events. */
@@ -58,6 +73,9 @@ int log_senders_find(struct log_senders *ret);
 
 /* So that the journal hands out nothing else, as far as its index goes. Negative errno. */
 int log_event_match(sd_journal *journal, const struct log_senders *senders);
+
+/* The same for events about the time before them: the agent's, and those about what the journal dropped. */
+int log_event_match_evidence(sd_journal *journal, const struct log_senders *senders);
 
 /* The current entry. 1; 0: it is none that counts; negative errno: the journal cannot be read. */
 int log_event_read(sd_journal *journal, const struct log_senders *senders, struct log_event *ret);

@@ -186,6 +186,7 @@ static bool parse_end(char *text, struct sshd_line *ret) {
                 if (!ret->unknown_user)
                         user = NULL;
         }
+        ret->before_login |= ret->said == SSHD_SAID_ENDED && user;
         if (why) {
                 /* In brackets are the client's words. */
                 (void)cut_at(why, ": (");
@@ -299,11 +300,12 @@ static bool parse(char *text, struct sshd_line *ret) {
 
 bool sshd_line_parse(const char *message, struct sshd_line *ret) {
         char text[MESSAGE_MAX], *rest;
-        bool fatal;
+        bool fatal, before_login;
 
         *ret = (struct sshd_line){0};
         copy(text, sizeof(text), message);
-        (void)drop_suffix(text, " [preauth]");
+        before_login = drop_suffix(text, " [preauth]");
+        ret->before_login = before_login;
         rest = after(text, "fatal: ");
         fatal = rest != NULL;
         if (!rest)
@@ -315,7 +317,7 @@ bool sshd_line_parse(const char *message, struct sshd_line *ret) {
         if (!fatal)
                 return false;
         /* sshd leaves with such a line, whatever it says. What was cut off above is of no use to anybody. */
-        *ret = (struct sshd_line){.said = SSHD_SAID_ENDED};
+        *ret = (struct sshd_line){.said = SSHD_SAID_ENDED, .before_login = before_login};
         copy(text, sizeof(text), message);
         (void)drop_suffix(text, " [preauth]");
         copy(ret->detail, sizeof(ret->detail), text + strlen("fatal: "));

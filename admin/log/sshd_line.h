@@ -42,6 +42,7 @@ struct sshd_line {
         enum sshd_said said;
         char user[SSHD_LINE_USER_MAX];
         bool unknown_user; /* of an SSHD_SAID_FAILED, _TOO_MANY or _ENDED: sshd knows no such user, or allows it nothing */
+        bool before_login; /* it says that nobody has logged in on the connection */
         char address[SSHD_LINE_ADDRESS_MAX];
         unsigned port;
         char fingerprint[SSHD_LINE_FINGERPRINT_MAX];

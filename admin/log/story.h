@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What became of one SSH connection, or of one push that no connection used. */
+/* What became of one SSH connection, or of one push without a known use; or a loss of events. */
 #ifndef EXC_STORY_H
 #define EXC_STORY_H
 
@@ -10,19 +10,24 @@
 
 enum story_kind {
         STORY_CONNECTION,
-        STORY_PUSH,         /* of one key: it was stored, and no connection was given it */
+        STORY_PUSH,         /* of one key: it was stored, and the journal has no use of it */
         STORY_CALL_REFUSED, /* a push, mostly */
+        STORY_LOSS,         /* events, or messages, that the journal does not have */
 };
 
 enum story_outcome {
-        STORY_UNDECIDED, /* a connection of which sshd wrote no end */
+        STORY_UNDECIDED, /* the journal has no end of the connection; or no use of the push, but no proof that there was none */
         STORY_ACCEPTED,
         STORY_REFUSED,
-        STORY_UNUSED,  /* a push whose key is gone again */
-        STORY_WAITING, /* a push whose key still lives */
+        STORY_UNUSED,  /* a push whose end proves that it was not used */
+        STORY_WAITING, /* the journal has neither a use nor the end of the push */
+        STORY_LOST,
 };
 
-/* Why, in a word that stays the same. Pushes are refused with the names of wire/refusal.h. */
+/*
+ * Why, in a word that stays the same. Pushes are refused with the names of wire/refusal.h.
+ * WHY_NOT_PUSHED and WHY_NOT_OFFERED are about the journal: it has no push, and no offer.
+ */
 #define WHY_USED_UP "UsedUp"
 #define WHY_WRONG_SOURCE "WrongSource"
 #define WHY_USER_NOT_ALLOWED "UserNotAllowed"
@@ -50,7 +55,9 @@ struct story {
         int64_t at_us;   /* when it began; a line is sorted by it */
         int64_t last_us; /* when something was last heard of it */
         int64_t pushed_us, accepted_us, opened_us, closed_us;
-        bool running; /* the session was opened, and its process is there */
+        bool running;    /* the session was opened, and its process is there */
+        bool event_lost; /* that the helper gave it the key is known from the key's end alone */
+        bool incomplete; /* concluded from missing entries, and something of that time is lost */
 
         char *user;
         char *fingerprint;
@@ -61,6 +68,10 @@ struct story {
         const char *why;
         char *message; /* the same for people: a clause */
         char *method;  /* of a call that was refused. Of an accepted connection sshd's, unless that is publickey */
+
+        uint64_t
+                n_lost; /* of a STORY_LOSS, from `at_us` to `last_us`; from an unknown time on where both are the same */
+        char *unit;     /* whose, where the journal dropped them */
 };
 
 /* One line of text, or one of JSON, on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */

@@ -63,8 +63,12 @@ static bool of_push(const struct story *story) {
 
 static const char *what(const struct story *story) {
         switch (story->kind) {
+        case STORY_LOSS:
+                return "lost";
         case STORY_PUSH:
-                return story->outcome == STORY_WAITING ? "waiting" : "not used";
+                return story->outcome == STORY_WAITING  ? "waiting"
+                       : story->outcome == STORY_UNUSED ? "not used"
+                                                        : "unknown";
         case STORY_CALL_REFUSED:
                 return of_push(story) ? "not pushed" : "refused";
         case STORY_CONNECTION:
@@ -78,6 +82,7 @@ static const char *what(const struct story *story) {
         case STORY_UNDECIDED:
         case STORY_UNUSED:
         case STORY_WAITING:
+        case STORY_LOST:
                 break;
         }
         return "unknown";
@@ -109,9 +114,29 @@ static void print_session(const struct story *story) {
                 (void)fputs(", no session recorded", stdout);
 }
 
+/* "12 events until TIME", "26 messages of ssh.service, dropped by the journal's rate limit before this" */
+static void print_loss(const struct story *story) {
+        (void)printf("%" PRIu64 " %s%s%s", story->n_lost, story->unit ? "message" : "event",
+                     story->n_lost == 1 ? "" : "s", story->unit ? " of " : "");
+        if (story->unit)
+                print_name(story->unit);
+        if (story->at_us < story->last_us) {
+                (void)fputs(" until ", stdout);
+                print_time(story->last_us);
+        } else
+                (void)fputs(" before this", stdout);
+        (void)fputs(story->unit ? ", dropped by the journal's rate limit: " : ": ", stdout);
+        terminal_print(stdout, story->message ? story->message : "");
+        (void)fputc('\n', stdout);
+}
+
 void story_print(const struct story *story) {
         print_time(story->at_us);
         (void)printf("  %-10s  ", what(story));
+        if (story->kind == STORY_LOSS) {
+                print_loss(story);
+                return;
+        }
         print_whose(story);
         if (story->address) {
                 print_named(" from ", story->address);
@@ -187,18 +212,44 @@ static int add_session(json_t *object, const struct story *story) {
         return add(object, "open", json_boolean(story->running));
 }
 
+static const char *kind_of(const struct story *story) {
+        switch (story->kind) {
+        case STORY_CONNECTION:
+                return "connection";
+        case STORY_LOSS:
+                return "loss";
+        case STORY_PUSH:
+        case STORY_CALL_REFUSED:
+                break;
+        }
+        return of_push(story) ? "push" : "call";
+}
+
+static int add_loss(json_t *object, const struct story *story) {
+        if (add(object, "lost", json_integer((json_int_t)story->n_lost)) < 0)
+                return -1;
+        return add_time(object, "until", story->last_us) < 0 || add_text(object, "unit", story->unit) < 0 ? -1 : 0;
+}
+
+/* Where it is so; else there is no such member. */
+static int add_true(json_t *object, const char *name, bool value) {
+        return value ? add(object, name, json_true()) : 0;
+}
+
 static int fill(json_t *object, const struct story *story) {
-        static const char *const outcomes[] = {"unknown", "accepted", "refused", "unused", "waiting"};
-        const char *kind = story->kind == STORY_CONNECTION ? "connection" : of_push(story) ? "push" : "call";
+        static const char *const outcomes[] = {"unknown", "accepted", "refused", "unused", "waiting", "lost"};
         char boot[SD_ID128_STRING_MAX];
 
-        if (add_text(object, "kind", kind) < 0 || add_text(object, "outcome", outcomes[story->outcome]) < 0 ||
+        if (add_text(object, "kind", kind_of(story)) < 0 || add_text(object, "outcome", outcomes[story->outcome]) < 0 ||
             add_time(object, "time", story->at_us) < 0 || add_text(object, "user", story->user) < 0 ||
             add_text(object, "principal", story->principal) < 0 ||
             add_text(object, "requestId", story->request_id) < 0 ||
             add_text(object, "fingerprint", story->fingerprint) < 0 || add_text(object, "reason", story->why) < 0 ||
             add_text(object, "message", story->message) < 0 || add_text(object, "method", story->method) < 0 ||
-            add_time(object, "pushed", story->pushed_us) < 0)
+            add_time(object, "pushed", story->pushed_us) < 0 || add_true(object, "eventLost", story->event_lost) < 0 ||
+            add_true(object, "incomplete", story->incomplete) < 0)
+                return -1;
+        if (story->kind == STORY_LOSS && add_loss(object, story) < 0)
                 return -1;
         if (story->kind == STORY_CONNECTION &&
             (add_text(object, "address", story->address) < 0 ||

@@ -3,9 +3,11 @@
  * Any lines as what the journal holds, through the parser of sshd's lines and the join: every text must end, and nothing
  * that was let go may be touched again.
  *
- * Input: lines of three bytes and a text: what it is (L a line of sshd, U one that may be somebody else's, R C N E V F D
- * events of ours, T time that passes, B another boot, W the following begins), a pid, and seconds since the line before.
- * The text of an event is user, fingerprint, request and principal, with blanks between.
+ * Input: lines of three bytes and a text: what it is (L a line of sshd, U one that may be somebody else's, R C N E V F D O
+ * events of ours, Q what the journal dropped, T time that passes, B another boot, W the following begins), a pid, and
+ * seconds since the line before. A small letter is the event foreseen, so many seconds later.
+ * The text of an event is user, fingerprint, request and principal, with blanks between; then, of a key's end, pids, each a
+ * byte, behind a '=' where they are all. Of a loss the pid is how much it is, and the length of the text since when.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +35,10 @@ static void tell(void *context, const struct story *story) {
 
         (void)context;
         ASSERT(story->kind != STORY_CONNECTION || story->pid > 0);
+        ASSERT((story->kind == STORY_LOSS) == (story->n_lost > 0));
         ASSERT(story->last_us > 0 && story->port <= 65535);
-        ASSERT(story->outcome != STORY_ACCEPTED || story->accepted_us > 0);
+        ASSERT(story->outcome != STORY_ACCEPTED || story->accepted_us > 0 || story->opened_us > 0 ||
+               story->closed_us > 0 || story->message);
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
                 ASSERT(!texts[i] || strlen(texts[i]) < 4096);
 }
@@ -77,39 +81,76 @@ static void take_fields(struct log_event *event, char *text) {
                 memcpy(fields[i].to, word, length);
                 fields[i].to[length] = '\0';
         }
+        if (!rest)
+                return;
+        event->slots_final = *rest == '=';
+        for (rest += event->slots_final; *rest && event->n_pids < GRANT_CONNECTIONS_MAX; rest++)
+                event->pids[event->n_pids++] = (uint8_t)*rest;
+        event->n_taken = (unsigned)event->n_pids;
 }
 
-static void take(struct history *history, struct log_event *event, char *text) {
-        static const char kinds[] = "RDCNEVF"; /* enum log_event_kind from LOG_EVENT_RECEIVED on */
-        const char *kind = strchr(kinds, text[0]);
+static void take_loss(struct log_event *event, const char *text) {
+        int64_t us = (int64_t)strlen(text) * US_PER_S;
 
-        event->pid = (uint8_t)text[1];
-        event->at_us += (uint8_t)text[2] * US_PER_S;
-        event->certain = text[0] == 'L';
-        if (text[0] == 'L' || text[0] == 'U') {
-                event->kind = LOG_EVENT_SSHD;
+        event->n_lost = event->pid;
+        event->lost_since_us = us < event->at_us ? event->at_us - us : 0;
+}
+
+/* One that is not about the events after it. */
+static struct log_event event_of(const struct log_event *now, char letter, char *text) {
+        static const char kinds[] = "RDCNEVF"; /* enum log_event_kind from LOG_EVENT_RECEIVED on */
+        const char *kind = strchr(kinds, letter);
+        struct log_event event = *now;
+
+        if (letter == 'O' || letter == 'Q') {
+                event.kind = letter == 'O' ? LOG_EVENT_LOST : LOG_EVENT_DROPPED;
+                take_loss(&event, text);
+        } else if (kind && letter) {
+                event.kind = (enum log_event_kind)(LOG_EVENT_RECEIVED + (kind - kinds));
+                take_fields(&event, text);
+        }
+        return event;
+}
+
+static void take(struct history *history, struct log_event *now, char *text) {
+        const char letter = text[0];
+        struct log_event event;
+
+        now->pid = (uint8_t)text[1];
+        if (letter >= 'a' && letter <= 'z') {
+                event = event_of(now, (char)(letter - 'a' + 'A'), text + 3);
+                event.at_us += (uint8_t)text[2] * US_PER_S;
+                event.sent_us = event.at_us;
+                if (event.kind > 0)
+                        ASSERT(history_foresee(history, &event) == 0);
+                return;
+        }
+        now->at_us += (uint8_t)text[2] * US_PER_S;
+        now->sent_us = now->at_us;
+        event = event_of(now, letter, text + 3);
+        event.certain = letter == 'L';
+        if (letter == 'L' || letter == 'U') {
+                event.kind = LOG_EVENT_SSHD;
                 check_words(text + 3);
-                if (!sshd_line_parse(text + 3, &event->line))
+                if (!sshd_line_parse(text + 3, &event.line))
                         return;
-                check_line(&event->line);
-                if (event->line.pid > 0)
-                        event->pid = event->line.pid;
-                ASSERT(history_add(history, event) == 0);
-        } else if (kind && *kind) {
-                event->kind = (enum log_event_kind)(LOG_EVENT_RECEIVED + (kind - kinds));
-                take_fields(event, text + 3);
-                ASSERT(history_add(history, event) == 0);
-        } else if (text[0] == 'T')
-                (void)history_tick(history, event->at_us);
-        else if (text[0] == 'B')
-                event->boot.bytes[0]++;
-        else if (text[0] == 'W')
+                check_line(&event.line);
+                if (event.line.pid > 0)
+                        event.pid = event.line.pid;
+        }
+        if (event.kind > 0)
+                ASSERT(history_add(history, &event) == 0);
+        else if (letter == 'T')
+                (void)history_tick(history, now->at_us);
+        else if (letter == 'B')
+                now->boot.bytes[0]++;
+        else if (letter == 'W')
                 history_follow(history);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n) {
         const struct history_view view = {.all = n % 2 == 0, .running = running, .tell = tell};
-        struct log_event event = {.at_us = US_PER_S};
+        struct log_event now = {.at_us = US_PER_S, .sent_us = US_PER_S};
         struct history *history;
         char *text = malloc(n + 1), *rest = text, *line;
 
@@ -118,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n) {
         text[n] = '\0';
         while ((line = strsep(&rest, "\n")))
                 if (strlen(line) >= 3)
-                        take(history, &event, line);
+                        take(history, &now, line);
         if (n % 3 > 0)
                 history_end(history);
         history_free(history);

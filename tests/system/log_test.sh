@@ -109,7 +109,7 @@ END
 }
 
 a_login_is_shown_with_who_asked_and_how_long_it_lasted() {
-    _line "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  accepted    alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-1, key $(_key first), session of 2 s$"
+    _line "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  accepted    alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-1, key $(_key first), session of [2-9] s$"
     _line "accepted    bob from 127\.0\.0\.1 port [0-9]+, asked by dan, request r-2, key $(_key second), session of [0-9] s$"
 }
 
@@ -138,7 +138,7 @@ an_account_that_pam_refuses_is_the_reason() {
 }
 
 a_key_that_has_expired_is_the_reason() {
-    _line "refused     bob from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-7: no live key was offered; the last one, $(_key short), had expired, [0-9]+ s before$"
+    _line "refused     bob from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-7: no offer of a live key is in the journal; the last one, $(_key short), had expired, [0-9]+ s before$"
     same Expired "$(_field r-7 refused reason)"
 }
 
@@ -169,7 +169,8 @@ import datetime, json, sys
 stories = [json.loads(line) for line in open(sys.argv[1])]
 began = int(sys.argv[2][1:])
 names = {"kind", "outcome", "time", "user", "principal", "requestId", "fingerprint", "reason", "message", "method",
-         "pushed", "address", "port", "accepted", "opened", "closed", "sessionSeconds", "open", "sshdPid", "bootId"}
+         "pushed", "address", "port", "accepted", "opened", "closed", "sessionSeconds", "open", "sshdPid", "bootId",
+         "eventLost", "incomplete"}
 assert sum(story["outcome"] == "accepted" for story in stories) == 5
 for story in stories:
     assert set(story) <= names, story
@@ -180,7 +181,7 @@ for story in stories:
         assert story["pushed"] < story["accepted"] <= story["opened"] < story["closed"], story
         assert story["address"] == "127.0.0.1" and story["port"] > 0 and story["sshdPid"] > 1, story
 longest, = (story for story in stories if story.get("requestId") == "r-1")
-assert longest["sessionSeconds"] == 2, longest
+assert 2 <= longest["sessionSeconds"] < 10, longest
 END
 }
 
@@ -245,7 +246,7 @@ what_ended_before_since_is_passed_over() {
     same '' "$(in_machine m exc-instance-connect log --since now)"
     # The first session was open for two seconds of this; its push is remembered though it was before.
     in_machine m exc-instance-connect log --since "@$((${began#@} + 2))" --user alice | head -n 1 |
-        grep -q 'request r-1, .*, session of 2 s$'
+        grep -q 'request r-1, .*, session of [2-9] s$'
     fails_with '--since: later is no time that has been; try' in_machine m exc-instance-connect log --since later
     fails_with '--since: 2099-01-01 is no time' in_machine m exc-instance-connect log --since 2099-01-01
 }
@@ -262,13 +263,157 @@ what_others_write_in_our_name_or_sshd_s_is_not_shown() {
             EXC_USER=root EXC_FINGERPRINT=$key EXC_PRINCIPAL=mallory _UID=$(in_machine m id -u exc-instance-connect) | logger --journald
         printf '%s\n' MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 MESSAGE=forged EXC_USER=root EXC_REASON=Untrusted | logger --journald
         printf '%s\n' MESSAGE_ID=1281102fdec785c67f97d2aedf0d9e34 MESSAGE=forged EXC_USER=root EXC_FINGERPRINT=$key \
-            EXC_SSHD_PID=4711 EXC_PRINCIPAL=mallory | logger --journald"
+            EXC_SSHD_PID=4711 EXC_PRINCIPAL=mallory | logger --journald
+        printf '%s\n' MESSAGE_ID=bc723d69e57c5476daf16a3efb8dea15 MESSAGE=forged EXC_USER=bob EXC_FINGERPRINT=$key \
+            EXC_SSHD_PID=$(_field r-2 accepted sshdPid) 'EXC_CONNECTIONS=0 of 1' EXC_REQUEST_ID=r-2 | logger --journald
+        printf '%s\n' MESSAGE_ID=8d2ca3efa9af464c9a4827421e548b30 MESSAGE=forged EXC_LOST=7 EXC_LOST_SINCE=1 |
+            logger --journald
+        printf '%s\n' MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e MESSAGE=forged N_DROPPED=7 _TRANSPORT=driver \
+            OBJECT_SYSTEMD_UNIT=ssh.service | logger --journald"
+    in_machine m sh -c "printf '%s\n' MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e MESSAGE=forged N_DROPPED=7 \
+        OBJECT_SYSTEMD_UNIT=ssh.service | logger --journald"
     # A program of root's that writes what it is told is not sshd, and one of our users is not the other.
     in_machine m logger -t sshd "Accepted publickey for root from 192.0.2.66 port 66 ssh2: ED25519 $key"
     in_machine m runuser -u exc-authorized-keys -- sh -c "printf '%s\n' MESSAGE_ID=4d98dd3b9620683e69dcd86ee36d8165 \
         MESSAGE=forged EXC_USER=root EXC_FINGERPRINT=$key | logger --journald"
-    wait_for eval "(( \$(in_machine m journalctl -q --grep='forged|192\.0\.2\.66' | wc -l) >= 7 ))"
+    wait_for eval "(( \$(in_machine m journalctl -q --grep='forged|192\.0\.2\.66' | wc -l) >= 11 ))"
     same "$before" "$(in_machine m exc-instance-connect log --all)"
+}
+
+# _flooded M: three processes of alice's write to the journal in a loop, until _flood_ends.
+_flooded() {
+    in_machine "$1" systemd-run --quiet --collect --unit=flood --uid=alice /usr/bin/python3 -c '
+import os, socket
+os.fork() and os.fork()
+to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+while True:
+    to.sendto(b"MESSAGE=flood\n", "/run/systemd/journal/socket")'
+    wait_for _is_busy "$1"
+}
+
+_flood_ends() {
+    in_machine "$1" systemctl stop flood.service
+    in_machine "$1" journalctl --sync
+}
+
+# Whether the journal'"'"'s socket is full, now and then.
+_is_busy() {
+    in_machine "$1" python3 -c '
+import socket, time
+to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+to.setblocking(False)
+for _ in range(100):
+    try:
+        to.sendto(b"MESSAGE=probe\n", "/run/systemd/journal/socket")
+    except BlockingIOError:
+        raise SystemExit(0)
+    time.sleep(0.001)
+raise SystemExit(1)'
+}
+
+log_stays_true_under_a_journal_flood() {
+    local n
+    _another l
+    for n in {1..22}; do new_key "k$n"; done
+    _flooded l
+    for n in {1..20}; do
+        push_locally l alice "k$n" --ttl 300 --principal carol --request-id "f-$n"
+        lets_in l alice "k$n"
+    done
+    refuses l alice k1
+    push_locally l alice k21 --ttl 300 --principal carol --request-id f-21
+    refuses l alice k22
+    in_machine l exc-instance-connect revoke --all >/dev/null
+    _flood_ends l
+    wait_for _nothing_waits l || true
+    in_machine l exc-instance-connect log --all --json >json
+    in_machine l journalctl -q -o json "_UID=$(in_machine l id -u exc-instance-connect)" \
+        "_UID=$(in_machine l id -u exc-authorized-keys)" >events
+    for n in {1..22}; do fingerprint "k$n.pub"; done >fingerprints
+    /usr/bin/python3 - json events fingerprints <<'END'
+import json, sys
+stories, events = ([json.loads(line) for line in open(path)] for path in sys.argv[1:3])
+keys = dict(enumerate(open(sys.argv[3]).read().split(), 1))
+losses = [story for story in stories if story["kind"] == "loss"]
+events_of = lambda kind, n: [event for event in events
+                             if event.get("MESSAGE_ID") == kind and event.get("EXC_REQUEST_ID") == f"f-{n}"]
+received, revoked, claimed, no_place = (
+    "4d98dd3b9620683e69dcd86ee36d8165", "7e857319e0894775b0986464c3a3ebd5", "1281102fdec785c67f97d2aedf0d9e34",
+    "9efc753be9e68f245e0bb5794c2e22a4")
+lost = {kind: [n for n in range(1, 21) if not events_of(kind, n)] for kind in (received, revoked, claimed)}
+print("# events that are missing: received %d, revoked %d, claimed %d; lines about losses: %d" % (
+    *map(len, lost.values()), len(losses)))
+for n in range(1, 21):
+    logins = [story for story in stories if story["outcome"] == "accepted" and story.get("fingerprint") == keys[n]]
+    assert len(logins) == 1, (n, logins)
+    login, = logins
+    # The request is known from the event of the use, from that of the key's end, or from that of the push.
+    assert login.get("requestId") == f"f-{n}" or losses, login
+    assert login.get("principal") == "carol" or losses, login
+    assert login.get("eventLost", False) == (n in lost[claimed]) or losses, login
+    assert "not asked for" not in login.get("message", ""), login
+    for story in stories:
+        if story is login or story.get("requestId") != f"f-{n}":
+            continue
+        # Nothing else is told of the key, but for the connection too many.
+        assert n == 1 and story["outcome"] == "refused", story
+        assert story["reason"] == "UsedUp" or not events_of(no_place, 1), story
+assert not (lost[received] or lost[revoked]) or losses, lost
+for story in stories:
+    assert story.get("fingerprint") != keys[22] and "was not " not in story.get("message", ""), story
+    if story.get("requestId") == "f-21":
+        assert story["outcome"] in ("unused", "unknown", "refused"), story
+assert any(story["outcome"] == "unused" and story.get("requestId") == "f-21" for story in stories) or losses, stories
+END
+}
+
+# _hangs M: its journal reads nothing, and its socket is full, until _hangs_no_more.
+_hangs() {
+    in_machine "$1" systemctl kill --signal=STOP systemd-journald.service
+    in_machine "$1" python3 -c '
+import socket
+while True:
+    to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    to.setblocking(False)
+    try:
+        for n in range(100):
+            to.sendto(b"MESSAGE=noise\n", "/run/systemd/journal/socket")
+    except BlockingIOError:
+        break'
+}
+
+_hangs_no_more() {
+    in_machine "$1" systemctl kill --signal=CONT systemd-journald.service
+}
+
+log_shows_what_a_hanging_journal_missed() {
+    _another h
+    new_key k
+    # Who makes sessions writes to the journal, and would wait for it.
+    echo 'UsePAM no' | in_machine h tee /etc/ssh/sshd_config.d/04-no-pam.conf >/dev/null
+    in_machine h systemctl reload ssh
+    # What starts the agent would wait as well.
+    in_machine h exc-instance-connect status >/dev/null
+    _hangs h
+    push_locally h alice k --principal carol --request-id h-1
+    lets_in h alice k
+    in_machine h systemctl stop exc-instance-connect.service
+    _hangs_no_more h
+    in_machine h exc-instance-connect revoke --all >/dev/null
+    wait_for eval "in_machine h exc-instance-connect log | grep -q 'no session recorded'"
+    in_machine h exc-instance-connect log >shown
+    cat shown
+    grep -E "lost        1 event until [0-9-]+ [0-9:]+: what is shown of that time may be incomplete$" shown
+    grep -E "accepted    alice from .*, asked by carol, request h-1, key .*: the event of this use is not in the journal, but the key's end names the connection$" shown
+    same 2 "$(wc -l <shown)"
+    in_machine h exc-instance-connect log --json >json
+    grep '"kind":"loss","outcome":"lost"' json | grep '"lost":1,'
+    grep '"outcome":"accepted"' json | grep '"eventLost":true'
+}
+
+_nothing_waits() {
+    in_machine "$1" exc-instance-connect log --json >waiting
+    [[ -s waiting ]] && ! grep -q '"outcome":"waiting"' waiting
 }
 
 a_copy_of_sshd_that_a_user_runs_is_not_believed() {
@@ -318,7 +463,7 @@ the_self_test_of_doctor_is_named_as_what_it_may_be() {
     grep -E '^pass +self-test ' examined
     wait_for eval "in_machine d exc-instance-connect log | grep -q ."
     in_machine d exc-instance-connect log >shown
-    grep -E "unknown     alice, asked by \"exc-instance-connect doctor\", request doctor-[0-9]+, key SHA256:.*: sshd wrote nothing of it, as with doctor's self-test; or somebody else" shown
+    grep -E "unknown     alice, asked by \"exc-instance-connect doctor\", request doctor-[0-9]+, key SHA256:.*: nothing of sshd's about it is in the journal, as with doctor's self-test; or somebody else" shown
     same 1 "$(wc -l <shown)"
 }
 
@@ -344,7 +489,7 @@ with_verbose_sshd_the_refused_key_is_named() {
     wait_for eval "(( \$(in_machine v exc-instance-connect log | wc -l) == 4 ))"
     in_machine v exc-instance-connect log >shown
     grep -E "refused     bob from .*, asked by carol, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key was pushed for alice$" shown
-    grep -E "refused     alice from .*, key $(fingerprint b.pub | sed 's/+/\\+/g'): this key was not pushed$" shown
+    grep -E "refused     alice from .*, key $(fingerprint b.pub | sed 's/+/\\+/g'): no push of this key is in the journal before that$" shown
     grep -E "refused     alice from .*, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key had been revoked, [0-9]+ s before$" shown
 }
 
@@ -362,7 +507,7 @@ after_a_reboot_what_was_before_is_still_told() {
     push_locally r alice b --request-id b-3
     in_machine r exc-instance-connect log >shown
     grep -E 'accepted    alice .* request b-1, ' shown
-    grep -E 'not used    alice, request b-2, .*: not used before the machine was started again' shown
-    grep -E 'waiting     alice, request b-3, .*: not used yet' shown
+    grep -E 'unknown     alice, request b-2, .*: the machine was started again, and no use of it is in the journal' shown
+    grep -E 'waiting     alice, request b-3, .*: no use of it is in the journal yet' shown
     same 3 "$(wc -l <shown)"
 }

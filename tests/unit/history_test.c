@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "admin/log/history_evidence.h"
+
 #define US_PER_S INT64_C(1000000)
 #define START_US (INT64_C(1781519445) * US_PER_S)
 #define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -28,7 +30,7 @@ static bool process_is_there;
 static bool certain; /* that lines are sshd's */
 
 static const char *word(enum story_outcome outcome) {
-        static const char *const words[] = {"undecided", "accepted", "refused", "unused", "waiting"};
+        static const char *const words[] = {"undecided", "accepted", "refused", "unused", "waiting", "lost"};
 
         return words[outcome];
 }
@@ -37,19 +39,28 @@ static const char *or_dash(const char *text) {
         return text ? text : "-";
 }
 
-/* "outcome user principal request why session" */
+/* "outcome user principal request why session", and what is not known of it; or "lost N seconds unit" */
 static void tell(void *context, const struct story *story) {
         struct told *to = context;
         char session[64] = "-";
+
+        if (story->kind == STORY_LOSS) {
+                to->n++;
+                to->used += (size_t)snprintf(to->text + to->used, sizeof(to->text) - to->used, "%s %d %d %s\n",
+                                             word(story->outcome), (int)story->n_lost,
+                                             (int)((story->last_us - story->at_us) / US_PER_S), or_dash(story->unit));
+                return;
+        }
 
         if (story->closed_us > 0)
                 (void)snprintf(session, sizeof(session), "%d", (int)((story->closed_us - story->opened_us) / US_PER_S));
         else if (story->opened_us > 0)
                 (void)snprintf(session, sizeof(session), story->running ? "open" : "lost");
         to->n++;
-        to->used += (size_t)snprintf(to->text + to->used, sizeof(to->text) - to->used, "%s %s %s %s %s %s\n",
+        to->used += (size_t)snprintf(to->text + to->used, sizeof(to->text) - to->used, "%s %s %s %s %s %s%s%s\n",
                                      word(story->outcome), or_dash(story->user), or_dash(story->principal),
-                                     or_dash(story->request_id), or_dash(story->why), session);
+                                     or_dash(story->request_id), or_dash(story->why), session,
+                                     story->event_lost ? " event-lost" : "", story->incomplete ? " incomplete" : "");
         if (to->used >= sizeof(to->text))
                 to->used = 0;
 }
@@ -89,6 +100,7 @@ static void view(const struct history_view *asked) {
 static struct log_event event(enum log_event_kind kind, int second, uint64_t pid) {
         struct log_event made = {.kind = kind, .at_us = START_US + second * US_PER_S, .pid = pid, .certain = certain};
 
+        made.sent_us = made.at_us;
         made.boot.bytes[0] = 1;
         return made;
 }
@@ -97,16 +109,64 @@ static void add(const struct log_event *made) {
         assert_int_equal(history_add(history, made), 0);
 }
 
-/* An event of ours about a key; asked for by carol under the request. */
-static void ours(int second, enum log_event_kind kind, const char *user, const char *key, const char *request,
-                 uint64_t pid) {
+static struct log_event of_key(int second, enum log_event_kind kind, const char *user, const char *key,
+                               const char *request, uint64_t pid) {
         struct log_event made = event(kind, second, pid);
 
         (void)snprintf(made.user, sizeof(made.user), "%s", user);
         (void)snprintf(made.fingerprint, sizeof(made.fingerprint), "%s", key);
         (void)snprintf(made.principal, sizeof(made.principal), "carol");
         (void)snprintf(made.request_id, sizeof(made.request_id), "%s", request);
+        return made;
+}
+
+/* An event of ours about a key; asked for by carol under the request. The end of a key says nothing of its slots. */
+static void ours(int second, enum log_event_kind kind, const char *user, const char *key, const char *request,
+                 uint64_t pid) {
+        struct log_event made = of_key(second, kind, user, key, request, pid);
+
         add(&made);
+}
+
+/* The end of a key that was stored at START, and that the connection `pid` took its slot of, or none where that is 0. */
+static struct log_event end_of(int second, const char *user, const char *key, const char *request, uint64_t pid) {
+        struct log_event made = of_key(second, LOG_EVENT_EXPIRED, user, key, request, 0);
+
+        made.slots_final = true;
+        made.stored_us = START_US;
+        if (pid > 0) {
+                made.n_taken = 1;
+                made.pids[made.n_pids++] = pid;
+        }
+        return made;
+}
+
+static void ends(int second, const char *user, const char *key, const char *request, uint64_t pid) {
+        struct log_event made = end_of(second, user, key, request, pid);
+
+        add(&made);
+}
+
+static void foresee(const struct log_event *made) {
+        assert_int_equal(history_foresee(history, made), 0);
+}
+
+/* As the agent reports it. */
+static struct log_event loss(int second, int since, uint64_t n) {
+        struct log_event made = event(LOG_EVENT_LOST, second, 0);
+
+        made.n_lost = n;
+        made.lost_since_us = START_US + since * US_PER_S;
+        return made;
+}
+
+/* As the journal does. */
+static struct log_event drop(int second, uint64_t n) {
+        struct log_event made = event(LOG_EVENT_DROPPED, second, 0);
+
+        made.n_lost = n;
+        (void)snprintf(made.unit, sizeof(made.unit), "ssh.service");
+        return made;
 }
 
 static void sshd(int second, uint64_t pid, const char *message) {
@@ -295,7 +355,7 @@ static void a_session_that_is_open_is_called_open_only_while_its_process_is_ther
 }
 
 static void a_push_that_nobody_uses_is_told_with_its_end(void **state) {
-        struct log_event later;
+        struct log_event later, revoked;
 
         (void)state;
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "expires", 0);
@@ -304,9 +364,11 @@ static void a_push_that_nobody_uses_is_told_with_its_end(void **state) {
         ours(3, LOG_EVENT_CLAIMED, "alice", KEY_A, "used", 50);
         gone(3, 50, "alice");
         ours(4, LOG_EVENT_RECEIVED, "alice", KEY_B, "lost", 0);
-        ours(5, LOG_EVENT_REVOKED, "alice", KEY_A, "revoked", 0);
-        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "expires", 0);
-        ours(61, LOG_EVENT_EXPIRED, "alice", KEY_A, "used", 0);
+        revoked = end_of(5, "alice", KEY_A, "revoked", 0);
+        revoked.kind = LOG_EVENT_REVOKED;
+        add(&revoked);
+        ends(60, "alice", KEY_A, "expires", 0);
+        ends(61, "alice", KEY_A, "used", 50);
         later = event(LOG_EVENT_RECEIVED, 100, 0);
         later.boot.bytes[0] = 2;
         (void)snprintf(later.user, sizeof(later.user), "bob");
@@ -314,7 +376,7 @@ static void a_push_that_nobody_uses_is_told_with_its_end(void **state) {
         in_the_end("unused alice carol expires Expired -\n"
                    "unused alice carol revoked Revoked -\n"
                    "refused alice carol used NoProof -\n"
-                   "unused alice carol lost Restart -\n"
+                   "undecided alice carol lost Restart -\n"
                    "waiting bob - - - -\n");
 }
 
@@ -324,8 +386,8 @@ static void of_two_pushes_of_one_key_each_has_its_own_end(void **state) {
         ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         /* The newest is given out, and the oldest expires first. */
         ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
-        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
-        ours(61, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        ends(60, "alice", KEY_A, "r", 0);
+        ends(61, "alice", KEY_A, "r", 50);
         in_the_end("unused alice carol r Expired -\n"
                    "undecided alice carol r - -\n");
 }
@@ -360,7 +422,9 @@ static void what_sshd_says_of_a_refusal_is_the_reason(void **state) {
         sshd(126, 9, "Timeout before authentication for connection from a to b, pid = 54");
         ours(130, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 55);
         sshd(131, 55, "Disconnecting authenticating user alice a port 1: Too many authentication failures [preauth]");
+        /* Of the first push only the use is in the journal: it may have been what the second connection was meant to use. */
         in_the_end("refused alice carol r WrongSource -\n"
+                   "refused alice carol r UserNotAllowed -\n"
                    "refused alice carol r UserNotAllowed -\n"
                    "refused alice carol r AccountRefused -\n"
                    "refused alice carol r Timeout -\n"
@@ -388,7 +452,7 @@ static void a_refused_connection_near_a_push_is_told_and_others_are_not(void **s
         ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         gone(2, 50, "bob");
         gone(3, 51, "alice");
-        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        ends(60, "alice", KEY_A, "r", 0);
         gone(70, 52, "alice");
         sshd(80, 53, "Invalid user x from a port 1");
         sshd(80, 53, "Connection closed by invalid user x a port 1 [preauth]");
@@ -448,7 +512,7 @@ static void a_key_that_sshd_names_is_found_among_the_pushed_ones(void **state) {
         sshd(5, 53, "Invalid user alicia from a port 1");
         sshd(5, 53, "Failed publickey for invalid user alicia from a port 1 ssh2: ED25519 " KEY_A);
         sshd(5, 53, "Connection closed by invalid user alicia a port 1 [preauth]");
-        in_the_end("unused alice carol r Revoked -\n"
+        in_the_end("undecided alice carol r Revoked -\n"
                    "refused bob carol r OtherUser -\n"
                    "refused alice - - NotPushed -\n"
                    "refused alice carol r Revoked -\n"
@@ -534,6 +598,11 @@ static void only_one_user_and_only_what_ended_since_is_told(void **state) {
 
 static char message_text[512];
 
+static void keep_message(void *context, const struct story *story) {
+        (void)context;
+        (void)snprintf(message_text, sizeof(message_text), "%s|%s", or_dash(story->method), or_dash(story->message));
+}
+
 static void keep_address(void *context, const struct story *story) {
         (void)context;
         (void)snprintf(message_text, sizeof(message_text), "%s|%u", or_dash(story->address), story->port);
@@ -552,11 +621,6 @@ static void the_first_address_with_a_port_is_the_connection_s(void **state) {
         sshd(1, 50, "Disconnecting authenticating user alice 203.0.113.9 port 22: Too many authentication failures");
         history_end(history);
         assert_string_equal(message_text, "198.51.100.7|4712");
-}
-
-static void keep_message(void *context, const struct story *story) {
-        (void)context;
-        (void)snprintf(message_text, sizeof(message_text), "%s|%s", or_dash(story->method), or_dash(story->message));
 }
 
 static void the_message_of_a_refusal_does_not_say_twice_what_fields_say(void **state) {
@@ -585,12 +649,430 @@ static void a_key_that_no_sshd_asked_for_may_have_been_doctor_s(void **state) {
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "doctor-41", 50);
         history_end(history);
         assert_string_equal(message_text,
-                            "-|sshd wrote nothing of it, as with doctor's self-test; or somebody else may "
-                            "have run exc-authorized-keys");
+                            "-|nothing of sshd's about it is in the journal, as with doctor's self-test; or "
+                            "somebody else may have run exc-authorized-keys");
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         sshd(0, 50, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
         history_end(history);
-        assert_string_equal(message_text, "-|sshd did not write what became of it");
+        assert_string_equal(message_text, "-|what became of it is not in the journal");
+}
+
+/* What log does: ends of keys and losses are foreseen, then all is added in the order of the journal. */
+static void story_of(const struct log_event *made, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                foresee(&made[i]);
+}
+
+static void key_end_proves_lost_use(void **state) {
+        const struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        story_of(&end, 1);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        closed(8, 50);
+        add(&end);
+        in_the_end("accepted alice carol r - 7 event-lost\n");
+}
+
+static void key_end_names_refused_connection(void **state) {
+        const struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        story_of(&end, 1);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        gone(1, 50, "alice");
+        add(&end);
+        in_the_end("refused alice carol r NoProof - event-lost\n");
+}
+
+static void key_end_alone_names_request(void **state) {
+        const struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        story_of(&end, 1);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        closed(8, 50);
+        add(&end);
+        in_the_end("accepted alice carol r - 7 event-lost\n");
+}
+
+static void slot_without_sshd_lines_is_shown(void **state) {
+        const struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        story_of(&end, 1);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        add(&end);
+        in_the_end("undecided alice carol r - - event-lost\n");
+}
+
+static void reused_pid_is_not_matched(void **state) {
+        struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        view(&(struct history_view){.all = true});
+        end.stored_us = START_US + 30 * US_PER_S;
+        story_of(&end, 1);
+        /* Before the key was stored, after its end, and of another user. */
+        gone(1, 50, "alice");
+        ours(30, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        gone(40, 50, "bob");
+        add(&end);
+        gone(100, 50, "alice");
+        in_the_end("refused alice - - NotPushed -\n"
+                   "refused bob - - NotPushed -\n"
+                   "undecided alice carol r - - event-lost\n"
+                   "refused alice carol r Expired -\n");
+}
+
+static void followed_lost_use_is_shown_at_key_end(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        closed(3, 50);
+        (void)history_tick(history, START_US + 10 * US_PER_S);
+        told_is("accepted alice carol r - open\n"
+                "accepted alice carol r - 2\n");
+        ends(60, "alice", KEY_A, "r", 50);
+        told_is("undecided alice carol r - - event-lost\n");
+        in_the_end("");
+}
+
+static void followed_use_is_shown_once(void **state) {
+        (void)state;
+        history_follow(history);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        gone(1, 50, "alice");
+        (void)history_tick(history, START_US + 10 * US_PER_S);
+        ends(60, "alice", KEY_A, "r", 50);
+        in_the_end("refused alice carol r NoProof -\n");
+}
+
+static void unread_event_is_not_lost(void **state) {
+        struct log_event end = end_of(60, "alice", KEY_A, "r", 50);
+
+        (void)state;
+        view(&(struct history_view){.from_us = START_US + US_PER_S});
+        story_of(&end, 1);
+        add(&end);
+        in_the_end("");
+        view(&(struct history_view){.from_us = START_US + US_PER_S});
+        story_of(&end, 1);
+        accepted(2, 50, "alice", KEY_A);
+        opened(2, 50);
+        closed(3, 50);
+        add(&end);
+        in_the_end("accepted alice carol r - 1\n");
+}
+
+static void unused_needs_proof(void **state) {
+        struct log_event made;
+
+        (void)state;
+        /* Its end says nothing of slots: an older agent, or a push without a limit of connections. */
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "unknown", 0);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "unknown", 0);
+        /* A slot is taken, by whom is not known. */
+        ours(100, LOG_EVENT_RECEIVED, "alice", KEY_A, "somebody", 0);
+        made = end_of(160, "alice", KEY_A, "somebody", 0);
+        made.n_taken = 1;
+        add(&made);
+        /* More connections could take one. */
+        ours(200, LOG_EVENT_RECEIVED, "alice", KEY_A, "goes on", 0);
+        made = end_of(260, "alice", KEY_A, "goes on", 0);
+        made.slots_final = false;
+        add(&made);
+        ours(300, LOG_EVENT_RECEIVED, "alice", KEY_A, "unused", 0);
+        ends(360, "alice", KEY_A, "unused", 0);
+        in_the_end("undecided alice carol unknown Expired -\n"
+                   "undecided alice carol goes on Expired -\n"
+                   "unused alice carol unused Expired -\n");
+}
+
+static void used_up_key_is_not_unused(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        /* Others hold its slots; their events are lost. */
+        ours(5, LOG_EVENT_NO_PLACE, "alice", KEY_A, "r", 51);
+        gone(5, 51, "alice");
+        in_the_end("refused alice carol r UsedUp -\n");
+}
+
+static void keys_of_one_push_share_slots(void **state) {
+        const struct log_event both[] = {end_of(60, "alice", KEY_A, "r", 50), end_of(60, "alice", KEY_B, "r", 50)};
+
+        (void)state;
+        story_of(both, 2);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_B, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        closed(3, 50);
+        add(&both[0]);
+        add(&both[1]);
+        in_the_end("undecided alice carol r Expired -\n"
+                   "accepted alice carol r - 2\n");
+}
+
+static void login_with_another_key_of_push_has_request(void **state) {
+        const struct log_event both[] = {end_of(60, "alice", KEY_A, "r", 50), end_of(60, "alice", KEY_B, "r", 50)};
+
+        (void)state;
+        story_of(both, 2);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_B, "r", 0);
+        /* It offered A first, and so has a slot: of B there is no event. */
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_B);
+        opened(1, 50);
+        closed(3, 50);
+        add(&both[0]);
+        add(&both[1]);
+        in_the_end("undecided alice carol r Expired -\n"
+                   "accepted alice carol r - 2\n");
+}
+
+static void late_push_event_is_joined(void **state) {
+        struct log_event made = of_key(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+
+        (void)state;
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_A);
+        opened(1, 50);
+        made.sent_us += 2 * US_PER_S;
+        add(&made);
+        closed(3, 50);
+        /* The same key again under the same request is a push of its own. */
+        ours(10, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ends(60, "alice", KEY_A, "r", 50);
+        ends(70, "alice", KEY_A, "r", 0);
+        in_the_end("accepted alice carol r - 2\n"
+                   "unused alice carol r Expired -\n");
+}
+
+static void use_after_key_end_event_is_joined(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        ours(60, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(60, 50, "alice", KEY_A);
+        opened(60, 50);
+        closed(61, 50);
+        in_the_end("accepted alice carol r - 1\n");
+}
+
+static void keep_messages(void) {
+        const struct history_view messages = {.running = running, .tell = keep_message};
+
+        history_free(history);
+        assert_int_equal(history_new(&messages, &history), 0);
+}
+
+static void message_is(const char *expected) {
+        history_end(history);
+        assert_string_equal(message_text, expected);
+        keep_messages();
+}
+
+#define AMBIGUOUS                                                                                                      \
+        "-|the key was pushed, and that this connection was given it is not in the journal: its event is lost, or "    \
+        "the key is authorized in another way too"
+
+static void other_authorization_needs_proof(void **state) {
+        struct log_event end = end_of(60, "alice", KEY_A, "r", 0);
+
+        (void)state;
+        keep_messages();
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        message_is(AMBIGUOUS);
+
+        foresee(&end);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        message_is("-|the key was pushed, but not asked for: it is authorized in another way too");
+
+        /* Another push of the key lived then, whose end is not known. */
+        foresee(&end);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "q", 0);
+        accepted(1, 50, "alice", KEY_A);
+        message_is(AMBIGUOUS);
+
+        /* It was stored, or gone, at another time. */
+        end.stored_us = START_US + 2 * US_PER_S;
+        foresee(&end);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        message_is(AMBIGUOUS);
+
+        /* Who took a slot is not known. */
+        end = end_of(60, "alice", KEY_A, "r", 0);
+        end.n_taken = 1;
+        foresee(&end);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        message_is(AMBIGUOUS);
+}
+
+static void absence_message_is_about_the_journal(void **state) {
+        (void)state;
+        keep_messages();
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        message_is("-|no use of it is in the journal yet");
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
+        message_is("-|expired; no use of it is in the journal");
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        gone(1, 50, "alice");
+        ends(2, "alice", KEY_A, "r", 60);
+        message_is("-|nothing of sshd's about it is in the journal, as with doctor's self-test; or somebody else may "
+                   "have run exc-authorized-keys; the event of this use is not in the journal, but the key's end names "
+                   "the connection");
+        ours(0, LOG_EVENT_RECEIVED, "bob", KEY_B, "r", 0);
+        ours(0, LOG_EVENT_CLAIMED, "bob", KEY_B, "r", 49);
+        gone(1, 50, "alice");
+        message_is("-|no push for this user is in the journal in the 10 minutes before");
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 49);
+        gone(1, 50, "alice");
+        message_is("-|no offer of the last key that was pushed, " KEY_A ", is in the journal");
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 49);
+        sshd(1, 50, "Failed publickey for alice from a port 1 ssh2: ED25519 " KEY_B);
+        gone(1, 50, "alice");
+        message_is("-|no push of this key is in the journal before that");
+        sshd(1, 50, "Accepted publickey for alice from a port 1 ssh2: ED25519 MD5:00:11");
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        message_is("-|sshd named the key in another form than SHA256 (FingerprintHash); the pushed key " KEY_A
+                   " (request r) was offered");
+}
+
+static void loss_marks_absence_incomplete(void **state) {
+        const struct log_event lost = loss(100, 40, 12);
+
+        (void)state;
+        foresee(&lost);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "proven", 0);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "open", 0);
+        ends(50, "alice", KEY_A, "proven", 0);
+        gone(60, 50, "alice");
+        add(&lost);
+        ours(5000, LOG_EVENT_RECEIVED, "alice", KEY_A, "later", 0);
+        ours(5001, LOG_EVENT_EXPIRED, "alice", KEY_A, "later", 0);
+        in_the_end("unused alice carol proven Expired -\n"
+                   "waiting alice carol open - - incomplete\n"
+                   "lost 12 60 -\n"
+                   "refused alice carol open NotOffered - incomplete\n"
+                   "undecided alice carol later Expired -\n");
+}
+
+static void any_agent_event_can_report_loss(void **state) {
+        struct log_event made = of_key(10, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+
+        (void)state;
+        made.n_lost = 3;
+        made.lost_since_us = START_US;
+        add(&made);
+        in_the_end("lost 3 10 -\n"
+                   "waiting alice carol r - - incomplete\n");
+}
+
+static void loss_of_other_boot_marks_nothing(void **state) {
+        struct log_event lost = loss(100, 0, 12);
+
+        (void)state;
+        lost.boot.bytes[0] = 2;
+        foresee(&lost);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        in_the_end("waiting alice carol r - -\n");
+}
+
+static void loss_is_shown_for_any_user(void **state) {
+        const struct log_event lost = loss(10, 0, 12);
+
+        (void)state;
+        view(&(struct history_view){.user = "bob"});
+        add(&lost);
+        in_the_end("lost 12 10 -\n");
+}
+
+static void late_event_marks_absence_incomplete(void **state) {
+        struct log_event late = of_key(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+
+        (void)state;
+        late.sent_us += 30 * US_PER_S;
+        view(&(struct history_view){.all = true});
+        foresee(&late);
+        gone(1, 50, "alice");
+        sshd(20, 51, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
+        add(&late);
+        in_the_end("refused alice - - NotPushed - incomplete\n"
+                   "waiting alice carol r - - incomplete\n");
+}
+
+static void dropped_sshd_lines_mark_absence_incomplete(void **state) {
+        const struct log_event dropped = drop(100, 26);
+
+        (void)state;
+        foresee(&dropped);
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        gone(3, 51, "alice");
+        ours(4, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        sshd(5, 52, "fatal: ssh_packet_get_string: no [preauth]");
+        add(&dropped);
+        in_the_end("refused alice carol r NoProof - incomplete\n"
+                   "refused alice carol r SshdFailure -\n"
+                   "lost 26 0 ssh.service\n");
+}
+
+static void ambiguous_end_is_no_refusal(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50, "fatal: monitor_read: no");
+        accepted(2, 51, "alice", KEY_A);
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        sshd(3, 51, "fatal: monitor_read: no");
+        in_the_end("undecided alice carol r SshdFailure -\n"
+                   "accepted alice carol r SshdFailure -\n");
+}
+
+static void session_proves_login(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        opened(1, 50);
+        closed(3, 50);
+        ours(10, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        sshd(15, 51, "Disconnected from user alice 192.0.2.7 port 7");
+        in_the_end("accepted alice carol r - 2\n"
+                   "accepted alice carol r - -\n");
+}
+
+static void evidence_is_bounded(void **state) {
+        struct log_event end;
+
+        (void)state;
+        for (int i = 0; i <= EVIDENCE_ENDS_MAX; i++) {
+                end = end_of(i / 100, "alice", KEY_A, "r", (uint64_t)(2 + i));
+                end.at_us += i;
+                foresee(&end);
+        }
+        accepted(1, 2, "alice", KEY_A);
+        accepted(1, 3, "alice", KEY_A);
+        for (int i = 0; i <= EVIDENCE_GAPS_MAX; i++) {
+                struct log_event lost = loss(10 + i, 9 + i, 1);
+
+                foresee(&lost);
+        }
+        ours(10 + EVIDENCE_GAPS_MAX, LOG_EVENT_RECEIVED, "bob", KEY_B, "r", 0);
+        in_the_end("accepted alice carol r - - event-lost\n"
+                   "waiting bob carol r - - incomplete\n");
 }
 
 static void beyond_the_limits_the_oldest_is_let_go(void **state) {
@@ -665,6 +1147,31 @@ int main(void) {
                 TEST(the_first_address_with_a_port_is_the_connection_s),
                 TEST(the_message_of_a_refusal_does_not_say_twice_what_fields_say),
                 TEST(a_key_that_no_sshd_asked_for_may_have_been_doctor_s),
+                TEST(key_end_proves_lost_use),
+                TEST(key_end_names_refused_connection),
+                TEST(key_end_alone_names_request),
+                TEST(slot_without_sshd_lines_is_shown),
+                TEST(reused_pid_is_not_matched),
+                TEST(followed_lost_use_is_shown_at_key_end),
+                TEST(followed_use_is_shown_once),
+                TEST(unread_event_is_not_lost),
+                TEST(unused_needs_proof),
+                TEST(used_up_key_is_not_unused),
+                TEST(keys_of_one_push_share_slots),
+                TEST(login_with_another_key_of_push_has_request),
+                TEST(late_push_event_is_joined),
+                TEST(use_after_key_end_event_is_joined),
+                TEST(other_authorization_needs_proof),
+                TEST(absence_message_is_about_the_journal),
+                TEST(loss_marks_absence_incomplete),
+                TEST(any_agent_event_can_report_loss),
+                TEST(loss_of_other_boot_marks_nothing),
+                TEST(loss_is_shown_for_any_user),
+                TEST(late_event_marks_absence_incomplete),
+                TEST(dropped_sshd_lines_mark_absence_incomplete),
+                TEST(ambiguous_end_is_no_refusal),
+                TEST(session_proves_login),
+                TEST(evidence_is_bounded),
                 TEST(beyond_the_limits_the_oldest_is_let_go),
         };
 

@@ -18,13 +18,15 @@
 
 static const struct log_senders senders = {.agent = 995, .helper = 994};
 static struct {
-        char fields[16][512];
-        size_t n;
+        char fields[128][512];
+        size_t n, enumerated;
         int error; /* of every read */
 } entry;
 static const char *missing_user;
 
 int __wrap_sd_journal_get_data(sd_journal *journal, const char *field, const void **ret, size_t *ret_length);
+int __wrap_sd_journal_enumerate_available_data(sd_journal *journal, const void **ret, size_t *ret_length);
+void __wrap_sd_journal_restart_data(sd_journal *journal);
 int __wrap_sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *ret);
 int __wrap_sd_journal_get_monotonic_usec(sd_journal *journal, uint64_t *ret, sd_id128_t *ret_boot);
 struct passwd *__wrap_getpwnam(const char *name);
@@ -42,6 +44,22 @@ int __wrap_sd_journal_get_data(sd_journal *journal, const char *field, const voi
                         return 0;
                 }
         return -ENOENT;
+}
+
+void __wrap_sd_journal_restart_data(sd_journal *journal) {
+        assert_ptr_equal(journal, JOURNAL);
+        entry.enumerated = 0;
+}
+
+int __wrap_sd_journal_enumerate_available_data(sd_journal *journal, const void **ret, size_t *ret_length) {
+        assert_ptr_equal(journal, JOURNAL);
+        if (entry.error < 0)
+                return entry.error;
+        if (entry.enumerated == entry.n)
+                return 0;
+        *ret = entry.fields[entry.enumerated++];
+        *ret_length = strlen(*ret);
+        return 1;
 }
 
 int __wrap_sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *ret) {
@@ -125,7 +143,7 @@ static void each_event_counts_from_its_own_sender_alone(void **state) {
                 {EVENT_RECEIVED, LOG_EVENT_RECEIVED, "995"},      {EVENT_REFUSED, LOG_EVENT_REFUSED, "995"},
                 {EVENT_EXPIRED, LOG_EVENT_EXPIRED, "995"},        {EVENT_REVOKED, LOG_EVENT_REVOKED, "995"},
                 {EVENT_CLAIMED, LOG_EVENT_CLAIMED, "994"},        {EVENT_NO_PLACE, LOG_EVENT_NO_PLACE, "994"},
-                {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, "994"},
+                {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, "994"}, {EVENT_LOST, LOG_EVENT_LOST, "995"},
         };
         static const char *const others[] = {"0", "1000", "", "-1", "995x", " 995", "994 ", "4294968291"};
         struct log_event event;
@@ -206,6 +224,131 @@ static void the_process_that_a_line_names_is_the_connection_s(void **state) {
         assert_int_equal(event.pid, 77);
 }
 
+static void key_end_names_all_connections(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_EXPIRED, "EXC_SSHD_PID=50",
+                               "EXC_CONNECTIONS=3 of 5", "EXC_SSHD_PID=51", "EXC_SSHD_PID=x", "EXC_SSHD_PIDS=52",
+                               "EXC_STORED=700", "EXC_SSHD_PID=4194304", "EXC_SSHD_PID=", "EXC_SSHD_PID", NULL),
+                         1);
+        assert_int_equal(event.n_pids, 3);
+        assert_int_equal(event.pids[0], 50);
+        assert_int_equal(event.pids[1], 51);
+        assert_int_equal(event.pids[2], 4194304);
+        assert_true(event.slots_final);
+        assert_int_equal(event.n_taken, 3);
+        assert_int_equal(event.stored_us, 700);
+        assert_int_equal(event.pid, 0);
+        /* Of a helper it is the one connection that it is about. */
+        assert_int_equal(reads(&event, "_UID=994", "MESSAGE_ID=" EVENT_CLAIMED, "EXC_SSHD_PID=50", NULL), 1);
+        assert_int_equal(event.n_pids, 0);
+}
+
+static void pids_are_bounded(void **state) {
+        struct log_event event;
+
+        (void)state;
+        memset(&entry, 0, sizeof(entry));
+        field("_UID=995");
+        field("MESSAGE_ID=" EVENT_REVOKED);
+        for (int i = 0; i < GRANT_CONNECTIONS_MAX + 5; i++)
+                field("EXC_SSHD_PID=7");
+        assert_int_equal(log_event_read(JOURNAL, &senders, &event), 1);
+        assert_int_equal(event.n_pids, GRANT_CONNECTIONS_MAX);
+        assert_int_equal(event.n_taken, GRANT_CONNECTIONS_MAX);
+        assert_false(event.slots_final);
+}
+
+static void slot_count_is_strict(void **state) {
+        static const char *const wrong[] = {"any",     "1",       "2 of 1", "0 of 1 ", "0 of 101",
+                                            "0 of 1x", "-1 of 1", "of 1",   ""};
+        struct log_event event;
+        char text[64];
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                (void)snprintf(text, sizeof(text), "EXC_CONNECTIONS=%s", wrong[i]);
+                assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_EXPIRED, text, NULL), 1);
+                assert_false(event.slots_final);
+        }
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_EXPIRED, "EXC_CONNECTIONS=0 of 1", NULL), 1);
+        assert_true(event.slots_final);
+        assert_int_equal(event.n_taken, 0);
+        /* A slot is taken by each that is named, whatever the number. */
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_EXPIRED, "EXC_CONNECTIONS=0 of 1",
+                               "EXC_SSHD_PID=50", NULL),
+                         1);
+        assert_int_equal(event.n_taken, 1);
+}
+
+static void late_event_has_its_time(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_RECEIVED, "_SOURCE_REALTIME_TIMESTAMP=900",
+                               "EXC_TIME=800", NULL),
+                         1);
+        assert_int_equal(event.at_us, 800);
+        assert_int_equal(event.sent_us, 900);
+        /* It cannot have been sent before it happened, and of the helper's none waits. */
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_RECEIVED, "_SOURCE_REALTIME_TIMESTAMP=900",
+                               "EXC_TIME=901", NULL),
+                         1);
+        assert_int_equal(event.at_us, 900);
+        assert_int_equal(reads(&event, "_UID=994", "MESSAGE_ID=" EVENT_CLAIMED, "_SOURCE_REALTIME_TIMESTAMP=900",
+                               "EXC_TIME=800", NULL),
+                         1);
+        assert_int_equal(event.at_us, 900);
+}
+
+static void loss_has_number_and_time(void **state) {
+        struct log_event event;
+
+        (void)state;
+        assert_int_equal(reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_LOST, "EXC_LOST=12", "EXC_LOST_SINCE=700", NULL),
+                         1);
+        assert_int_equal(event.kind, LOG_EVENT_LOST);
+        assert_int_equal(event.n_lost, 12);
+        assert_int_equal(event.lost_since_us, 700);
+        assert_int_equal(
+                reads(&event, "_UID=995", "MESSAGE_ID=" EVENT_RECEIVED, "EXC_LOST=1", "EXC_LOST_SINCE=x", NULL), 1);
+        assert_int_equal(event.n_lost, 1);
+        assert_int_equal(event.lost_since_us, 0);
+        /* The helper cannot know. */
+        assert_int_equal(reads(&event, "_UID=994", "MESSAGE_ID=" EVENT_CLAIMED, "EXC_LOST=1", NULL), 1);
+        assert_int_equal(event.n_lost, 0);
+}
+
+#define DROPPED "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+
+static void journal_drops_of_ours_and_sshd_count(void **state) {
+        static const char *const units[] = {"OBJECT_SYSTEMD_UNIT=ssh.service", "OBJECT_SYSTEMD_UNIT=ssh@3-x.service",
+                                            "OBJECT_SYSTEMD_UNIT=sshd.service",
+                                            "OBJECT_SYSTEMD_UNIT=exc-instance-connect.service"};
+        struct log_event event;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+                assert_int_equal(reads(&event, "_UID=0", "_TRANSPORT=driver", DROPPED, "N_DROPPED=26", units[i], NULL),
+                                 1);
+                assert_int_equal(event.kind, LOG_EVENT_DROPPED);
+                assert_int_equal(event.n_lost, 26);
+                assert_string_equal(event.unit, units[i] + strlen("OBJECT_SYSTEMD_UNIT="));
+        }
+        assert_int_equal(reads(&event, "_UID=0", "_TRANSPORT=driver", DROPPED, "N_DROPPED=26",
+                               "OBJECT_SYSTEMD_UNIT=own.service", "OBJECT_COMM=sshd-session", NULL),
+                         1);
+        /* Of others, of nothing, and from anybody but the journal. */
+        assert_int_equal(reads(&event, "_UID=0", "_TRANSPORT=driver", DROPPED, "N_DROPPED=26",
+                               "OBJECT_SYSTEMD_UNIT=user@1000.service", "OBJECT_COMM=bash", NULL),
+                         0);
+        assert_int_equal(reads(&event, "_UID=0", "_TRANSPORT=driver", DROPPED, units[0], NULL), 0);
+        assert_int_equal(reads(&event, "_UID=0", "_TRANSPORT=journal", DROPPED, "N_DROPPED=26", units[0], NULL), 0);
+        assert_int_equal(reads(&event, "_UID=1000", "_TRANSPORT=driver", DROPPED, "N_DROPPED=26", units[0], NULL), 0);
+        assert_int_equal(reads(&event, "_UID=0", DROPPED, "N_DROPPED=26", units[0], NULL), 0);
+}
+
 static void what_is_too_long_is_cut(void **state) {
         char user[512] = "EXC_USER=";
         struct log_event event;
@@ -251,6 +394,12 @@ int main(void) {
                 cmocka_unit_test(a_line_of_sshd_counts_from_root_and_from_sshd),
                 cmocka_unit_test(a_line_of_sshd_from_anybody_else_does_not),
                 cmocka_unit_test(the_process_that_a_line_names_is_the_connection_s),
+                cmocka_unit_test(key_end_names_all_connections),
+                cmocka_unit_test(pids_are_bounded),
+                cmocka_unit_test(slot_count_is_strict),
+                cmocka_unit_test(late_event_has_its_time),
+                cmocka_unit_test(loss_has_number_and_time),
+                cmocka_unit_test(journal_drops_of_ours_and_sshd_count),
                 cmocka_unit_test(what_is_too_long_is_cut),
                 cmocka_unit_test(an_entry_that_is_damaged_is_passed_over_and_other_errors_are_not),
                 cmocka_unit_test(the_senders_are_the_package_s_users),

@@ -368,6 +368,27 @@ static void a_line_without_end_is_cut(void **state) {
         assert_int_equal(strlen(line.user), SSHD_LINE_USER_MAX - 1);
 }
 
+static void end_before_login_is_recognized(void **state) {
+        static const struct {
+                const char *message;
+                bool before_login;
+        } lines[] = {
+                {"Connection closed by authenticating user alice 192.0.2.7 port 7 [preauth]", true},
+                {"Connection closed by authenticating user alice 192.0.2.7 port 7", true},
+                {"Connection closed by invalid user x 192.0.2.7 port 7", true},
+                {"Connection closed by 192.0.2.7 port 7 [preauth]", true},
+                {"fatal: ssh_packet_get_string: no [preauth]", true},
+                {"fatal: monitor_read: no", false},
+                {"Connection closed by 192.0.2.7 port 7", false},
+                {"Disconnected from user alice 192.0.2.7 port 7", false},
+                {"Connection reset by user alice 192.0.2.7 port 7", false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+                assert_int_equal(parsed(lines[i].message).before_login, lines[i].before_login);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_accepted_key_has_user_address_port_and_fingerprint),
@@ -388,6 +409,7 @@ int main(void) {
                 cmocka_unit_test(a_timeout_that_the_listener_reports_names_the_connection_s_process),
                 cmocka_unit_test(all_else_says_nothing),
                 cmocka_unit_test(a_line_without_end_is_cut),
+                cmocka_unit_test(end_before_login_is_recognized),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

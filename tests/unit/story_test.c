@@ -164,11 +164,61 @@ static void json_stays_json_whatever_a_name_holds(void **state) {
         assert_non_null(strstr(shown(&story, true), "\"user\":\"\\u00FC\\u007f\""));
 }
 
+static void push_without_known_use_is_unknown(void **state) {
+        struct story story = {
+                .kind = STORY_PUSH, .outcome = STORY_UNDECIDED, .at_us = AT_US, .user = borrowed("alice")};
+
+        (void)state;
+        story.message = borrowed("why");
+        assert_string_equal(shown(&story, false), "2026-06-15 10:30:45  unknown     alice: why");
+        assert_non_null(strstr(shown(&story, true), "\"kind\":\"push\",\"outcome\":\"unknown\""));
+}
+
+static void uncertain_parts_are_marked(void **state) {
+        struct story story = login();
+
+        (void)state;
+        assert_null(strstr(shown(&story, true), "incomplete"));
+        assert_null(strstr(shown(&story, true), "eventLost"));
+        story.event_lost = story.incomplete = true;
+        assert_non_null(strstr(shown(&story, true), "\"eventLost\":true,\"incomplete\":true"));
+}
+
+static void loss_has_amount_and_time(void **state) {
+        struct story story = {.kind = STORY_LOSS,
+                              .outcome = STORY_LOST,
+                              .at_us = AT_US,
+                              .last_us = AT_US + 17000000,
+                              .n_lost = 12,
+                              .message = borrowed("what is shown of that time may be incomplete")};
+
+        (void)state;
+        assert_string_equal(
+                shown(&story, false),
+                "2026-06-15 10:30:45  lost        12 events until 2026-06-15 10:31:02: what is shown of that "
+                "time may be incomplete");
+        assert_string_equal(
+                shown(&story, true),
+                "{\"kind\":\"loss\",\"outcome\":\"lost\",\"time\":\"2026-06-15T10:30:45.123456Z\","
+                "\"message\":\"what is shown of that time may be incomplete\",\"lost\":12,"
+                "\"until\":\"2026-06-15T10:31:02.123456Z\",\"bootId\":\"00000000000000000000000000000000\"}");
+        story.last_us = AT_US;
+        story.unit = borrowed("ssh.service");
+        story.message = borrowed("what is shown of the time before may be incomplete");
+        assert_string_equal(shown(&story, false),
+                            "2026-06-15 10:30:45  lost        12 messages of ssh.service before this, dropped by the "
+                            "journal's rate limit: what is shown of the time before may be incomplete");
+        assert_non_null(strstr(shown(&story, true), "\"unit\":\"ssh.service\""));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_login_is_a_line),
                 cmocka_unit_test(what_is_not_known_is_left_out),
                 cmocka_unit_test(pushes_are_told_from_connections),
+                cmocka_unit_test(push_without_known_use_is_unknown),
+                cmocka_unit_test(uncertain_parts_are_marked),
+                cmocka_unit_test(loss_has_amount_and_time),
                 cmocka_unit_test(a_name_cannot_pass_for_another_part_of_the_line),
                 cmocka_unit_test(json_has_every_part_under_its_name),
                 cmocka_unit_test(json_stays_json_whatever_a_name_holds),
