@@ -22,7 +22,7 @@ static void print_no_match(const struct options *options) {
         if (options->given & OPTION_USER) {
                 (void)fputs(options->given & OPTION_FINGERPRINT ? ", user " : ": user ", stdout);
                 terminal_print(stdout, options->user);
-                if (account_other_name(options->user, other)) {
+                if (account_other_name(options->user, other) > 0) {
                         (void)fputs(" or ", stdout);
                         terminal_print(stdout, other);
                 }

@@ -13,9 +13,15 @@
 #define SET_BACK_US (60 * US_PER_S)     /* events that are so much older than others come of a clock that was set */
 
 /* A loss may be about anybody. */
+static bool of_user(const struct history *history, const struct story *story) {
+        const struct history_view *view = &history->view;
+
+        return !view->user || story->kind == STORY_LOSS || same_text(view->user, story->user) ||
+               (story->user && same_text(view->user, view->own_name(view->context, story->user)));
+}
+
 static bool of_view(const struct history *history, const struct story *story) {
-        return story->last_us >= history->view.since_us &&
-               (!history->view.user || story->kind == STORY_LOSS || same_text(history->view.user, story->user));
+        return story->last_us >= history->view.since_us && of_user(history, story);
 }
 
 static void tell(struct history *history, struct node *node) {

@@ -352,6 +352,9 @@ static void explain_connection(struct history *history, struct node *node) {
         story->message = NULL;
         story->why = NULL;
         story->event_lost = story->incomplete = node->of_push = false;
+        /* What is pushed, is for the account. */
+        if (node->n_offers == 0 && story->user && !node->no_such_user)
+                history_set(history, &story->user, history->view.own_name(history->view.context, story->user));
         node_infer_offers(history, node);
         offer = offer_of(node);
         if (story->accepted_us > 0 || node->was_in)

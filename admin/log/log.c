@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/account.h"
 #include "admin/command.h"
 #include "admin/log/history.h"
 #include "admin/log/log_since.h"
@@ -40,6 +41,7 @@ struct reading {
         sd_journal *journal;
         struct log_senders senders;
         struct history *history;
+        struct account_names names;
         int signals; /* -EBADF, or where those that end the following arrive */
         bool following, stopped;
         int status;
@@ -87,6 +89,21 @@ static void report_end(struct reading *reading) {
         if (reading->reported_us > 0)
                 (void)fputs("\r\033[K", stderr);
         reading->reported_us = 0;
+}
+
+static const char *own_name(void *context, const char *user) {
+        struct reading *reading = context;
+        bool had_failed = reading->names.failure < 0;
+        const char *own = account_own_name(&reading->names, user);
+
+        if (reading->names.failure < 0 && !had_failed) {
+                report_end(reading);
+                complain("the name service does not say whether %s is another name of an account: %s; names are shown "
+                         "as "
+                         "they were typed",
+                         user, strerror(-reading->names.failure));
+        }
+        return own;
 }
 
 static void tell(void *context, const struct story *story) {
@@ -301,13 +318,18 @@ static int show(const struct options *options) {
         int64_t now_us = clock_us(CLOCK_REALTIME);
         struct reading reading = {
                 .options = options, .signals = -EBADF, .status = EXIT_DONE, .began_us = clock_us(CLOCK_MONOTONIC)};
-        struct history_view view = {.user = options->user,
-                                    .all = options->given & OPTION_ALL,
+        char user[GRANT_USER_MAX];
+        struct history_view view = {.all = options->given & OPTION_ALL,
+                                    .own_name = own_name,
                                     .running = running,
                                     .tell = tell,
                                     .context = &reading};
         int status;
 
+        if (options->user) {
+                (void)snprintf(user, sizeof(user), "%s", own_name(&reading, options->user));
+                view.user = user;
+        }
         if (options->since) {
                 if (!log_since(options->since, now_us, &view.since_us)) {
                         complain("--since: %s is no time that has been; try " LOG_SINCE_FORMS, options->since);

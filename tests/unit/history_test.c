@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -71,8 +72,13 @@ static bool running(sd_id128_t boot, uint64_t pid) {
         return process_is_there;
 }
 
+static const char *own_name(void *context, const char *user) {
+        (void)context;
+        return strcasecmp(user, "dana") == 0 ? "dana@corp" : user;
+}
+
 static int start(void **state) {
-        const struct history_view view = {.running = running, .tell = tell, .context = &told};
+        const struct history_view view = {.own_name = own_name, .running = running, .tell = tell, .context = &told};
 
         (void)state;
         told = (struct told){0};
@@ -90,6 +96,7 @@ static int stop(void **state) {
 static void view(const struct history_view *asked) {
         struct history_view full = *asked;
 
+        full.own_name = own_name;
         full.running = running;
         full.tell = tell;
         full.context = &told;
@@ -519,6 +526,31 @@ static void a_key_that_sshd_names_is_found_among_the_pushed_ones(void **state) {
                    "refused alicia carol r NoSuchUser -\n");
 }
 
+/* sshd writes a name as it was typed, and the agent the account's own. */
+static void a_user_is_the_account_under_each_of_its_names(void **state) {
+        struct log_event refused = event(LOG_EVENT_REFUSED, 6, 0);
+
+        (void)state;
+        view(&(struct history_view){.user = "dana@corp"});
+        ours(0, LOG_EVENT_RECEIVED, "dana@corp", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "dana@corp", KEY_A, "r", 50);
+        accepted(1, 50, "DANA", KEY_A);
+        opened(1, 50);
+        closed(2, 50);
+        ours(3, LOG_EVENT_REVOKED, "dana@corp", KEY_A, "r", 0);
+        sshd(4, 51, "Failed publickey for dana from a port 1 ssh2: ED25519 " KEY_A);
+        gone(4, 51, "dana");
+        sshd(5, 52, "Failed publickey for bob from a port 1 ssh2: ED25519 " KEY_A);
+        gone(5, 52, "bob");
+        (void)snprintf(refused.reason, sizeof(refused.reason), "Expired");
+        (void)snprintf(refused.user, sizeof(refused.user), "Dana");
+        (void)snprintf(refused.message, sizeof(refused.message), "Push for Dana refused, Expired: no");
+        add(&refused);
+        in_the_end("accepted dana@corp carol r - 1\n"
+                   "refused dana@corp carol r Revoked -\n"
+                   "refused Dana - - Expired -\n");
+}
+
 static void a_key_that_ends_between_offer_and_signature_is_told_so(void **state) {
         (void)state;
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
@@ -609,7 +641,7 @@ static void keep_address(void *context, const struct story *story) {
 }
 
 static void the_first_address_with_a_port_is_the_connection_s(void **state) {
-        const struct history_view addresses = {.running = running, .tell = keep_address};
+        const struct history_view addresses = {.own_name = own_name, .running = running, .tell = keep_address};
 
         (void)state;
         history_free(history);
@@ -624,7 +656,7 @@ static void the_first_address_with_a_port_is_the_connection_s(void **state) {
 }
 
 static void the_message_of_a_refusal_does_not_say_twice_what_fields_say(void **state) {
-        const struct history_view messages = {.running = running, .tell = keep_message};
+        const struct history_view messages = {.own_name = own_name, .running = running, .tell = keep_message};
         struct log_event made = event(LOG_EVENT_REFUSED, 0, 0);
 
         (void)state;
@@ -641,7 +673,7 @@ static void the_message_of_a_refusal_does_not_say_twice_what_fields_say(void **s
 }
 
 static void a_key_that_no_sshd_asked_for_may_have_been_doctor_s(void **state) {
-        const struct history_view messages = {.running = running, .tell = keep_message};
+        const struct history_view messages = {.own_name = own_name, .running = running, .tell = keep_message};
 
         (void)state;
         history_free(history);
@@ -869,7 +901,7 @@ static void use_after_key_end_event_is_joined(void **state) {
 }
 
 static void keep_messages(void) {
-        const struct history_view messages = {.running = running, .tell = keep_message};
+        const struct history_view messages = {.own_name = own_name, .running = running, .tell = keep_message};
 
         history_free(history);
         assert_int_equal(history_new(&messages, &history), 0);
@@ -1137,6 +1169,7 @@ int main(void) {
                 TEST(all_connections_are_told_where_that_is_asked_for),
                 TEST(a_login_that_only_some_program_of_root_s_wrote_of_is_none),
                 TEST(a_key_that_sshd_names_is_found_among_the_pushed_ones),
+                TEST(a_user_is_the_account_under_each_of_its_names),
                 TEST(a_key_that_ends_between_offer_and_signature_is_told_so),
                 TEST(a_login_with_another_key_than_the_pushed_one_is_not_the_request_s),
                 TEST(of_several_methods_the_key_counts),
