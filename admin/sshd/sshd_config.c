@@ -9,9 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin/sshd/config_words.h"
 #include "admin/sshd/text_file.h"
 
-#define BLANKS " \t\r\n"
 #define SSHD_FOLDER "/etc/ssh"
 
 /* Where reading is. */
@@ -68,62 +68,6 @@ static int add_place(struct reading *reading, const struct context *context, enu
         return 0;
 }
 
-/*
- * Cuts the keyword off, as strdelim() in OpenSSH's misc.c does it: it ends at a blank or one '=', and may stand in quotes.
- * NULL where a quote is not closed.
- */
-static char *take_keyword(char **line) {
-        char *keyword = *line, *end = strpbrk(keyword, BLANKS "\"="), *rest;
-        bool equals;
-
-        if (!end) {
-                *line = keyword + strlen(keyword);
-                return keyword;
-        }
-        if (*end == '"') {
-                memmove(end, end + 1, strlen(end + 1) + 1);
-                end = strchr(end, '"');
-                if (!end)
-                        return NULL;
-                *end = '\0';
-                *line = end + 1 + strspn(end + 1, BLANKS);
-                return keyword;
-        }
-        equals = *end == '=';
-        *end = '\0';
-        rest = end + 1 + strspn(end + 1, BLANKS);
-        if (*rest == '=' && !equals)
-                rest += 1 + strspn(rest + 1, BLANKS);
-        *line = rest;
-        return keyword;
-}
-
-/* The next word, as argv_split() in OpenSSH's misc.c does it; "" at the end or a comment, NULL without memory. */
-static char *take_word(const char **at) {
-        const char *from = *at + strspn(*at, " \t");
-        char *word = malloc(strlen(from) + 1), quote = '\0';
-        size_t n = 0;
-
-        if (!word)
-                return NULL;
-        for (; *from; from++) {
-                if (n == 0 && quote == '\0' && *from == '#')
-                        from += strlen(from) - 1;
-                else if (*from == '\\' && from[1] != '\0' &&
-                         (strchr("'\"\\", from[1]) || (quote == '\0' && from[1] == ' ')))
-                        word[n++] = *++from;
-                else if (quote == '\0' && (*from == ' ' || *from == '\t'))
-                        break;
-                else if (quote == '\0' ? *from == '"' || *from == '\'' : *from == quote)
-                        quote = quote == '\0' ? *from : '\0';
-                else
-                        word[n++] = *from;
-        }
-        word[n] = '\0';
-        *at = from;
-        return word;
-}
-
 static int read_lines(struct reading *reading, struct context *context, const char *text);
 
 static int read_file(struct reading *reading, const struct context *from, const char *path) {
@@ -132,7 +76,7 @@ static int read_file(struct reading *reading, const struct context *from, const 
         struct stat st;
         int r;
 
-        if (++reading->n_files > CONFIG_FILES_MAX)
+        if (++reading->n_files > SSHD_CONFIG_FILES_MAX)
                 return fail(reading, -E2BIG, path, 0, "too many files are included");
         if (++context.depth > CONFIG_DEPTH_MAX)
                 return fail(reading, -ELOOP, path, 0, "files are included too deep");
@@ -174,7 +118,7 @@ static int by_bytes(const void *a, const void *b) {
 
 /* The files of one pattern, in sshd's order: those on disk that are not ours, and ours as they would be. */
 static int include(struct reading *reading, const struct context *context, const char *pattern) {
-        const char *paths[CONFIG_FILES_MAX + DROP_IN_FILES];
+        const char *paths[SSHD_CONFIG_FILES_MAX + DROP_IN_FILES];
         size_t n = 0;
         glob_t found = {.gl_pathc = 0};
         int r = glob(pattern, 0, NULL, &found);
@@ -187,7 +131,7 @@ static int include(struct reading *reading, const struct context *context, const
         for (size_t i = 0; i < found.gl_pathc; i++) {
                 if (own_of(found.gl_pathv[i]) >= 0)
                         continue;
-                if (n == CONFIG_FILES_MAX) {
+                if (n == SSHD_CONFIG_FILES_MAX) {
                         r = fail(reading, -E2BIG, context->file, context->line, "includes too many files");
                         break;
                 }
@@ -219,7 +163,7 @@ static int take_include(struct reading *reading, const struct context *from, con
         /* A block that is for all lets what it includes count for all; any other does not. */
         context.conditional = !context.always;
         while (r >= 0) {
-                char *word = take_word(&rest), *pattern = NULL;
+                char *word = config_word(&rest), *pattern = NULL;
 
                 if (!word)
                         return fail(reading, -ENOMEM, context.file, context.line, "out of memory");
@@ -245,8 +189,8 @@ static int take_match(struct reading *reading, struct context *context, const ch
 
         if (config->n_blocks == CONFIG_BLOCKS_MAX)
                 return fail(reading, -E2BIG, context->file, context->line, "too many Match blocks");
-        first = take_word(&at);
-        second = take_word(&at);
+        first = config_word(&at);
+        second = config_word(&at);
         *block = (struct config_block){
                 .condition = strdup(rest), .file = copy_or_null(context->file), .line = context->line};
         config->n_blocks++;
@@ -269,10 +213,10 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         const char *at;
         int r;
 
-        while (n > 0 && strchr(BLANKS "\f", line[n - 1]))
+        while (n > 0 && strchr(CONFIG_BLANKS "\f", line[n - 1]))
                 line[--n] = '\0';
-        rest += strspn(rest, BLANKS);
-        keyword = take_keyword(&rest);
+        rest += strspn(rest, CONFIG_BLANKS);
+        keyword = config_keyword(&rest);
         /* sshd passes over a line with a quote in its keyword that is not closed. */
         if (!keyword || *keyword == '\0' || *keyword == '#')
                 return 0;
@@ -281,11 +225,11 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         if (strcasecmp(keyword, "Match") == 0)
                 return take_match(reading, context, rest);
         if (strcasecmp(keyword, "AuthorizedKeysCommand") == 0)
-                return add_place(reading, context, CONFIG_COMMAND, rest + strspn(rest, BLANKS), context->own);
+                return add_place(reading, context, CONFIG_COMMAND, rest + strspn(rest, CONFIG_BLANKS), context->own);
         if (strcasecmp(keyword, "AuthorizedKeysCommandUser") != 0)
                 return 0;
         at = rest;
-        word = take_word(&at);
+        word = config_word(&at);
         if (!word)
                 return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
         r = add_place(reading, context, CONFIG_USER, word, context->own);

@@ -16,7 +16,7 @@
 enum {
         CONFIG_PLACES_MAX = 512,
         CONFIG_BLOCKS_MAX = 512,
-        CONFIG_FILES_MAX = 512,
+        SSHD_CONFIG_FILES_MAX = 512,
         CONFIG_DEPTH_MAX = 16, /* SERVCONF_MAX_DEPTH in OpenSSH's servconf.c */
 };
 

@@ -221,7 +221,7 @@ static void what_is_too_much_or_cannot_be_read_is_refused(void **state) {
         world_write("/etc/ssh/five", "\n");
         assert_refused(-E2BIG, "too many files are included");
         world_reset("");
-        for (int i = 0; i <= CONFIG_FILES_MAX; i++) {
+        for (int i = 0; i <= SSHD_CONFIG_FILES_MAX; i++) {
                 (void)snprintf(line, sizeof(line), "/etc/ssh/sshd_config.d/%d.conf", i);
                 world_write(line, "");
         }
