@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine with an sshd, for tests: in a mount namespace of its own, empty folders where sshd's configuration and the
- * units are, and a program in sshd's place. That one reads the configuration no better than it must for a test: of the
- * files that the first Include names, and of the main file, the first line of each keyword counts.
+ * units are, and a program in sshd's place. That one reads the configuration no better than it must for a test: of a few
+ * keywords, the first line in no Match block counts.
  */
 #ifndef EXC_SSHD_WORLD_H
 #define EXC_SSHD_WORLD_H
@@ -21,7 +21,7 @@
 
 #define WORLD_UNITS "/run/systemd/transient"
 
-/* What it does is in /run/test: version, broken (what -t complains of), and so on. */
+/* What it does is in /run/test: version, says (for -T), and so on. It starts no other program, for it is run often. */
 static const char world_sshd[] =
         "#!/bin/sh\n"
         "config=/etc/ssh/sshd_config mode= user=\n"
@@ -29,7 +29,7 @@ static const char world_sshd[] =
         "while [ $# -gt 0 ]; do\n"
         "    case $1 in\n"
         "    -f) config=$2; shift ;;\n"
-        "    -o) options=\"$options$2\n\"; shift ;;\n"
+        "    -o) if [ -z \"$first_option\" ]; then first_option=$2; else second_option=$2; fi; shift ;;\n"
         "    -h) key=$2; shift ;;\n"
         "    -C) user=$2; shift ;;\n"
         "    -t | -T | -V) mode=$1 ;;\n"
@@ -44,25 +44,44 @@ static const char world_sshd[] =
         "fi\n"
         "if [ -e /run/test/slow ]; then sleep 1000; fi\n"
         "if [ -e /run/test/silent ]; then exit 1; fi\n"
-        "all() {\n"
-        "    printf %s \"$options\"\n"
-        "    files=$(sed -n 's/^Include //p' \"$config\" | head -n 1)\n"
-        "    for file in $files; do [ ! -e \"$file\" ] || cat \"$file\"; done\n"
-        "    cat \"$config\"\n"
+        "if [ -e /run/test/before-9.4 ]; then before=1; fi\n"
+        "take() {\n"
+        "    case $1 in\n"
+        "    Bad*) bad=1 ;;\n"
+        "    Match*) match=1 ;;\n"
+        "    'Include '*) [ -n \"$match\" ] || for file in ${1#* }; do take_file \"$file\"; done ;;\n"
+        "    esac\n"
+        "    [ -z \"$match\" ] || return 0\n"
+        "    case $1 in\n"
+        "    'AuthorizedKeysCommand '*) : \"${keys:=${1#* }}\" ;;\n"
+        "    'AuthorizedKeysCommandUser '*) : \"${keys_user:=${1#* }}\" ;;\n"
+        "    'AuthorizedPrincipalsCommand '*)\n"
+        /* OpenSSH before 9.4 asks whether the other command is set. */
+        "        if [ -z \"$before\" ]; then : \"${principals:=${1#* }}\"; "
+        "elif [ -z \"$keys\" ]; then principals=${1#* }; fi ;;\n"
+        "    'AuthorizedPrincipalsCommandUser '*) : \"${principals_user:=${1#* }}\" ;;\n"
+        "    esac\n"
         "}\n"
-        "if all | grep -q ^Bad; then printf '%s line 1: Bad configuration option\\r\\n%s: terminating\\r\\n' $config "
+        "take_file() {\n"
+        "    [ -e \"$1\" ] || return 0\n"
+        "    while IFS= read -r line || [ -n \"$line\" ]; do take \"$line\"; done <\"$1\"\n"
+        "    match=\n"
+        "}\n"
+        "for option in \"$first_option\" \"$second_option\"; do take \"$option\"; done\n"
+        "take_file \"$config\"\n"
+        "if [ -n \"$bad\" ]; then printf '%s line 1: Bad configuration option\\r\\n%s: terminating\\r\\n' $config "
         "$config >&2; "
         "exit 255; fi\n"
         "if [ $mode = -t ]; then exit 0; fi\n"
         "if [ -n \"$user\" ] && [ -e /run/test/for-user ]; then cat /run/test/for-user; exit 0; fi\n"
         "if [ -e /run/test/says ]; then cat /run/test/says; exit 0; fi\n"
         "echo port 22\n"
-        "for word in AuthorizedKeysCommand AuthorizedKeysCommandUser; do\n"
-        "    value=$(all | sed '/^Match/,$d' | sed -n \"s/^$word //p\" | head -n 1)\n"
-        "    echo \"$word ${value:-none}\" | if [ -e /run/test/camel ]; then cat; else sed \"s/^$word/$(echo $word | "
-        "tr A-Z "
-        "a-z)/\"; fi\n"
-        "done\n";
+        "if [ -n \"$key\" ]; then echo \"hostkey $key\"; fi\n"
+        "if [ -e /run/test/camel ]; then command=AuthorizedKeysCommand user=User; "
+        "else command=authorizedkeyscommand user=user; fi\n"
+        "printf '%s %s\\n' $command \"${keys:-none}\" $command$user \"${keys_user:-none}\"\n"
+        "[ -z \"$principals_user\" ] || printf '%s %s\\n' authorizedprincipalscommand \"${principals:-none}\" \\\n"
+        "    authorizedprincipalscommanduser \"$principals_user\"\n";
 
 /* It writes down what it is asked, and says what is in /run/test/state-NAME and so on. */
 static const char world_systemctl[] =
