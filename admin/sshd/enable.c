@@ -4,7 +4,8 @@
  *  1. sees what each sshd of this machine asks now, and what it would ask (admin/sshd/sshd_plan.h); changes nothing if that
  *     cannot be made right, and says what an administrator can do;
  *  2. writes our files;
- *  3. asks sshd whether it takes the whole configuration, and whether ours is in effect; if not, puts back what was;
+ *  3. asks sshd whether it takes the whole configuration, and whether ours is in effect and nothing else has changed; if
+ *     not, puts back what was;
  *  4. reloads those that run.
  */
 #include <errno.h>
@@ -21,42 +22,6 @@
 #include "cli/output.h"
 #include "wire/refusal.h"
 
-enum {
-        USERS_MAX = 3,
-        UID_FIRST = 1000,
-        UID_NOBODY = 65534,
-        USER_NAME_MAX = 256,
-};
-
-struct users {
-        char name[USERS_MAX][USER_NAME_MAX];
-        bool asked[USERS_MAX]; /* sshd can say what holds for them */
-        size_t n;
-};
-
-/* Some for whom sshd is asked: root and two people. From the file, since a name service may be slow, or not there yet. */
-static void find_users(struct users *ret) {
-        struct passwd *entry;
-        FILE *file;
-
-        *ret = (struct users){.name = {"root"}, .n = 1};
-        file = fopen("/etc/passwd", "re");
-        while (file && ret->n < USERS_MAX && (entry = fgetpwent(file))) {
-                if (entry->pw_uid < UID_FIRST || entry->pw_uid >= UID_NOBODY || strlen(entry->pw_name) >= USER_NAME_MAX)
-                        continue;
-                (void)snprintf(ret->name[ret->n++], USER_NAME_MAX, "%s", entry->pw_name);
-        }
-        if (file)
-                (void)fclose(file);
-        for (size_t i = 0; i < ret->n; i++) {
-                struct sshd_keys_command said = {.command = NULL};
-                char why[SSHD_WHY_MAX];
-
-                ret->asked[i] = sshd_keys_command(NULL, ret->name[i], &said, why) >= 0;
-                sshd_keys_command_clear(&said);
-        }
-}
-
 static const char *value_of(const struct config_place *place) {
         return place && strcasecmp(place->value, "none") != 0 ? place->value : NULL;
 }
@@ -68,7 +33,7 @@ static bool same_text(const char *a, const char *b) {
 /* That this sshd says what was planned. */
 static int check_planned(const struct plan_sshd *sshd, char why[static SSHD_WHY_MAX]) {
         struct config_pair planned = sshd_config_plain(sshd->after, false);
-        char *const *arguments = sshd->service ? sshd->service->arguments : NULL;
+        char *const *arguments = plan_arguments(sshd);
         struct sshd_keys_command said = {.command = NULL};
         int r;
 
@@ -86,14 +51,15 @@ static int check_planned(const struct plan_sshd *sshd, char why[static SSHD_WHY_
         return r;
 }
 
-static int check_user(const char *user, char why[static SSHD_WHY_MAX]) {
-        struct sshd_keys_command said = {.command = NULL};
+static int check_user(const char *user, const char *answer, char why[static SSHD_WHY_MAX]) {
+        struct sshd_keys_command said;
         enum keys_command_kind kind;
-        int r;
+        int r = 0;
 
-        r = sshd_keys_command(NULL, user, &said, why);
-        if (r < 0)
-                return r;
+        if (!sshd_keys_command_of(answer, &said)) {
+                (void)snprintf(why, SSHD_WHY_MAX, "out of memory");
+                return -ENOMEM;
+        }
         kind = keys_command_kind(said.command, said.user);
         /* None at all is what a Match block may want, as has been said. */
         if (kind != KEYS_COMMAND_OURS && kind != KEYS_COMMAND_NONE) {
@@ -102,6 +68,30 @@ static int check_user(const char *user, char why[static SSHD_WHY_MAX]) {
                 r = -EBADMSG;
         }
         sshd_keys_command_clear(&said);
+        return r;
+}
+
+/* That this one says of everything else what it said before, and of us what it must. */
+static int check_answers(const struct plan *plan, size_t index, char why[static SSHD_WHY_MAX]) {
+        const struct sshd_answers *without = plan->without + index;
+        struct sshd_answers with = {.text = {NULL}};
+        struct sshd_change change;
+        int r;
+
+        r = sshd_answers_ask(plan_arguments(plan->sshds + index), &plan->users, without, &with, why);
+        for (size_t i = 0; i < plan->users.n && index == 0 && r >= 0; i++)
+                if (with.text[i + 1])
+                        r = check_user(plan->users.name[i], with.text[i + 1], why);
+        if (r >= 0) {
+                r = sshd_answers_compare(without, &with, &plan->users, &change);
+                if (r > 0) {
+                        sshd_change_say(plan_name(plan->sshds + index), &change, why);
+                        sshd_change_clear(&change);
+                        r = -EBADMSG;
+                } else if (r < 0)
+                        (void)snprintf(why, SSHD_WHY_MAX, "out of memory");
+        }
+        sshd_answers_clear(&with);
         return r;
 }
 
@@ -116,16 +106,16 @@ static void find_sound(const struct plan *plan, bool ret[static SSHD_SERVICES_MA
         }
 }
 
-static int check_effect(const struct plan *plan, const struct users *users,
-                        const bool sound[static SSHD_SERVICES_MAX + 1], char why[static SSHD_WHY_MAX]) {
+static int check_effect(const struct plan *plan, const bool sound[static SSHD_SERVICES_MAX + 1],
+                        char why[static SSHD_WHY_MAX]) {
         int r = 0;
 
         for (size_t i = 0; i < plan->n_sshds && r >= 0; i++)
                 if (sound[i])
                         r = check_planned(plan->sshds + i, why);
-        for (size_t i = 0; i < users->n && r >= 0; i++)
-                if (users->asked[i])
-                        r = check_user(users->name[i], why);
+        for (size_t i = 0; i < plan->n_sshds && r >= 0; i++)
+                if (plan->without[i].text[0])
+                        r = check_answers(plan, i, why);
         return r;
 }
 
@@ -147,15 +137,13 @@ static bool changes(const struct plan *plan) {
 static int change(const struct plan *plan) {
         bool sound[SSHD_SERVICES_MAX + 1];
         char why[SSHD_WHY_MAX], ignored[SSHD_WHY_MAX];
-        struct users users;
 
-        find_users(&users);
         find_sound(plan, sound);
         if (own_files_change(&plan->now, &plan->then, why) < 0) {
                 complain("nothing is changed: %s", why);
                 return EXIT_OWN_FAILURE;
         }
-        if (check_effect(plan, &users, sound, why) < 0) {
+        if (check_effect(plan, sound, why) < 0) {
                 if (own_files_change(&plan->then, &plan->now, ignored) < 0)
                         complain("what was written cannot be taken back: %s", ignored);
                 complain("nothing is changed, what was written is taken back: %s", why);

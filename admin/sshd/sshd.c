@@ -107,6 +107,19 @@ static int run_sshd(const char *const first[static 3], char *const arguments[], 
         return program_run((char *const *)(uintptr_t)argv, NULL, SSHD_TIMEOUT_MS, ret);
 }
 
+/* The line of sshd -T that names it: the next time it has another name, and nothing else has changed. */
+static void leave_out_key(char *output, const struct throw_away_key *key) {
+        char *at = key->folder[0] != '\0' ? strstr(output, key->path) : NULL, *end;
+
+        if (!at)
+                return;
+        end = at + strcspn(at, "\n");
+        end += *end == '\n';
+        while (at > output && at[-1] != '\n')
+                at--;
+        memmove(at, end, strlen(end) + 1);
+}
+
 /*
  * Runs sshd, and mends for that time what a machine lacks on which no sshd has been started yet: a host key, its folder in
  * /run. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
@@ -133,6 +146,7 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
                         break;
                 }
                 if (program_succeeded(&result)) {
+                        leave_out_key(result.output, &key);
                         *ret = result; /* transferred */
                         result = (struct program_result){.output = NULL};
                         break;
@@ -205,16 +219,11 @@ int sshd_effective(char *const arguments[], const char *user, char **ret, char r
         return 0;
 }
 
-int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
-                      char ret_why[static SSHD_WHY_MAX]) {
+bool sshd_keys_command_of(const char *effective, struct sshd_keys_command *ret) {
         struct sshd_keys_command found = {.command = NULL};
-        char *text;
-        int r;
+        int r = 0;
 
-        r = sshd_effective(arguments, user, &text, ret_why);
-        if (r < 0)
-                return r;
-        for (const char *line = text; *line && r >= 0;) {
+        for (const char *line = effective; *line && r >= 0;) {
                 size_t length = strcspn(line, "\n");
 
                 r = take_value(line, length, "authorizedkeyscommand", &found.command);
@@ -222,14 +231,29 @@ int sshd_keys_command(char *const arguments[], const char *user, struct sshd_key
                         r = take_value(line, length, "authorizedkeyscommanduser", &found.user);
                 line += length + (line[length] == '\n');
         }
-        free(text);
         if (r < 0) {
                 sshd_keys_command_clear(&found);
-                (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");
-                return r;
+                return false;
         }
         *ret = found; /* transferred */
-        return 0;
+        return true;
+}
+
+int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
+                      char ret_why[static SSHD_WHY_MAX]) {
+        char *text;
+        bool found;
+        int r;
+
+        r = sshd_effective(arguments, user, &text, ret_why);
+        if (r < 0)
+                return r;
+        found = sshd_keys_command_of(text, ret);
+        free(text);
+        if (found)
+                return 0;
+        (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");
+        return -ENOMEM;
 }
 
 void sshd_keys_command_clear(struct sshd_keys_command *command) {

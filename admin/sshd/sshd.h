@@ -13,7 +13,7 @@
 
 enum {
         SSHD_WHY_MAX = 512,
-        SSHD_ARGUMENTS_MAX = 32,
+        SSHD_ARGUMENTS_MAX = 34,
         SSHD_SERVICES_MAX = 16,
 };
 
@@ -36,6 +36,9 @@ struct sshd_keys_command {
  */
 int sshd_keys_command(char *const arguments[], const char *user, struct sshd_keys_command *ret,
                       char ret_why[static SSHD_WHY_MAX]);
+
+/* The same of what sshd_effective() gave. False without memory. */
+bool sshd_keys_command_of(const char *effective, struct sshd_keys_command *ret);
 void sshd_keys_command_clear(struct sshd_keys_command *command);
 
 /* sshd -t with these arguments: 0, or negative errno and what it said. */

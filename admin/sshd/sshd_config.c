@@ -20,6 +20,10 @@ struct reading {
         const struct own_files *own;
         size_t n_files;
         char *why; /* SSHD_WHY_MAX */
+
+        const char *copies; /* the directory for copies; NULL: none are made */
+        unsigned n_copies;
+        bool without_ours; /* in the copies */
 };
 
 /* What a line is read in. A file that is included has one of its own, and leaves its Match blocks behind at its end. */
@@ -31,6 +35,7 @@ struct context {
         bool always;      /* as in struct config_place */
         bool conditional; /* included in a block that is not for all: no "Match all" makes up for that */
         int depth;
+        FILE *copy; /* of the file; NULL: none */
 };
 
 static int fail(struct reading *reading, int error, const char *file, unsigned line, const char *what) {
@@ -150,6 +155,8 @@ static int include(struct reading *reading, const struct context *context, const
         for (size_t i = 0; i < n && r >= 0; i++) {
                 int own = own_of(paths[i]);
 
+                if (context->copy)
+                        (void)fprintf(context->copy, " %s/%u", reading->copies, reading->n_copies);
                 r = own >= 0 ? read_own(reading, context, own) : read_file(reading, context, paths[i]);
         }
         globfree(&found);
@@ -162,6 +169,9 @@ static int take_include(struct reading *reading, const struct context *from, con
 
         /* A block that is for all lets what it includes count for all; any other does not. */
         context.conditional = !context.always;
+        /* Never without a name, which would be a fault. */
+        if (context.copy)
+                (void)fprintf(context.copy, "Include %s/none", reading->copies);
         while (r >= 0) {
                 char *word = config_word(&rest), *pattern = NULL;
 
@@ -206,8 +216,14 @@ static int take_match(struct reading *reading, struct context *context, const ch
         return 0;
 }
 
-/* One line, which is changed. */
-static int read_line(struct reading *reading, struct context *context, char *line) {
+static bool names_ours(const char *command) {
+        enum keys_command_kind kind = keys_command_kind(command, NULL);
+
+        return kind == KEYS_COMMAND_OURS || kind == KEYS_COMMAND_OURS_WRONG_USER;
+}
+
+/* One line, which is changed. `ret_copied`: whether it stands as it is in a copy. */
+static int read_line(struct reading *reading, struct context *context, char *line, bool *ret_copied) {
         size_t n = strlen(line);
         char *rest = line, *keyword, *word;
         const char *at;
@@ -220,12 +236,17 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         /* sshd passes over a line with a quote in its keyword that is not closed. */
         if (!keyword || *keyword == '\0' || *keyword == '#')
                 return 0;
-        if (strcasecmp(keyword, "Include") == 0)
+        if (strcasecmp(keyword, "Include") == 0) {
+                *ret_copied = false;
                 return take_include(reading, context, rest);
+        }
         if (strcasecmp(keyword, "Match") == 0)
                 return take_match(reading, context, rest);
-        if (strcasecmp(keyword, "AuthorizedKeysCommand") == 0)
-                return add_place(reading, context, CONFIG_COMMAND, rest + strspn(rest, CONFIG_BLANKS), context->own);
+        if (strcasecmp(keyword, "AuthorizedKeysCommand") == 0) {
+                rest += strspn(rest, CONFIG_BLANKS);
+                *ret_copied = !reading->without_ours || !names_ours(rest);
+                return add_place(reading, context, CONFIG_COMMAND, rest, context->own);
+        }
         if (strcasecmp(keyword, "AuthorizedKeysCommandUser") != 0)
                 return 0;
         at = rest;
@@ -237,24 +258,52 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         return r;
 }
 
-static int read_lines(struct reading *reading, struct context *context, const char *text) {
-        int r = 0;
+static int open_copy(struct reading *reading, struct context *context) {
+        char path[PATH_MAX];
 
+        if (!reading->copies)
+                return 0;
+        (void)snprintf(path, sizeof(path), "%s/%u", reading->copies, reading->n_copies++);
+        context->copy = fopen(path, "wxe");
+        return context->copy ? 0 : fail(reading, -errno, reading->copies, 0, strerror(errno));
+}
+
+static int close_copy(struct reading *reading, const struct context *context) {
+        bool failed;
+
+        if (!context->copy)
+                return 0;
+        failed = ferror(context->copy);
+        failed |= fclose(context->copy) != 0;
+        return failed ? fail(reading, -EIO, reading->copies, 0, "cannot be written") : 0;
+}
+
+static int read_lines(struct reading *reading, struct context *context, const char *text) {
+        int r = open_copy(reading, context), closed;
+
+        if (r < 0)
+                return r;
         while (*text && r >= 0) {
+                const char *whole = text;
                 char *line = text_line(&text);
+                bool copied = true;
 
                 context->line++;
-                if (!line)
-                        return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
-                r = read_line(reading, context, line);
+                r = line ? read_line(reading, context, line, &copied)
+                         : fail(reading, -ENOMEM, context->file, context->line, "out of memory");
                 free(line);
+                /* Lines keep their numbers, which sshd's complaints have. */
+                if (context->copy)
+                        (void)fprintf(context->copy, "%.*s\n", copied ? (int)strcspn(whole, "\n") : 0, whole);
         }
-        return r;
+        closed = close_copy(reading, context);
+        return r < 0 ? r : closed;
 }
 
 static int read_arguments(struct reading *reading, char *const arguments[], const char **root) {
         for (size_t i = 0; arguments && arguments[i] && arguments[i + 1]; i += 2) {
                 struct context context = {.own = -1, .block = -1, .always = true};
+                bool ignored;
                 char *line;
                 int r;
 
@@ -265,7 +314,7 @@ static int read_arguments(struct reading *reading, char *const arguments[], cons
                 line = strdup(arguments[i + 1]);
                 if (!line)
                         return fail(reading, -ENOMEM, NULL, 0, "out of memory");
-                r = read_line(reading, &context, line);
+                r = read_line(reading, &context, line, &ignored);
                 free(line);
                 if (r < 0)
                         return r;
@@ -273,26 +322,50 @@ static int read_arguments(struct reading *reading, char *const arguments[], cons
         return 0;
 }
 
-int sshd_config_read(char *const arguments[], const struct own_files *own, struct sshd_config **ret,
-                     char ret_why[static SSHD_WHY_MAX]) {
-        struct reading reading = {.config = calloc(1, sizeof(struct sshd_config)), .own = own, .why = ret_why};
+/* On failure nothing is left to be freed. */
+static int read_all(struct reading *reading, char *const arguments[], unsigned *ret_root_copy) {
         const struct context top = {.own = -1, .block = -1, .always = true};
         const char *root = SSHD_CONFIG;
         int r;
 
-        if (!reading.config)
-                return fail(&reading, -ENOMEM, SSHD_CONFIG, 0, "out of memory");
-        r = read_arguments(&reading, arguments, &root);
+        reading->config = calloc(1, sizeof(*reading->config));
+        if (!reading->config)
+                return fail(reading, -ENOMEM, SSHD_CONFIG, 0, "out of memory");
+        r = read_arguments(reading, arguments, &root);
         if (r >= 0) {
-                reading.config->root = strdup(root);
-                r = reading.config->root ? read_file(&reading, &top, root)
-                                         : fail(&reading, -ENOMEM, root, 0, "out of memory");
+                *ret_root_copy = reading->n_copies;
+                reading->config->root = strdup(root);
+                r = reading->config->root ? read_file(reading, &top, root)
+                                          : fail(reading, -ENOMEM, root, 0, "out of memory");
         }
-        if (r < 0) {
-                sshd_config_free(reading.config);
+        if (r < 0)
+                sshd_config_free(reading->config);
+        return r;
+}
+
+int sshd_config_read(char *const arguments[], const struct own_files *own, struct sshd_config **ret,
+                     char ret_why[static SSHD_WHY_MAX]) {
+        struct reading reading = {.own = own, .why = ret_why};
+        unsigned ignored;
+        int r = read_all(&reading, arguments, &ignored);
+
+        if (r >= 0)
+                *ret = reading.config; /* transferred */
+        return r;
+}
+
+int sshd_config_copy(char *const arguments[], const struct own_files *own, bool without_ours, const char *directory,
+                     struct config_copy *ret, char ret_why[static SSHD_WHY_MAX]) {
+        struct reading reading = {.own = own, .why = ret_why, .copies = directory, .without_ours = without_ours};
+        unsigned root;
+        int r = read_all(&reading, arguments, &root);
+
+        *ret = (struct config_copy){.n = reading.n_copies};
+        if (r < 0)
                 return r;
-        }
-        *ret = reading.config; /* transferred */
+        ret->has_match = reading.config->n_blocks > 0;
+        (void)snprintf(ret->root, sizeof(ret->root), "%s/%u", directory, root);
+        sshd_config_free(reading.config);
         return 0;
 }
 

@@ -7,6 +7,7 @@
 #ifndef EXC_SSHD_CONFIG_H
 #define EXC_SSHD_CONFIG_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -61,6 +62,21 @@ struct sshd_config {
 int sshd_config_read(char *const arguments[], const struct own_files *own, struct sshd_config **ret,
                      char ret_why[static SSHD_WHY_MAX]);
 void sshd_config_free(struct sshd_config *config);
+
+/* Files in a directory, under the numbers from 0. */
+struct config_copy {
+        unsigned n;          /* of them; set also where copying fails */
+        char root[PATH_MAX]; /* where reading begins */
+        bool has_match;      /* there is a Match line; else sshd says the same about every user */
+};
+
+/*
+ * Writes what sshd_config_read() reads to `directory`, an absolute path, with Include lines that name the copies; what an -o
+ * includes stays. `without_ours`: without lines that set AuthorizedKeysCommand to exc-authorized-keys, wherever they stand.
+ * Negative errno, and then `ret_why` is set.
+ */
+int sshd_config_copy(char *const arguments[], const struct own_files *own, bool without_ours, const char *directory,
+                     struct config_copy *ret, char ret_why[static SSHD_WHY_MAX]);
 
 /* The first of each, or NULL. "none" is a value like others here. */
 struct config_pair {

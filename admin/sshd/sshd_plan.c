@@ -54,6 +54,10 @@ const char *plan_name(const struct plan_sshd *sshd) {
         return sshd->service ? sshd->service->name : SSHD_PROGRAM;
 }
 
+char *const *plan_arguments(const struct plan_sshd *sshd) {
+        return sshd->service ? sshd->service->arguments : NULL;
+}
+
 int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret) {
         struct drop_in drop_in = {.expiry_time = making->expiry_time};
         char *text;
@@ -89,6 +93,7 @@ void plan_clear(struct plan *plan) {
         for (size_t i = 0; i < plan->n_sshds; i++) {
                 sshd_config_free(plan->sshds[i].before);
                 sshd_config_free(plan->sshds[i].after);
+                sshd_answers_clear(plan->without + i);
         }
         sshd_services_clear(plan->services, plan->n_services);
         free(plan->found);

@@ -15,6 +15,7 @@
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd.h"
+#include "admin/sshd/sshd_answers.h"
 #include "admin/sshd/sshd_config.h"
 
 enum { PLAN_TEXTS_MAX = 64 };
@@ -38,12 +39,22 @@ struct plan {
         struct plan_sshd sshds[SSHD_SERVICES_MAX + 1]; /* [0] is that of the defaults */
         size_t n_sshds;
 
+        /* What each says without ours. Empty where it says nothing, reads none of ours, or is started as one before it. */
+        struct sshd_answers without[SSHD_SERVICES_MAX + 1];
+        struct login_users users; /* who are asked about */
+
         char *found; /* what is there without ours */
         char *notes[PLAN_TEXTS_MAX];
         size_t n_notes;
         char *faults[PLAN_TEXTS_MAX]; /* each of several lines; none: it is safe */
         size_t n_faults;
 };
+
+/* How people know it. */
+const char *plan_name(const struct plan_sshd *sshd);
+
+/* Its -f and -o, or NULL. */
+char *const *plan_arguments(const struct plan_sshd *sshd);
 
 void plan_clear(struct plan *plan);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sshd_plan_make.c and sshd_plan_check.c, which sees whether what the first made would do, work with. */
+/* What sshd_plan_make.c works with, and sshd_plan_check.c and sshd_plan_compare.c, which see whether what it made would do. */
 #ifndef EXC_SSHD_PLAN_INTERNAL_H
 #define EXC_SSHD_PLAN_INTERNAL_H
 
@@ -29,9 +29,6 @@ char *plan_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int plan_add_unchainable(struct plan *plan, const struct config_place *command);
 
 enum keys_command_kind plan_kind(const struct config_pair *pair);
-
-/* How people know it. */
-const char *plan_name(const struct plan_sshd *sshd);
 
 /* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. */
 int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret);

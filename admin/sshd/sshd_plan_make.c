@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "admin/sshd/sshd_plan_check.h"
+#include "admin/sshd/sshd_plan_compare.h"
 #include "admin/sshd/sshd_plan_internal.h"
 
 enum { EXPIRY_TIME_SINCE = 901 }; /* expiry-time= in UTC */
@@ -16,10 +17,6 @@ static const struct own_files no_files;
 
 static const char *value_of(const struct config_place *place) {
         return place ? place->value : NULL;
-}
-
-static char *const *arguments_of(const struct plan_sshd *sshd) {
-        return sshd->service ? sshd->service->arguments : NULL;
 }
 
 /* --- what is there --- */
@@ -34,7 +31,7 @@ static int read_before(struct plan *plan) {
 
                 if (i > 0)
                         sshd->service = plan->services + i - 1;
-                r = sshd_config_read(arguments_of(sshd), &no_files, &sshd->before, why);
+                r = sshd_config_read(plan_arguments(sshd), &no_files, &sshd->before, why);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
@@ -56,7 +53,7 @@ static int read_after(struct plan *plan, const struct own_files *own) {
                 sshd->asks = false;
                 if (!sshd->before)
                         continue;
-                if (sshd_config_read(arguments_of(sshd), own, &sshd->after, why) == -ENOMEM)
+                if (sshd_config_read(plan_arguments(sshd), own, &sshd->after, why) == -ENOMEM)
                         return -ENOMEM;
                 for (int k = 0; sshd->after && k < DROP_IN_FILES; k++)
                         sshd->asks = sshd->asks || sshd->after->reads_own[k];
@@ -275,7 +272,7 @@ static void making_clear(struct plan_making *making) {
                 free(making->proposed[i]);
 }
 
-static int make(struct plan_making *making) {
+static int make(struct plan_making *making, char why[static SSHD_WHY_MAX]) {
         struct plan *plan = making->plan;
         int r;
 
@@ -286,7 +283,11 @@ static int make(struct plan_making *making) {
                 r = make_primary(making);
         if (r >= 0)
                 r = choose_name(making);
-        return r < 0 ? r : plan_check(making);
+        if (r >= 0)
+                r = plan_check(making);
+        if (r >= 0 && plan->n_faults == 0)
+                r = plan_compare(making, why);
+        return r;
 }
 
 static int look(struct plan *plan, char why[static SSHD_WHY_MAX]) {
@@ -329,8 +330,9 @@ int plan_make(struct plan *ret, char ret_why[static SSHD_WHY_MAX]) {
         if (r >= 0)
                 r = check_reading(plan, ret_why);
         if (r >= 0) {
-                r = make(&making);
-                if (r < 0)
+                ret_why[0] = '\0';
+                r = make(&making, ret_why);
+                if (r < 0 && ret_why[0] == '\0')
                         (void)snprintf(ret_why, SSHD_WHY_MAX, "%s", strerror(-r));
         }
         making_clear(&making);

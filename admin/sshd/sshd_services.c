@@ -22,7 +22,8 @@ static bool runs_systemd(void) {
 static int add_argument(struct sshd_service *to, size_t *n, const char option, const char *value) {
         char flag[] = {'-', option, '\0'};
 
-        if (*n + 2 > SSHD_ARGUMENTS_MAX)
+        /* Less than fit: sshd may be asked about a copy, with another -f (admin/sshd/sshd_answers.h). */
+        if (*n + 4 > SSHD_ARGUMENTS_MAX)
                 return -E2BIG;
         to->arguments[*n] = strdup(flag);
         to->arguments[*n + 1] = strdup(value);

@@ -541,6 +541,7 @@ static void what_sshd_does_not_take_or_follow_is_taken_back(void **state) {
         with_a_check("if [ -n \"$there\" ] && [ $1 = -T ]; then echo 'no answer' >&2; exit 1; fi");
         refused("what was written is taken back: no answer");
         without_a_check();
+        world_reset("Match User bob\n");
         with_a_check("if [ -n \"$there\" ] && [ \"$2\" = -C ]; then printf 'authorizedkeyscommand /bin/z\\n"
                      "authorizedkeyscommanduser u\\n'; exit 0; fi");
         refused("what was written is taken back: for the user root sshd asks \"/bin/z\" as u all the same");
@@ -549,7 +550,7 @@ static void what_sshd_does_not_take_or_follow_is_taken_back(void **state) {
         refused("what was written is taken back: /usr/sbin/sshd -T failed and said nothing");
         without_a_check();
         /* Who cannot be asked about before is not asked about afterwards. */
-        with_a_check("if [ \"$2\" = -C ]; then exit 1; fi");
+        with_a_check("case \" $* \" in *' -C '*) exit 1 ;; esac");
         enable();
         without_a_check();
         /* What was there before comes back. */
@@ -564,6 +565,32 @@ static void what_sshd_does_not_take_or_follow_is_taken_back(void **state) {
         assert_int_equal(run(&disable_command, 0), EXIT_OWN_FAILURE);
         assert_said("what was taken away is put back, since without it sshd's configuration is broken: not so");
         assert_settings(drop_in_paths[0], ALONE);
+        without_a_check();
+}
+
+static void another_setting_that_changes_is_taken_back(void **state) {
+        (void)state;
+        world_reset("");
+        with_a_check("if [ -n \"$there\" ] && [ $1 = -T ]; then /usr/sbin/sshd.real \"$@\" | sed 's/port 22/port 23/'; "
+                     "exit; fi");
+        refused("what was written is taken back: /usr/sbin/sshd: port is \"23\" with exc-instance-connect, and \"22\" "
+                "without");
+        without_a_check();
+        world_reset("Match User bob\n");
+        with_a_check("case \"$there $*\" in '1 '*user=alice,*) echo port 22; echo AcceptEnv X; exit ;; esac");
+        refused("what was written is taken back: /usr/sbin/sshd, user alice: ");
+        without_a_check();
+        /* It is seen before anything is written, too. */
+        with_a_check("case $2 in /run/exc-sshd-*) ! grep -rq " HELPER_PROGRAM
+                     " ${2%/*} || { /usr/sbin/sshd.real \"$@\"; "
+                     "echo AcceptEnv X; exit; } ;; esac");
+        refused("\n/usr/sbin/sshd: AcceptEnv is \"X\" with exc-instance-connect, and \"\" without.\n");
+        assert_int_equal(run(&enable_command, OPTION_DRY_RUN), EXIT_OWN_FAILURE);
+        assert_said("AcceptEnv");
+        without_a_check();
+        with_a_check("case $2 in /run/exc-sshd-*) ! grep -rq " HELPER_PROGRAM
+                     " ${2%/*} || { echo no >&2; exit 1; } ;; esac");
+        refused("\n/usr/sbin/sshd: no\n");
         without_a_check();
 }
 
@@ -905,6 +932,7 @@ int main(void) {
                 cmocka_unit_test(a_broken_configuration_is_left_alone),
                 cmocka_unit_test(ours_goes_also_where_sshd_is_broken_or_gone),
                 cmocka_unit_test(what_sshd_does_not_take_or_follow_is_taken_back),
+                cmocka_unit_test(another_setting_that_changes_is_taken_back),
                 cmocka_unit_test(options_of_a_unit_are_to_be_moved_into_a_file),
                 cmocka_unit_test(another_sshd_is_seen_to_as_well),
                 cmocka_unit_test(those_that_run_are_reloaded),

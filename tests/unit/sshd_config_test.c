@@ -299,6 +299,44 @@ static void any_bytes_are_got_along_with(void **state) {
         }
 }
 
+static void assert_text(const char *path, const char *expected) {
+        char *text = world_read(path);
+
+        assert_string_equal(text, expected);
+        free(text);
+}
+
+static void copy_keeps_the_lines_and_names_the_copies(void **state) {
+        char ours[] = "AuthorizedKeysCommand " HELPER_PROGRAM " %u";
+        struct own_files own = {.text = {ours}};
+        struct config_copy copy;
+
+        (void)state;
+        world_reset("");
+        world_write("/etc/ssh/sshd_config",
+                    "Include none.conf " SSHD_DROP_IN_FOLDER "/*.conf # all\n\nPort=22\n AuthorizedKeysCommand  "
+                    "\"" HELPER_PROGRAM "\" %u\nAuthorizedKeysCommand /bin/x\nMatch User a\n\tInclude none.conf");
+        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", "Banner \"a b\" # c\nInclude /etc/ssh/deep.conf");
+        world_write("/etc/ssh/deep.conf", "# deep\n");
+        world_write("/run/copies/.keep", "");
+        assert_int_equal(sshd_config_copy(NULL, &own, true, "/run/copies", &copy, why), 0);
+        assert_int_equal(copy.n, 4);
+        assert_string_equal(copy.root, "/run/copies/0");
+        assert_text(copy.root, "Include /run/copies/none /run/copies/1 /run/copies/2\n\nPort=22\n\n"
+                               "AuthorizedKeysCommand /bin/x\nMatch User a\nInclude /run/copies/none\n");
+        assert_text("/run/copies/1", "\n");
+        assert_text("/run/copies/2", "Banner \"a b\" # c\nInclude /run/copies/none /run/copies/3\n");
+        assert_text("/run/copies/3", "# deep\n");
+        assert_true(copy.has_match);
+        /* Never over what is there. */
+        assert_int_equal(sshd_config_copy(NULL, &own, false, "/run/copies", &copy, why), -EEXIST);
+        assert_int_equal(system("rm /run/copies/*"), 0);
+        assert_int_equal(sshd_config_copy(NULL, &own, false, "/run/copies", &copy, why), 0);
+        assert_text("/run/copies/1", "AuthorizedKeysCommand " HELPER_PROGRAM " %u\n");
+        assert_int_equal(sshd_config_copy(NULL, &own, false, "/run/nowhere", &copy, why), -ENOENT);
+        assert_string_equal(why, "/run/nowhere: No such file or directory");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lines_are_read_as_sshd_reads_them),
@@ -309,6 +347,7 @@ int main(void) {
                 cmocka_unit_test(our_files_are_those_that_are_handed_in),
                 cmocka_unit_test(what_is_too_much_or_cannot_be_read_is_refused),
                 cmocka_unit_test(any_bytes_are_got_along_with),
+                cmocka_unit_test(copy_keeps_the_lines_and_names_the_copies),
         };
 
         world_make();
