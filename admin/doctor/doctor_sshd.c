@@ -19,7 +19,9 @@
 #include "admin/doctor/sshd_settings.h"
 #include "admin/doctor/unit_state.h"
 #include "admin/sshd/drop_in.h"
+#include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd.h"
+#include "admin/sshd/sshd_answers.h"
 
 #define SSHD_INSTALL "apt-get install -y openssh-server"
 
@@ -258,6 +260,66 @@ static void look_at_methods(struct examination *examination, const struct sshd_s
         sshd_settings_clear(&settings);
 }
 
+/* Those whom enable asks about, and who is asked about here. */
+static void find_users(const struct examination *examination, struct login_users *ret) {
+        login_users_find(ret);
+        if (!examination->user || strlen(examination->user) >= LOGIN_NAME_SIZE)
+                return;
+        for (size_t i = 0; i < ret->n; i++)
+                if (strcmp(ret->name[i], examination->user) == 0)
+                        return;
+        if (ret->n == LOGIN_USERS_MAX)
+                ret->n--;
+        (void)snprintf(ret->name[ret->n++], LOGIN_NAME_SIZE, "%s", examination->user);
+}
+
+/* What enable keeps as it is may have changed since: an AuthorizedPrincipalsCommand that came, say. */
+static void look_at_other_settings(struct examination *examination, const struct sshd_service *service,
+                                   const struct own_files *own, const struct login_users *users) {
+        char *const *arguments = service ? service->arguments : NULL;
+        struct sshd_answers without = {.text = {NULL}}, with = {.text = {NULL}};
+        struct remedy remedy = remedy_of("exc-instance-connect enable");
+        const char *name = service ? service->name : "sshd";
+        struct sshd_change change = {.name = NULL};
+        char why[SSHD_WHY_MAX] = "out of memory";
+        int r;
+
+        r = sshd_answers_ask_without(arguments, own, users, &without, why);
+        if (r >= 0)
+                r = sshd_answers_ask(arguments, users, &without, &with, why);
+        if (r >= 0)
+                r = sshd_answers_compare(&without, &with, users, &change);
+        if (r > 0) {
+                sshd_change_say(name, &change, why);
+                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-settings", &remedy, "%s", why);
+        } else if (r < 0 || !without.text[0])
+                found(&examination->findings, FINDING_WARNING, "sshd-settings", NULL,
+                      "%s does not say what it would be without exc-instance-connect: %s", name,
+                      r < 0 ? why : "its configuration would be broken");
+        else
+                found(&examination->findings, FINDING_PASS, "sshd-settings", NULL,
+                      "exc-instance-connect changes no other setting of %s", name);
+        sshd_change_clear(&change);
+        sshd_answers_clear(&without);
+        sshd_answers_clear(&with);
+}
+
+static void look_at_all_other_settings(struct examination *examination, const struct sshd_service *services, size_t n) {
+        struct own_files own = {.text = {NULL}}, disabled = {.text = {NULL}};
+        char why[SSHD_WHY_MAX];
+        struct login_users users;
+
+        find_users(examination, &users);
+        if (own_files_load(&own, &disabled, why) < 0) {
+                found(&examination->findings, FINDING_WARNING, "sshd-settings", NULL, "%s", why);
+                return;
+        }
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++)
+                look_at_other_settings(examination, n > 0 ? &services[i] : NULL, &own, &users);
+        own_files_clear(&own);
+        own_files_clear(&disabled);
+}
+
 static bool look_at_configuration(struct examination *examination, const struct sshd_service *service) {
         char *const none[] = {NULL};
         char why[SSHD_WHY_MAX];
@@ -292,6 +354,7 @@ void doctor_sshd(struct examination *examination) {
                 return;
         found(&examination->findings, FINDING_PASS, "sshd-config", NULL, "sshd -t finds no fault");
         doctor_keys_command(examination, services, n, version);
+        look_at_all_other_settings(examination, services, n);
         for (size_t i = 0; i < n; i++)
                 look_at_reload(examination, &services[i]);
         look_at_methods(examination, n > 0 ? &services[0] : NULL);

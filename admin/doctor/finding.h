@@ -25,7 +25,7 @@ enum finding_status {
         FINDING_WARNING,
         FINDING_FAILURE,
         FINDING_HOST_FAILURE, /* a failure for keys that the host pushes; those pushed on this machine are not touched */
-        FINDING_LAX_FAILURE,  /* a failure that keeps nobody out: it lets in more than it should */
+        FINDING_LAX_FAILURE,  /* a failure that keeps no pushed key out: it lets in more, or harms other logins */
 };
 
 /*
