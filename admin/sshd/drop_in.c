@@ -26,7 +26,10 @@ static const char
         chained[] = "# \"exc-instance-connect enable\" wrote this: sshd asks exc-authorized-keys(8) which keys may\n"
                     "# log in now. Behind \"--\" is the command that was there before; it is asked about all others.\n"
                     "# To undo it: exc-instance-connect disable. See exc-instance-connect(8).\n",
-        old_sshd[] = "# Without --expiry-time: sshd is older than 9.1.\n";
+        old_sshd[] = "# Without --expiry-time: sshd is older than 9.1.\n",
+        principals[] =
+                "# OpenSSH before 9.4 ignores an AuthorizedPrincipalsCommand that comes after this file, so here is a\n"
+                "# copy of it. When the original changes, run: exc-instance-connect enable\n";
 
 #define TOKENS "%u %f %t %k"
 
@@ -117,14 +120,33 @@ int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **r
         return 0;
 }
 
-char *drop_in_render(const struct drop_in *drop_in) {
-        char *text = NULL, *command, *user;
+/* "" where there are none; NULL without memory. */
+static char *principals_lines(const struct drop_in *drop_in) {
+        char *text = NULL, *user;
 
-        if (drop_in_settings(drop_in, &command, &user) < 0)
-                return NULL;
-        if (asprintf(&text, "%s%sAuthorizedKeysCommand %s\nAuthorizedKeysCommandUser %s\n",
-                     drop_in->command ? chained : alone, drop_in->expiry_time ? "" : old_sshd, command, user) < 0)
+        if (!drop_in->principals_command)
+                return strdup("");
+        user = quoted(drop_in->principals_user);
+        if (!user || asprintf(&text, "%sAuthorizedPrincipalsCommand %s\nAuthorizedPrincipalsCommandUser %s\n",
+                              principals, drop_in->principals_command, user) < 0)
                 text = NULL;
+        free(user);
+        return text;
+}
+
+char *drop_in_render(const struct drop_in *drop_in) {
+        char *text = NULL, *command, *user, *before;
+
+        before = principals_lines(drop_in);
+        if (!before || drop_in_settings(drop_in, &command, &user) < 0) {
+                free(before);
+                return NULL;
+        }
+        if (asprintf(&text, "%s%s%sAuthorizedKeysCommand %s\nAuthorizedKeysCommandUser %s\n",
+                     drop_in->command ? chained : alone, drop_in->expiry_time ? "" : old_sshd, before, command,
+                     user) < 0)
+                text = NULL;
+        free(before);
         free(command);
         free(user);
         return text;
@@ -146,32 +168,44 @@ static char *line_of(const char *text, const char *keyword) {
         return NULL;
 }
 
-bool drop_in_unedited(const char *text) {
+/* Theirs, as it was given to render(). */
+static void find_chained(char *line, const struct keys_command *words, struct drop_in *ret) {
         static const char separator[] = " " TOKENS " -- ";
-        char *line = line_of(text, "AuthorizedKeysCommand"), *again = NULL, *behind;
+        static char root[] = "root";
+        char *behind = strstr(line, separator);
+
+        if (!behind)
+                return;
+        ret->command = behind + strlen(separator);
+        ret->user = root;
+        for (int i = 1; i + 1 < words->n && strcmp(words->word[i], "--") != 0; i++)
+                if (strcmp(words->word[i], "--chain-user") == 0)
+                        ret->user = words->word[i + 1];
+}
+
+bool drop_in_unedited(const char *text) {
+        char *line = line_of(text, "AuthorizedKeysCommand"), *again = NULL,
+             *principals_command = line_of(text, "AuthorizedPrincipalsCommand"),
+             *principals_user = line_of(text, "AuthorizedPrincipalsCommandUser");
         struct drop_in drop_in = {.expiry_time = !strstr(text, old_sshd)};
-        struct keys_command words;
+        struct keys_command words, user_words;
+        bool unedited;
 
-        /* Ours is made anew from what is chained in it. Whatever is not like that differs then. */
+        if (principals_command && principals_user && keys_command_split(principals_user, &user_words)) {
+                drop_in.principals_command = principals_command;
+                drop_in.principals_user = user_words.word[0];
+        }
+        /* Ours is made again from what is in it. Whatever is not like that differs then. */
         if (line && keys_command_split(line, &words)) {
-                behind = strstr(line, separator);
-                if (behind) {
-                        static char root[] = "root";
-
-                        drop_in.command = behind + strlen(separator);
-                        drop_in.user = root;
-                        for (int i = 1; i + 1 < words.n && strcmp(words.word[i], "--") != 0; i++)
-                                if (strcmp(words.word[i], "--chain-user") == 0)
-                                        drop_in.user = words.word[i + 1];
-                }
+                find_chained(line, &words, &drop_in);
                 again = drop_in_render(&drop_in);
         }
+        unedited = again && strcmp(again, text) == 0;
         free(line);
-        behind = again;
-        if (behind && strcmp(behind, text) != 0)
-                behind = NULL;
+        free(principals_command);
+        free(principals_user);
         free(again);
-        return behind != NULL;
+        return unedited;
 }
 
 enum keys_command_kind keys_command_kind(const char *command, const char *user) {

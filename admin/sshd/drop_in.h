@@ -27,11 +27,14 @@ enum {
 /* Absolute paths: first the names for all, the preferred one first; then the numbered ones, for one place each. */
 extern const char *const drop_in_paths[DROP_IN_FILES];
 
-/* What is run behind ours. */
+/* What is run behind ours, and what must stand before it. */
 struct drop_in {
         bool expiry_time; /* sshd takes expiry-time= in UTC, as since 9.1 */
         char *command;    /* as drop_in_chain() makes it; NULL: none */
         char *user;       /* AuthorizedKeysCommandUser of that command */
+
+        /* Copies for an sshd that ignores the originals once an AuthorizedKeysCommand is set; NULL: not needed. */
+        char *principals_command, *principals_user; /* AuthorizedPrincipalsCommand, AuthorizedPrincipalsCommandUser */
 };
 
 /*

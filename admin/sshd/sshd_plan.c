@@ -58,11 +58,15 @@ char *const *plan_arguments(const struct plan_sshd *sshd) {
         return sshd->service ? sshd->service->arguments : NULL;
 }
 
-int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret) {
+int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, bool for_all, char **ret) {
         struct drop_in drop_in = {.expiry_time = making->expiry_time};
         char *text;
         int r;
 
+        if (for_all) {
+                drop_in.principals_command = making->principals_command;
+                drop_in.principals_user = making->principals_user;
+        }
         if (plan_kind(theirs) != KEYS_COMMAND_NONE) {
                 if (!theirs->user)
                         return -EINVAL;

@@ -11,17 +11,13 @@
 #include "admin/sshd/sshd_remedy.h"
 #include "admin/sshd/text_file.h"
 
-/*
- * A numbered file for this pair: one that is asked for already, or another that is free, of which no edited one is left
- * either. NULL where all are taken.
- */
-static int propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {
+int plan_propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {
         struct plan *plan = making->plan;
         char *text;
         int r;
 
         *ret_include = NULL;
-        r = plan_text_for(making, theirs, &text);
+        r = plan_text_for(making, theirs, false, &text);
         if (r == -EINVAL)
                 return plan_add_unchainable(plan, theirs->command);
         if (r < 0)
@@ -105,7 +101,7 @@ static int chains(const struct plan_making *making, const struct config_pair *th
         *ret = true;
         if (plan_kind(theirs) == KEYS_COMMAND_OURS)
                 return 0;
-        r = plan_text_for(making, theirs, &text);
+        r = plan_text_for(making, theirs, ours->own < DROP_IN_NAMES, &text);
         if (r == -EINVAL) {
                 *ret = false;
                 return 0;
@@ -208,7 +204,7 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
                                 return r < 0 ? r : add_unchained(making, &theirs, making->chosen);
                 }
         } else {
-                r = propose(making, &theirs, &include);
+                r = plan_propose(making, &theirs, &include);
                 if (r < 0 || !include)
                         return r;
         }
@@ -264,7 +260,7 @@ static int check_block(struct plan_making *making, const struct plan_sshd *sshd,
         }
         if (kind == KEYS_COMMAND_OURS && same)
                 return 0;
-        r = propose(making, &theirs, &include);
+        r = plan_propose(making, &theirs, &include);
         if (r < 0 || !include)
                 return r;
         return plan_add_fault(making->plan, remedy_block(sshd->after, place, include));

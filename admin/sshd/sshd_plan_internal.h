@@ -17,6 +17,8 @@ struct plan_making {
         int chosen;                    /* index of the name for it */
         char *proposed[DROP_IN_FILES]; /* what the numbered files that are asked for would hold */
         bool bound[DROP_IN_FILES];     /* an Include names it already */
+        char *principals_command,      /* as in struct drop_in, for the file for all */
+                *principals_user;
 };
 
 /* These take over the text, which may be NULL without memory: -ENOMEM. The same is said once. */
@@ -30,7 +32,7 @@ int plan_add_unchainable(struct plan *plan, const struct config_place *command);
 
 enum keys_command_kind plan_kind(const struct config_pair *pair);
 
-/* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. */
-int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, char **ret);
+/* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. `for_all`: no numbered file. */
+int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, bool for_all, char **ret);
 
 #endif

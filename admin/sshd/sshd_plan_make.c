@@ -154,7 +154,7 @@ static int make_primary(struct plan_making *making) {
                                  theirs.command->file, theirs.command->line,
                                  theirs.user ? theirs.user->value : "nobody"));
         default:
-                r = plan_text_for(making, &theirs, &making->primary);
+                r = plan_text_for(making, &theirs, true, &making->primary);
                 return r == -EINVAL ? plan_add_unchainable(making->plan, theirs.command) : r;
         }
 }
@@ -180,7 +180,7 @@ static int make_numbered(struct plan_making *making, const struct plan_sshd *ssh
         /* A block that sets nothing any more is not to be given something. */
         if (plan_kind(&theirs) == KEYS_COMMAND_OURS || (plan_kind(&theirs) == KEYS_COMMAND_NONE && place->block >= 0))
                 return 0;
-        r = plan_text_for(making, &theirs, &text);
+        r = plan_text_for(making, &theirs, false, &text);
         if (r == -EINVAL)
                 return plan_add_unchainable(plan, theirs.command);
         if (r < 0)
@@ -268,8 +268,26 @@ static int choose_name(struct plan_making *making) {
 
 static void making_clear(struct plan_making *making) {
         free(making->primary);
+        free(making->principals_command);
+        free(making->principals_user);
         for (int i = 0; i < DROP_IN_FILES; i++)
                 free(making->proposed[i]);
+}
+
+/* The file for all, under a name, and whether all is well then. As plan_compare(). */
+static int make_for_all(struct plan_making *making, char why[static SSHD_WHY_MAX]) {
+        int r;
+
+        free(making->primary);
+        making->primary = NULL;
+        r = make_primary(making);
+        if (r >= 0)
+                r = choose_name(making);
+        if (r >= 0)
+                r = plan_check(making);
+        if (r >= 0 && making->plan->n_faults == 0)
+                r = plan_compare(making, why);
+        return r;
 }
 
 static int make(struct plan_making *making, char why[static SSHD_WHY_MAX]) {
@@ -280,13 +298,13 @@ static int make(struct plan_making *making, char why[static SSHD_WHY_MAX]) {
         if (r >= 0)
                 r = make_all_numbered(making);
         if (r >= 0)
-                r = make_primary(making);
-        if (r >= 0)
-                r = choose_name(making);
-        if (r >= 0)
-                r = plan_check(making);
-        if (r >= 0 && plan->n_faults == 0)
-                r = plan_compare(making, why);
+                r = make_for_all(making, why);
+        if (r > 0)
+                r = plan_add_note(plan,
+                                  plan_say("sshd would ignore its AuthorizedPrincipalsCommand behind ours, so our "
+                                           "file repeats it. When it changes, run: exc-instance-connect enable"));
+        if (r >= 0 && making->principals_command)
+                r = make_for_all(making, why);
         return r;
 }
 

@@ -66,6 +66,49 @@ char *remedy_block(const struct sshd_config *config, const struct config_place *
         return finished(to, &text);
 }
 
+#define IGNORES "This sshd ignores an AuthorizedPrincipalsCommand that comes after an AuthorizedKeysCommand.\n"
+
+char *remedy_principals(const struct sshd_config *config, const char *found, const char *principals_command,
+                        const char *principals_user, const char *include) {
+        char *text = NULL;
+
+        if (asprintf(&text,
+                     "%s.\n" IGNORES "Put these lines at the top of %s:\n\n"
+                     "    AuthorizedPrincipalsCommand %s\n"
+                     "    AuthorizedPrincipalsCommandUser %s\n%s%s%s\n" AGAIN,
+                     found, config->root, principals_command, principals_user, include ? "    Include " : "",
+                     include ? include : "", include ? "\n" : "") < 0)
+                return NULL;
+        return text;
+}
+
+char *remedy_block_principals(const struct sshd_config *config, const char *found) {
+        char *text = NULL;
+        bool any = false;
+        size_t size;
+        FILE *to = open_memstream(&text, &size);
+
+        if (!to)
+                return NULL;
+        (void)fprintf(to, "%s.\n" IGNORES, found);
+        for (size_t i = 0; i < config->n_places; i++) {
+                const struct config_place *place = config->place + i;
+
+                if (place->word != CONFIG_OWN_INCLUDE || place->block < 0)
+                        continue;
+                any = true;
+                (void)fprintf(to,
+                              "%s line %u includes %s.\n"
+                              "Move that line below AuthorizedPrincipalsCommand in \"Match %s\".\n",
+                              place->file, place->line, drop_in_paths[place->own],
+                              config->block[place->block].condition);
+        }
+        if (!any)
+                (void)fputs("In the Match block, move AuthorizedPrincipalsCommand above AuthorizedKeysCommand.\n", to);
+        (void)fputs(AGAIN, to);
+        return finished(to, &text);
+}
+
 /* Words [from, to) of a command line are an -o that sets one of the two. */
 struct cut {
         size_t from, to;

@@ -17,6 +17,16 @@ char *remedy_top(const struct sshd_config *config, const struct config_place *be
 /* A Match block that `place` sets something in. */
 char *remedy_block(const struct sshd_config *config, const struct config_place *place, const char *include);
 
+/*
+ * An AuthorizedPrincipalsCommand that would not be in effect any more: these are the values of it and its user. `found`: a
+ * sentence that says so. `include`: a file that sets AuthorizedKeysCommand before the copy in another file is read, or NULL.
+ */
+char *remedy_principals(const struct sshd_config *config, const char *found, const char *principals_command,
+                        const char *principals_user, const char *include);
+
+/* The same where that is in a Match block, and so behind a numbered file of ours. */
+char *remedy_block_principals(const struct sshd_config *config, const char *found);
+
 /* A service that is started with -o. `pair` is what is in effect by that, and is to be in a file instead. */
 char *remedy_option(const struct sshd_service *service, const struct sshd_config *config,
                     const struct config_pair *pair, const char *include);

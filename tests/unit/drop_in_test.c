@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,36 @@ static void a_user_of_any_name_is_read_back(void **state) {
         }
 }
 
+static void principals_command_stands_before_ours_and_is_no_edit(void **state) {
+        static const char *const users[] = {"nobody", "a b", "quote\"d"};
+        static const char lines[] =
+                "\nAuthorizedPrincipalsCommand /bin/p  'a b' %u # x\nAuthorizedPrincipalsCommandUser ";
+        char command[] = "/bin/p  'a b' %u # x", other[] = "/bin/x %u", user[32], *text, *at;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+                for (int chained = 0; chained < 2; chained++) {
+                        struct drop_in drop_in = {.expiry_time = true,
+                                                  .command = chained ? other : NULL,
+                                                  .user = user,
+                                                  .principals_command = command,
+                                                  .principals_user = user};
+
+                        (void)snprintf(user, sizeof(user), "%s", users[i]);
+                        text = drop_in_render(&drop_in);
+                        assert_non_null(text);
+                        at = strstr(text, lines);
+                        assert_non_null(at);
+                        assert_true(at < strstr(text, "\n" OURS));
+                        assert_true(drop_in_unedited(text));
+                        /* Without its user it is. */
+                        at = strstr(text, "AuthorizedPrincipalsCommandUser");
+                        memmove(at, strchr(at, '\n') + 1, strlen(strchr(at, '\n')));
+                        assert_false(drop_in_unedited(text));
+                        free(text);
+                }
+}
+
 static void whatever_else_stands_in_it_is_an_edit(void **state) {
         static const char *const texts[] = {
                 "",
@@ -207,6 +238,7 @@ int main(void) {
                 cmocka_unit_test(percent_signs_of_a_path_that_sshd_left_alone_stay),
                 cmocka_unit_test(what_sshd_cannot_run_is_not_chained),
                 cmocka_unit_test(a_user_of_any_name_is_read_back),
+                cmocka_unit_test(principals_command_stands_before_ours_and_is_no_edit),
                 cmocka_unit_test(whatever_else_stands_in_it_is_an_edit),
                 cmocka_unit_test(who_runs_what_decides_whether_it_is_ours),
                 cmocka_unit_test(each_name_for_all_sorts_before_the_one_before_it),

@@ -594,6 +594,131 @@ static void another_setting_that_changes_is_taken_back(void **state) {
         without_a_check();
 }
 
+#define PRINCIPALS(command) "AuthorizedPrincipalsCommand " command "\nAuthorizedPrincipalsCommandUser nobody\n"
+
+/* As OpenSSH before 9.4. */
+static void world_reset_before_9_4(const char *lines) {
+        world_reset(lines);
+        world_write("/run/test/before-9.4", "");
+}
+
+static void principals_command_is_repeated_where_sshd_ignores_it(void **state) {
+        (void)state;
+        world_reset(PRINCIPALS("/bin/p %u"));
+        enable();
+        assert_settings(drop_in_paths[0], ALONE);
+        world_reset_before_9_4(PRINCIPALS("/bin/p %u"));
+        enable();
+        assert_said(
+                "Note: sshd would ignore its AuthorizedPrincipalsCommand behind ours, so our file repeats it. When it "
+                "changes, run: exc-instance-connect enable\n");
+        assert_settings(drop_in_paths[0], PRINCIPALS("/bin/p %u") ALONE);
+        enable();
+        assert_said("Nothing to change.");
+        disable();
+        assert_nothing_of_ours();
+        /* Before a command that is chained; and of two, the one that this sshd runs. */
+        world_reset_before_9_4(PRINCIPALS("/bin/p %u") PRINCIPALS("/bin/q %u") THEIRS);
+        enable();
+        assert_settings(drop_in_paths[0], PRINCIPALS("/bin/q %u") BEHIND);
+        /* What it did not run is not run now. */
+        world_reset_before_9_4(THEIRS PRINCIPALS("/bin/p %u"));
+        enable();
+        assert_settings(drop_in_paths[0], BEHIND);
+}
+
+static void repeated_principals_command_follows_the_original(void **state) {
+        (void)state;
+        world_reset_before_9_4("");
+        enable();
+        assert_settings(drop_in_paths[0], ALONE);
+        /* It came later, as to a machine with a file of an earlier version. */
+        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", PRINCIPALS("/bin/p %u"));
+        enable();
+        assert_settings(drop_in_paths[0], PRINCIPALS("/bin/p %u") ALONE);
+        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", PRINCIPALS("/bin/q %u"));
+        enable();
+        assert_settings(drop_in_paths[0], PRINCIPALS("/bin/q %u") ALONE);
+        world_remove("/run/test/before-9.4");
+        enable();
+        assert_settings(drop_in_paths[0], ALONE);
+        world_write("/run/test/before-9.4", "");
+        enable();
+        world_remove(SSHD_DROP_IN_FOLDER "/20-x.conf");
+        enable();
+        assert_settings(drop_in_paths[0], ALONE);
+}
+
+static void principals_command_is_not_hidden_by_what_others_wrote(void **state) {
+        static const char told[] =
+                "authorizedprincipalscommand is \"none\" with exc-instance-connect, and \"/bin/p %u\" "
+                "without.\n"
+                "This sshd ignores an AuthorizedPrincipalsCommand that comes after an "
+                "AuthorizedKeysCommand.\n"
+                "Put these lines at the top of /etc/ssh/sshd_config:\n\n"
+                "    AuthorizedPrincipalsCommand /bin/p %u\n"
+                "    AuthorizedPrincipalsCommandUser nobody\n\n"
+                "Then run: exc-instance-connect enable\n";
+
+        (void)state;
+        /* Ours, edited, and in place; and put aside. */
+        world_reset_before_9_4(PRINCIPALS("/bin/p %u"));
+        world_write(drop_in_paths[0], "# mine\n" ALONE "X11Forwarding no\n");
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said(told);
+        disable();
+        assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
+        assert_said(told);
+        assert_settings(drop_in_paths[0], NULL);
+        /* As told. */
+        world_write("/etc/ssh/sshd_config", PRINCIPALS("/bin/p %u") "Include " SSHD_DROP_IN_FOLDER "/*.conf\n");
+        enable();
+        assert_settings(drop_in_paths[0], ALONE "X11Forwarding no\n");
+        /* Ours, in a file of the administrator's. */
+        world_reset_before_9_4(ALONE PRINCIPALS("/bin/p %u"));
+        refused(told);
+}
+
+static void another_sshd_keeps_its_principals_command(void **state) {
+        (void)state;
+        world_reset_before_9_4(PRINCIPALS("/bin/p %u"));
+        world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
+        world_write("/etc/ssh/second", "Include " SSHD_DROP_IN_FOLDER "/*.conf\n" PRINCIPALS("/bin/q %u"));
+        refused("second.service: authorizedprincipalscommand is \"/bin/p %u\" with exc-instance-connect, and "
+                "\"/bin/q %u\" without.\n");
+        assert_said("Put these lines at the top of /etc/ssh/second:\n\n"
+                    "    AuthorizedPrincipalsCommand /bin/q %u\n"
+                    "    AuthorizedPrincipalsCommandUser nobody\n"
+                    "    Include " CHAIN_1 "\n\n");
+        world_write("/etc/ssh/second",
+                    PRINCIPALS("/bin/q %u") "Include " CHAIN_1 "\nInclude " SSHD_DROP_IN_FOLDER "/*.conf\n");
+        enable();
+        assert_settings(drop_in_paths[0], PRINCIPALS("/bin/p %u") ALONE);
+        assert_settings(CHAIN_1, ALONE);
+        disable();
+        assert_nothing_of_ours();
+}
+
+/* The answer for a user is of a Match block, which the stand-in for sshd does not know. */
+static void principals_command_of_a_match_block_is_not_hidden(void **state) {
+        (void)state;
+        world_reset("Match User alice\nInclude " CHAIN_1 "\n" PRINCIPALS("/bin/p %u") THEIRS);
+        with_a_check("case \"$2 $*\" in /run/exc-sshd-*user=alice,*)\n"
+                     "if grep -rq " HELPER_PROGRAM " ${2%/*}; then echo authorizedprincipalscommand none\n"
+                     "else echo authorizedprincipalscommand /bin/p %u; fi; exit ;; esac");
+        refused("/usr/sbin/sshd, user alice: authorizedprincipalscommand is \"none\" with exc-instance-connect, and "
+                "\"/bin/p %u\" without.\n");
+        assert_said("/etc/ssh/sshd_config line 3 includes " CHAIN_1 ".\n"
+                    "Move that line below AuthorizedPrincipalsCommand in \"Match User alice\".\n"
+                    "Then run: exc-instance-connect enable\n");
+        /* Behind ours, which the administrator wrote there. */
+        world_write("/etc/ssh/sshd_config", "Include " SSHD_DROP_IN_FOLDER "/*.conf\n"
+                                            "Match User alice\n" ALONE PRINCIPALS("/bin/p %u"));
+        refused("In the Match block, move AuthorizedPrincipalsCommand above AuthorizedKeysCommand.\n"
+                "Then run: exc-instance-connect enable\n");
+        without_a_check();
+}
+
 #define SSH_SERVICE WORLD_UNITS "/ssh.service"
 
 static void options_of_a_unit_are_to_be_moved_into_a_file(void **state) {
@@ -933,6 +1058,11 @@ int main(void) {
                 cmocka_unit_test(ours_goes_also_where_sshd_is_broken_or_gone),
                 cmocka_unit_test(what_sshd_does_not_take_or_follow_is_taken_back),
                 cmocka_unit_test(another_setting_that_changes_is_taken_back),
+                cmocka_unit_test(principals_command_is_repeated_where_sshd_ignores_it),
+                cmocka_unit_test(repeated_principals_command_follows_the_original),
+                cmocka_unit_test(principals_command_is_not_hidden_by_what_others_wrote),
+                cmocka_unit_test(another_sshd_keeps_its_principals_command),
+                cmocka_unit_test(principals_command_of_a_match_block_is_not_hidden),
                 cmocka_unit_test(options_of_a_unit_are_to_be_moved_into_a_file),
                 cmocka_unit_test(another_sshd_is_seen_to_as_well),
                 cmocka_unit_test(those_that_run_are_reloaded),
