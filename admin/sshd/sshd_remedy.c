@@ -50,6 +50,16 @@ char *remedy_top(const struct sshd_config *config, const struct config_place *be
         return finished(to, &text);
 }
 
+/* Above the first of the two, and so below an AuthorizedPrincipalsCommand that this sshd might else ignore. */
+static void print_where(FILE *to, const struct config_place *place, const struct config_block *block) {
+        if (place->file && block->file && strcmp(place->file, block->file) == 0)
+                (void)fprintf(to, "Put this line into %s, right above line %u, which is %s", place->file, place->line,
+                              keyword_of(place));
+        else
+                (void)fprintf(to, "Put this line into %s, right below line %u, which is \"Match %s\"", block->file,
+                              block->line, block->condition);
+}
+
 char *remedy_block(const struct sshd_config *config, const struct config_place *place, const char *include) {
         const struct config_block *block = config->block + place->block;
         char *text = NULL;
@@ -58,11 +68,10 @@ char *remedy_block(const struct sshd_config *config, const struct config_place *
 
         if (!to)
                 return NULL;
-        (void)fprintf(to,
-                      "%s line %u sets %s for \"Match %s\".\n"
-                      "Put this line into %s, right below line %u, which is \"Match %s\":\n\n    Include %s\n\n" AGAIN,
-                      place->file, place->line, keyword_of(place), block->condition, block->file, block->line,
-                      block->condition, include);
+        (void)fprintf(to, "%s line %u sets %s for \"Match %s\".\n", place->file, place->line, keyword_of(place),
+                      block->condition);
+        print_where(to, place, block);
+        (void)fprintf(to, ":\n\n    Include %s\n\n" AGAIN, include);
         return finished(to, &text);
 }
 

@@ -44,6 +44,10 @@ for number, line in enumerate(text):
         lines = lines_of(match[1])
         lines[int(match[2]):int(match[2])] = block(number + 1)
         write(match[1], lines)
+    elif match := re.search(r"Put this line into (\S+), right above line (\d+), which is", line):
+        lines = lines_of(match[1])
+        lines[int(match[2]) - 1:int(match[2]) - 1] = block(number + 1)
+        write(match[1], lines)
     elif match := re.search(r"^Write this to (\S+):$", line):
         write(match[1], block(number + 1) + [""])
     elif match := re.search(r"^In (\S+), change (\S+) to:$", line):

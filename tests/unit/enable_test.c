@@ -206,7 +206,7 @@ static void a_match_block_is_asked_for_one_line(void **state) {
         (void)state;
         world_reset(THEIRS "Match User a\n  AuthorizedKeysCommand /bin/a\nMatch User b\nAuthorizedKeysCommandUser b\n");
         refused("\n/etc/ssh/sshd_config line 5 sets AuthorizedKeysCommand for \"Match User a\".\n"
-                "Put this line into /etc/ssh/sshd_config, right below line 4, which is \"Match User a\":\n\n"
+                "Put this line into /etc/ssh/sshd_config, right above line 5, which is AuthorizedKeysCommand:\n\n"
                 "    Include /etc/ssh/sshd_config.d/exc-instance-connect.chain-1\n\n"
                 "Then run: exc-instance-connect enable\n");
         assert_said("    Include /etc/ssh/sshd_config.d/exc-instance-connect.chain-2\n");
@@ -226,11 +226,11 @@ static void a_match_block_is_asked_for_one_line(void **state) {
         assert_settings(CHAIN_1, NULL);
         /* A line of ours that comes too late. */
         world_reset("Match User a\nAuthorizedKeysCommand /bin/a\nInclude " CHAIN_1 "\nAuthorizedKeysCommandUser a\n");
-        refused("right below line 2");
+        refused("right above line 3");
         /* One that is for all. */
         world_reset("Match all\n" THEIRS);
         world_write("/run/test/says", "authorizedkeyscommand /bin/x %u\nauthorizedkeyscommanduser nobody\n");
-        refused("right below line 2, which is \"Match all\":\n\n    Include " CHAIN_1 "\n");
+        refused("right above line 3, which is AuthorizedKeysCommand:\n\n    Include " CHAIN_1 "\n");
         /* One for two commands. */
         world_reset("Match User a\nInclude " CHAIN_1 "\nAuthorizedKeysCommand /bin/a\nAuthorizedKeysCommandUser a\n"
                     "Match User b\nInclude " CHAIN_1 "\nAuthorizedKeysCommand /bin/b\nAuthorizedKeysCommandUser b\n");
