@@ -2,8 +2,9 @@
 /*
  * The sockets that systemd holds, and who is connected to them.
  *
- * Each socket has places, a rate and questions to the name service of its own, and the administrator's comes first in the event
- * loop, so that a flood on the host's side leaves it alone. A peer of the wrong identity is closed before a byte is read, takes no place and does not keep the agent up.
+ * Each socket has slots, rates and questions to the name service of its own, and the administrator's comes first in the event
+ * loop, so that a flood on the host's side leaves it alone. A peer of the wrong identity is closed before a byte is read,
+ * takes no slot and does not keep the agent up.
  * When all places are taken, a connection that has said nothing for a moment gives way to the next one; until there is
  * such a one, the next one waits, and those after it wait in the socket's queue.
  */

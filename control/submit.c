@@ -61,7 +61,8 @@ static bool challenge_is_lost(const struct submission *submission, const struct 
 
 /*
  * Whether what was signed just now is refused as Expired although its exp is not over by the guest's clock: the guest has
- * remembered pushes for less than half a minute, say, since it booted or its store was mounted again. A challenge needs no memory.
+ * remembered pushes for less than half a minute, since it booted or its store was mounted again. A challenge needs no
+ * memory.
  */
 static bool needs_challenge(const struct submission *submission, struct guest *guest) {
         struct refusal_answer refusal = guest->refusal;
