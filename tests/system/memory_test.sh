@@ -1,5 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
+#
 # A push that somebody captured is accepted once in the life of a machine, whatever becomes of the store; and neither it nor the
 # user of sshd's command takes room from a revocation.
 
@@ -67,6 +69,7 @@ _is_refused_for_good() {
     lets_in m alice k
 }
 
+# short: on both
 a_captured_push_is_refused_after_the_store_was_mounted_again() {
     _started
     _captured

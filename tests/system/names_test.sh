@@ -1,5 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
+#
 # An account that has several names, by a real name service module: a user is the account, whichever of them is used.
 
 account=dana@corp.example
@@ -48,6 +50,7 @@ a_key_that_was_pushed_for_any_name_lets_in_under_each() {
     done
 }
 
+# short: on both
 a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
     local pushed revoked
     for pushed in "${names[@]}"; do

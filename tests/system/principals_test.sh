@@ -1,5 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
+#
 # Certificate logins whose principals an AuthorizedPrincipalsCommand prints: enable keeps them, or changes nothing.
 # OpenSSH before 9.4, as in Debian 12, ignores that command where an AuthorizedKeysCommand is set first.
 
@@ -55,6 +57,7 @@ _nothing_of_ours() {
     same '' "$(in_machine m find /etc/ssh /run -name '*exc-instance-connect.c*' -o -name 'exc-sshd*')"
 }
 
+# short: on both
 certificate_login_survives_enable() {
     local before
     _machine
