@@ -124,9 +124,11 @@ def hello_before_and_after(path):
     sys.exit("no answer to the second hello")
 
 
-def holds(path, seconds):
+def holds(path):
+    """Until standard input ends."""
     port = hello(path)
-    time.sleep(float(seconds))
+    print("attached", flush=True)
+    sys.stdin.read()
     port.socket.close()
 
 

@@ -203,10 +203,13 @@ while_the_hosts_socket_is_down_the_host_waits() {
 
 another_host_process_waits_for_its_turn() {
     local first
-    _attach holds 8 &
+    mkfifo hold
+    _attach holds <hold >held &
     first=$!
-    sleep 2
+    exec 5>hold
+    wait_for grep -q attached held
     fails_with 'one at a time' "$prepared/host/usr/bin/exc-push" hello --to "$(_serial)" --timeout 2
+    exec 5>&-
     wait "$first"
     says "$instance" _exc_push hello "$(_serial)"
 }
