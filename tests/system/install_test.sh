@@ -98,7 +98,8 @@ nothing_of_ours_is_waited_for_at_boot() {
         grep -xF "$unit" <<<"$units"
     done
     for unit in $units; do
-        befores=$(property m "$unit" Before)
+        # systemd 252 quotes names with backslashes.
+        befores=$(property m "$unit" Before | tr -d '"')
         [[ -n $befores ]]
         for before in $befores; do
             [[ $before =~ ^(exc-instance-connect.*|run-exc.*\.mount|shutdown\.target|umount\.target)$ ]] || {
