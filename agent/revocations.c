@@ -190,10 +190,14 @@ static int write_record(const struct revocations *revocations, size_t slot) {
 
 /* Where the wall clock was not synchronized at receipt, the boot clock says what it would have shown by the clock of now. */
 static int64_t time_of(const struct remembered *one, const struct instant *now) {
-        int64_t latest_s = (now->wall_ns - (now->boot_ns - one->received.boot_ns)) / NS_PER_S + REVOCATION_AHEAD_MAX_S;
+        int64_t latest_ns, latest_s;
 
         if (one->synchronized)
                 return one->received.wall_ns / NS_PER_S;
+        /* A damaged file may hold any boot time. */
+        if (__builtin_sub_overflow(now->wall_ns, now->boot_ns - one->received.boot_ns, &latest_ns))
+                latest_ns = INT64_MAX;
+        latest_s = latest_ns / NS_PER_S + REVOCATION_AHEAD_MAX_S;
         return one->iat_s < latest_s ? one->iat_s : latest_s;
 }
 
