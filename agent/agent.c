@@ -8,8 +8,7 @@
 
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
-#include "agent/stay.h"
-#include "agent/sweep.h"
+#include "agent/expiry.h"
 
 static void on_config_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
@@ -44,7 +43,7 @@ static void on_anchor_note(void *context, const char *path, const char *why) {
 }
 
 void agent_refresh_anchors(struct agent *agent) {
-        anchors_refresh(&agent->anchors, ANCHORS_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
+        trust_refresh(&agent->anchors, TRUST_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
 }
 
 int agent_open_store(struct agent *agent, char ret_why[static 256]) {
@@ -61,7 +60,7 @@ int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         r = store_tidy(&agent->store);
         if (r < 0)
                 audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
-        (void)sweep(agent);
+        (void)expiry_sweep(agent);
         return 0;
 }
 
@@ -142,7 +141,7 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) 
 }
 
 static void on_events_sent(void *context) {
-        leave_if_done(context);
+        expiry_leave_if_done(context);
 }
 
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {
@@ -155,7 +154,7 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
         if (r >= 0)
                 r = audit_queue_start(agent->event, on_events_sent, agent);
         if (r >= 0)
-                r = stay_begin(agent);
+                r = expiry_begin(agent);
         if (r >= 0)
                 r = load_config(agent);
         if (r < 0)
@@ -170,11 +169,11 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 void agent_stop(struct agent *agent) {
         audit_queue_stop();
         config_free(agent->config);
-        anchors_clear(&agent->anchors);
+        trust_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);
         close_memory(agent);
         store_close(&agent->store);
-        sweep_end(agent);
+        expiry_end(agent);
         sd_event_source_unref(agent->idle);
         sd_event_unref(agent->event);
 }

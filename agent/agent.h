@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "agent/anchors.h"
 #include "agent/config.h"
+#include "agent/expiry.h"
 #include "agent/host_keys.h"
 #include "agent/replay.h"
 #include "agent/revocations.h"
-#include "agent/tally.h"
+#include "agent/trust.h"
 #include "common/store.h"
 #include "wire/refusal.h"
 
@@ -32,7 +32,7 @@ struct agent {
         const char *config_dir;
         struct config *config;
 
-        struct anchors anchors;
+        struct trust_anchors anchors;
         struct host_keys host_keys;
 
         const char *runtime_dir;
@@ -43,7 +43,7 @@ struct agent {
         size_t live;            /* keys in the store at the last count */
         struct tally tally;     /* at that count and since */
         int64_t swept_boot_ns;
-        int64_t grown_boot_ns; /* when sweep_grown() last looked */
+        int64_t grown_boot_ns; /* when expiry_sweep_grown() last looked */
 };
 
 /* Takes `event` and what is in the store over. Negative errno. */

@@ -105,10 +105,10 @@ static int open_folder(struct load *load, int dir_fd, const char *name, const ch
         return 0;
 }
 
-static int list_dropins(struct load *load, int fd, struct words *ret) {
+static int list_dropins(struct load *load, int fd, struct strv *ret) {
         int r;
 
-        r = folder_list(fd, DROPIN_SUFFIX, ret);
+        r = conf_files_list(fd, DROPIN_SUFFIX, ret);
         if (r == -ENOMEM)
                 return config_fail(load, "out of memory");
         if (r < 0)
@@ -131,7 +131,7 @@ static char *join(const char *folder, const char *name) {
 }
 
 static int load_dropins(struct load *load, int dir_fd, const char *path) {
-        struct words names = {.n = 0};
+        struct strv names = {.n = 0};
         int fd = -EBADF, r;
 
         r = open_folder(load, dir_fd, DROPIN_FOLDER, path, &fd);
@@ -141,11 +141,11 @@ static int load_dropins(struct load *load, int dir_fd, const char *path) {
         for (size_t i = 0; r >= 0 && i < names.n; i++) {
                 char *file;
 
-                file = join(path, names.word[i]);
-                r = file ? load_file(load, fd, names.word[i], file) : config_fail(load, "out of memory");
+                file = join(path, names.item[i]);
+                r = file ? load_file(load, fd, names.item[i], file) : config_fail(load, "out of memory");
                 free(file);
         }
-        words_clear(&names);
+        strv_clear(&names);
         (void)close(fd);
         return r;
 }
@@ -175,11 +175,11 @@ static int load_all(struct load *load, const char *dir) {
 }
 
 static void set_defaults(struct config *config) {
-        words_clear(&config->allow_users);
-        words_clear(&config->deny_users);
-        words_clear(&config->allow_groups);
-        words_clear(&config->deny_groups);
-        words_clear(&config->host_key_files);
+        strv_clear(&config->allow_users);
+        strv_clear(&config->deny_users);
+        strv_clear(&config->allow_groups);
+        strv_clear(&config->deny_groups);
+        strv_clear(&config->host_key_files);
         config->min_uid = 0;
         config->max_ttl_s = MAX_TTL_DEFAULT_S;
         config->default_ttl_s = TTL_DEFAULT_S;

@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/folder.h"
-#include "agent/words.h"
+#include "agent/conf_files.h"
+#include "agent/strv.h"
 
 #define CONFIG_DIR "/etc/exc-instance-connect"
 #define CONFIG_HOST_KEY_PATTERN "/etc/ssh/ssh_host_*_key.pub" /* where HostKeyFiles names none */
@@ -43,8 +43,8 @@ struct config {
         /* NULL, or why nothing may be allowed by this configuration: "FILE:LINE: what is wrong; what to do", ASCII. */
         const char *error;
 
-        struct words allow_users, deny_users, allow_groups, deny_groups;
-        struct words host_key_files; /* absolute paths; none: CONFIG_HOST_KEY_PATTERN */
+        struct strv allow_users, deny_users, allow_groups, deny_groups;
+        struct strv host_key_files; /* absolute paths; none: CONFIG_HOST_KEY_PATTERN */
         uint32_t min_uid;
         uint32_t max_ttl_s;     /* 1 to CONFIG_TTL_MAX */
         uint32_t default_ttl_s; /* 1 to max_ttl_s */

@@ -51,13 +51,13 @@ static int check_path(struct load *load, const char *word) {
         return 0;
 }
 
-static int set_words(struct load *load, char *value, struct words *words, int (*check)(struct load *, const char *)) {
+static int set_words(struct load *load, char *value, struct strv *words, int (*check)(struct load *, const char *)) {
         char *save, *word;
 
         for (word = strtok_r(value, " \t", &save); word; word = strtok_r(NULL, " \t", &save)) {
                 if (check(load, word) < 0)
                         return -EINVAL;
-                if (words_add(words, word) < 0)
+                if (strv_add(words, word) < 0)
                         return config_fail(load, "out of memory");
                 load->empty_line = 0;
         }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/stay.h"
+#include "agent/expiry.h"
 
 enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
 
@@ -176,7 +176,7 @@ static bool take_next(struct connection *connection) {
                 connection->next = NEXT_TOO_LONG;
                 break;
         }
-        stay(connection->home->agent);
+        expiry_stay(connection->home->agent);
         connection->drained = false;
         connection->next_usec = 0;
         /* What is half received from here on is another message. */

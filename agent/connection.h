@@ -22,10 +22,10 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
-#include "agent/budget.h"
 #include "agent/call.h"
 #include "agent/freshness.h"
 #include "agent/peer.h"
+#include "agent/ratelimit.h"
 #include "wire/frame.h"
 #include "wire/refusal.h"
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/timex.h>
 
 /* 128 random bits in base64url (RFC 4648 section 5), without padding. */
 bool challenge_make(struct challenge *ret, int64_t boot_ns) {
@@ -62,4 +63,13 @@ enum refusal freshness_check(const struct terms *terms, struct challenge *challe
                              struct refused *ret_why) {
         return terms->has_challenge ? check_challenge(terms, challenge, &at->now, ret_why)
                                     : check_clock(terms, at, ret_why);
+}
+
+enum { ERROR_MAX_US = 5 * 1000 * 1000 };
+
+/* STA_UNSYNC is not asked: chronyd without rtcsync leaves it set. systemd judges by the maximum error, too. */
+bool clock_synchronized(void) {
+        struct timex state = {.modes = 0}; /* reads only */
+
+        return adjtimex(&state) >= 0 && state.maxerror < ERROR_MAX_US;
 }

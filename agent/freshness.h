@@ -37,4 +37,7 @@ struct freshness {
 enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
                              struct refused *ret_why);
 
+/* Whether the wall clock is synchronized: its maximum error is below 5 s (adjtimex(2)); at boot the kernel says 16 s. */
+bool clock_synchronized(void);
+
 #endif

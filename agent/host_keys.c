@@ -62,7 +62,7 @@ json_t *host_keys(const struct config *config) {
         if (!list)
                 return NULL;
         for (size_t i = 0; i < config->host_key_files.n; i++)
-                add_key(list, config->host_key_files.word[i]);
+                add_key(list, config->host_key_files.item[i]);
         if (config->host_key_files.n == 0 && glob(CONFIG_HOST_KEY_PATTERN, 0, NULL, &found) == 0) {
                 for (size_t i = 0; i < found.gl_pathc; i++)
                         add_key(list, found.gl_pathv[i]);
@@ -75,7 +75,7 @@ static void add_stamps(struct stamp *stamp, const struct config *config) {
         int fd;
 
         for (size_t i = 0; i < config->host_key_files.n; i++)
-                stamp_add(stamp, AT_FDCWD, config->host_key_files.word[i]);
+                stamp_add(stamp, AT_FDCWD, config->host_key_files.item[i]);
         if (config->host_key_files.n > 0)
                 return;
         fd = open(PATTERN_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
+#include "agent/conf_files.h"
 #include "agent/config.h"
-#include "agent/folder.h"
 
 enum { HOST_KEYS_MAX = 16 };
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
+#include "agent/expiry.h"
 #include "agent/methods.h"
-#include "agent/stay.h"
 
 enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
 
@@ -151,7 +151,7 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                 (void)close(fd);
                 return 0;
         }
-        stay_a_moment(listener->home.agent);
+        expiry_stay_a_moment(listener->home.agent);
         listener->next_fd = fd;
         listener->next_peer = peer;
         seat(listener);

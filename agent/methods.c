@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/clock_sync.h"
+#include "agent/freshness.h"
 #include "agent/host_keys.h"
-#include "agent/instance.h"
+#include "agent/instance_id.h"
 #include "agent/listing.h"
 #include "agent/pushing.h"
 #include "agent/revoking.h"
@@ -34,9 +34,9 @@ static json_t *clock_state(void) {
 
 /* null where there is none, as in "?string". */
 static json_t *instance_id(const struct agent *agent) {
-        struct instance instance;
+        struct instance_id instance;
 
-        instance_read(agent->config, agent->config_dir, &instance);
+        instance_id_read(agent->config, agent->config_dir, &instance);
         return instance.id[0] != '\0' ? json_string(instance.id) : json_null();
 }
 

@@ -13,32 +13,32 @@ int policy_groups(const struct config *config, char ***ret, size_t *ret_n) {
         if (!groups)
                 return -ENOMEM;
         if (n_allow > 0)
-                memcpy(groups, config->allow_groups.word, n_allow * sizeof(*groups));
+                memcpy(groups, config->allow_groups.item, n_allow * sizeof(*groups));
         if (n_deny > 0)
-                memcpy(groups + n_allow, config->deny_groups.word, n_deny * sizeof(*groups));
+                memcpy(groups + n_allow, config->deny_groups.item, n_deny * sizeof(*groups));
         *ret = groups;
         *ret_n = n_allow + n_deny;
         return 0;
 }
 
-static bool holds(const struct words *list, const char *name) {
+static bool holds(const struct strv *list, const char *name) {
         for (size_t i = 0; i < list->n; i++)
-                if (strcmp(list->word[i], name) == 0)
+                if (strcmp(list->item[i], name) == 0)
                         return true;
         return false;
 }
 
 /* The first of the list's groups that the user is in, or NULL. */
-static const char *group_of(const struct words *list, const struct nss_group *groups) {
+static const char *group_of(const struct strv *list, const struct nss_group *groups) {
         for (size_t i = 0; i < list->n; i++)
                 if (groups[i].member)
                         return groups[i].name;
         return NULL;
 }
 
-static bool about(const struct words *list, const struct nss_group *groups) {
+static bool about(const struct strv *list, const struct nss_group *groups) {
         for (size_t i = 0; i < list->n; i++)
-                if (strcmp(list->word[i], groups[i].name) != 0)
+                if (strcmp(list->item[i], groups[i].name) != 0)
                         return false;
         return true;
 }

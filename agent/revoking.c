@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "agent/audit.h"
+#include "agent/expiry.h"
 #include "agent/selection.h"
 #include "agent/service.h"
 #include "agent/storing.h"
-#include "agent/sweep.h"
 #include "common/events.h"
 
 static struct agent *agent_of(const struct revoking *revoking) {
@@ -91,7 +91,7 @@ static int drop(struct revoking *revoking, const char *user) {
                     revoking->fingerprint[0] != '\0' ? revoking->fingerprint : NULL);
         r = selection_walk(&removal.selection, revoke_one, &removal);
         tidied = store_tidy(&agent->store);
-        (void)sweep(agent);
+        (void)expiry_sweep(agent);
         revoking->revoked += removal.revoked;
         return removal.failure < 0 ? removal.failure : r < 0 ? r : tidied;
 }

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "agent/audit.h"
-#include "agent/clock_sync.h"
-#include "agent/instance.h"
+#include "agent/freshness.h"
+#include "agent/instance_id.h"
 #include "agent/pushing.h"
 #include "agent/revoking.h"
-#include "agent/verify.h"
+#include "agent/trust.h"
 #include "wire/envelope.h"
 
 static struct agent *agent_of(const struct connection *connection) {
@@ -39,12 +39,12 @@ static enum refusal open_envelope(struct connection *connection, const char *typ
         agent_refresh_anchors(agent);
         /* With nothing configured nothing is even taken apart. */
         if (!unsigned_ok(connection))
-                why = verify_possible(&agent->anchors, ret_why);
+                why = trust_possible(&agent->anchors, ret_why);
         if (why == REFUSAL_NONE)
                 why = envelope_from_json(json_object_get(connection->call.parameters, "envelope"), ret, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
-        why = verify_envelope(ret, &agent->anchors, unsigned_ok(connection), ret_why);
+        why = trust_verify(ret, &agent->anchors, unsigned_ok(connection), ret_why);
         if (why != REFUSAL_NONE)
                 return why;
         if (strcmp(ret->type, type) != 0)
@@ -53,15 +53,15 @@ static enum refusal open_envelope(struct connection *connection, const char *typ
 }
 
 static enum refusal check_aud(const struct agent *agent, const struct terms *terms, struct refused *ret_why) {
-        struct instance own;
-        char aud[sizeof(INSTANCE_PREFIX) + INSTANCE_ID_MAX];
+        struct instance_id own;
+        char aud[sizeof(INSTANCE_ID_PREFIX) + INSTANCE_ID_MAX];
 
-        instance_read(agent->config, agent->config_dir, &own);
+        instance_id_read(agent->config, agent->config_dir, &own);
         if (own.id[0] == '\0')
                 return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "This guest does not know its own id%s%s%s%s.",
                               own.fault ? ": " : "", own.fault ? own.source : "", own.fault ? ", " : "",
                               own.fault ? own.fault : "");
-        (void)snprintf(aud, sizeof(aud), INSTANCE_PREFIX "%s", own.id);
+        (void)snprintf(aud, sizeof(aud), INSTANCE_ID_PREFIX "%s", own.id);
         if (strcmp(aud, terms->aud) != 0)
                 return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "It is for another instance than this one, %s.", own.id);
         return REFUSAL_NONE;

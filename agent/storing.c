@@ -8,19 +8,18 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/clock_sync.h"
+#include "agent/expiry.h"
 #include "agent/freshness.h"
-#include "agent/sweep.h"
 
 static enum refusal check_room(struct agent *agent, const char *user, size_t n, struct refused *ret_why) {
         char name[STORE_USER_NAME_MAX];
 
         if (!store_user_name(user, name))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The name service gave an empty login name.");
-        if (sweep_room(agent, name, n))
+        if (expiry_has_room(agent, name, n))
                 return REFUSAL_NONE;
         /* What is dead but not swept yet takes no room. */
-        if (sweep_again(agent) >= 0 && sweep_room(agent, name, n))
+        if (expiry_sweep_again(agent) >= 0 && expiry_has_room(agent, name, n))
                 return REFUSAL_NONE;
         return refuse(
                 ret_why, REFUSAL_STORE_FULL,
@@ -99,15 +98,15 @@ static enum refusal publish(struct agent *agent, const struct push *push, const 
 
         fill_grant(push, user, life, &grant);
         r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
-        if (r == -ENOSPC && sweep_grown(agent))
+        if (r == -ENOSPC && expiry_sweep_grown(agent))
                 r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
         if (r < 0)
                 return refuse_storing(r, ret_why);
         if (store_user_name(user, name))
-                sweep_count(agent, name, push->n_keys);
+                expiry_count(agent, name, push->n_keys);
         audit_received(push, user, (life->boot_end_ns - life->received.boot_ns) / NS_PER_S);
-        if (sweep_by(agent, life->boot_end_ns) < 0)
-                (void)sweep(agent);
+        if (expiry_sweep_by(agent, life->boot_end_ns) < 0)
+                (void)expiry_sweep(agent);
         return REFUSAL_NONE;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "admin/doctor/finding.h"
-#include "agent/instance.h"
+#include "agent/instance_id.h"
 #include "common/grant.h"
 #include "common/ssh_key.h"
 #include "control/fingerprint.h"

@@ -11,8 +11,8 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
+#include "agent/conf_files.h"
 #include "agent/config.h"
-#include "agent/folder.h"
 #include "agent/policy.h"
 
 #define MAIN_FILE CONFIG_DIR "/agent.conf"
@@ -94,7 +94,7 @@ static bool find_key(const char *path, const char *key, unsigned *ret_line) {
 
 /* Where a key was set last. */
 static struct remedy edit_key(const char *key) {
-        struct words names = {.n = 0};
+        struct strv names = {.n = 0};
         char path[PATH_MAX] = MAIN_FILE, at[PATH_MAX] = MAIN_FILE;
         unsigned line = 1, number;
         int fd;
@@ -103,17 +103,17 @@ static struct remedy edit_key(const char *key) {
                 line = number;
         fd = open(DROP_INS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
-                (void)folder_list(fd, ".conf", &names);
+                (void)conf_files_list(fd, ".conf", &names);
                 (void)close(fd);
         }
         for (size_t i = 0; i < names.n; i++) {
-                (void)snprintf(path, sizeof(path), "%s/%s", DROP_INS, names.word[i]);
+                (void)snprintf(path, sizeof(path), "%s/%s", DROP_INS, names.item[i]);
                 if (find_key(path, key, &number)) {
                         memcpy(at, path, sizeof(at));
                         line = number;
                 }
         }
-        words_clear(&names);
+        strv_clear(&names);
         return edit(at, line);
 }
 

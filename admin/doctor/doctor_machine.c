@@ -14,7 +14,7 @@
 #include "admin/doctor/probe.h"
 #include "admin/doctor/unit_state.h"
 #include "admin/sshd/sshd.h"
-#include "agent/clock_sync.h"
+#include "agent/freshness.h"
 #include "authkeys-helper/identity.h"
 #include "common/journal.h"
 

@@ -6,9 +6,9 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
-#include "agent/anchors.h"
 #include "agent/config.h"
-#include "agent/instance.h"
+#include "agent/instance_id.h"
+#include "agent/trust.h"
 
 #define ID_FILE CONFIG_DIR "/instance-id"
 #define MACHINE_ID "/etc/machine-id"
@@ -19,7 +19,7 @@ enum { FILES_SAID_MAX = 8 };
 static struct remedy install_anchor(void) {
         return remedy_of("install -D -o root -g root -m 0644 "
                          "\"${ANCHOR:?set it to a file NAME.pem with the public key that signs}\" "
-                         "-t " CONFIG_DIR "/" ANCHORS_FOLDER);
+                         "-t " CONFIG_DIR "/" TRUST_DIR_NAME);
 }
 
 static struct remedy write_id(void) {
@@ -50,11 +50,11 @@ static void note_anchor(void *context, const char *path, const char *why) {
 }
 
 static void look_at_anchors(struct examination *examination, bool signatures) {
-        struct anchors anchors = {.n = 0};
+        struct trust_anchors anchors = {.n = 0};
         struct remedy remedy = install_anchor();
         char names[256] = "";
 
-        anchors_refresh(&anchors, ANCHORS_VENDOR_DIR, CONFIG_DIR, note_anchor, examination);
+        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, note_anchor, examination);
         for (size_t i = 0; i < anchors.n; i++)
                 (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
                                anchors.anchor[i].name);
@@ -65,7 +65,7 @@ static void look_at_anchors(struct examination *examination, bool signatures) {
                       "there is no anchor, so nobody's pushes from the host are believed");
         else
                 found(&examination->findings, FINDING_PASS, "anchors", NULL, "none, and Trust=channel needs none");
-        anchors_clear(&anchors);
+        trust_clear(&anchors);
 }
 
 /* An image that was made with an id in it gives the same one to each machine that is made of it. */
@@ -79,9 +79,9 @@ static bool of_a_clone(void) {
 
 static void look_at_id(struct examination *examination, const struct config *config) {
         struct remedy remedy = write_id();
-        struct instance instance;
+        struct instance_id instance;
 
-        instance_read(config, CONFIG_DIR, &instance);
+        instance_id_read(config, CONFIG_DIR, &instance);
         if (instance.fault) {
                 if (strcmp(instance.source, "the file instance-id") != 0)
                         remedy.command[0] = '\0';

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "admin/sshd/sshd.h"
-#include "agent/folder.h"
+#include "agent/conf_files.h"
 
 static FILE *open_regular(const char *path) {
         int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -64,21 +64,21 @@ static bool find_in(const char *path, const char *keyword, bool (*accept)(const 
 }
 
 bool sshd_files_find(const char *keyword, bool (*accept)(const char *value), struct sshd_file_line *ret) {
-        struct words names = {.n = 0};
+        struct strv names = {.n = 0};
         bool there = false;
         int fd;
 
         fd = open(SSHD_DROP_IN_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
-                (void)folder_list(fd, ".conf", &names);
+                (void)conf_files_list(fd, ".conf", &names);
                 (void)close(fd);
         }
         for (size_t i = 0; i < names.n && !there; i++) {
                 char path[PATH_MAX];
 
-                (void)snprintf(path, sizeof(path), "%s/%s", SSHD_DROP_IN_FOLDER, names.word[i]);
+                (void)snprintf(path, sizeof(path), "%s/%s", SSHD_DROP_IN_FOLDER, names.item[i]);
                 there = find_in(path, keyword, accept, ret);
         }
-        words_clear(&names);
+        strv_clear(&names);
         return there || find_in(SSHD_CONFIG, keyword, accept, ret);
 }

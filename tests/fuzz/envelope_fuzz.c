@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/verify.h"
+#include "agent/trust.h"
 #include "wire/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -64,7 +64,7 @@ static void require_round_trip(const struct envelope *envelope) {
 }
 
 static void on_envelope(const struct envelope *envelope) {
-        static struct anchors anchors, none;
+        static struct trust_anchors anchors, none;
         struct refused why = {.why = REFUSAL_NONE};
         enum refusal r;
 
@@ -74,14 +74,14 @@ static void on_envelope(const struct envelope *envelope) {
         require(envelope->n_signatures <= ENVELOPE_SIGNATURES_MAX);
         require_round_trip(envelope);
 
-        r = verify_envelope(envelope, &anchors, false, &why);
+        r = trust_verify(envelope, &anchors, false, &why);
         require(why.why == r);
         if (r == REFUSAL_NONE)
                 require_own_signature(envelope);
         else
                 require(r == (envelope->n_signatures == 0 ? REFUSAL_UNTRUSTED : REFUSAL_BAD_SIGNATURE));
-        require(verify_envelope(envelope, &anchors, true, &why) == (envelope->n_signatures == 0 ? REFUSAL_NONE : r));
-        require(verify_envelope(envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
+        require(trust_verify(envelope, &anchors, true, &why) == (envelope->n_signatures == 0 ? REFUSAL_NONE : r));
+        require(trust_verify(envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {

@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 
 #include "agent/payload.h"
-#include "agent/verify.h"
+#include "agent/trust.h"
 #include "tests/fuzz/push_checks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -68,7 +68,7 @@ static void as_revocation(const uint8_t *payload, size_t length) {
 
 /* 64 bytes of the payload's own choice. */
 static void require_stopped(struct envelope *envelope) {
-        static struct anchors anchors;
+        static struct trust_anchors anchors;
         struct refused why = {.why = REFUSAL_NONE};
         uint8_t secret[32], signature[64] = {0};
         size_t length = envelope->pae_length - envelope->payload_offset;
@@ -82,20 +82,20 @@ static void require_stopped(struct envelope *envelope) {
         memcpy(signature, envelope->pae + envelope->payload_offset,
                length < sizeof(signature) ? length : sizeof(signature));
         require(envelope_add_signature(envelope, signature, sizeof(signature)) == 0);
-        require(verify_envelope(envelope, &anchors, false, &why) == REFUSAL_BAD_SIGNATURE);
-        require(verify_envelope(envelope, &anchors, true, &why) == REFUSAL_BAD_SIGNATURE);
+        require(trust_verify(envelope, &anchors, false, &why) == REFUSAL_BAD_SIGNATURE);
+        require(trust_verify(envelope, &anchors, true, &why) == REFUSAL_BAD_SIGNATURE);
 }
 
 static void in_envelope(const char *type, const uint8_t *input, size_t size,
                         void (*take)(const uint8_t *payload, size_t length)) {
-        static const struct anchors none;
+        static const struct trust_anchors none;
         static struct envelope envelope;
         struct refused why;
 
         if (envelope_make(type, (const char *)input, size, &envelope) < 0)
                 return;
-        require(verify_envelope(&envelope, &none, true, &why) == REFUSAL_NONE);
-        require(verify_envelope(&envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
+        require(trust_verify(&envelope, &none, true, &why) == REFUSAL_NONE);
+        require(trust_verify(&envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
         take(envelope.pae + envelope.payload_offset, envelope.pae_length - envelope.payload_offset);
         require_stopped(&envelope);
 }

@@ -154,14 +154,14 @@ static void assert_refused(const char *text, unsigned line, const char *what) {
         assert_error(place, what);
 }
 
-static void assert_words(const struct words *words, const char *expected) {
+static void assert_words(const struct strv *words, const char *expected) {
         char joined[4096] = "";
 
         for (size_t i = 0; i < words->n; i++) {
-                assert_true(strlen(joined) + strlen(words->word[i]) + 2 < sizeof(joined));
+                assert_true(strlen(joined) + strlen(words->item[i]) + 2 < sizeof(joined));
                 if (i > 0)
                         strcat(joined, " ");
-                strcat(joined, words->word[i]);
+                strcat(joined, words->item[i]);
         }
         assert_string_equal(joined, expected);
 }
@@ -280,7 +280,7 @@ static void hundreds_of_names_may_stand_in_one_line(void **state) {
         assert_int_equal(config->deny_users.n, NAMES);
         for (int i = 0; i < NAMES; i++) {
                 (void)sprintf(name, "user-%05d", i);
-                assert_string_equal(config->deny_users.word[i], name);
+                assert_string_equal(config->deny_users.item[i], name);
         }
         assert_int_equal(config->min_uid, 9);
 }
@@ -303,7 +303,7 @@ static void a_word_longer_than_the_parsers_line_is_joined_again(void **state) {
         (void)sprintf(text, "[Agent]\nDenyUsers=a %s b\n", id);
         load_text(text);
         assert_int_equal(config->deny_users.n, 3);
-        assert_string_equal(config->deny_users.word[1], id);
+        assert_string_equal(config->deny_users.item[1], id);
 }
 
 static void a_word_that_is_too_long_is_an_error_with_its_line(void **state) {

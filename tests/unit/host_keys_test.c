@@ -42,7 +42,7 @@ int __wrap_glob(const char *pattern, int flags, int (*on_error)(const char *, in
 static int setup(void **state) {
         (void)state;
         strcpy(dir, "/tmp/host_keys_test.XXXXXX");
-        config = (struct config){.host_key_files = {.word = words}};
+        config = (struct config){.host_key_files = {.item = words}};
         list = NULL;
         kept = (struct host_keys){.list = NULL};
         globbed = 0;

@@ -27,7 +27,7 @@ static char *alice_and_bob[] = {alice, bob};
 static char *staff_and_wheel[] = {staff, wheel};
 static char *guests_alone[] = {guests};
 
-#define WORDS(array) ((struct words){.word = (array), .n = sizeof(array) / sizeof((array)[0])})
+#define WORDS(array) ((struct strv){.item = (array), .n = sizeof(array) / sizeof((array)[0])})
 
 static struct refused refused;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/anchors.h"
+#include "agent/trust.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -78,7 +78,7 @@ ssize_t __wrap_read(int fd, void *buffer, size_t size) {
 
 static EVP_PKEY *key[4]; /* Ed25519 */
 static EVP_PKEY *p256, *p384, *rsa;
-static struct anchors anchors;
+static struct trust_anchors anchors;
 static char root[64], vendor[80], config[80], admin[96]; /* admin: what is below config */
 static size_t n_notes;
 static char noted[512], reason[256];
@@ -93,7 +93,7 @@ static void note(void *context, const char *path, const char *why) {
 static void refresh(void) {
         n_notes = 0;
         n_folders = 0;
-        anchors_refresh(&anchors, vendor, config, note, &anchors);
+        trust_refresh(&anchors, vendor, config, note, &anchors);
 }
 
 static bool trusted(EVP_PKEY *one) {
@@ -149,7 +149,7 @@ static int teardown(void **state) {
         (void)state;
         scratch_become(0);
         memset(&fault, 0, sizeof(fault));
-        anchors_clear(&anchors);
+        trust_clear(&anchors);
         return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -258,7 +258,7 @@ static void a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators(voi
 
 static void however_many_names_are_masked_each_of_them_is(void **state) {
         (void)state;
-        for (int i = 0; i < 3 * ANCHORS_MAX; i++) {
+        for (int i = 0; i < 3 * TRUST_ANCHORS_MAX; i++) {
                 char name[32];
 
                 (void)snprintf(name, sizeof(name), "%04d.pem", i);
@@ -381,17 +381,17 @@ static void the_point_at_infinity_is_no_anchor(void **state) {
 }
 
 static void a_file_that_is_too_long_adds_nothing_but_masks(void **state) {
-        char *pem = signing_pem(key[2]), *text = malloc(ANCHOR_FILE_MAX + 2);
+        char *pem = signing_pem(key[2]), *text = malloc(TRUST_FILE_MAX + 2);
         size_t n = strlen(pem);
 
         (void)state;
         assert_non_null(text);
-        memset(text, '\n', ANCHOR_FILE_MAX + 1);
+        memset(text, '\n', TRUST_FILE_MAX + 1);
         memcpy(text, pem, n);
-        text[ANCHOR_FILE_MAX + 1] = '\0';
+        text[TRUST_FILE_MAX + 1] = '\0';
         put_text(admin, "bad.pem", text);
         assert_adds_nothing_but_masks("one byte too many");
-        text[ANCHOR_FILE_MAX] = '\0';
+        text[TRUST_FILE_MAX] = '\0';
         put_text(admin, "bad.pem", text);
         refresh();
         assert_true(trusted(key[2]));
@@ -528,7 +528,7 @@ static void an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_
                 fault.reason = (unsigned)cause;
                 /* Both folders are looked at, and then both are loaded. */
                 for (fault.folder = 1; fault.folder <= 4; fault.folder++) {
-                        anchors_clear(&anchors);
+                        trust_clear(&anchors);
                         refresh();
                         assert_int_equal(anchors.n, 0);
                         assert_int_equal(n_notes, fault.folder >= 3);
@@ -542,7 +542,7 @@ static void an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_
 
 static void at_most_so_many_anchors_are_loaded_and_the_rest_are_noted(void **state) {
         (void)state;
-        for (int i = 0; i < ANCHORS_MAX + 2; i++) {
+        for (int i = 0; i < TRUST_ANCHORS_MAX + 2; i++) {
                 char name[32];
 
                 (void)snprintf(name, sizeof(name), "%04d.pem", i);
@@ -551,7 +551,7 @@ static void at_most_so_many_anchors_are_loaded_and_the_rest_are_noted(void **sta
         put(vendor, "0000.pem", p256);
         put(vendor, "z.pem", p256);
         refresh();
-        assert_int_equal(anchors.n, ANCHORS_MAX);
+        assert_int_equal(anchors.n, TRUST_ANCHORS_MAX);
         assert_int_equal(n_notes, 3);
         assert_false(trusted(p256));
 }
@@ -632,7 +632,7 @@ static void without_a_note_faults_are_passed_over_in_silence(void **state) {
         put_text(admin, "a.pem", "no key");
         put(admin, "b.pem", key[0]);
         assert_int_equal(chmod(vendor, 0777), 0);
-        anchors_refresh(&anchors, vendor, config, NULL, NULL);
+        trust_refresh(&anchors, vendor, config, NULL, NULL);
         assert_int_equal(anchors.n, 1);
 }
 
@@ -641,7 +641,7 @@ static void cleared_anchors_are_none_and_are_loaded_again(void **state) {
         fault.long_ago = true;
         put(admin, "a.pem", key[0]);
         refresh();
-        anchors_clear(&anchors);
+        trust_clear(&anchors);
         assert_int_equal(anchors.n, 0);
         refresh();
         assert_int_equal(anchors.n, 1);

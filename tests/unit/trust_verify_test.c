@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/verify.h"
+#include "agent/trust.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "tests/unit/signing.h"
 
-static struct anchors anchors;
+static struct trust_anchors anchors;
 static struct envelope envelope;
 static EVP_PKEY *ed25519, *other_ed25519, *p256, *other_p256;
 
@@ -35,18 +35,18 @@ static int drop_keys(void **state) {
 
 static int setup(void **state) {
         (void)state;
-        anchors = (struct anchors){.n = 0};
+        anchors = (struct trust_anchors){.n = 0};
         signing_make(PUSH_PAYLOAD_TYPE, "{\"user\":\"alice\"}", &envelope);
         return 0;
 }
 
 static void trust(EVP_PKEY *key) {
-        anchors.anchor[anchors.n++] = (struct anchor){.key = key};
+        anchors.anchor[anchors.n++] = (struct trust_anchor){.key = key};
 }
 
 static enum refusal verify_as(bool unsigned_ok) {
         struct refused refused = {.why = REFUSAL_NONE};
-        enum refusal r = verify_envelope(&envelope, &anchors, unsigned_ok, &refused);
+        enum refusal r = trust_verify(&envelope, &anchors, unsigned_ok, &refused);
 
         assert_int_equal(refused.why, r);
         assert_int_equal(ERR_peek_error(), 0);

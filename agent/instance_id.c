@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/instance.h"
+#include "agent/instance_id.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,9 +38,10 @@ static int read_line(const char *path, bool roots_own, char ret[static INSTANCE_
 }
 
 /* Takes an id with or without the prefix. */
-static bool take(const char *text, struct instance *ret) {
-        const char *id =
-                strncmp(text, INSTANCE_PREFIX, strlen(INSTANCE_PREFIX)) == 0 ? text + strlen(INSTANCE_PREFIX) : text;
+static bool take(const char *text, struct instance_id *ret) {
+        const char *id = strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) == 0
+                                 ? text + strlen(INSTANCE_ID_PREFIX)
+                                 : text;
 
         if (id[0] == '\0' || strlen(id) >= sizeof(ret->id))
                 return false;
@@ -52,7 +53,7 @@ static bool take(const char *text, struct instance *ret) {
 }
 
 /* True when this source decides, for good or ill. */
-static bool from_file(const char *path, bool roots_own, const char *source, struct instance *ret) {
+static bool from_file(const char *path, bool roots_own, const char *source, struct instance_id *ret) {
         char text[INSTANCE_ID_MAX + 32];
         int r = read_line(path, roots_own, text);
 
@@ -68,7 +69,7 @@ static bool from_file(const char *path, bool roots_own, const char *source, stru
         return true;
 }
 
-static bool from_credential(struct instance *ret) {
+static bool from_credential(struct instance_id *ret) {
         const char *folder = getenv("CREDENTIALS_DIRECTORY");
         char path[PATH_MAX];
 
@@ -78,11 +79,11 @@ static bool from_credential(struct instance *ret) {
         return from_file(path, false, "the credential exc.instance_id", ret);
 }
 
-static bool from_dmi(const char *name, const char *source, struct instance *ret) {
+static bool from_dmi(const char *name, const char *source, struct instance_id *ret) {
         char path[64], text[INSTANCE_ID_MAX + 32];
 
         (void)snprintf(path, sizeof(path), DMI_DIR "/%s", name);
-        if (read_line(path, false, text) < 0 || strncmp(text, INSTANCE_PREFIX, strlen(INSTANCE_PREFIX)) != 0)
+        if (read_line(path, false, text) < 0 || strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) != 0)
                 return false;
         ret->source = source;
         if (!take(text, ret))
@@ -90,10 +91,10 @@ static bool from_dmi(const char *name, const char *source, struct instance *ret)
         return true;
 }
 
-void instance_read(const struct config *config, const char *config_dir, struct instance *ret) {
+void instance_id_read(const struct config *config, const char *config_dir, struct instance_id *ret) {
         char path[PATH_MAX];
 
-        *ret = (struct instance){.source = "nowhere"};
+        *ret = (struct instance_id){.source = "nowhere"};
         if (config->instance_id[0] != '\0') {
                 ret->source = "InstanceId in the configuration";
                 if (!take(config->instance_id, ret))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/budget.h"
+#include "agent/ratelimit.h"
 
 #include <inttypes.h>
 #include <syslog.h>
@@ -7,6 +7,24 @@
 #include "agent/audit.h"
 #include "agent/config.h"
 #include "common/lifetime.h"
+
+/*
+ * The bucket's content is kept as the time at which it will be full: each token taken puts that off by 1/rate seconds, and
+ * it may not lie further off than the whole burst.
+ */
+int64_t ratelimit_take(struct ratelimit *rate, int64_t now_ns, uint32_t per_second, uint32_t burst_s) {
+        int64_t token_ns, full_at_ns, early_ns;
+
+        if (per_second == 0)
+                return 0;
+        token_ns = NS_PER_S / per_second;
+        full_at_ns = (rate->full_at_ns > now_ns ? rate->full_at_ns : now_ns) + token_ns;
+        early_ns = full_at_ns - now_ns - NS_PER_S * burst_s;
+        if (early_ns > 0)
+                return early_ns;
+        rate->full_at_ns = full_at_ns;
+        return 0;
+}
 
 int budget_start(struct budget *budget, sd_event *event, int64_t priority) {
         *budget = (struct budget){.nss = NULL};
@@ -29,7 +47,7 @@ void budget_stop(struct budget *budget) {
 }
 
 enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refused *ret_why) {
-        int64_t wait_ns = rate_take(&budget->pushes, instant_now().boot_ns, per_second, CONFIG_RATE_BURST);
+        int64_t wait_ns = ratelimit_take(&budget->pushes, instant_now().boot_ns, per_second, CONFIG_RATE_BURST);
 
         if (wait_ns == 0)
                 return REFUSAL_NONE;
@@ -40,11 +58,11 @@ enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refu
 }
 
 int64_t budget_call(struct budget *budget) {
-        return rate_take(&budget->calls, instant_now().boot_ns, CALLS_PER_S, CALLS_BURST);
+        return ratelimit_take(&budget->calls, instant_now().boot_ns, CALLS_PER_S, CALLS_BURST);
 }
 
 bool budget_note(struct budget *budget) {
-        if (rate_take(&budget->notes, instant_now().boot_ns, 1, 10) > 0) {
+        if (ratelimit_take(&budget->notes, instant_now().boot_ns, 1, 10) > 0) {
                 budget->unnoted++;
                 return false;
         }

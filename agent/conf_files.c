@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/folder.h"
+#include "agent/conf_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,10 +17,10 @@ static bool ends_in(const char *name, const char *suffix) {
         return name[0] != '.' && n > m && strcmp(name + n - m, suffix) == 0;
 }
 
-int folder_list(int fd, const char *suffix, struct words *ret) {
+int conf_files_list(int fd, const char *suffix, struct strv *ret) {
         int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         DIR *folder = list_fd >= 0 ? fdopendir(list_fd) : NULL;
-        struct words words = {.n = 0};
+        struct strv words = {.n = 0};
 
         if (!folder) {
                 r = -errno;
@@ -38,14 +38,14 @@ int folder_list(int fd, const char *suffix, struct words *ret) {
                         break;
                 }
                 if (ends_in(entry->d_name, suffix))
-                        r = words_add(&words, entry->d_name);
+                        r = strv_add(&words, entry->d_name);
         }
         (void)closedir(folder);
         if (r < 0) {
-                words_clear(&words);
+                strv_clear(&words);
                 return r;
         }
-        words_sort(&words);
+        strv_sort(&words);
         *ret = words; /* transferred */
         return 0;
 }
@@ -94,13 +94,13 @@ void stamp_add(struct stamp *stamp, int dir_fd, const char *name) {
 }
 
 void stamp_add_listed(struct stamp *stamp, int fd, const char *suffix) {
-        struct words names = {.n = 0};
+        struct strv names = {.n = 0};
 
-        if (folder_list(fd, suffix, &names) < 0)
+        if (conf_files_list(fd, suffix, &names) < 0)
                 stamp->settled = false;
         for (size_t i = 0; i < names.n; i++)
-                stamp_add(stamp, fd, names.word[i]);
-        words_clear(&names);
+                stamp_add(stamp, fd, names.item[i]);
+        strv_clear(&names);
 }
 
 bool stamp_holds(const struct stamp *loaded, const struct stamp *now) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/anchors.h"
+#include "agent/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ANCHOR_SUFFIX ".pem"
+#define TRUST_SUFFIX ".pem"
 
 struct load {
-        struct anchors *anchors;
-        anchors_note note;
+        struct trust_anchors *anchors;
+        trust_note note;
         void *context;
-        struct words above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
+        struct strv above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
 };
 
 /* OpenSSL reads the point at infinity as a P-256 key, and under that key anybody can sign. */
@@ -62,7 +62,7 @@ static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why
 
 enum read_result { READ_TEXT, READ_MASK, READ_WRONG };
 
-static enum read_result read_file(int folder_fd, const char *name, char text[static ANCHOR_FILE_MAX + 1],
+static enum read_result read_file(int folder_fd, const char *name, char text[static TRUST_FILE_MAX + 1],
                                   size_t *ret_length, const char **ret_why) {
         enum read_result result = READ_WRONG;
         struct stat st;
@@ -81,8 +81,8 @@ static enum read_result read_file(int folder_fd, const char *name, char text[sta
         } else if (st.st_size == 0) {
                 result = READ_MASK;
         } else {
-                n = read(fd, text, ANCHOR_FILE_MAX + 1);
-                if (n > 0 && n <= ANCHOR_FILE_MAX) {
+                n = read(fd, text, TRUST_FILE_MAX + 1);
+                if (n > 0 && n <= TRUST_FILE_MAX) {
                         *ret_length = (size_t)n;
                         result = READ_TEXT;
                 } else {
@@ -95,12 +95,12 @@ static enum read_result read_file(int folder_fd, const char *name, char text[sta
 }
 
 static void load_file(struct load *load, int folder_fd, const char *folder, const char *name) {
-        char text[ANCHOR_FILE_MAX + 1], path[PATH_MAX];
+        char text[TRUST_FILE_MAX + 1], path[PATH_MAX];
         const char *why = NULL;
         EVP_PKEY *key = NULL;
         size_t length;
 
-        if (words_hold(&load->above, name))
+        if (strv_contains(&load->above, name))
                 return;
         switch (read_file(folder_fd, name, text, &length, &why)) {
         case READ_TEXT:
@@ -110,8 +110,8 @@ static void load_file(struct load *load, int folder_fd, const char *folder, cons
         case READ_WRONG:
                 break;
         }
-        if (key && load->anchors->n < ANCHORS_MAX) {
-                struct anchor *anchor = &load->anchors->anchor[load->anchors->n++];
+        if (key && load->anchors->n < TRUST_ANCHORS_MAX) {
+                struct trust_anchor *anchor = &load->anchors->anchor[load->anchors->n++];
 
                 (void)snprintf(anchor->name, sizeof(anchor->name), "%s", name);
                 anchor->key = key; /* transferred */
@@ -147,31 +147,31 @@ static int open_folder(const char *folder, const struct load *load) {
 }
 
 /* A folder that is missing holds no names. */
-static int load_folder(struct load *load, const char *folder, struct words *ret) {
-        struct words names = {.n = 0};
+static int load_folder(struct load *load, const char *folder, struct strv *ret) {
+        struct strv names = {.n = 0};
         int fd, r;
 
         fd = open_folder(folder, load);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = folder_list(fd, ANCHOR_SUFFIX, &names);
+        r = conf_files_list(fd, TRUST_SUFFIX, &names);
         if (r < 0 && load->note)
                 load->note(load->context, folder, strerror(-r));
         for (size_t i = 0; i < names.n; i++)
-                load_file(load, fd, folder, names.word[i]);
+                load_file(load, fd, folder, names.item[i]);
         (void)close(fd);
         *ret = names;
         return r;
 }
 
 static void load_both(struct load *load, const char *vendor_dir, const char *folder) {
-        struct words names = {.n = 0};
+        struct strv names = {.n = 0};
 
         /* While it cannot be told which of the vendor's are masked, none of them is trusted. */
         if (load_folder(load, folder, &load->above) >= 0)
                 (void)load_folder(load, vendor_dir, &names);
-        words_clear(&names);
-        words_clear(&load->above);
+        strv_clear(&names);
+        strv_clear(&load->above);
 }
 
 static void stamp_folder(struct stamp *stamp, const char *folder) {
@@ -181,23 +181,23 @@ static void stamp_folder(struct stamp *stamp, const char *folder) {
         fd = open_folder(folder, NULL);
         if (fd < 0)
                 return;
-        stamp_add_listed(stamp, fd, ANCHOR_SUFFIX);
+        stamp_add_listed(stamp, fd, TRUST_SUFFIX);
         (void)close(fd);
 }
 
-void anchors_clear(struct anchors *anchors) {
+void trust_clear(struct trust_anchors *anchors) {
         for (size_t i = 0; i < anchors->n; i++)
                 EVP_PKEY_free(anchors->anchor[i].key);
-        *anchors = (struct anchors){.n = 0};
+        *anchors = (struct trust_anchors){.n = 0};
 }
 
-void anchors_refresh(struct anchors *anchors, const char *vendor_dir, const char *config_dir, anchors_note note,
-                     void *context) {
+void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note note,
+                   void *context) {
         struct load load = {.anchors = anchors, .note = note, .context = context};
         struct stamp now;
         char folder[PATH_MAX];
 
-        (void)snprintf(folder, sizeof(folder), "%s/" ANCHORS_FOLDER, config_dir);
+        (void)snprintf(folder, sizeof(folder), "%s/" TRUST_DIR_NAME, config_dir);
         stamp_begin(&now);
         stamp_folder(&now, folder);
         stamp_folder(&now, vendor_dir);
@@ -206,8 +206,48 @@ void anchors_refresh(struct anchors *anchors, const char *vendor_dir, const char
         /* Files that were changed just now are loaded at each call for a moment; what is to be said of them is said once. */
         if (anchors->stamp.hash == now.hash)
                 load.note = NULL;
-        anchors_clear(anchors);
+        trust_clear(anchors);
         /* Of before the files are read: a change in between then shows as one. */
         anchors->stamp = now;
         load_both(&load, vendor_dir, folder);
+}
+
+/*
+ * Ed25519 has no digest of its own to choose (RFC 8032); ECDSA P-256 goes with SHA-256, its signature in DER. OpenSSL takes DER
+ * only as it would write it itself (ECDSA_verify(3)): no padding, nothing after it.
+ */
+static bool signed_by(const struct envelope *envelope, const struct signature *signature, EVP_PKEY *key) {
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        const char *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA256";
+        bool ok;
+
+        ok = context && EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, key, NULL) == 1 &&
+             EVP_DigestVerify(context, signature->bytes, signature->length, envelope->pae, envelope->pae_length) == 1;
+        EVP_MD_CTX_free(context);
+        ERR_clear_error();
+        return ok;
+}
+
+enum refusal trust_possible(const struct trust_anchors *anchors, struct refused *ret_why) {
+        if (anchors->n > 0)
+                return REFUSAL_NONE;
+        return refuse(ret_why, REFUSAL_UNTRUSTED, "This guest has no trusted key, so no signature can be accepted.");
+}
+
+enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
+                          struct refused *ret_why) {
+        enum refusal why;
+
+        if (envelope->n_signatures == 0 && unsigned_ok)
+                return REFUSAL_NONE;
+        if (envelope->n_signatures == 0)
+                return refuse(ret_why, REFUSAL_UNTRUSTED, "There is no signature, and this channel needs one.");
+        why = trust_possible(anchors, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        for (size_t i = 0; i < envelope->n_signatures; i++)
+                for (size_t j = 0; j < anchors->n && envelope->signatures[i].length > 0; j++)
+                        if (signed_by(envelope, &envelope->signatures[i], anchors->anchor[j].key))
+                                return REFUSAL_NONE;
+        return refuse(ret_why, REFUSAL_BAD_SIGNATURE, "No signature is that of a trusted key, over these very bytes.");
 }

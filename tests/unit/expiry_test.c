@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/tally.h"
+#include "agent/expiry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A token bucket: so many a second, and at once as many as that makes in a few seconds. */
 /*
  * What the peers of one socket may use up: pushes and revocations a second, other calls a second, questions to the name service,
  * and lines in the journal. Each socket has its own, so that a flood on the host's side leaves the administrator's alone.
  */
-#ifndef EXC_BUDGET_H
-#define EXC_BUDGET_H
+#ifndef EXC_RATELIMIT_H
+#define EXC_RATELIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "agent/nss.h"
-#include "agent/rate.h"
 #include "wire/refusal.h"
+
+struct ratelimit {
+        int64_t full_at_ns; /* when the bucket will be full again; 0: it is full */
+};
+
+/*
+ * Takes one token at `now_ns` of a clock that does not go back. 0: taken. Otherwise nothing is taken, and the result says
+ * in how many nanoseconds there will be one. `per_second` 0: no limit. `burst_s` is at least 1.
+ */
+int64_t ratelimit_take(struct ratelimit *rate, int64_t now_ns, uint32_t per_second, uint32_t burst_s);
 
 enum {
         CALLS_PER_S = 200,
@@ -21,9 +31,9 @@ enum {
 
 struct budget {
         struct nss *nss;
-        struct rate pushes;
-        struct rate calls;
-        struct rate notes;
+        struct ratelimit pushes;
+        struct ratelimit calls;
+        struct ratelimit notes;
         uint64_t unnoted; /* since the last note */
 };
 

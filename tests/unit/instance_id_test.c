@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/instance.h"
+#include "agent/instance_id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ ssize_t __wrap_read(int fd, void *buffer, size_t size) {
 }
 
 static struct config config;
-static struct instance instance;
+static struct instance_id instance;
 static char root[64], file[96], credential[96];
 
 /* /sys, the configuration and the credentials are an empty tmpfs each. */
@@ -63,7 +63,7 @@ static int teardown(void **state) {
 
 static const char *read_instance(void) {
         memset(&instance, 0x55, sizeof(instance));
-        instance_read(&config, root, &instance);
+        instance_id_read(&config, root, &instance);
         assert_non_null(instance.source);
         assert_true(strlen(instance.source) > 0);
         return instance.id;
@@ -182,9 +182,9 @@ static void an_id_has_a_greatest_length(void **state) {
                 assert_none_for("instance-id");
         }
         memset(text, 'x', sizeof(text));
-        memcpy(text, INSTANCE_PREFIX, strlen(INSTANCE_PREFIX));
-        text[strlen(INSTANCE_PREFIX) + CONFIG_INSTANCE_ID_MAX] = '\n';
-        text[strlen(INSTANCE_PREFIX) + CONFIG_INSTANCE_ID_MAX + 1] = '\0';
+        memcpy(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX));
+        text[strlen(INSTANCE_ID_PREFIX) + CONFIG_INSTANCE_ID_MAX] = '\n';
+        text[strlen(INSTANCE_ID_PREFIX) + CONFIG_INSTANCE_ID_MAX + 1] = '\0';
         signing_write(file, text);
         assert_int_equal(strlen(read_instance()), CONFIG_INSTANCE_ID_MAX);
 }
@@ -235,10 +235,10 @@ static void a_file_that_cannot_be_read_leaves_the_guest_without_an_id(void **sta
 static void a_missing_folder_is_no_source(void **state) {
         (void)state;
         give_credential("of-credential");
-        instance_read(&config, "/nowhere/at/all", &instance);
+        instance_id_read(&config, "/nowhere/at/all", &instance);
         assert_string_equal(instance.id, "of-credential");
         signing_write(file, "i-1");
-        instance_read(&config, file, &instance);
+        instance_id_read(&config, file, &instance);
         assert_string_equal(instance.id, "of-credential");
 }
 
