@@ -3,58 +3,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
 #include "common/lifetime.h"
+#include "common/safe_path.h"
 
 /* Later than the alarm of our own part, which ends a slow one by itself. */
 #define DEADLINE_NS (5 * NS_PER_S / 2)
 
-/*
- * sshd runs a command only if nobody but root can change it (safe_path() in its misc.c). It looks at our path, not at
- * what stands behind "--", so the same look is taken here. `ret_path` is what was looked at, and so what is to be run: a
- * symlink could point elsewhere by then.
- */
-static bool only_root_writes(const char *command, char ret_path[static PATH_MAX]) {
-        char path[PATH_MAX];
-        struct stat st;
-
-        if (command[0] != '/' || !realpath(command, path) || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-                return false;
-        memcpy(ret_path, path, sizeof(path));
-        for (;;) {
-                char *slash = strrchr(path, '/');
-
-                /* Debian's sshd lets a group write that has one member; here it must be root's own. */
-                if (stat(path, &st) < 0 || st.st_uid != 0 || (st.st_mode & 002) != 0 ||
-                    ((st.st_mode & 020) != 0 && st.st_gid != 0))
-                        return false;
-                if (slash == path && path[1] == '\0')
-                        return true;
-                slash[slash == path ? 1 : 0] = '\0';
-        }
-}
-
 _Noreturn void chain_other(const struct arguments *asked) {
-        char path[PATH_MAX];
+        struct safe_path path;
         int r;
 
-        if (!only_root_writes(asked->chain[0], path)) {
-                (void)dprintf(
-                        STDERR_FILENO,
-                        "exc-authorized-keys: %s is not run: it must be an absolute path to a file that only root can "
-                        "change, as every folder above it\n",
-                        asked->chain[0]);
+        /* sshd checks its own command so, which is this program, and not what stands after "--". */
+        if (!safe_path(asked->chain[0], &path)) {
+                (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s: not run: %s: %s\n", asked->chain[0], path.at,
+                              safe_path_text(&path));
                 _exit(EXIT_FAILURE);
         }
         r = asked->chain_user ? identity_become(asked->chain_user) : 0;
@@ -66,7 +38,8 @@ _Noreturn void chain_other(const struct arguments *asked) {
                         asked->chain[0], asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
-        (void)execv(path, asked->chain);
+        /* The path that was checked: a symlink could have another target by now. */
+        (void)execv(path.program, asked->chain);
         (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s cannot be run: %s\n", asked->chain[0], strerror(errno));
         _exit(127);
 }

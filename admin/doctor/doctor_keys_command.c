@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor_reload.h"
-#include "admin/doctor/path_check.h"
 #include "admin/doctor/sshd_files.h"
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/keys_command.h"
 #include "authkeys-helper/arguments.h"
 #include "authkeys-helper/identity.h"
+#include "common/safe_path.h"
 
 #define ENABLE "exc-instance-connect enable"
 
@@ -135,25 +135,25 @@ static void look_at_chain(struct examination *examination, const struct argument
         struct remedy remedy = write_again();
         char chained[SSHD_FILES_VALUE_MAX], there[SSHD_FILES_VALUE_MAX];
         struct keys_command words;
-        struct path_check check;
+        struct safe_path path;
         struct sshd_file_line line;
 
         if (!asked->chain)
                 return;
-        path_check(asked->chain[0], &check);
+        (void)safe_path(asked->chain[0], &path);
         join(asked->chain, chained);
-        if (check.fault == PATH_MISSING || check.fault == PATH_RELATIVE) {
+        if (path.fault == SAFE_PATH_MISSING || path.fault == SAFE_PATH_RELATIVE) {
                 found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
                       "the command that was chained, %s, cannot be run: %s", asked->chain[0],
-                      check.fault == PATH_RELATIVE ? "it is no absolute path" : strerror(check.error));
-        } else if (check.fault != PATH_SAFE) {
-                /* Whoever could change it may have: its owner must look, and no command can. */
+                      path.fault == SAFE_PATH_RELATIVE ? "it is no absolute path" : strerror(path.error));
+        } else if (path.fault > SAFE_PATH_ROOT_GROUP) {
+                /* The owner must look at what it is now, for it may have been changed: no command can do that. */
                 found(&examination->findings, FINDING_WARNING, "sshd-chain", NULL,
-                      "the command that was chained is not run, for others than root can change %s", check.at);
-        } else if ((check.mode & 0111) == 0) {
-                remedy = remedy_of("chmod a+x %s", check.at);
+                      "the command that was chained is not run, for others than root can change %s", path.at);
+        } else if ((path.program_mode & 0111) == 0) {
+                remedy = remedy_of("chmod a+x %s", path.program);
                 found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                      "the command that was chained, %s, is not executable", check.at);
+                      "the command that was chained, %s, is not executable", path.program);
         } else if (asked->chain_user && !getpwnam(asked->chain_user))
                 found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
                       "the command that was chained is to be run as %s, which does not exist", asked->chain_user);

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/path_check.h"
 #include "admin/program.h"
 #include "agent/peer.h"
 #include "authkeys-helper/identity.h"
+#include "common/safe_path.h"
 
 #define MAKE_USERS "systemd-sysusers exc-instance-connect.conf"
 
@@ -64,43 +64,49 @@ void doctor_users(struct examination *examination) {
         look_at_user(examination, FINDING_HOST_FAILURE, "user-relay", RELAY_USER);
 }
 
-/* The program, and each folder above it. False when something is wrong, and said. */
-static bool look_at_path(struct examination *examination, const char *file_check, const char *path_check_name,
-                         const char *path) {
+/* The program, and each directory above it. False when something is wrong, and reported. */
+static bool look_at_path(struct examination *examination, const char *file_check, const char *path_check,
+                         const char *program) {
         struct remedy reinstall = remedy_of(PACKAGE_REINSTALL), remedy;
-        struct path_check check;
-        bool program;
+        const char *check;
+        struct safe_path path;
 
-        path_check(path, &check);
-        program = strcmp(check.at, path) == 0;
-        switch (check.fault) {
-        case PATH_SAFE:
-                found(&examination->findings, FINDING_PASS, path_check_name, NULL,
-                      "only root can change %s and the folders above it", path);
+        (void)safe_path(program, &path);
+        check = strcmp(path.at, program) == 0 ? file_check : path_check;
+        switch (path.fault) {
+        case SAFE_PATH_OK:
+                found(&examination->findings, FINDING_PASS, path_check, NULL,
+                      "only root can change %s and the directories above it", program);
                 return true;
-        case PATH_RELATIVE:
+        case SAFE_PATH_ROOT_GROUP:
+                remedy = remedy_of("chmod g-w %s", path.at);
+                found(&examination->findings, FINDING_WARNING, check, &remedy,
+                      "%s has mode %04o: sshd of Debian and Ubuntu runs what the group root can write, others do not",
+                      path.at, path.mode);
+                return true;
+        case SAFE_PATH_RELATIVE:
                 return false;
-        case PATH_MISSING:
-                found(&examination->findings, FINDING_FAILURE, file_check, &reinstall, "%s: %s", check.at,
-                      strerror(check.error));
+        case SAFE_PATH_MISSING:
+                found(&examination->findings, FINDING_FAILURE, file_check, &reinstall, "%s: %s", path.at,
+                      strerror(path.error));
                 return false;
-        case PATH_NOT_REGULAR:
-                remedy = remedy_of("rm -rf %s", check.at);
+        case SAFE_PATH_NOT_REGULAR:
+                remedy = remedy_of("rm -rf %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, file_check, &remedy, "%s is no regular file", check.at);
+                found(&examination->findings, FINDING_FAILURE, file_check, &remedy, "%s is no regular file", path.at);
                 return false;
-        /* Whoever could change it may have: the right to do so is taken away, and what he may have put there. */
-        case PATH_FOREIGN:
-                remedy = remedy_of("chown root:root %s", check.at);
+        /* It may have been changed already: the remedy takes that right away and reinstalls the files. */
+        case SAFE_PATH_FOREIGN:
+                remedy = remedy_of("chown root:root %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, program ? file_check : path_check_name, &remedy,
-                      "%s belongs to user id %u, so sshd runs nothing there; it must be root's", check.at, check.owner);
+                found(&examination->findings, FINDING_FAILURE, check, &remedy,
+                      "%s belongs to user id %u, so sshd runs nothing there; it must be root's", path.at, path.owner);
                 return false;
-        case PATH_WRITABLE:
-                remedy = remedy_of("chmod go-w %s", check.at);
+        case SAFE_PATH_WRITABLE:
+                remedy = remedy_of("chmod go-w %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, program ? file_check : path_check_name, &remedy,
-                      "%s has mode %04o, so sshd runs nothing there; only root may write it", check.at, check.mode);
+                found(&examination->findings, FINDING_FAILURE, check, &remedy,
+                      "%s has mode %04o, so sshd runs nothing there; only root may write it", path.at, path.mode);
                 return false;
         }
         return false;

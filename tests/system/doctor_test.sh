@@ -250,6 +250,29 @@ a_chained_command_that_is_missing_is_healed() {
     _heals warning sshd-chain 'rm /usr/local/bin/other /etc/ssh/sshd_config.d/50-other.conf'
 }
 
+# sshd of Debian runs what the group root can write, so exc-authorized-keys and doctor say the same of it.
+chained_command_that_the_group_root_can_write_is_run() {
+    in_machine m install -m 0755 /bin/true /usr/local/bin/other
+    in_machine m bash -ec 'exc-instance-connect disable
+        printf "#!/bin/sh\ntouch /run/other-ran\n" >/usr/local/bin/other
+        chmod 0775 /usr/local/bin/other
+        printf "AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser root\n" \
+            >/etc/ssh/sshd_config.d/50-other.conf
+        exc-instance-connect enable'
+    _healthy
+    in_machine m rm -f /run/other-ran
+    new_key stranger
+    refuses m alice stranger
+    in_machine m rm /run/other-ran
+    in_machine m chgrp daemon /usr/local/bin/other
+    says '^warning +sshd-chain .*can change /usr/local/bin/other' in_machine m exc-instance-connect doctor
+    refuses m alice stranger
+    fails in_machine m test -e /run/other-ran
+    in_machine m bash -ec 'rm /etc/ssh/sshd_config.d/50-other.conf /usr/local/bin/other
+        exc-instance-connect disable && exc-instance-connect enable'
+    _healthy
+}
+
 a_command_with_the_user_alone_is_healed() {
     _heals lax-failure sshd-keys-form "sed -i 's/ %u %f %t %k/ %u/' $_drop_in && systemctl reload ssh"
 }
