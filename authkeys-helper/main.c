@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -42,25 +43,23 @@ static const struct connection_id *known(const struct login *login) {
 
 static void give_key(const struct login *login, const struct store *store, int out_fd) {
         const struct arguments *asked = login->asked;
-        struct store_place place;
         char line[LOOKUP_LINE_MAX];
+        struct lookup lookup;
         struct instant now;
-        struct grant grant;
-        bool first;
         size_t length;
         int r;
 
-        r = lookup_key(store, asked, &login->who, &grant, &place, &first);
+        r = lookup_key(store, asked, &login->who, &lookup);
         if (r < 0)
                 event_failure(asked->user, known(login), "The store cannot be read: %s", strerror(-r));
-        if (r == LOOKUP_NO_PLACE)
-                event_grant(EVENT_NO_PLACE, &grant, &place, &login->who);
+        if (r == LOOKUP_NO_SLOT)
+                event_grant(EVENT_NO_PLACE, &lookup.grant, &lookup.place, &login->who);
         if (r != LOOKUP_FOUND)
                 return;
         now = instant_now();
-        length = lookup_line(&grant, &now, asked->expiry_time, line);
-        if (length > 0 && write(out_fd, line, length) == (ssize_t)length && first)
-                event_grant(EVENT_CLAIMED, &grant, &place, &login->who);
+        length = lookup_line(&lookup.grant, &now, asked->expiry_time, line);
+        if (length > 0 && write(out_fd, line, length) == (ssize_t)length && lookup.first)
+                event_grant(EVENT_CLAIMED, &lookup.grant, &lookup.place, &login->who);
 }
 
 static void list_keys(const struct arguments *asked, const struct store *store, int out_fd) {
@@ -90,23 +89,24 @@ static void answer(const struct login *login, const struct store *store, int out
 
 /* Our own part, the same whether another command comes after it or not. */
 static void own_part(void *context, int out_fd) {
-        static const struct sigaction at_deadline = {.sa_handler = out_of_time}, ignored = {.sa_handler = SIG_IGN};
+        static const struct sigaction at_deadline = {.sa_handler = out_of_time};
         const struct login *login = context;
         const char *user = login->asked->user;
         struct store store;
         char why[256];
-        sigset_t none;
+        sigset_t blocked;
         int r;
 
         (void)sigaction(SIGALRM, &at_deadline, NULL);
-        (void)sigaction(SIGPIPE, &ignored, NULL);
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        /* A sshd that stops reading is not a failure. */
+        (void)sigemptyset(&blocked);
+        (void)sigaddset(&blocked, SIGPIPE);
+        (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
         (void)alarm(DEADLINE_S);
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return;
-        r = geteuid() == 0 ? identity_become(HELPER_USER) : 0;
+        r = getauxval(AT_EUID) == 0 ? identity_become(HELPER_USER) : 0;
         if (r < 0) {
                 event_failure(user, known(login), "Started as root, but cannot become " HELPER_USER ": %s",
                               strerror(-r));
@@ -117,8 +117,8 @@ static void own_part(void *context, int out_fd) {
                 event_failure(user, known(login), "The store cannot be used: %s", why);
                 return;
         }
+        /* It stays open: the process ends here. */
         answer(login, &store, out_fd);
-        store_close(&store);
 }
 
 static const char usage[] =

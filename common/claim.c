@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
@@ -27,8 +26,8 @@ static bool slot_decode(const uint8_t slot[static CLAIM_SLOT_SIZE], struct conne
 }
 
 /*
- * An open file description lock: it goes with this opening of the file, not with the process (fcntl(2), Linux 3.15).
- * `command` is F_OFD_SETLKW, or F_OFD_SETLK for -EAGAIN where another has it.
+ * A lock of the open file description, not of the process (fcntl(2), Linux 3.15). `command` is F_OFD_SETLKW, or F_OFD_SETLK
+ * for -EAGAIN where somebody else holds it.
  */
 static int claim_lock(int fd, int command) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -36,57 +35,58 @@ static int claim_lock(int fd, int command) {
         return fcntl(fd, command, &lock) < 0 ? -errno : 0;
 }
 
-/* All slots of a file that has the right size. 0: it has another one. */
-static int claim_read(int fd, unsigned connections, uint8_t slots[static GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE]) {
+static bool is_free(const uint8_t slot[static CLAIM_SLOT_SIZE]) {
+        static const uint8_t zeros[CLAIM_SLOT_SIZE];
+
+        return memcmp(slot, zeros, CLAIM_SLOT_SIZE) == 0;
+}
+
+enum { SLOTS_MAX = GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE };
+
+/* All slots of a file that has the right size: asking for one byte more shows a longer one. 0: it has another size. */
+static int claim_read(int fd, unsigned connections, uint8_t slots[static SLOTS_MAX + 1]) {
         size_t size = (size_t)connections * CLAIM_SLOT_SIZE;
-        struct stat st;
         ssize_t n;
 
         if (connections > GRANT_CONNECTIONS_MAX)
                 return 0;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_size < 0 || (size_t)st.st_size != size)
-                return 0;
-        n = pread(fd, slots, size, 0);
+        n = pread(fd, slots, size + 1, 0);
         if (n < 0)
                 return -errno;
         return (size_t)n == size;
 }
 
-int claim_place(int fd, unsigned connections, const struct connection_id *who, enum claim_mode mode) {
-        static const uint8_t zeros[CLAIM_SLOT_SIZE];
-        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE], mine[CLAIM_SLOT_SIZE];
+int claim_slot(int fd, unsigned connections, const struct connection_id *who, enum claim_mode mode) {
+        uint8_t slots[SLOTS_MAX + 1], own[CLAIM_SLOT_SIZE];
         const uint8_t *free_slot = NULL;
         ssize_t n;
         int r;
 
-        slot_encode(who, mine);
+        slot_encode(who, own);
         r = claim_lock(fd, F_OFD_SETLKW);
         if (r < 0)
                 return r;
         r = claim_read(fd, connections, slots);
         if (r <= 0)
-                return r;
+                return r < 0 ? r : CLAIM_NONE;
         for (unsigned i = 0; i < connections; i++) {
                 const uint8_t *slot = slots + (size_t)i * CLAIM_SLOT_SIZE;
 
-                if (memcmp(slot, mine, CLAIM_SLOT_SIZE) == 0)
-                        return 1;
-                if (!free_slot && memcmp(slot, zeros, CLAIM_SLOT_SIZE) == 0)
+                if (memcmp(slot, own, CLAIM_SLOT_SIZE) == 0)
+                        return CLAIM_HELD;
+                if (!free_slot && is_free(slot))
                         free_slot = slot;
         }
         if (mode == CLAIM_FIND || !free_slot)
-                return 0;
-        n = pwrite(fd, mine, sizeof(mine), free_slot - slots);
+                return CLAIM_NONE;
+        n = pwrite(fd, own, sizeof(own), free_slot - slots);
         if (n < 0)
                 return -errno;
-        return n == (ssize_t)sizeof(mine) ? 1 : -EIO;
+        return n == (ssize_t)sizeof(own) ? CLAIM_TAKEN : -EIO;
 }
 
 int claim_count(int fd, unsigned connections) {
-        static const uint8_t zeros[CLAIM_SLOT_SIZE];
-        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        uint8_t slots[SLOTS_MAX + 1];
         int taken = 0, r;
 
         r = claim_read(fd, connections, slots);
@@ -95,21 +95,15 @@ int claim_count(int fd, unsigned connections) {
         if (r == 0)
                 return (int)connections;
         for (unsigned i = 0; i < connections; i++)
-                taken += memcmp(slots + (size_t)i * CLAIM_SLOT_SIZE, zeros, CLAIM_SLOT_SIZE) != 0;
+                taken += !is_free(slots + (size_t)i * CLAIM_SLOT_SIZE);
         return taken;
 }
 
-/* What claim_end() puts into free slots. */
+/* What claim_end() writes to free slots. */
 static const struct connection_id nobody = {UINT64_MAX, UINT64_MAX};
 
-static bool is_free(const uint8_t slot[static CLAIM_SLOT_SIZE]) {
-        static const uint8_t zeros[CLAIM_SLOT_SIZE];
-
-        return memcmp(slot, zeros, CLAIM_SLOT_SIZE) == 0;
-}
-
 int claim_holders(int fd, unsigned connections, struct connection_id *ret) {
-        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        uint8_t slots[SLOTS_MAX + 1];
         int n = 0, r;
 
         r = claim_read(fd, connections, slots);
@@ -127,7 +121,7 @@ int claim_holders(int fd, unsigned connections, struct connection_id *ret) {
 }
 
 int claim_end(int fd, unsigned connections, struct connection_id *ret) {
-        uint8_t slots[GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE];
+        uint8_t slots[SLOTS_MAX + 1];
         size_t size = (size_t)connections * CLAIM_SLOT_SIZE;
         ssize_t n;
         int r;

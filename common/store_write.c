@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's half of the store: what appears in it and what goes. */
+/* The agent's half of the store: storing and removing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,32 +10,32 @@
 #include "common/store.h"
 #include "common/store_internal.h"
 
-/* A folder that still holds something stays. */
-static void remove_folder(int parent_fd, const char *name) {
+/* A directory that is not empty stays. */
+static void remove_directory(int parent_fd, const char *name) {
         (void)unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-/* Opens a folder, which it makes first if need be. The setgid bit of the parent gives it the group and the bit itself. */
-static int make_folder(int parent_fd, const char *name, uid_t owner, int *ret_fd) {
+/* Opens a directory, and makes it first where there is none. Group and setgid bit come from the parent's setgid bit. */
+static int make_directory(int parent_fd, const char *name, uid_t owner, int *ret_fd) {
         bool made = mkdirat(parent_fd, name, 0750) == 0;
         int r;
 
         if (!made && errno != EEXIST)
                 return -errno;
-        r = store_open_folder(parent_fd, name, owner, ret_fd);
-        /* A umask took bits away, or no descriptor was left: it must not lie in the way of what comes later. */
+        r = store_open_directory(parent_fd, name, owner, ret_fd);
+        /* A umask took bits away, or no descriptor was left: it must not be in the way of a later push. */
         if (r < 0 && made)
-                remove_folder(parent_fd, name);
+                remove_directory(parent_fd, name);
         return r;
 }
 
-/* 1: made. 0: there already. */
-static int publish_file(int folder_fd, const char *name, mode_t mode, const uint8_t *content, size_t length) {
+/* 1: made. 0: the name exists. */
+static int publish_file(int directory_fd, const char *name, mode_t mode, const uint8_t *content, size_t length) {
         char path[64];
         ssize_t n;
         int fd, r = 1;
 
-        fd = openat(folder_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+        fd = openat(directory_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
         if (fd < 0)
                 return -errno;
         n = length > 0 ? write(fd, content, length) : 0;
@@ -46,7 +46,7 @@ static int publish_file(int folder_fd, const char *name, mode_t mode, const uint
                 r = -ENOSPC;
         else if (fchmod(fd, mode) < 0) /* whatever the umask was */
                 r = -errno;
-        else if (linkat(AT_FDCWD, path, folder_fd, name, AT_SYMLINK_FOLLOW) < 0)
+        else if (linkat(AT_FDCWD, path, directory_fd, name, AT_SYMLINK_FOLLOW) < 0)
                 r = errno == EEXIST ? 0 : -errno;
         (void)close(fd);
         return r;
@@ -63,7 +63,7 @@ static int publish_key(const struct store *store, int user_fd, const char *id, c
         length = grant_encode(&grant, raw, sizeof(raw));
         if (length == 0)
                 return -EMSGSIZE;
-        r = make_folder(user_fd, key->fingerprint, store->owner, &fd);
+        r = make_directory(user_fd, key->fingerprint, store->owner, &fd);
         if (r < 0)
                 return r;
         r = publish_file(fd, id, STORE_KEY_MODE, raw, length);
@@ -77,58 +77,58 @@ static int publish_claim(const struct store *store, const char *user, const char
 
         if (connections > GRANT_CONNECTIONS_MAX)
                 return -EMSGSIZE;
-        r = make_folder(store->claims_fd, user, store->owner, &fd);
+        r = make_directory(store->claims_fd, user, store->owner, &fd);
         if (r < 0)
                 return r;
         r = publish_file(fd, id, STORE_CLAIM_MODE, zeros, (size_t)connections * CLAIM_SLOT_SIZE);
         (void)close(fd);
         if (r < 0)
-                remove_folder(store->claims_fd, user);
+                remove_directory(store->claims_fd, user);
         return r;
 }
 
-static int remove_file(int folder_fd, const char *name) {
-        return unlinkat(folder_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+static int remove_file(int directory_fd, const char *name) {
+        return unlinkat(directory_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int store_remove_key(const struct store *store, const struct store_place *place) {
         int user_fd, fd, r;
 
-        r = store_open_folder(store->keys_fd, place->user, store->owner, &user_fd);
+        r = store_open_directory(store->keys_fd, place->user, store->owner, &user_fd);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        r = store_open_folder(user_fd, place->fingerprint, store->owner, &fd);
+        r = store_open_directory(user_fd, place->fingerprint, store->owner, &fd);
         if (r >= 0) {
                 r = remove_file(fd, place->id);
                 (void)close(fd);
         }
-        remove_folder(user_fd, place->fingerprint);
+        remove_directory(user_fd, place->fingerprint);
         (void)close(user_fd);
-        remove_folder(store->keys_fd, place->user);
+        remove_directory(store->keys_fd, place->user);
         return r == -ENOENT ? 0 : r;
 }
 
 int store_remove_claim(const struct store *store, const struct store_place *place) {
         int fd, r;
 
-        r = store_open_folder(store->claims_fd, place->user, store->owner, &fd);
+        r = store_open_directory(store->claims_fd, place->user, store->owner, &fd);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         r = remove_file(fd, place->id);
         (void)close(fd);
-        remove_folder(store->claims_fd, place->user);
+        remove_directory(store->claims_fd, place->user);
         return r;
 }
 
-/* Removes the folders of a key that was not stored, where nothing else is in them. */
+/* Removes the directories of a key that was not stored, where they are empty. */
 static void remove_empty(const struct store *store, const struct store_place *place) {
         int user_fd;
 
-        if (store_open_folder(store->keys_fd, place->user, store->owner, &user_fd) < 0)
+        if (store_open_directory(store->keys_fd, place->user, store->owner, &user_fd) < 0)
                 return;
-        remove_folder(user_fd, place->fingerprint);
+        remove_directory(user_fd, place->fingerprint);
         (void)close(user_fd);
-        remove_folder(store->keys_fd, place->user);
+        remove_directory(store->keys_fd, place->user);
 }
 
 int store_publish(const struct store *store, const char *id, const struct grant *common, const struct store_key *keys,
@@ -142,7 +142,7 @@ int store_publish(const struct store *store, const char *id, const struct grant 
                 return -EINVAL;
         memcpy(place.id, id, sizeof(place.id));
 
-        r = make_folder(store->keys_fd, place.user, store->owner, &user_fd);
+        r = make_directory(store->keys_fd, place.user, store->owner, &user_fd);
         if (r < 0)
                 return r;
         for (; r >= 0 && done < n; done++) {
@@ -155,7 +155,7 @@ int store_publish(const struct store *store, const char *id, const struct grant 
         if (r >= 0)
                 return 0;
 
-        /* Without its claim file the grant does not count; what this call made of it goes. */
+        /* Without its claim file the grant does not count. Removes only what this call made. */
         for (size_t i = 0; i < done; i++) {
                 memcpy(place.fingerprint, keys[i].fingerprint, sizeof(place.fingerprint));
                 if (made[i])
@@ -166,12 +166,12 @@ int store_publish(const struct store *store, const char *id, const struct grant 
         return r;
 }
 
-static int remove_if_grown(void *context, int folder_fd, const char *name) {
+static int remove_if_grown(void *context, int directory_fd, const char *name) {
         int *n = context;
         struct stat st;
 
-        if (fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_size > GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE && remove_file(folder_fd, name) == 0)
+        if (fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_size > GRANT_CONNECTIONS_MAX * CLAIM_SLOT_SIZE && remove_file(directory_fd, name) == 0)
                 (*n)++;
         return 0;
 }
@@ -181,11 +181,11 @@ struct grown {
         int n;
 };
 
-static int remove_grown_of_user(void *context, int folder_fd, const char *name) {
+static int remove_grown_of_user(void *context, int directory_fd, const char *name) {
         struct grown *grown = context;
         int fd, r;
 
-        r = store_open_folder(folder_fd, name, grown->store->owner, &fd);
+        r = store_open_directory(directory_fd, name, grown->store->owner, &fd);
         if (r < 0)
                 return 0;
         r = store_each_name(fd, store_id_valid, remove_if_grown, &grown->n);
@@ -195,7 +195,7 @@ static int remove_grown_of_user(void *context, int folder_fd, const char *name) 
 
 int store_remove_grown(const struct store *store) {
         struct grown grown = {.store = store};
-        int r = store_each_name(store->claims_fd, store_user_name_valid, remove_grown_of_user, &grown);
+        int r = store_each_user(store->claims_fd, remove_grown_of_user, &grown);
 
         return r < 0 ? r : grown.n;
 }
@@ -206,7 +206,7 @@ struct tidy {
         int result;
 };
 
-/* What cannot be removed does not keep the rest from it. The first such failure is the result in the end. */
+/* A failure does not stop the rest. The first one is the result. */
 static void tidy_result(struct tidy *tidy, int r) {
         if (r < 0 && tidy->result == 0)
                 tidy->result = r;
@@ -219,6 +219,8 @@ static int tidy_key(void *context, const struct store_place *place) {
         fd = store_open_claim(tidy->store, place, O_RDONLY);
         if (fd == -ENOENT)
                 tidy_result(tidy, store_remove_key(tidy->store, place));
+        else if (fd < 0 && fd != -EBADMSG) /* damage stays until the key ends */
+                tidy_result(tidy, fd);
         if (fd >= 0)
                 (void)close(fd);
         return 0;
@@ -228,47 +230,47 @@ static int same_id(void *context, const struct store_place *place) {
         return strcmp(context, place->id) == 0;
 }
 
-static int tidy_claim(void *context, int folder_fd, const char *name) {
+static int tidy_claim(void *context, int directory_fd, const char *name) {
         struct tidy *tidy = context;
         int r;
 
         (void)snprintf(tidy->place.id, sizeof(tidy->place.id), "%s", name);
         r = store_walk(tidy->store, tidy->place.user, NULL, same_id, tidy->place.id);
         if (r == 0)
-                tidy_result(tidy, remove_file(folder_fd, name));
+                tidy_result(tidy, remove_file(directory_fd, name));
         return r < 0 ? r : 0;
 }
 
-static int tidy_claims_user(void *context, int folder_fd, const char *name) {
+static int tidy_claims_user(void *context, int directory_fd, const char *name) {
         struct tidy *tidy = context;
         int fd, r;
 
         (void)snprintf(tidy->place.user, sizeof(tidy->place.user), "%s", name);
-        r = store_open_folder(folder_fd, name, tidy->store->owner, &fd);
+        r = store_open_directory(directory_fd, name, tidy->store->owner, &fd);
         if (r < 0)
                 return 0;
         r = store_each_name(fd, store_id_valid, tidy_claim, tidy);
         (void)close(fd);
-        remove_folder(folder_fd, name);
+        remove_directory(directory_fd, name);
         return r;
 }
 
-static int tidy_empty(void *context, int folder_fd, const char *name) {
+static int tidy_empty(void *context, int directory_fd, const char *name) {
         (void)context;
-        remove_folder(folder_fd, name);
+        remove_directory(directory_fd, name);
         return 0;
 }
 
-static int tidy_keys_user(void *context, int folder_fd, const char *name) {
+static int tidy_keys_user(void *context, int directory_fd, const char *name) {
         const struct tidy *tidy = context;
         int fd, r;
 
-        r = store_open_folder(folder_fd, name, tidy->store->owner, &fd);
+        r = store_open_directory(directory_fd, name, tidy->store->owner, &fd);
         if (r < 0)
                 return 0;
         r = store_each_name(fd, store_user_name_valid, tidy_empty, NULL);
         (void)close(fd);
-        remove_folder(folder_fd, name);
+        remove_directory(directory_fd, name);
         return r;
 }
 
@@ -279,9 +281,9 @@ int store_tidy(const struct store *store) {
         r = store_walk(store, NULL, NULL, tidy_key, &tidy);
         if (r < 0)
                 return r;
-        r = store_each_name(store->claims_fd, store_user_name_valid, tidy_claims_user, &tidy);
+        r = store_each_user(store->claims_fd, tidy_claims_user, &tidy);
         if (r < 0)
                 return r;
-        r = store_each_name(store->keys_fd, store_user_name_valid, tidy_keys_user, &tidy);
+        r = store_each_user(store->keys_fd, tidy_keys_user, &tidy);
         return r < 0 ? r : tidy.result;
 }

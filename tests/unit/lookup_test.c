@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,9 +28,7 @@ static const struct connection_id first = {100, 1}, second = {101, 1}, third = {
 /* What the last lookup said. */
 static struct answer {
         int result;
-        struct grant grant;
-        struct store_place place;
-        bool first;
+        struct lookup found;
 } *answer;
 
 static int set_up(void **state) {
@@ -87,7 +86,7 @@ static struct arguments asks(const char *user, char fingerprint) {
 static int look_up(const struct arguments *asked, const struct connection_id *who) {
         memset(answer, 0xa5, sizeof(*answer));
         scratch_become(SCRATCH_HELPER);
-        answer->result = lookup_key(&helper, asked, who, &answer->grant, &answer->place, &answer->first);
+        answer->result = lookup_key(&helper, asked, who, &answer->found);
         scratch_become(0);
         return answer->result;
 }
@@ -100,8 +99,8 @@ static int find(const char *user, char fingerprint, const struct connection_id *
 
 static void assert_found(char id, bool taken_now) {
         assert_int_equal(answer->result, LOOKUP_FOUND);
-        assert_int_equal(answer->place.id[0], id);
-        assert_int_equal(answer->first, taken_now);
+        assert_int_equal(answer->found.place.id[0], id);
+        assert_int_equal(answer->found.first, taken_now);
 }
 
 static const char *key_path(const char *user, char fingerprint, char id) {
@@ -130,10 +129,10 @@ static void a_connection_gets_its_key_and_gets_it_again(void **state) {
         publish("ada", '1', 'A', 1, 0);
         assert_int_equal(find("ada", 'A', &first), LOOKUP_FOUND);
         assert_found('1', true);
-        assert_string_equal(answer->grant.user, "ada");
-        assert_memory_equal(answer->grant.key.blob, expected.blob, expected.blob_length);
-        assert_string_equal(answer->place.user, "ada");
-        assert_int_equal(answer->place.fingerprint[0], 'A');
+        assert_string_equal(answer->found.grant.user, "ada");
+        assert_memory_equal(answer->found.grant.key.blob, expected.blob, expected.blob_length);
+        assert_string_equal(answer->found.place.user, "ada");
+        assert_int_equal(answer->found.place.fingerprint[0], 'A');
         assert_int_equal(find("ada", 'A', &first), LOOKUP_FOUND);
         assert_found('1', false);
 }
@@ -142,10 +141,10 @@ static void another_connection_gets_nothing_and_is_told_why(void **state) {
         (void)state;
         publish("ada", '1', 'A', 1, 0);
         assert_int_equal(find("ada", 'A', &first), LOOKUP_FOUND);
-        assert_int_equal(find("ada", 'A', &second), LOOKUP_NO_PLACE);
-        assert_string_equal(answer->grant.user, "ada");
-        assert_string_equal(answer->place.user, "ada");
-        assert_int_equal(answer->place.id[0], '1');
+        assert_int_equal(find("ada", 'A', &second), LOOKUP_NO_SLOT);
+        assert_string_equal(answer->found.grant.user, "ada");
+        assert_string_equal(answer->found.place.user, "ada");
+        assert_int_equal(answer->found.place.id[0], '1');
         assert_int_equal(find("ada", 'A', &first), LOOKUP_FOUND);
 }
 
@@ -170,8 +169,8 @@ static void the_newest_grant_with_a_free_place_is_taken(void **state) {
         assert_found('2', true);
         assert_int_equal(find("ada", 'A', &third), LOOKUP_FOUND);
         assert_found('1', true);
-        assert_int_equal(find("ada", 'A', &(struct connection_id){103, 1}), LOOKUP_NO_PLACE);
-        assert_int_equal(answer->place.id[0], '3');
+        assert_int_equal(find("ada", 'A', &(struct connection_id){103, 1}), LOOKUP_NO_SLOT);
+        assert_int_equal(answer->found.place.id[0], '3');
         assert_int_equal(find("ada", 'A', &second), LOOKUP_FOUND);
         assert_found('2', false);
 }
@@ -195,10 +194,10 @@ static void the_order_holds_for_more_grants_than_are_looked_at(void **state) {
         }
         for (unsigned i = 0; i < LOOKED_AT; i++) {
                 assert_int_equal(find("ada", 'A', &(struct connection_id){1000 + i, 1}), LOOKUP_FOUND);
-                assert_int_equal(answer->place.id[0], "0123456789abcdef"[i / 16]);
-                assert_int_equal(answer->place.id[1], "0123456789abcdef"[i % 16]);
+                assert_int_equal(answer->found.place.id[0], "0123456789abcdef"[i / 16]);
+                assert_int_equal(answer->found.place.id[1], "0123456789abcdef"[i % 16]);
         }
-        assert_int_equal(find("ada", 'A', &(struct connection_id){2000, 1}), LOOKUP_NO_PLACE);
+        assert_int_equal(find("ada", 'A', &(struct connection_id){2000, 1}), LOOKUP_NO_SLOT);
 }
 
 static void a_grant_for_any_number_of_connections_serves_all(void **state) {
@@ -356,9 +355,9 @@ static void a_claim_file_of_another_size_has_no_place(void **state) {
         (void)state;
         publish("ada", '1', 'A', 1, 0);
         assert_int_equal(truncate(claim_path("ada", '1'), 3 * CLAIM_SLOT_SIZE), 0);
-        assert_int_equal(find("ada", 'A', &first), LOOKUP_NO_PLACE);
+        assert_int_equal(find("ada", 'A', &first), LOOKUP_NO_SLOT);
         assert_int_equal(truncate(claim_path("ada", '1'), 0), 0);
-        assert_int_equal(find("ada", 'A', &first), LOOKUP_NO_PLACE);
+        assert_int_equal(find("ada", 'A', &first), LOOKUP_NO_SLOT);
 }
 
 static void a_claim_file_that_cannot_be_used_is_an_error_unless_another_grant_serves(void **state) {
@@ -369,8 +368,8 @@ static void a_claim_file_that_cannot_be_used_is_an_error_unless_another_grant_se
         publish("ada", '2', 'A', 1, 10);
         assert_int_equal(find("ada", 'A', &first), LOOKUP_FOUND);
         assert_found('2', true);
-        assert_int_equal(find("ada", 'A', &second), LOOKUP_NO_PLACE);
-        assert_int_equal(answer->place.id[0], '2');
+        assert_int_equal(find("ada", 'A', &second), LOOKUP_NO_SLOT);
+        assert_int_equal(answer->found.place.id[0], '2');
 }
 
 static void a_store_that_cannot_be_read_is_an_error(void **state) {
@@ -378,7 +377,7 @@ static void a_store_that_cannot_be_read_is_an_error(void **state) {
         struct store closed = STORE_INIT;
 
         (void)state;
-        assert_int_equal(lookup_key(&closed, &asked, &first, &answer->grant, &answer->place, &answer->first), -EBADF);
+        assert_int_equal(lookup_key(&closed, &asked, &first, &answer->found), -EBADF);
 }
 
 /* Whether somebody waits for a lock of the file. */
@@ -398,8 +397,8 @@ static bool lock_awaited(const char *path) {
         return found;
 }
 
-/* The newest grant is full and locked; while the lookup waits for it, somebody changes what lies behind the next one. */
-static void a_key_that_is_exchanged_meanwhile_is_not_given_out(void **state) {
+/* The newest grant is full and locked; while the lookup waits for it, the key of the next one is exchanged. */
+static void the_key_that_was_compared_is_the_one_given_out(void **state) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         char other[256];
         pid_t child;
@@ -429,9 +428,40 @@ static void a_key_that_is_exchanged_meanwhile_is_not_given_out(void **state) {
         assert_int_equal(close(fd), 0);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
-        assert_int_equal(answer->result, LOOKUP_NO_PLACE);
-        assert_int_equal(answer->place.id[0], '2');
-        assert_int_equal(answer->grant.key.blob[19], 'A');
+        assert_found('1', true);
+        assert_int_equal(answer->found.grant.key.blob[19], 'A');
+}
+
+/* The same, and the next one is revoked meanwhile: its claim file goes first. */
+static void a_grant_that_ends_meanwhile_is_not_given_out(void **state) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        pid_t child;
+        int fd, status;
+
+        (void)state;
+        publish("ada", '1', 'A', 1, 10);
+        publish("ada", '2', 'A', 1, 0);
+        assert_int_equal(find("ada", 'A', &second), LOOKUP_FOUND);
+        assert_found('2', true);
+
+        fd = open(claim_path("ada", '2'), O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLKW, &lock), 0);
+        child = scratch_fork();
+        if (child == 0) {
+                (void)close(fd);
+                (void)find("ada", 'A', &first);
+                scratch_exit(EXIT_SUCCESS);
+        }
+        assert_true(child > 0);
+        while (!lock_awaited(claim_path("ada", '2')))
+                assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+        assert_int_equal(unlink(claim_path("ada", '1')), 0);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        assert_int_equal(answer->result, LOOKUP_NO_SLOT);
+        assert_int_equal(answer->found.place.id[0], '2');
 }
 
 /* Lines. */
@@ -500,6 +530,28 @@ static void the_expiry_time_is_the_second_in_which_the_life_ends(void **state) {
         grant.life.boot_end_ns = 1010 * NS_PER_S;
         assert_line(&grant, &line_now, true, "expiry-time=\"20231114221330Z\" " KEY_TEXT);
         assert_int_equal(unsetenv("TZ"), 0);
+}
+
+/* Against the C library's calendar: each day of 2023 to 2025, leap days of centuries, and the last second of all. */
+static void the_expiry_time_is_that_of_the_calendar(void **state) {
+        static const int64_t others[] = {0,          951782399,  951782400,  951868800,
+                                         4107542399, 4107542400, 7289654399, 9223372036};
+        struct grant grant = line_grant();
+
+        (void)state;
+        grant.life.synchronized = false;
+        for (int64_t i = 0; i < 3 * 365 + (int64_t)(sizeof(others) / sizeof(others[0])); i++) {
+                time_t end = i < 3 * 365 ? 1672531200 + i * 86400 + i * 79 : others[i - 3 * 365];
+                struct instant now = {grant.life.received.boot_ns, end * NS_PER_S};
+                char expected[64], line[LOOKUP_LINE_MAX];
+                struct tm utc;
+
+                grant.life.boot_end_ns = now.boot_ns + 1;
+                assert_non_null(gmtime_r(&end, &utc));
+                assert_true(strftime(expected, sizeof(expected), "expiry-time=\"%Y%m%d%H%M%SZ\" ", &utc) > 0);
+                assert_true(lookup_line(&grant, &now, true, line) > 0);
+                assert_memory_equal(line, expected, strlen(expected));
+        }
 }
 
 static void a_dead_grant_has_no_line(void **state) {
@@ -618,10 +670,12 @@ int main(void) {
                 LOOKUP_TEST(a_claim_file_of_another_size_has_no_place),
                 LOOKUP_TEST(a_claim_file_that_cannot_be_used_is_an_error_unless_another_grant_serves),
                 LOOKUP_TEST(a_store_that_cannot_be_read_is_an_error),
-                LOOKUP_TEST(a_key_that_is_exchanged_meanwhile_is_not_given_out),
+                LOOKUP_TEST(the_key_that_was_compared_is_the_one_given_out),
+                LOOKUP_TEST(a_grant_that_ends_meanwhile_is_not_given_out),
                 LOOKUP_TEST(a_listing_shows_the_live_keys_of_one_user_and_takes_no_place),
                 cmocka_unit_test(a_line_is_built_from_its_parts_alone),
                 cmocka_unit_test(the_expiry_time_is_the_second_in_which_the_life_ends),
+                cmocka_unit_test(the_expiry_time_is_that_of_the_calendar),
                 cmocka_unit_test(a_dead_grant_has_no_line),
                 cmocka_unit_test(an_end_beyond_all_clocks_has_no_expiry_text),
                 cmocka_unit_test(the_longest_line_fits),
