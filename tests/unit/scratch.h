@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What several tests need: keys and grants to store, a store on a tmpfs of its own in a mount namespace of its own, and
- * another user's rights. The users are numbers, so that none has to exist. The tests run as root.
+ * What several tests share: keys and grants to store, a store on a tmpfs in a private mount namespace, and the rights of
+ * another user. Users are numbers, so that none has to exist. The tests run as root.
  */
 #ifndef EXC_SCRATCH_H
 #define EXC_SCRATCH_H
@@ -27,17 +27,17 @@ enum {
 };
 
 /*
- * Takes a user's rights, without any other group, and back. The effective ids are what the kernel asks for files, and a
- * process with another effective id than root's has no capability, while the test's own asserts and counters go on.
+ * Changes to the rights of a user, without any other group, and back. The kernel checks the effective ids for files, and a
+ * process with another effective id than root's has no capability, while asserts and coverage counters still work.
  */
 static inline void scratch_become(uid_t id) {
         if (seteuid(0) < 0 || setgroups(0, NULL) < 0 || setegid((gid_t)id) < 0 || seteuid(id) < 0)
                 abort();
-        /* Changed ids make a process undumpable, and then the leak sanitizer cannot look at it. */
+        /* Changed ids make a process undumpable, and the leak sanitizer cannot examine it then. */
         (void)prctl(PR_SET_DUMPABLE, 1);
 }
 
-/* Nothing that was printed and not yet written is then written twice. */
+/* Flushed before, so that no output is written twice. */
 static inline pid_t scratch_fork(void) {
         (void)fflush(NULL);
         return fork();
@@ -52,7 +52,7 @@ static inline pid_t scratch_fork(void) {
 #define SCRATCH_SANITIZED
 #endif
 
-/* How a child ends: what it executed is counted. The leak sanitizer cannot look at a child with namespaces of its own. */
+/* Ends a child, and writes its coverage. The leak sanitizer cannot examine a child with namespaces of its own. */
 _Noreturn static inline void scratch_exit(int status) {
 #ifdef SCRATCH_SANITIZED
         _exit(status);
@@ -68,7 +68,7 @@ static inline void scratch_mount_namespace(void) {
         }
 }
 
-static inline void scratch_make_folder(const char *root, const char *name, uid_t owner, gid_t group, mode_t mode) {
+static inline void scratch_make_directory(const char *root, const char *name, uid_t owner, gid_t group, mode_t mode) {
         char path[512];
 
         (void)snprintf(path, sizeof(path), "%s/%s", root, name);
@@ -76,14 +76,14 @@ static inline void scratch_make_folder(const char *root, const char *name, uid_t
                 abort();
 }
 
-/* Mounts a tmpfs with `options` at a new folder, whose path is written to `ret`, and makes the store's own folders. */
+/* Mounts a tmpfs with `options` at a new directory, whose path is written to `ret`, and makes the store's directories. */
 static inline void scratch_mount_store(const char *options, char ret[static 64]) {
         (void)snprintf(ret, 64, "/tmp/exc-store-XXXXXX");
         if (!mkdtemp(ret) || mount("tmpfs", ret, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
                 abort();
-        scratch_make_folder(ret, "keys", SCRATCH_AGENT, SCRATCH_HELPER, 02750);
-        scratch_make_folder(ret, "claims", SCRATCH_AGENT, SCRATCH_HELPER, 02750);
-        scratch_make_folder(ret, "state", SCRATCH_AGENT, SCRATCH_AGENT, 0700);
+        scratch_make_directory(ret, "keys", SCRATCH_AGENT, SCRATCH_HELPER, 02750);
+        scratch_make_directory(ret, "claims", SCRATCH_AGENT, SCRATCH_HELPER, 02750);
+        scratch_make_directory(ret, "state", SCRATCH_AGENT, SCRATCH_AGENT, 0700);
 }
 
 static inline void scratch_unmount_store(const char *root) {

@@ -40,8 +40,8 @@ static int setup(void **state) {
         guest_hide_the_machine();
         scratch_mount_store("mode=0755", root);
         (void)snprintf(config_dir, sizeof(config_dir), "%s/config", root);
-        scratch_make_folder(root, "config", 0, 0, 0755);
-        scratch_make_folder(root, "config/trust.d", 0, 0, 0755);
+        scratch_make_directory(root, "config", 0, 0, 0755);
+        scratch_make_directory(root, "config/trust.d", 0, 0, 0755);
         configure("[Agent]\nRateLimit=0\nInstanceId=i-1\nHostKeyFiles=/nowhere.pub\n");
         anchor = signing_ed25519(1);
         (void)snprintf(path, sizeof(path), "%s/trust.d/a.pem", config_dir);

@@ -89,8 +89,8 @@ static void make_root(json_t *one) {
         scratch_mount_store("mode=0755", root);
         (void)snprintf(config_dir, sizeof(config_dir), "%s/config", root);
         (void)snprintf(trust_dir, sizeof(trust_dir), "%s/trust.d", config_dir);
-        scratch_make_folder(root, "config", 0, 0, 0755);
-        scratch_make_folder(root, "config/trust.d", 0, 0, 0755);
+        scratch_make_directory(root, "config", 0, 0, 0755);
+        scratch_make_directory(root, "config/trust.d", 0, 0, 0755);
         write_config(one);
 }
 
