@@ -5,48 +5,47 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
 #include "common/lifetime.h"
 #include "common/safe_path.h"
 
-/* Later than the alarm of our own part, which ends a slow one by itself. */
-#define DEADLINE_NS (5 * NS_PER_S / 2)
+#define PROGRAM "exc-authorized-keys-chain"
 
 _Noreturn void chain_other(const struct arguments *asked) {
+        const char *command = asked->chain[0];
         struct safe_path path;
         int r;
 
         /* sshd checks its own command so, which is this program, and not what stands after "--". */
-        if (!safe_path(asked->chain[0], &path)) {
-                (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s: not run: %s: %s\n", asked->chain[0], path.at,
+        if (!safe_path(command, &path)) {
+                (void)dprintf(STDERR_FILENO, PROGRAM ": %s: not run: %s: %s\n", command, path.at,
                               safe_path_text(&path));
                 _exit(EXIT_FAILURE);
         }
         r = asked->chain_user ? identity_become(asked->chain_user) : 0;
         if (r < 0) {
-                (void)dprintf(
-                        STDERR_FILENO,
-                        "exc-authorized-keys: %s is not run: cannot become %s: %s; AuthorizedKeysCommandUser must be "
-                        "root or that user\n",
-                        asked->chain[0], asked->chain_user, strerror(-r));
+                (void)dprintf(STDERR_FILENO,
+                              PROGRAM ": %s: not run: cannot become %s: %s; set AuthorizedKeysCommandUser to root or "
+                                      "that user\n",
+                              command, asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
         /* The path that was checked: a symlink could have another target by now. */
         (void)execv(path.program, asked->chain);
-        (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s cannot be run: %s\n", asked->chain[0], strerror(errno));
+        (void)dprintf(STDERR_FILENO, PROGRAM ": %s: cannot be executed: %s\n", command, strerror(errno));
         _exit(127);
 }
 
-/* Reads until the other end is closed by all who hold it. False at the deadline, or when there is more than one line's worth. */
-static bool read_until_eof(int fd, char line[static LOOKUP_LINE_MAX], size_t *ret_length) {
-        int64_t end_ns = instant_now().boot_ns + DEADLINE_NS;
+/* Reads until all writers have closed the pipe. False at the deadline, or when there is more than a line can be. */
+static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_LINE_MAX], size_t *ret_length) {
+        int64_t end_ns = instant_now().boot_ns + deadline_ns;
         size_t used = 0;
 
         for (;;) {
@@ -54,7 +53,9 @@ static bool read_until_eof(int fd, char line[static LOOKUP_LINE_MAX], size_t *re
                 int64_t left_ns = end_ns - instant_now().boot_ns;
                 ssize_t n;
 
-                if (left_ns <= 0 || used == LOOKUP_LINE_MAX || poll(&wait, 1, (int)(left_ns / 1000000) + 1) < 0)
+                if (left_ns <= 0 || used == LOOKUP_LINE_MAX)
+                        return false;
+                if (poll(&wait, 1, (int)(left_ns / 1000000) + 1) < 0 && errno != EINTR)
                         return false;
                 if (wait.revents == 0)
                         continue;
@@ -69,29 +70,61 @@ static bool read_until_eof(int fd, char line[static LOOKUP_LINE_MAX], size_t *re
         return true;
 }
 
-_Noreturn void chain_run(const struct arguments *asked, void (*own)(void *context, int out_fd), void *context) {
+/*
+ * Starts the helper. `pipe_fd`, the writing end, becomes its standard output; for a listing, which a person reads together
+ * with that of the other command, it is only kept open, so that the pipe's end still shows when the helper is done.
+ */
+static int start(const struct arguments *asked, const char *helper, const struct caller *caller, int pipe_fd,
+                 pid_t *ret) {
+        static char name[] = "exc-authorized-keys", connection[] = "--connection", expiry_time[] = "--expiry-time",
+                    runtime_dir[] = "--runtime-dir";
+        const char *const words[] = {asked->user, asked->fingerprint, asked->type, asked->key_text};
+        char caller_text[CALLER_TEXT_MAX], *argv[16];
+        posix_spawn_file_actions_t actions;
+        size_t n = 0;
+        int r;
+
+        caller_to_text(caller, caller_text);
+        argv[n++] = name;
+        argv[n++] = connection;
+        argv[n++] = caller_text;
+        argv[n++] = runtime_dir;
+        argv[n++] = (char *)(uintptr_t)asked->runtime_dir;
+        if (asked->expiry_time)
+                argv[n++] = expiry_time;
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && words[i]; i++)
+                argv[n++] = (char *)(uintptr_t)words[i];
+        argv[n] = NULL;
+
+        r = posix_spawn_file_actions_init(&actions);
+        if (r == 0) {
+                /* To the same number it clears close-on-exec. */
+                r = posix_spawn_file_actions_adddup2(&actions, pipe_fd, asked->fingerprint ? STDOUT_FILENO : pipe_fd);
+                if (r == 0)
+                        r = posix_spawn(ret, helper, &actions, NULL, argv, environ);
+                (void)posix_spawn_file_actions_destroy(&actions);
+        }
+        return -r;
+}
+
+_Noreturn void chain_run(const struct arguments *asked, const char *helper, const struct caller *caller,
+                         int64_t deadline_ns) {
         char line[LOOKUP_LINE_MAX];
         size_t length = 0;
-        int ends[2];
+        int ends[2], r;
         pid_t child;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
                 chain_other(asked);
-        child = fork();
-        if (child == 0) {
-                (void)close(ends[0]);
-                /* A listing is for a person, who wants to see the other command's as well: it needs no buffer. */
-                own(context, asked->fingerprint ? ends[1] : STDOUT_FILENO);
-                _exit(EXIT_SUCCESS);
-        }
+        r = start(asked, helper, caller, ends[1], &child);
         (void)close(ends[1]);
-        if (child > 0) {
-                bool whole = read_until_eof(ends[0], line, &length);
+        if (r == 0) {
+                bool whole = read_until_eof(ends[0], deadline_ns, line, &length);
 
                 (void)kill(child, SIGKILL);
                 (void)waitpid(child, NULL, 0);
-                if (whole && length > 0 && line[length - 1] == '\n' &&
-                    write(STDOUT_FILENO, line, length) == (ssize_t)length)
+                whole = whole && length > 0 && line[length - 1] == '\n';
+                if (whole && write(STDOUT_FILENO, line, length) == (ssize_t)length)
                         _exit(EXIT_SUCCESS);
         }
         (void)close(ends[0]);

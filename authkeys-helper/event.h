@@ -2,9 +2,9 @@
 /*
  * Events of the helper: one datagram each to the journal's own socket (systemd.io/JOURNAL_NATIVE_PROTOCOL).
  *
- * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a journal that is busy. It sends one
- * event a run at most, and writes the key to sshd first. What is then not sent is lost: standard error is sshd's own, which
- * is /dev/null unless sshd was started with -e or -E. The line that goes there is for a person who runs the helper by hand.
+ * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a busy journal. It sends at most one
+ * event per run, after it has written the key to sshd. An event that cannot be sent goes to standard error, for a person
+ * who runs the helper by hand: under sshd that is /dev/null, unless sshd was started with -e or -E.
  */
 #ifndef EXC_EVENT_H
 #define EXC_EVENT_H
@@ -19,7 +19,7 @@ enum { EVENT_WAIT_MS = 100 };
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
                  const struct connection_id *who);
 
-/* Something of ours does not work, and so this login goes on without us. `who`: NULL where that is not known. */
+/* The helper cannot do its part, and the login goes on without it. `who`: NULL where it is not known. */
 void event_failure(const char *user, const struct connection_id *who, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 

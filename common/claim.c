@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,50 +137,4 @@ int claim_end(int fd, unsigned connections, struct connection_id *ret) {
         if (n < 0)
                 return -errno;
         return (size_t)n == size ? claim_holders(fd, connections, ret) : -EIO;
-}
-
-/*
- * The 22nd field. The second one is the program's name in parentheses, and the name may hold blanks and parentheses of its
- * own, so counting starts behind the last one.
- */
-static bool start_ticks(const char *stat, uint64_t *ret) {
-        const char *at = strrchr(stat, ')');
-
-        for (int field = 2; at && field < 22; field++) {
-                at = strchr(at, ' ');
-                if (at)
-                        at++;
-        }
-        return at && sscanf(at, "%" SCNu64, ret) == 1;
-}
-
-int connection_id_of_parent(struct connection_id *ret) {
-        char path[64], stat[1024];
-        struct connection_id id;
-        pid_t parent = getppid();
-        ssize_t n;
-        int fd;
-
-        /* Adopted by init, or by something outside of this pid namespace: no connection stands behind it. */
-        if (parent <= 1)
-                return -ESRCH;
-        (void)snprintf(path, sizeof(path), "/proc/%d/stat", parent);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-                if (errno == ENOENT && getppid() != parent)
-                        return -ESRCH;
-                return errno == ENOENT || errno == EPERM ? -EACCES : -errno;
-        }
-        n = read(fd, stat, sizeof(stat) - 1);
-        (void)close(fd);
-        if (n <= 0)
-                return -ESRCH;
-        stat[n] = '\0';
-        id.pid = (uint64_t)parent;
-        if (!start_ticks(stat, &id.start_ticks))
-                return -EBADMSG;
-        if (getppid() != parent)
-                return -ESRCH;
-        *ret = id;
-        return 0;
 }

@@ -57,10 +57,4 @@ int claim_holders(int fd, unsigned connections, struct connection_id *ret);
  */
 int claim_end(int fd, unsigned connections, struct connection_id *ret);
 
-/*
- * The identity of the calling process's parent.
- * -ESRCH: there is none to speak of (pid 1 or less), or it changed while we looked. -EACCES: /proc hides it (hidepid).
- */
-int connection_id_of_parent(struct connection_id *ret);
-
 #endif

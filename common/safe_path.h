@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether only root can change a program: safe_path() in OpenSSH's misc.c, by which sshd decides whether it runs an
- * AuthorizedKeysCommand. The helper applies it to the command that it runs after itself, and doctor to all programs.
+ * AuthorizedKeysCommand. exc-authorized-keys-chain applies it to the other command, and doctor to all programs.
  */
 #ifndef EXC_SAFE_PATH_H
 #define EXC_SAFE_PATH_H
@@ -12,7 +12,7 @@
 
 enum safe_path_fault {
         SAFE_PATH_OK,
-        SAFE_PATH_ROOT_GROUP, /* safe, but root's own group (gid 0) may write: Debian's sshd accepts that, others do not */
+        SAFE_PATH_ROOT_GROUP,  /* safe, but root's own group (gid 0) may write: Debian's sshd accepts that, others do not */
         SAFE_PATH_RELATIVE,    /* not absolute */
         SAFE_PATH_MISSING,     /* `error` says why */
         SAFE_PATH_NOT_REGULAR, /* the program is a directory, a FIFO or the like */

@@ -20,6 +20,7 @@
 world=/mnt/world
 runtime=/run/exc-instance-connect
 helper=$world/bin/exc-authorized-keys
+chain=$world/bin/exc-authorized-keys-chain
 preload=$world/bin/preload.so
 preloaded=$world/bin/preloaded
 cloud=$world/cloud
@@ -61,7 +62,7 @@ world_make() {
     make_users
     make_store $runtime
     install -m 0755 "$EXC_BUILD/exc-instance-connect-agent" "$EXC_BUILD/exc-instance-connect" $world/bin/
-    install -m 0711 "$EXC_BUILD/exc-authorized-keys" $world/bin/
+    install -m 0711 "$EXC_BUILD"/exc-authorized-keys{,-chain} $world/bin/
     ssh-keygen -q -t ed25519 -N '' -C '' -f $world/ssh/host_key
     echo "world $(<$world/ssh/host_key.pub)" >$world/ssh/known_hosts
     make_ssh_config

@@ -10,13 +10,13 @@
 
 #include "admin/doctor/finding.h"
 #include "agent/instance_id.h"
+#include "authkeys-helper/identity.h"
 #include "common/grant.h"
 #include "common/ssh_key.h"
 #include "control/fingerprint.h"
 
 #define AGENT_USER "exc-instance-connect"
 #define AGENT_PROGRAM PKGLIBEXECDIR "/exc-instance-connect-agent"
-#define HELPER_PROGRAM PKGLIBEXECDIR "/exc-authorized-keys"
 #define PACKAGE_REINSTALL "apt-get install --reinstall -y exc-instance-connect"
 
 #define DOCTOR_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect.mount"

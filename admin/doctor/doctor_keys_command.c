@@ -27,8 +27,7 @@ bool doctor_command_is_ours(const char *command) {
 
         if (!keys_command_split(command, &words))
                 return false;
-        return strcmp(words.word[0], HELPER_PROGRAM) == 0 ||
-               (realpath(words.word[0], path) && strcmp(path, HELPER_PROGRAM) == 0);
+        return keys_command_is_ours(words.word[0]) || (realpath(words.word[0], path) && keys_command_is_ours(path));
 }
 
 static bool is_ours(const char *value) {
@@ -130,6 +129,20 @@ static void join(char *const words[], char ret[static SSHD_FILES_VALUE_MAX]) {
         }
 }
 
+/* Which of our programs is run. In earlier versions one did both, and still has such a line executed by the other. */
+static void look_at_program(struct examination *examination, const char *program, const struct arguments *asked) {
+        struct remedy remedy = write_again();
+        char path[PATH_MAX];
+        bool chain = realpath(program, path) && strcmp(path, CHAIN_PROGRAM) == 0;
+
+        if (!chain && asked->chain)
+                found(&examination->findings, FINDING_WARNING, "sshd-keys-form", &remedy,
+                      "%s has another command after it, as in earlier versions; write " CHAIN_PROGRAM, program);
+        else if (chain && !asked->chain)
+                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
+                      "%s has no command after --, and prints nothing without one", program);
+}
+
 /* A fault of the other command's does not touch our keys, so it is a warning. */
 static void look_at_chain(struct examination *examination, const struct arguments *asked, const char *user) {
         struct remedy remedy = write_again();
@@ -187,6 +200,7 @@ static void look_at_ours(struct examination *examination, const char *service, c
                       command->command);
                 return;
         }
+        look_at_program(examination, words.word[0], &asked);
         if (look_at_user(examination, service, command->user, asked.chain != NULL))
                 look_at_form(examination, service, &asked, version);
         look_at_chain(examination, &asked, command->user ? command->user : "");

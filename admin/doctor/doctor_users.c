@@ -16,7 +16,7 @@
 #define MAKE_USERS "systemd-sysusers exc-instance-connect.conf"
 
 enum {
-        HELPER_MODE = 0711, /* its own user must not be able to read it, or he could trace it */
+        HELPER_MODE = 0711, /* a user who could read the program could trace it */
         AGENT_MODE = 0755,
 };
 
@@ -160,6 +160,9 @@ void doctor_programs(struct examination *examination) {
         if (look_at_path(examination, "helper-file", "helper-path", HELPER_PROGRAM) &&
             look_at_mode(examination, "helper-file", HELPER_PROGRAM, HELPER_MODE) && getpwnam(HELPER_USER))
                 look_at_run(examination, "helper-runs", HELPER_PROGRAM, HELPER_USER);
+        if (look_at_path(examination, "chain-file", "chain-path", CHAIN_PROGRAM) &&
+            look_at_mode(examination, "chain-file", CHAIN_PROGRAM, HELPER_MODE) && getpwnam(HELPER_USER))
+                look_at_run(examination, "chain-runs", CHAIN_PROGRAM, HELPER_USER);
         if (look_at_path(examination, "agent-file", "agent-path", AGENT_PROGRAM) &&
             look_at_mode(examination, "agent-file", AGENT_PROGRAM, AGENT_MODE) && getpwnam(AGENT_USER))
                 look_at_run(examination, "agent-runs", AGENT_PROGRAM, AGENT_USER);

@@ -95,7 +95,9 @@ static char *quoted(const char *word) {
         return text;
 }
 
-int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **ret_user) {
+/* `chain_program`: what is run where there is another command. */
+static int make_settings(const struct drop_in *drop_in, const char *chain_program, char **ret_command,
+                         char **ret_user) {
         bool other_user = drop_in->command && strcmp(drop_in->user, "root") != 0;
         char *command = NULL, *word, *user;
         int n;
@@ -107,8 +109,9 @@ int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **r
                 free(user);
                 return -ENOMEM;
         }
-        n = asprintf(&command, "%s%s%s%s %s%s%s", HELPER_PROGRAM, drop_in->expiry_time ? " --expiry-time" : "",
-                     other_user ? " --chain-user " : "", other_user ? word : "", TOKENS, drop_in->command ? " -- " : "",
+        n = asprintf(&command, "%s%s%s%s %s%s%s", drop_in->command ? chain_program : HELPER_PROGRAM,
+                     drop_in->expiry_time ? " --expiry-time" : "", other_user ? " --chain-user " : "",
+                     other_user ? word : "", TOKENS, drop_in->command ? " -- " : "",
                      drop_in->command ? drop_in->command : "");
         free(word);
         if (n < 0) {
@@ -118,6 +121,10 @@ int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **r
         *ret_command = command; /* transferred */
         *ret_user = user;       /* transferred */
         return 0;
+}
+
+int drop_in_settings(const struct drop_in *drop_in, char **ret_command, char **ret_user) {
+        return make_settings(drop_in, CHAIN_PROGRAM, ret_command, ret_user);
 }
 
 /* "" where there are none; NULL without memory. */
@@ -134,11 +141,11 @@ static char *principals_lines(const struct drop_in *drop_in) {
         return text;
 }
 
-char *drop_in_render(const struct drop_in *drop_in) {
+static char *render(const struct drop_in *drop_in, const char *chain_program) {
         char *text = NULL, *command, *user, *before;
 
         before = principals_lines(drop_in);
-        if (!before || drop_in_settings(drop_in, &command, &user) < 0) {
+        if (!before || make_settings(drop_in, chain_program, &command, &user) < 0) {
                 free(before);
                 return NULL;
         }
@@ -150,6 +157,10 @@ char *drop_in_render(const struct drop_in *drop_in) {
         free(command);
         free(user);
         return text;
+}
+
+char *drop_in_render(const struct drop_in *drop_in) {
+        return render(drop_in, CHAIN_PROGRAM);
 }
 
 /* What stands in the first line that begins with `keyword` and a blank. To be freed; NULL where there is none. */
@@ -195,10 +206,13 @@ bool drop_in_unedited(const char *text) {
                 drop_in.principals_command = principals_command;
                 drop_in.principals_user = user_words.word[0];
         }
-        /* Ours is made again from what is in it. Whatever is not like that differs then. */
+        /*
+         * The text is made again from what is in it, and differs where somebody has changed it. In earlier versions
+         * exc-authorized-keys ran the other command.
+         */
         if (line && keys_command_split(line, &words)) {
                 find_chained(line, &words, &drop_in);
-                again = drop_in_render(&drop_in);
+                again = render(&drop_in, strcmp(words.word[0], HELPER_PROGRAM) == 0 ? HELPER_PROGRAM : CHAIN_PROGRAM);
         }
         unedited = again && strcmp(again, text) == 0;
         free(line);
@@ -208,13 +222,17 @@ bool drop_in_unedited(const char *text) {
         return unedited;
 }
 
+bool keys_command_is_ours(const char *path) {
+        return strcmp(path, HELPER_PROGRAM) == 0 || strcmp(path, CHAIN_PROGRAM) == 0;
+}
+
 enum keys_command_kind keys_command_kind(const char *command, const char *user) {
         struct keys_command words;
         bool chain_user = false;
 
         if (!command || strcasecmp(command, "none") == 0)
                 return KEYS_COMMAND_NONE;
-        if (!keys_command_split(command, &words) || strcmp(words.word[0], HELPER_PROGRAM) != 0)
+        if (!keys_command_split(command, &words) || !keys_command_is_ours(words.word[0]))
                 return KEYS_COMMAND_THEIRS;
         for (int i = 1; i < words.n && strcmp(words.word[i], "--") != 0; i++)
                 if (strcmp(words.word[i], "--chain-user") == 0)

@@ -13,9 +13,7 @@
 #include <stdbool.h>
 
 #include "admin/sshd/sshd.h"
-
-#define HELPER_PROGRAM PKGLIBEXECDIR "/exc-authorized-keys"
-#define HELPER_USER "exc-authorized-keys"
+#include "authkeys-helper/identity.h"
 
 #define DROP_IN_BASE "exc-instance-connect"
 enum {
@@ -47,7 +45,10 @@ int drop_in_chain(const char *command, char **ret);
 /* The file's text; NULL without memory. To be freed. */
 char *drop_in_render(const struct drop_in *drop_in);
 
-/* Whether drop_in_render() made this text, of whatever is chained in it. If not, somebody has edited it. */
+/*
+ * Whether drop_in_render() made this text, of this version or an earlier one, whatever command is chained in it. If not,
+ * somebody has edited it.
+ */
 bool drop_in_unedited(const char *text);
 
 enum keys_command_kind {
@@ -56,6 +57,9 @@ enum keys_command_kind {
         KEYS_COMMAND_OURS,
         KEYS_COMMAND_OURS_WRONG_USER, /* our helper, by a user with whom it cannot do its part */
 };
+
+/* Whether this is the path of one of our two programs. */
+bool keys_command_is_ours(const char *path);
 
 /* What an sshd runs that has these two settings, either of which may be NULL or "none". */
 enum keys_command_kind keys_command_kind(const char *command, const char *user);

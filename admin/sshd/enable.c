@@ -158,10 +158,13 @@ static int change(const struct plan *plan) {
 
 /* Where sshd runs what is not there, it cannot run what is chained behind it either. */
 static int check_helper(void) {
-        if (access(HELPER_PROGRAM, X_OK) < 0) {
-                complain("nothing is changed: %s cannot be run: %s", HELPER_PROGRAM, strerror(errno));
-                return EXIT_OWN_FAILURE;
-        }
+        static const char *const programs[] = {HELPER_PROGRAM, CHAIN_PROGRAM};
+
+        for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+                if (access(programs[i], X_OK) < 0) {
+                        complain("nothing is changed: %s cannot be run: %s", programs[i], strerror(errno));
+                        return EXIT_OWN_FAILURE;
+                }
         if (!getpwnam(HELPER_USER)) {
                 complain("nothing is changed: there is no user %s", HELPER_USER);
                 complain("run: systemd-sysusers, and then: exc-instance-connect enable");

@@ -1,22 +1,26 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# Another AuthorizedKeysCommand behind ours.
+# Another AuthorizedKeysCommand after ours.
 
-# _chain USER BODY: an sshd that runs the helper as root, with a shell script of that body behind it that runs as USER.
-# Alice has the key `ours` in the store and `theirs` by the script, which writes down as whom it ran.
-_chain() {
+# _other USER BODY: a shell script of that body. Alice has the key `ours` in the store and `theirs` by the script, which
+# writes down as which user it ran.
+_other() {
     new_key ours
     new_key theirs
     push alice ours --connections 0
     install -m 0666 /dev/null ran_as
-    printf '#!/bin/sh\nran_as=%s/ran_as key=%s/theirs.pub\nid -un >>$ran_as\n%s\n' "$PWD" "$PWD" "$2" >other
+    printf '#!/bin/sh\nran_as=%s/ran_as key=%s/theirs.pub\nid -un >>$ran_as\n%s\n' "$PWD" "$PWD" "$1" >other
     chmod 0755 other
-    start_sshd "AuthorizedKeysCommand $helper --chain-user $1 %u %f %t %k -- $PWD/other %u" \
+}
+
+# _chain USER BODY: an sshd that runs the chain program as root, and after it such a script as USER.
+_chain() {
+    _other "$2"
+    start_sshd "AuthorizedKeysCommand $chain --chain-user $1 %u %f %t %k -- $PWD/other %u" \
         'AuthorizedKeysCommandUser root'
 }
 
-_both_keys_work_with_the_other_command_as() {
-    _chain "$1" '[ "$1" = alice ] && cat $key'
+_both_keys_work_as() {
     lets_in alice ours
     fails test -s ran_as
     lets_in alice theirs
@@ -24,23 +28,55 @@ _both_keys_work_with_the_other_command_as() {
 }
 
 both_keys_work_with_the_other_command_as_root() {
-    _both_keys_work_with_the_other_command_as root
+    _chain root '[ "$1" = alice ] && cat $key'
+    _both_keys_work_as root
 }
 
 both_keys_work_with_the_other_command_as_nobody() {
-    _both_keys_work_with_the_other_command_as nobody
+    _chain nobody '[ "$1" = alice ] && cat $key'
+    _both_keys_work_as nobody
 }
 
 both_keys_work_with_the_other_command_as_the_helper_s_user() {
-    _both_keys_work_with_the_other_command_as exc-authorized-keys
+    _chain exc-authorized-keys '[ "$1" = alice ] && cat $key'
+    _both_keys_work_as exc-authorized-keys
 }
 
 both_keys_work_when_sshd_runs_us_as_the_helper_s_user() {
-    _chain exc-authorized-keys 'cat $key'
+    _other 'cat $key'
+    start_sshd "AuthorizedKeysCommand $chain %u %f %t %k -- $PWD/other %u"
+    _both_keys_work_as exc-authorized-keys
+}
+
+# Such a line an sshd may have read before an upgrade, or an administrator may have written.
+both_keys_work_with_a_line_of_an_earlier_version() {
+    _other 'cat $key'
+    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    _both_keys_work_as nobody
+    : >ran_as
     start_sshd "AuthorizedKeysCommand $helper %u %f %t %k -- $PWD/other %u"
+    _both_keys_work_as exc-authorized-keys
+}
+
+# Of two connections that offer one key, by two lines that name different programs, one is let in.
+a_line_of_an_earlier_version_identifies_the_same_connection() {
+    _other 'exit 0'
+    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    new_key k
+    push alice k
+    lets_in alice k
+    refuses alice k
+}
+
+our_key_works_with_a_line_of_an_earlier_version_and_no_chain_program() {
+    _other 'cat $key'
+    mkdir -m 0755 bin
+    install -m 0711 "$helper" bin/
+    start_sshd "AuthorizedKeysCommand $PWD/bin/exc-authorized-keys %u %f %t %k -- $PWD/other %u"
     lets_in alice ours
-    lets_in alice theirs
-    same exc-authorized-keys "$(sort -u ran_as)"
+    refuses alice theirs
 }
 
 a_key_of_ours_still_opens_one_connection() {
@@ -69,7 +105,7 @@ ours_works_when_the_other_command_hangs_up_early() {
     refuses alice theirs
 }
 
-ours_works_when_the_other_command_is_not_there() {
+ours_works_when_the_other_command_is_missing() {
     _chain nobody ''
     rm other
     lets_in alice ours
@@ -84,7 +120,15 @@ a_command_that_others_can_write_is_not_run() {
     fails test -s ran_as
 }
 
-a_command_in_a_folder_of_somebody_else_is_not_run() {
+# As sshd of Debian runs it.
+a_command_that_the_group_root_can_write_is_run() {
+    _chain nobody 'cat $key'
+    chmod 0775 other
+    lets_in alice theirs
+    same nobody "$(sort -u ran_as)"
+}
+
+a_command_in_a_directory_of_somebody_else_is_not_run() {
     _chain nobody 'cat $key'
     chown bob .
     lets_in alice ours
@@ -116,17 +160,27 @@ the_other_command_finds_everything_as_sshd_would_give_it() {
     same "$(sort ran_as)" "$(sort through_us)"
 }
 
-the_other_command_works_while_our_store_is_gone() {
+the_other_command_works_without_our_store() {
     _chain nobody 'cat $key'
     start_sshd 'AuthorizedKeysCommandUser root' \
-        "AuthorizedKeysCommand $helper --runtime-dir $PWD/none --chain-user nobody %u %f %t %k -- $PWD/other %u"
+        "AuthorizedKeysCommand $chain --runtime-dir $PWD/none --chain-user nobody %u %f %t %k -- $PWD/other %u"
     refuses alice ours
     lets_in alice theirs
 }
 
-the_other_command_works_while_our_options_are_wrong() {
+the_other_command_works_without_the_helper() {
+    _other 'cat $key'
+    mkdir -m 0755 bin
+    install -m 0711 "$chain" bin/
+    start_sshd "AuthorizedKeysCommand $PWD/bin/exc-authorized-keys-chain --chain-user nobody %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    refuses alice ours
+    lets_in alice theirs
+}
+
+the_other_command_works_with_wrong_options_of_ours() {
     _chain nobody 'cat $key'
-    start_sshd "AuthorizedKeysCommand $helper --not-an-option %u %f %t %k -- $PWD/other %u" \
+    start_sshd "AuthorizedKeysCommand $chain --not-an-option %u %f %t %k -- $PWD/other %u" \
         'AuthorizedKeysCommandUser nobody'
     refuses alice ours
     lets_in alice theirs
@@ -134,7 +188,7 @@ the_other_command_works_while_our_options_are_wrong() {
 
 the_other_command_is_not_run_as_root_when_its_user_is_unknown() {
     _chain nobody 'cat $key'
-    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody-of-that-name %u %f %t %k -- $PWD/other %u" \
+    start_sshd "AuthorizedKeysCommand $chain --chain-user nobody-of-that-name %u %f %t %k -- $PWD/other %u" \
         'AuthorizedKeysCommandUser root'
     lets_in alice ours
     refuses alice theirs

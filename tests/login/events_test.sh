@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# What the helper tells the journal.
+# What the helper sends to the journal.
 
-# In the place of the journal and of syslog: what they would get is in the file `journal`, a line each. The sshd writes
-# there as well, which makes it name its process.
+# Stands in for the journal and for syslog: what they would get is in the file `journal`, a line each. The sshd logs there
+# as well, which makes it name its process.
 _journal() {
     mkdir -p /run/systemd/journal
     /usr/bin/python3 "$here/journal.py" journal /run/systemd/journal/socket /dev/log &
@@ -97,7 +97,7 @@ key_precedes_event() {
     same 1 "$(grep -cF $claimed journal)"
 }
 
-# In the place of the journal: a full queue that nobody reads.
+# Stands in for the journal: a full queue that nobody reads.
 _deaf_journal() {
     mkdir -p /run/systemd/journal
     rm -f /run/systemd/journal/socket
@@ -127,7 +127,7 @@ deaf_journal_keeps_nobody_out() {
 
 deaf_journal_keeps_nobody_out_of_a_chain() {
     _deaf_journal
-    start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- /bin/false" \
+    start_sshd "AuthorizedKeysCommand $chain --chain-user nobody %u %f %t %k -- /bin/false" \
         'AuthorizedKeysCommandUser root'
     new_key k
     push alice k

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# The helper without sshd: silence and success, whatever is wrong.
+# The helper without sshd: no output and exit status 0 on any failure.
 
 _as() {
     setpriv --reuid="$1" --regid="$1" --clear-groups "${@:2}"
@@ -17,7 +17,7 @@ _silent() {
     _answers '' "$@"
 }
 
-# The four arguments that sshd gives for alice's key k, after it was pushed.
+# The four arguments that sshd passes for alice's key k, after it was pushed.
 _asked() {
     new_key k
     push alice k "$@"
@@ -59,6 +59,15 @@ it_is_silent_about_wrong_arguments() {
     _silent --runtime-dir
     _silent --chain-user nobody "${asked[@]}"
     _silent "${asked[@]}" --
+    _silent --connection 4711 "${asked[@]}"
+}
+
+it_takes_a_slot_for_the_connection_that_it_is_passed() {
+    _asked
+    _answers "$type $blob" --connection 4711:5 "${asked[@]}"
+    _silent --connection 4711:6 "${asked[@]}"
+    _silent --connection errno:13 "${asked[@]}"
+    _answers "$type $blob" --connection 4711:5 "${asked[@]}"
 }
 
 it_is_silent_without_a_store() {
@@ -89,13 +98,14 @@ it_becomes_its_own_user_when_it_is_run_as_root() {
     same "$type $blob" "$(<found)"
 }
 
-it_lists_a_user_s_keys_and_takes_no_place() {
+it_lists_a_user_s_keys_and_takes_no_slot() {
     _asked
     _as exc-authorized-keys "$helper" alice | grep -F "$type $blob"
     _as exc-authorized-keys "$helper" alice | grep -F "$type $blob"
     lets_in alice k
 }
 
-its_own_user_cannot_read_the_program() {
+its_own_user_cannot_read_the_programs() {
     fails _as exc-authorized-keys cat "$helper"
+    fails _as exc-authorized-keys cat "$chain"
 }

@@ -168,6 +168,140 @@ an_upgrade_at_work_loses_no_key_and_no_push() {
     refuses m alice k
 }
 
+# _older DEB: prints the name of the same package, in the current directory, as an earlier version had it: one program for
+# our keys and for the other command. Its stand-in is a script. It enables nothing: the test writes what sshd reads.
+_older() {
+    local programs=older/usr/libexec/exc-instance-connect
+    rm -rf older
+    dpkg-deb -R "$1" older
+    sed -i 's/^Version: .*/Version: 0.0.1-1/' older/DEBIAN/control
+    rm -f older/DEBIAN/preinst
+    sed -i 's/^ *exc-instance-connect enable .*/true/' older/DEBIAN/postinst
+    mkdir "$programs/both"
+    mv "$programs"/exc-authorized-keys* "$programs/both/"
+    cat >"$programs/exc-authorized-keys" <<'END'
+#!/bin/sh
+both=/usr/libexec/exc-instance-connect/both
+for word; do if [ "$word" = -- ]; then exec $both/exc-authorized-keys-chain "$@"; fi; done
+exec $both/exc-authorized-keys "$@"
+END
+    chmod 0755 "$programs/exc-authorized-keys"
+    (cd older && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
+    dpkg-deb --root-owner-group -b older older.deb >/dev/null
+    rm -rf older
+    echo older.deb
+}
+
+# _chained M: an earlier version, with a command after ours. Alice has the key `ours` in the store, `theirs` by that
+# command. A second sshd on port 2200 reads its configuration once, before all that follows.
+_chained() {
+    local root
+    machine_start "$1" "$suite"
+    install_debs "$1" "$(_older "$(our_deb exc-instance-connect)")" "$(our_deb exc-push)"
+    root=$(machine_root "$1")
+    new_key theirs
+    install -m 0644 theirs.pub "$root/usr/local/lib/theirs.pub"
+    printf '#!/bin/sh\n[ "$1" = alice ] && cat /usr/local/lib/theirs.pub\n' >"$root/usr/local/bin/other"
+    chmod 0755 "$root/usr/local/bin/other"
+    printf '%s\n' 'AuthorizedKeysCommand /usr/local/bin/other %u' 'AuthorizedKeysCommandUser nobody' \
+        >"$root/etc/ssh/sshd_config.d/50-other.conf"
+    # What an earlier version wrote: the words are those of today, the program is the one that it had.
+    in_machine "$1" sh -ec 'programs=/usr/libexec/exc-instance-connect
+        cp $programs/both/exc-authorized-keys-chain $programs/
+        exc-instance-connect enable && rm $programs/exc-authorized-keys-chain
+        sed -i "s|/exc-authorized-keys-chain |/exc-authorized-keys |" /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+        grep -q " -- /usr/local/bin/other %u$" /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+        systemctl reload ssh && systemd-run -q -u second-sshd /usr/sbin/sshd -D -p 2200'
+    wait_for in_machine "$1" sh -c 'ss -ltn | grep -q ":2200 "'
+    new_key ours
+    push_locally "$1" alice ours --connections 0 --ttl 300
+    _both_log_in "$1"
+}
+
+# _both_log_in M: by each sshd.
+_both_log_in() {
+    local key port
+    for key in ours theirs; do
+        for port in 22 2200; do same alice "$(machine_ssh "$1" -p "$port" -i "$key" alice id -un)"; done
+    done
+}
+
+# Each of these steps is a moment of an upgrade.
+upgrade_keeps_both_commands_at_every_step() {
+    local deb programs=/usr/libexec/exc-instance-connect root
+    _chained m
+    root=$(machine_root m)
+    deb=$(our_deb exc-instance-connect)
+    dpkg-deb -R "$deb" new
+    cp -a new/DEBIAN "$root/root/"
+    in_machine m /root/DEBIAN/preinst upgrade 0.0.1-1
+    _both_log_in m
+    # One program in place, the other not yet.
+    install -m 0711 "new$programs/exc-authorized-keys" "$root$programs/new"
+    in_machine m mv $programs/new $programs/exc-authorized-keys
+    _both_log_in m
+    install -m 0711 "new$programs/exc-authorized-keys-chain" "$root$programs/new"
+    in_machine m mv $programs/new $programs/exc-authorized-keys-chain
+    _both_log_in m
+    install_debs m
+    _both_log_in m
+    # What was read before is gone from the files; the second sshd still has it.
+    in_machine m grep "^AuthorizedKeysCommand $programs/exc-authorized-keys-chain .* -- /usr/local/bin/other %u$" \
+        /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+    says "^authorizedkeyscommand $programs/exc-authorized-keys-chain " in_machine m sshd -T
+    fails in_machine m test -e $programs/both
+    no_failed_unit m
+}
+
+upgrade_that_fails_leaves_no_copy() {
+    local programs=/usr/libexec/exc-instance-connect root
+    _chained m
+    root=$(machine_root m)
+    dpkg-deb -R "$(our_deb exc-instance-connect)" new
+    # A file of another package is in it, so it cannot be unpacked.
+    install -D -m 0644 /dev/null new/usr/share/doc/openssl/copyright
+    sed -i 's/^Version: .*/Version: 99.0-1/' new/DEBIAN/control
+    dpkg-deb --root-owner-group -b new new.deb >/dev/null
+    cp new.deb "$root/root/"
+    fails in_machine m dpkg --unpack /root/new.deb
+    same 0.0.1-1 "$(_version m)"
+    fails in_machine m test -e $programs/exc-authorized-keys-chain
+    _both_log_in m
+}
+
+# _logs_in M: with each key by turns, until the file "stop" is there. What failed is in the file "lost".
+_logs_in() {
+    local number=0 key
+    while [[ ! -e stop ]]; do
+        number=$((number + 1))
+        for key in ours theirs; do
+            [[ $(machine_ssh "$1" -p 2200 -i $key alice id -un 2>>failed) == alice ]] || echo "$key $number" >>lost
+        done
+        echo "$number" >logins
+    done
+}
+
+logins_during_an_upgrade_keep_both_commands() {
+    local number
+    _chained m
+    _logs_in m &
+    wait_for test -s logins
+    for number in {1..3}; do
+        install_debs m "$(our_deb exc-instance-connect)"
+        rm -rf older.deb
+        install_debs m "$(_older "$(our_deb exc-instance-connect)")"
+    done
+    install_debs m
+    touch stop
+    wait
+    [[ ! -e lost ]] || {
+        cat lost failed
+        return 1
+    }
+    echo "$(<logins) logins by each command over $number upgrades"
+    _both_log_in m
+}
+
 sockets_restarted_under_traffic_leave_no_failed_unit() {
     local number sshd
     _lived_in m

@@ -18,7 +18,7 @@
 static struct arguments asked;
 static const char *why;
 
-/* The arguments behind the program's name, copied to where they stay: what is parsed points to them. */
+/* The arguments behind the program's name, in static memory: the result points to them. */
 static enum arguments_result parse_list(const char *const *arguments, size_t n) {
         static char copies[300000], *argv[32];
         size_t used = 0;
@@ -46,7 +46,7 @@ static enum arguments_result parse_list(const char *const *arguments, size_t n) 
                 assert_true(strlen(why) > 0);                                                                          \
         } while (0)
 
-static void a_user_alone_is_a_listing(void **state) {
+static void user_alone_is_a_listing(void **state) {
         (void)state;
         assert_int_equal(parse("ada"), ARGUMENTS_RUN);
         assert_string_equal(asked.user, "ada");
@@ -56,11 +56,12 @@ static void a_user_alone_is_a_listing(void **state) {
         assert_null(asked.chain);
         assert_null(asked.chain_user);
         assert_false(asked.expiry_time);
+        assert_false(asked.has_caller);
         assert_string_equal(asked.runtime_dir, STORE_RUNTIME_DIR);
         assert_null(why);
 }
 
-static void a_fingerprint_may_come_without_its_key(void **state) {
+static void fingerprint_may_come_without_its_key(void **state) {
         (void)state;
         assert_int_equal(parse("ada", FP), ARGUMENTS_RUN);
         assert_string_equal(asked.user, "ada");
@@ -69,10 +70,12 @@ static void a_fingerprint_may_come_without_its_key(void **state) {
         assert_false(asked.foreign_key);
 }
 
-static void the_offered_key_is_taken_apart(void **state) {
+static void offered_key_is_parsed(void **state) {
         (void)state;
         assert_int_equal(parse("ada", FP, TYPE, KEY), ARGUMENTS_RUN);
         assert_string_equal(asked.fingerprint, FP);
+        assert_string_equal(asked.type, TYPE);
+        assert_string_equal(asked.key_text, KEY);
         assert_true(asked.has_key);
         assert_false(asked.foreign_key);
         assert_int_equal(asked.key.type, SSH_KEY_ED25519);
@@ -80,7 +83,7 @@ static void the_offered_key_is_taken_apart(void **state) {
         assert_memory_equal(asked.key.blob + 19, "abcdefghijklmnopqrstuvwxyz012345", 32);
 }
 
-static void a_key_that_cannot_be_ours_is_foreign_and_no_fault(void **state) {
+static void foreign_key_is_no_usage_error(void **state) {
         static const char *const keys[][2] = {
                 {"ssh-ed25519-cert-v01@openssh.com", "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t"},
                 {"ssh-ed25519-cert-v01@openssh.com", KEY},
@@ -106,7 +109,7 @@ static void a_key_that_cannot_be_ours_is_foreign_and_no_fault(void **state) {
         }
 }
 
-static void a_key_of_any_length_is_looked_at_within_limits(void **state) {
+static void key_of_any_length_is_parsed_within_limits(void **state) {
         static char text[200000];
 
         (void)state;
@@ -130,7 +133,7 @@ static void options_come_before_the_user(void **state) {
         assert_false(asked.expiry_time);
 }
 
-static void another_number_of_arguments_is_wrong(void **state) {
+static void wrong_number_of_arguments_is_wrong(void **state) {
         static char *const none[] = {NULL};
 
         (void)state;
@@ -142,7 +145,7 @@ static void another_number_of_arguments_is_wrong(void **state) {
         assert_int_equal(arguments_parse(0, none, &asked, &why), ARGUMENTS_WRONG);
 }
 
-static void an_option_that_is_not_known_is_wrong(void **state) {
+static void unknown_option_is_wrong(void **state) {
         (void)state;
         assert_wrong("--expiry", "ada");
         assert_wrong("-e", "ada");
@@ -151,26 +154,55 @@ static void an_option_that_is_not_known_is_wrong(void **state) {
         assert_wrong("--Help", "ada");
 }
 
-static void an_option_without_its_value_is_wrong(void **state) {
+static void option_without_its_value_is_wrong(void **state) {
         (void)state;
         assert_wrong("--runtime-dir");
         assert_wrong("--runtime-dir", "", "ada");
         assert_wrong("--chain-user", "--", "/bin/true");
         assert_wrong("--chain-user", "", "ada", "--", "/bin/true");
-        /* What stands behind "--" is not ours to take. */
+        /* A word behind "--" is not our option's value. */
         assert_wrong("--runtime-dir", "--", "/bin/true");
         assert_string_equal(asked.chain[0], "/bin/true");
 }
 
-static void a_runtime_folder_is_an_absolute_path(void **state) {
+static void runtime_dir_is_an_absolute_path(void **state) {
         (void)state;
         assert_wrong("--runtime-dir", "run", "ada");
         assert_wrong("--runtime-dir", "./run", "ada");
 }
 
-/* sshd hands over whatever login name the name service knows. */
-static void no_login_name_is_taken_for_an_option(void **state) {
-        static const char *const names[] = {"-x", "--help", "--version", "--expiry-time", "--runtime-dir", "-"};
+static void connection_is_passed_by_the_chain_program(void **state) {
+        (void)state;
+        assert_int_equal(parse("--connection", "4711:812345", "ada", FP), ARGUMENTS_RUN);
+        assert_true(asked.has_caller);
+        assert_int_equal(asked.caller.result, 0);
+        assert_int_equal(asked.caller.id.pid, 4711);
+        assert_int_equal(asked.caller.id.start_ticks, 812345);
+        assert_int_equal(parse("--connection", "errno:13", "ada", FP), ARGUMENTS_RUN);
+        assert_true(asked.has_caller);
+        assert_int_equal(asked.caller.result, -13);
+        assert_wrong("--connection", "4711", "ada", FP);
+        assert_wrong("--connection", "", "ada", FP);
+        assert_wrong("--connection", "4711:5", "--connection", "4711:6", "ada", FP);
+        /* It is the chain program that identifies the connection. */
+        assert_wrong("--connection", "4711:5", "ada", FP, "--", "/bin/other");
+        assert_string_equal(asked.chain[0], "/bin/other");
+}
+
+static void separator_is_the_first_two_dashes(void **state) {
+        char *const words[] = {(char[]){"--"}, (char[]){"ada"}, (char[]){"--"}, (char[]){"x"}, (char[]){"--"}, NULL};
+
+        (void)state;
+        assert_int_equal(arguments_separator(5, words), 2);
+        assert_int_equal(arguments_separator(2, words), 2);
+        assert_int_equal(arguments_separator(1, words), 1);
+        assert_int_equal(arguments_separator(0, words), 0);
+}
+
+/* sshd passes any login name that the name service knows. */
+static void no_login_name_is_read_as_an_option(void **state) {
+        static const char *const names[] = {"-x", "--help",      "--version", "--expiry-time", "--runtime-dir",
+                                            "-",  "--connection"};
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS(names); i++) {
@@ -188,7 +220,7 @@ static void help_and_version_stand_alone(void **state) {
         assert_int_equal(parse("--expiry-time", "--help"), ARGUMENTS_HELP);
 }
 
-static void everything_behind_two_dashes_is_the_other_command(void **state) {
+static void words_behind_two_dashes_are_the_other_command(void **state) {
         (void)state;
         assert_int_equal(
                 parse("--chain-user", "svc", "ada", FP, "--", "/bin/other", "--help", "--", "--chain-user", "root"),
@@ -211,13 +243,13 @@ static void two_dashes_without_a_command_are_wrong(void **state) {
         assert_null(asked.chain);
 }
 
-static void a_chain_user_without_a_chain_is_wrong(void **state) {
+static void chain_user_without_a_command_is_wrong(void **state) {
         (void)state;
         assert_wrong("--chain-user", "svc", "ada");
         assert_null(asked.chain);
 }
 
-static void what_is_wrong_with_ours_does_not_take_the_other_command_away(void **state) {
+static void wrong_options_keep_the_other_command(void **state) {
         (void)state;
         assert_wrong("--bogus", "ada", "--", "/bin/other", "x");
         assert_string_equal(asked.chain[0], "/bin/other");
@@ -229,8 +261,8 @@ static void what_is_wrong_with_ours_does_not_take_the_other_command_away(void **
         assert_string_equal(asked.chain[0], "/bin/other");
 }
 
-/* sshd runs us as root there: a slip of the pen in front of --chain-user must not give root's rights to the other command. */
-static void what_is_wrong_with_ours_does_not_give_the_other_command_more_rights(void **state) {
+/* sshd runs us as root there: a typing error before --chain-user must not run the other command as root. */
+static void wrong_options_keep_the_other_commands_user(void **state) {
         (void)state;
         assert_wrong("--bogus", "--chain-user", "svc", "ada", "--", "/bin/other");
         assert_string_equal(asked.chain_user, "svc");
@@ -247,30 +279,32 @@ static void what_is_wrong_with_ours_does_not_give_the_other_command_more_rights(
         assert_string_equal(asked.chain_user, "");
         assert_wrong("--chain-user", "--", "/bin/other");
         assert_string_equal(asked.chain_user, "");
-        /* And what is the other command's own is not ours. */
+        /* The other command's own arguments are not ours. */
         assert_wrong("--bogus", "ada", "--", "/bin/other", "--chain-user", "svc");
         assert_null(asked.chain_user);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_user_alone_is_a_listing),
-                cmocka_unit_test(a_fingerprint_may_come_without_its_key),
-                cmocka_unit_test(the_offered_key_is_taken_apart),
-                cmocka_unit_test(a_key_that_cannot_be_ours_is_foreign_and_no_fault),
-                cmocka_unit_test(a_key_of_any_length_is_looked_at_within_limits),
+                cmocka_unit_test(user_alone_is_a_listing),
+                cmocka_unit_test(fingerprint_may_come_without_its_key),
+                cmocka_unit_test(offered_key_is_parsed),
+                cmocka_unit_test(foreign_key_is_no_usage_error),
+                cmocka_unit_test(key_of_any_length_is_parsed_within_limits),
                 cmocka_unit_test(options_come_before_the_user),
-                cmocka_unit_test(another_number_of_arguments_is_wrong),
-                cmocka_unit_test(an_option_that_is_not_known_is_wrong),
-                cmocka_unit_test(an_option_without_its_value_is_wrong),
-                cmocka_unit_test(a_runtime_folder_is_an_absolute_path),
-                cmocka_unit_test(no_login_name_is_taken_for_an_option),
+                cmocka_unit_test(wrong_number_of_arguments_is_wrong),
+                cmocka_unit_test(unknown_option_is_wrong),
+                cmocka_unit_test(option_without_its_value_is_wrong),
+                cmocka_unit_test(runtime_dir_is_an_absolute_path),
+                cmocka_unit_test(connection_is_passed_by_the_chain_program),
+                cmocka_unit_test(separator_is_the_first_two_dashes),
+                cmocka_unit_test(no_login_name_is_read_as_an_option),
                 cmocka_unit_test(help_and_version_stand_alone),
-                cmocka_unit_test(everything_behind_two_dashes_is_the_other_command),
+                cmocka_unit_test(words_behind_two_dashes_are_the_other_command),
                 cmocka_unit_test(two_dashes_without_a_command_are_wrong),
-                cmocka_unit_test(a_chain_user_without_a_chain_is_wrong),
-                cmocka_unit_test(what_is_wrong_with_ours_does_not_take_the_other_command_away),
-                cmocka_unit_test(what_is_wrong_with_ours_does_not_give_the_other_command_more_rights),
+                cmocka_unit_test(chain_user_without_a_command_is_wrong),
+                cmocka_unit_test(wrong_options_keep_the_other_command),
+                cmocka_unit_test(wrong_options_keep_the_other_commands_user),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

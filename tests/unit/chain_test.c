@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "authkeys-helper/chain.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <setjmp.h>
@@ -18,19 +19,24 @@
 
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
+#include "common/lifetime.h"
 #include "tests/unit/scratch.h"
 
-/* A tmpfs below folders that are all root's, as /tmp is not. */
+/* A tmpfs below directories that are all root's, as /tmp is not. */
 #define TOP "/mnt"
 #define OTHER TOP "/other"
+#define HELPER TOP "/helper"
+
+#define LONG_NS (300 * NS_PER_S) /* nothing waits for that long: the helper ends, or is one that hangs */
+#define SHORT_NS (NS_PER_S / 10) /* for a helper that hangs */
 
 static struct outcome {
         int status; /* as waitpid() has it */
         char out[16384], err[16384];
 } outcome;
 
-/* The other command is this very program, called by this name. It tells what it was given, and ends as it is told to. */
-_Noreturn static void be_the_other_command(int argc, char *argv[]) {
+/* The other command is this program under another name. It prints what it was given, and ends as its argument says. */
+_Noreturn static void other_command(int argc, char *argv[]) {
         char line[256];
         gid_t groups[32];
         int n = getgroups(32, groups);
@@ -61,6 +67,51 @@ _Noreturn static void be_the_other_command(int argc, char *argv[]) {
         _exit(argc > 1 ? atoi(argv[1]) : 0);
 }
 
+_Noreturn static void hang(void) {
+        sigset_t all;
+
+        (void)sigfillset(&all);
+        (void)sigprocmask(SIG_SETMASK, &all, NULL);
+        for (;;)
+                (void)pause();
+}
+
+/* exc-authorized-keys is this program too. What it does is in the environment. */
+_Noreturn static void helper(int argc, char *argv[]) {
+        static const char whole[] = "ssh-ed25519 OURS\n", half[] = "ssh-ed25519 AAAA";
+        const char *does = getenv("HELPER_DOES");
+        char text[2 * LOOKUP_LINE_MAX];
+
+        memset(text, 'x', sizeof(text));
+        if (strcmp(does, "print the arguments") == 0)
+                for (int i = 1; i < argc; i++)
+                        printf("%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
+        else if (strcmp(does, "print a line") == 0)
+                (void)fputs(whole, stdout);
+        else if (strcmp(does, "print the longest line") == 0)
+                printf("%.*s\n", LOOKUP_LINE_MAX - 2, text);
+        else if (strcmp(does, "print more than a line can be") == 0)
+                printf("%.*s\n", LOOKUP_LINE_MAX - 1, text);
+        else if (strcmp(does, "print half a line") == 0)
+                (void)fputs(half, stdout);
+        else if (strcmp(does, "print a line and fail") == 0)
+                (void)fputs(whole, stdout);
+        (void)fflush(stdout);
+        if (strcmp(does, "be killed") == 0)
+                (void)raise(SIGKILL);
+        if (strcmp(does, "print half a line and hang") == 0) {
+                (void)!write(STDOUT_FILENO, half, strlen(half));
+                hang();
+        }
+        if (strcmp(does, "print a line and hang") == 0) {
+                (void)!write(STDOUT_FILENO, whole, strlen(whole));
+                hang();
+        }
+        if (strcmp(does, "hang") == 0)
+                hang();
+        _exit(strstr(does, "fail") ? 17 : 0);
+}
+
 static void copy_self(const char *to) {
         int from_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
             to_fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
@@ -87,7 +138,7 @@ static void write_file(const char *path, const char *text, mode_t mode) {
                 abort();
 }
 
-/* Two users of our own, in place of the machine's, within this mount namespace. */
+/* Two users in place of the machine's, within this mount namespace. */
 static void make_users(void) {
         write_file(TOP "/passwd", "root:x:0:0:root:/root:/bin/sh\nsvc:x:60003:60004:other:/var/svc:/bin/sh\n", 0644);
         write_file(TOP "/group", "root:x:0:\nsvc:x:60004:\nmore:x:60005:svc\n", 0644);
@@ -127,108 +178,22 @@ static void run(void (*body)(const struct arguments *asked), const struct argume
         read_back(err, outcome.err, sizeof(outcome.err));
 }
 
-/* How our own part may go. */
-
-static char line[LOOKUP_LINE_MAX + 1];
-
-static void give_line(void *context, int out_fd) {
-        (void)context;
-        assert_int_equal(write(out_fd, line, strlen(line)), strlen(line));
-}
-
-static void give_nothing(void *context, int out_fd) {
-        (void)context;
-        (void)out_fd;
-}
-
-static void give_context(void *context, int out_fd) {
-        assert_true(dprintf(out_fd, "%s\n", (const char *)context) > 0);
-}
-
-static void exit_with_17(void *context, int out_fd) {
-        (void)context;
-        (void)out_fd;
-        _exit(17);
-}
-
-static void be_killed(void *context, int out_fd) {
-        (void)context;
-        (void)out_fd;
-        (void)raise(SIGKILL);
-}
-
-static void end_at_the_alarm(int signal) {
-        (void)signal;
-        _exit(EXIT_SUCCESS);
-}
-
-/* As the real one does it, in less time, and with every other trace that it could leave. */
-static void hang_until_the_alarm(void *context, int out_fd) {
-        const struct sigaction at_alarm = {.sa_handler = end_at_the_alarm}, ignored = {.sa_handler = SIG_IGN};
-        sigset_t all;
-
-        (void)context;
-        (void)out_fd;
-        (void)sigaction(SIGALRM, &at_alarm, NULL);
-        (void)sigaction(SIGPIPE, &ignored, NULL);
-        (void)sigaction(SIGTERM, &ignored, NULL);
-        (void)sigfillset(&all);
-        (void)sigdelset(&all, SIGALRM);
-        (void)sigprocmask(SIG_SETMASK, &all, NULL);
-        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        scratch_become(SCRATCH_HELPER);
-        (void)alarm(1);
-        for (;;)
-                (void)pause();
-}
-
-static void hang_for_good(void *context, int out_fd) {
-        sigset_t all;
-
-        (void)context;
-        (void)out_fd;
-        (void)sigfillset(&all);
-        (void)sigprocmask(SIG_SETMASK, &all, NULL);
-        for (;;)
-                (void)pause();
-}
-
-static void give_half_a_line(void *context, int out_fd) {
-        (void)context;
-        (void)!write(out_fd, "ssh-ed25519 AAAA", 16);
-}
-
-static void give_half_a_line_and_hang(void *context, int out_fd) {
-        give_half_a_line(context, out_fd);
-        hang_for_good(context, out_fd);
-}
-
-static void give_a_whole_line_and_hang(void *context, int out_fd) {
-        give_context(context, out_fd);
-        hang_for_good(context, out_fd);
-}
-
-static void give_more_than_a_line_can_be(void *context, int out_fd) {
-        char text[2 * LOOKUP_LINE_MAX];
-
-        (void)context;
-        memset(text, '\n', sizeof(text));
-        (void)!write(out_fd, text, sizeof(text));
-}
-
-static void (*own)(void *context, int out_fd);
+static struct caller caller;
+static const char *helper_path = HELPER;
+static int64_t deadline_ns;
 
 static void chain(const struct arguments *asked) {
-        static char context[] = "ssh-ed25519 OURS";
-
-        chain_run(asked, own, context);
+        chain_run(asked, helper_path, &caller, deadline_ns);
 }
 
-static char *const other_command[] = {(char[]){OTHER}, (char[]){"5"}, (char[]){"a b"}, NULL};
-static const struct arguments asks = {.user = "ada", .fingerprint = "SHA256:x", .chain = other_command};
+static char *const other_words[] = {(char[]){OTHER}, (char[]){"5"}, (char[]){"a b"}, NULL};
+static const struct arguments asks = {
+        .runtime_dir = "/run/x", .user = "ada", .fingerprint = "SHA256:x", .chain = other_words};
 
-static void run_chain(void (*own_part)(void *context, int out_fd), const struct arguments *asked) {
-        own = own_part;
+static void run_chain(const char *helper_does, const struct arguments *asked) {
+        assert_int_equal(setenv("HELPER_DOES", helper_does, 1), 0);
+        caller = (struct caller){0, {4711, 812345}};
+        deadline_ns = strstr(helper_does, "hang") ? SHORT_NS : LONG_NS;
         run(chain, asked);
 }
 
@@ -244,48 +209,101 @@ static void assert_other_ran(void) {
         assert_non_null(strstr(outcome.err, "other's error\n"));
 }
 
-static void our_key_is_given_and_the_other_command_is_not_run(void **state) {
+static void a_key_of_ours_ends_the_chain(void **state) {
         (void)state;
-        run_chain(give_context, &asks);
+        run_chain("print a line", &asks);
         assert_exit(0);
         assert_string_equal(outcome.out, "ssh-ed25519 OURS\n");
         assert_string_equal(outcome.err, "");
 }
 
-static void our_longest_line_is_given_whole(void **state) {
+static void helper_gets_the_arguments_and_the_connection(void **state) {
+        struct arguments asked = asks;
+
         (void)state;
-        memset(line, 'x', sizeof(line));
-        line[LOOKUP_LINE_MAX - 2] = '\n';
-        line[LOOKUP_LINE_MAX - 1] = '\0';
-        run_chain(give_line, &asks);
+        run_chain("print the arguments", &asks);
         assert_exit(0);
-        assert_string_equal(outcome.out, line);
+        assert_string_equal(outcome.out, "--connection 4711:812345 --runtime-dir /run/x ada SHA256:x\n");
+        asked.expiry_time = true;
+        asked.type = "ssh-ed25519";
+        asked.key_text = "AAAA";
+        run_chain("print the arguments", &asked);
+        assert_exit(0);
+        assert_string_equal(outcome.out, "--connection 4711:812345 --runtime-dir /run/x --expiry-time "
+                                         "ada SHA256:x ssh-ed25519 AAAA\n");
+        caller = (struct caller){-EACCES, {0, 0}};
+        run(chain, &asks);
+        assert_exit(0);
+        assert_string_equal(outcome.out, "--connection errno:13 --runtime-dir /run/x ada SHA256:x\n");
 }
 
-static void whatever_becomes_of_ours_the_other_command_is_run(void **state) {
-        void (*const ways[])(void *, int) = {
-                give_nothing,        exit_with_17, be_killed, give_half_a_line, give_more_than_a_line_can_be,
-                hang_until_the_alarm};
+/* What is handed over is understood at the other end. */
+static void the_arguments_are_read_back(void **state) {
+        struct arguments asked = asks, back;
+        char *words[32] = {(char[]){"exc-authorized-keys"}}, *save = NULL;
+        const char *why = "";
+        int n = 1;
+
+        (void)state;
+        asked.expiry_time = true;
+        run_chain("print the arguments", &asked);
+        assert_exit(0);
+        for (char *word = strtok_r(outcome.out, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+                words[n++] = word;
+        assert_int_equal(arguments_parse(n, words, &back, &why), ARGUMENTS_RUN);
+        assert_true(back.has_caller && back.expiry_time);
+        assert_int_equal(back.caller.id.pid, 4711);
+        assert_int_equal(back.caller.id.start_ticks, 812345);
+        assert_string_equal(back.runtime_dir, "/run/x");
+        assert_string_equal(back.user, "ada");
+}
+
+static void the_longest_line_is_given_whole(void **state) {
+        (void)state;
+        run_chain("print the longest line", &asks);
+        assert_exit(0);
+        assert_int_equal(strlen(outcome.out), LOOKUP_LINE_MAX - 1);
+        assert_int_equal(strspn(outcome.out, "x"), LOOKUP_LINE_MAX - 2);
+}
+
+static void without_a_line_the_other_command_runs(void **state) {
+        static const char *const ways[] = {"print nothing",
+                                           "fail",
+                                           "be killed",
+                                           "print half a line",
+                                           "print more than a line can be",
+                                           "hang",
+                                           "print half a line and hang",
+                                           "print a line and hang"};
 
         (void)state;
         for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
                 run_chain(ways[i], &asks);
                 assert_other_ran();
                 assert_null(strstr(outcome.out, "AAAA"));
+                assert_null(strstr(outcome.out, "OURS"));
         }
 }
 
-static void ours_that_hangs_for_good_is_ended(void **state) {
+/* It exits 0 in any case, so nothing else can be meant by its status. */
+static void a_line_counts_whatever_the_helpers_status_is(void **state) {
         (void)state;
-        run_chain(hang_for_good, &asks);
-        assert_other_ran();
-        run_chain(give_half_a_line_and_hang, &asks);
-        assert_other_ran();
-        assert_null(strstr(outcome.out, "AAAA"));
-        /* What comes after its deadline is not waited for, and so not given. */
-        run_chain(give_a_whole_line_and_hang, &asks);
-        assert_other_ran();
-        assert_null(strstr(outcome.out, "OURS"));
+        run_chain("print a line and fail", &asks);
+        assert_exit(0);
+        assert_string_equal(outcome.out, "ssh-ed25519 OURS\n");
+}
+
+static void without_the_helper_the_other_command_runs(void **state) {
+        static const char *const paths[] = {TOP "/missing", TOP, TOP "/no-program"};
+
+        (void)state;
+        write_file(TOP "/no-program", "", 0644);
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+                helper_path = paths[i];
+                run_chain("print a line", &asks);
+                assert_other_ran();
+        }
+        helper_path = HELPER;
 }
 
 static void a_listing_shows_both(void **state) {
@@ -293,30 +311,40 @@ static void a_listing_shows_both(void **state) {
 
         (void)state;
         asked.fingerprint = NULL;
-        run_chain(give_context, &asked);
+        run_chain("print a line", &asked);
         assert_exit(5);
         assert_memory_equal(outcome.out, "ssh-ed25519 OURS\nother 5 a b\n", 29);
+        /* Also one that is longer than a line. */
+        run_chain("print more than a line can be", &asked);
+        assert_exit(5);
+        assert_int_equal(strspn(outcome.out, "x"), LOOKUP_LINE_MAX - 1);
+        run_chain("hang", &asked);
+        assert_other_ran();
 }
 
 static void the_other_command_finds_nothing_of_ours(void **state) {
+        static const char *const ways[] = {"print nothing", "hang"};
+
         (void)state;
-        run_chain(hang_until_the_alarm, &asks);
-        assert_other_ran();
-        assert_non_null(strstr(outcome.out, "\nSigBlk:\t0000000000000000\n"));
-        assert_non_null(strstr(outcome.out, "\nSigIgn:\t0000000000000000\n"));
-        assert_non_null(strstr(outcome.out, "\nNoNewPrivs:\t0\n"));
-        assert_non_null(strstr(outcome.out, "\nalarm 0\n"));
-        assert_non_null(strstr(outcome.out, " KEPT yes\n"));
-        assert_non_null(strstr(outcome.out, "\nuid 0 0 gid 0 0 groups"));
-        assert_null(strstr(outcome.out, "descriptor"));
+        for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+                run_chain(ways[i], &asks);
+                assert_other_ran();
+                assert_non_null(strstr(outcome.out, "\nSigBlk:\t0000000000000000\n"));
+                assert_non_null(strstr(outcome.out, "\nSigIgn:\t0000000000000000\n"));
+                assert_non_null(strstr(outcome.out, "\nNoNewPrivs:\t0\n"));
+                assert_non_null(strstr(outcome.out, "\nalarm 0\n"));
+                assert_non_null(strstr(outcome.out, " KEPT yes\n"));
+                assert_non_null(strstr(outcome.out, "\nuid 0 0 gid 0 0 groups"));
+                assert_null(strstr(outcome.out, "descriptor"));
+        }
 }
 
-static void the_other_command_gets_the_rights_of_its_user(void **state) {
+static void other_command_runs_as_its_user(void **state) {
         struct arguments asked = asks;
 
         (void)state;
         asked.chain_user = "svc";
-        run_chain(give_nothing, &asked);
+        run_chain("print nothing", &asked);
         assert_other_ran();
         assert_non_null(strstr(outcome.out, "\nuid 60003 60003 gid 60004 60004 groups 60004 60005\n"));
         assert_non_null(strstr(outcome.out, "\nUSER svc LOGNAME svc HOME /var/svc KEPT yes\n"));
@@ -325,56 +353,56 @@ static void the_other_command_gets_the_rights_of_its_user(void **state) {
         assert_non_null(strstr(outcome.out, "\nuid 60003 60003 gid 60004 60004 groups 60004 60005\n"));
 }
 
-static void without_its_user_the_other_command_is_not_run(void **state) {
+static void other_command_without_its_user_is_not_run(void **state) {
         static const char *const names[] = {"nobody-of-that-name", "", "svc\n", "60003"};
         struct arguments asked = asks;
 
         (void)state;
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
                 asked.chain_user = names[i];
-                run_chain(give_nothing, &asked);
+                run_chain("print nothing", &asked);
                 assert_exit(1);
                 assert_string_equal(outcome.out, "");
-                assert_non_null(strstr(outcome.err, OTHER " is not run: cannot become"));
+                assert_non_null(strstr(outcome.err, OTHER ": not run: cannot become"));
         }
-        /* A key of ours does not need it. */
-        run_chain(give_context, &asked);
+        /* It is not needed for a key of ours. */
+        run_chain("print a line", &asked);
         assert_exit(0);
         assert_string_equal(outcome.out, "ssh-ed25519 OURS\n");
 }
 
-static void chain_as_another(const struct arguments *asked) {
+static void run_as_another(const struct arguments *asked) {
         if (setgroups(0, NULL) < 0 || setresgid(60003, 60003, 60003) < 0 || setresuid(60003, 60003, 60003) < 0)
                 _exit(97);
         chain_other(asked);
 }
 
-static void who_is_not_root_runs_it_as_nobody_else(void **state) {
+static void without_root_only_the_own_user_is_possible(void **state) {
         struct arguments asked = asks;
 
         (void)state;
         asked.chain_user = "svc";
-        run(chain_as_another, &asked);
+        run(run_as_another, &asked);
         assert_other_ran();
         assert_non_null(strstr(outcome.out, "\nuid 60003 60003 gid 60003 60003 groups\n"));
         asked.chain_user = "root";
-        run(chain_as_another, &asked);
+        run(run_as_another, &asked);
         assert_exit(1);
         assert_string_equal(outcome.out, "");
         assert_non_null(strstr(outcome.err, "Operation not permitted"));
 }
 
-static void the_other_commands_end_is_passed_on(void **state) {
+static void exit_status_is_that_of_the_other_command(void **state) {
         char *killed[] = {(char[]){OTHER}, (char[]){"killed"}, NULL}, *fine[] = {(char[]){OTHER}, NULL};
         struct arguments asked = asks;
 
         (void)state;
         asked.chain = killed;
-        run_chain(give_nothing, &asked);
+        run_chain("print nothing", &asked);
         assert_true(WIFSIGNALED(outcome.status));
         assert_int_equal(WTERMSIG(outcome.status), SIGKILL);
         asked.chain = fine;
-        run_chain(give_nothing, &asked);
+        run_chain("print nothing", &asked);
         assert_exit(0);
         assert_memory_equal(outcome.out, "other\n", 6);
 }
@@ -386,7 +414,7 @@ static void run_path(const char *path) {
 
         (void)snprintf(copy, sizeof(copy), "%s", path);
         asked.chain = command;
-        run_chain(give_nothing, &asked);
+        run_chain("print nothing", &asked);
 }
 
 static void assert_not_run(const char *path) {
@@ -396,7 +424,7 @@ static void assert_not_run(const char *path) {
         assert_non_null(strstr(outcome.err, ": not run: "));
 }
 
-static void a_path_that_others_can_change_is_not_run(void **state) {
+static void path_that_others_can_change_is_not_run(void **state) {
         char path[4200];
 
         (void)state;
@@ -411,43 +439,43 @@ static void a_path_that_others_can_change_is_not_run(void **state) {
         path[sizeof(path) - 1] = '\0';
         assert_not_run(path);
 
-        assert_int_equal(mkdir(TOP "/folder", 0755), 0);
-        copy_self(TOP "/folder/command");
-        run_path(TOP "/folder/command");
+        assert_int_equal(mkdir(TOP "/directory", 0755), 0);
+        copy_self(TOP "/directory/command");
+        run_path(TOP "/directory/command");
         assert_other_ran();
-        assert_int_equal(chmod(TOP "/folder/command", 0757), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chmod(TOP "/folder/command", 0755), 0);
-        assert_int_equal(chown(TOP "/folder/command", 60003, 0), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chown(TOP "/folder/command", 0, 60004), 0);
-        assert_int_equal(chmod(TOP "/folder/command", 0775), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chown(TOP "/folder/command", 0, 0), 0);
-        assert_int_equal(chmod(TOP "/folder/command", 0775), 0);
-        run_path(TOP "/folder/command");
+        assert_int_equal(chmod(TOP "/directory/command", 0757), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chmod(TOP "/directory/command", 0755), 0);
+        assert_int_equal(chown(TOP "/directory/command", 60003, 0), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chown(TOP "/directory/command", 0, 60004), 0);
+        assert_int_equal(chmod(TOP "/directory/command", 0775), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chown(TOP "/directory/command", 0, 0), 0);
+        assert_int_equal(chmod(TOP "/directory/command", 0775), 0);
+        run_path(TOP "/directory/command");
         assert_other_ran();
 
-        assert_int_equal(chmod(TOP "/folder", 01777), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chmod(TOP "/folder", 0755), 0);
-        assert_int_equal(chown(TOP "/folder", 60003, 0), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chown(TOP "/folder", 0, 60004), 0);
-        assert_int_equal(chmod(TOP "/folder", 0775), 0);
-        assert_not_run(TOP "/folder/command");
-        assert_int_equal(chown(TOP "/folder", 0, 0), 0);
-        assert_int_equal(chmod(TOP "/folder", 0755), 0);
+        assert_int_equal(chmod(TOP "/directory", 01777), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chmod(TOP "/directory", 0755), 0);
+        assert_int_equal(chown(TOP "/directory", 60003, 0), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chown(TOP "/directory", 0, 60004), 0);
+        assert_int_equal(chmod(TOP "/directory", 0775), 0);
+        assert_not_run(TOP "/directory/command");
+        assert_int_equal(chown(TOP "/directory", 0, 0), 0);
+        assert_int_equal(chmod(TOP "/directory", 0755), 0);
         assert_int_equal(chmod(TOP, 0777), 0);
-        assert_not_run(TOP "/folder/command");
+        assert_not_run(TOP "/directory/command");
         assert_int_equal(chmod(TOP, 0755), 0);
-        run_path(TOP "/folder/command");
+        run_path(TOP "/directory/command");
         assert_other_ran();
         assert_int_equal(mknod(TOP "/fifo", S_IFIFO | 0755, 0), 0);
         assert_not_run(TOP "/fifo");
 }
 
-static void a_symlink_is_judged_by_what_it_leads_to(void **state) {
+static void symlink_is_checked_by_its_target(void **state) {
         (void)state;
         assert_int_equal(symlink("other", TOP "/link"), 0);
         run_path(TOP "/link");
@@ -463,39 +491,44 @@ static void a_symlink_is_judged_by_what_it_leads_to(void **state) {
         assert_not_run(TOP "/loop");
 }
 
-static void a_command_that_cannot_be_executed_ends_with_127(void **state) {
+static void command_that_cannot_be_executed_ends_with_127(void **state) {
         (void)state;
-        write_file(TOP "/plain", "no program\n", 0644);
+        write_file(TOP "/plain", "not a program\n", 0644);
         run_path(TOP "/plain");
         assert_exit(127);
-        assert_non_null(strstr(outcome.err, "cannot be run: Permission denied"));
+        assert_non_null(strstr(outcome.err, "cannot be executed: Permission denied"));
         write_file(TOP "/script", "#!" TOP "/no-interpreter\n", 0755);
         run_path(TOP "/script");
         assert_exit(127);
-        assert_non_null(strstr(outcome.err, "cannot be run: No such file"));
+        assert_non_null(strstr(outcome.err, "cannot be executed: No such file"));
 }
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(our_key_is_given_and_the_other_command_is_not_run),
-                cmocka_unit_test(our_longest_line_is_given_whole),
-                cmocka_unit_test(whatever_becomes_of_ours_the_other_command_is_run),
-                cmocka_unit_test(ours_that_hangs_for_good_is_ended),
+                cmocka_unit_test(a_key_of_ours_ends_the_chain),
+                cmocka_unit_test(helper_gets_the_arguments_and_the_connection),
+                cmocka_unit_test(the_arguments_are_read_back),
+                cmocka_unit_test(the_longest_line_is_given_whole),
+                cmocka_unit_test(without_a_line_the_other_command_runs),
+                cmocka_unit_test(a_line_counts_whatever_the_helpers_status_is),
+                cmocka_unit_test(without_the_helper_the_other_command_runs),
                 cmocka_unit_test(a_listing_shows_both),
                 cmocka_unit_test(the_other_command_finds_nothing_of_ours),
-                cmocka_unit_test(the_other_command_gets_the_rights_of_its_user),
-                cmocka_unit_test(without_its_user_the_other_command_is_not_run),
-                cmocka_unit_test(who_is_not_root_runs_it_as_nobody_else),
-                cmocka_unit_test(the_other_commands_end_is_passed_on),
-                cmocka_unit_test(a_path_that_others_can_change_is_not_run),
-                cmocka_unit_test(a_symlink_is_judged_by_what_it_leads_to),
-                cmocka_unit_test(a_command_that_cannot_be_executed_ends_with_127),
+                cmocka_unit_test(other_command_runs_as_its_user),
+                cmocka_unit_test(other_command_without_its_user_is_not_run),
+                cmocka_unit_test(without_root_only_the_own_user_is_possible),
+                cmocka_unit_test(exit_status_is_that_of_the_other_command),
+                cmocka_unit_test(path_that_others_can_change_is_not_run),
+                cmocka_unit_test(symlink_is_checked_by_its_target),
+                cmocka_unit_test(command_that_cannot_be_executed_ends_with_127),
         };
         static const uint64_t default_action[8]; /* more than the kernel's struct sigaction has anywhere */
         sigset_t none;
 
+        if (strcmp(argv[0], "exc-authorized-keys") == 0)
+                helper(argc, argv);
         if (strncmp(argv[0], TOP "/", strlen(TOP) + 1) == 0)
-                be_the_other_command(argc, argv);
+                other_command(argc, argv);
         /* As sshd starts a command. */
         (void)sigemptyset(&none);
         if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
@@ -503,12 +536,13 @@ int main(int argc, char *argv[]) {
         /* By the system call: glibc keeps two to itself, and its posix_spawn() lets make hand these down ignored. */
         for (int number = 1; number < NSIG; number++)
                 (void)syscall(SYS_rt_sigaction, number, default_action, NULL, sizeof(uint64_t));
-        (void)close_range(3, ~0U, 0); /* what make left open is not of ours */
+        (void)close_range(3, ~0U, 0); /* what make left open */
         (void)umask(022);
         scratch_mount_namespace();
         if (mount("tmpfs", TOP, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
                 return EXIT_FAILURE;
         copy_self(OTHER);
+        copy_self(HELPER);
         make_users();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +27,6 @@ static struct shared {
         atomic_uint round;
         atomic_uint done[2];
         int result[2];
-        struct connection_id id;
 } *shared;
 
 /* A claim file; its directory does not matter here. */
@@ -368,159 +366,6 @@ static void one_of_two_racing_connections_takes_the_slot(void **state) {
         }
 }
 
-/* Runs `body` in a child and returns what it returned. */
-static int in_child(int (*body)(void)) {
-        pid_t child;
-        int status;
-
-        memset(shared, 0, sizeof(*shared));
-        child = scratch_fork();
-        if (child == 0) {
-                shared->result[0] = body();
-                scratch_exit(EXIT_SUCCESS);
-        }
-        assert_true(child > 0);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-        return shared->result[0];
-}
-
-/* Field 22 of proc(5), found from the end: what stands behind the name holds no parenthesis and 50 fields. */
-static uint64_t own_start_ticks(void) {
-        char text[4096], *at, *save = NULL;
-        uint64_t value = 0;
-        FILE *file = fopen("/proc/self/stat", "re");
-        size_t n;
-
-        assert_non_null(file);
-        n = fread(text, 1, sizeof(text) - 1, file);
-        text[n] = '\0';
-        assert_int_equal(fclose(file), 0);
-        at = text + n;
-        while (*at != ')')
-                at--;
-        at = strtok_r(at + 1, " ", &save);
-        for (int field = 3; field <= 22; field++) {
-                assert_non_null(at);
-                value = strtoull(at, NULL, 10);
-                at = strtok_r(NULL, " ", &save);
-        }
-        return value;
-}
-
-static int look_at_parent(void) {
-        return connection_id_of_parent(&shared->id);
-}
-
-static void the_identity_is_the_parents_pid_and_start_time(void **state) {
-        (void)state;
-        assert_int_equal(in_child(look_at_parent), 0);
-        assert_int_equal(shared->id.pid, getpid());
-        assert_int_equal(shared->id.start_ticks, own_start_ticks());
-        assert_true(shared->id.start_ticks > 0);
-}
-
-static void a_name_with_blanks_and_parentheses_does_not_shift_the_start_time(void **state) {
-        static const char *const names[] = {"a b", ") 1 (2) 3", "((((", "))))) ) ) )", ") S 1 2 3 4 5 6", "x\n) S 1 1"};
-        uint64_t expected = own_start_ticks();
-        char before[16];
-
-        (void)state;
-        assert_int_equal(prctl(PR_GET_NAME, before), 0);
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                assert_int_equal(prctl(PR_SET_NAME, names[i]), 0);
-                assert_int_equal(in_child(look_at_parent), 0);
-                assert_int_equal(shared->id.pid, getpid());
-                assert_int_equal(shared->id.start_ticks, expected);
-        }
-        assert_int_equal(prctl(PR_SET_NAME, before), 0);
-}
-
-/* The first process of a pid namespace: its parent is outside, and it adopts who loses theirs. */
-static int first_of_namespace(int (*body)(void)) {
-        pid_t child;
-
-        if (unshare(CLONE_NEWPID) < 0)
-                return -errno;
-        child = scratch_fork();
-        if (child == 0) {
-                shared->result[1] = body();
-                scratch_exit(EXIT_SUCCESS);
-        }
-        return child > 0 && waitpid(child, NULL, 0) == child ? shared->result[1] : -ECHILD;
-}
-
-static int outside(void) {
-        return first_of_namespace(look_at_parent);
-}
-
-static void a_parent_outside_of_the_namespace_is_none(void **state) {
-        (void)state;
-        assert_int_equal(in_child(outside), -ESRCH);
-}
-
-static int orphan(void) {
-        pid_t parent = scratch_fork();
-
-        if (parent == 0) {
-                pid_t self = getpid();
-
-                if (scratch_fork() == 0) {
-                        while (getppid() == self)
-                                (void)sched_yield();
-                        shared->result[0] = look_at_parent();
-                        atomic_store(&shared->done[0], 1);
-                        scratch_exit(EXIT_SUCCESS);
-                }
-                scratch_exit(EXIT_SUCCESS);
-        }
-        while (atomic_load(&shared->done[0]) == 0)
-                (void)sched_yield();
-        while (wait(NULL) > 0)
-                ;
-        return shared->result[0];
-}
-
-static int orphan_in_namespace(void) {
-        return first_of_namespace(orphan);
-}
-
-static void a_parent_that_died_is_none(void **state) {
-        (void)state;
-        assert_int_equal(in_child(orphan_in_namespace), -ESRCH);
-}
-
-static int behind_hidepid(const char *options) {
-        int r;
-
-        scratch_mount_namespace();
-        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
-                return -errno;
-        scratch_become(SCRATCH_HELPER);
-        r = look_at_parent();
-        scratch_become(0);
-        return r;
-}
-
-static int behind_hidepid_1(void) {
-        return behind_hidepid("hidepid=1");
-}
-
-static int behind_hidepid_2(void) {
-        return behind_hidepid("hidepid=2");
-}
-
-static int behind_no_hidepid(void) {
-        return behind_hidepid("hidepid=0");
-}
-
-static void a_parent_that_proc_hides_is_told_from_one_that_is_gone(void **state) {
-        (void)state;
-        assert_int_equal(in_child(behind_hidepid_1), -EACCES);
-        assert_int_equal(in_child(behind_hidepid_2), -EACCES);
-        assert_int_equal(in_child(behind_no_hidepid), 0);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(connection_takes_one_slot_and_keeps_it),
@@ -542,11 +387,6 @@ int main(void) {
                 cmocka_unit_test(ending_does_not_wait_for_helper),
                 cmocka_unit_test(damaged_claim_file_is_not_ended),
                 cmocka_unit_test(one_of_two_racing_connections_takes_the_slot),
-                cmocka_unit_test(the_identity_is_the_parents_pid_and_start_time),
-                cmocka_unit_test(a_name_with_blanks_and_parentheses_does_not_shift_the_start_time),
-                cmocka_unit_test(a_parent_outside_of_the_namespace_is_none),
-                cmocka_unit_test(a_parent_that_died_is_none),
-                cmocka_unit_test(a_parent_that_proc_hides_is_told_from_one_that_is_gone),
         };
 
         shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

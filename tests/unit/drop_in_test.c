@@ -14,7 +14,8 @@
 
 #include "admin/sshd/keys_command.h"
 
-#define OURS "AuthorizedKeysCommand " HELPER_PROGRAM
+#define ALONE "AuthorizedKeysCommand " HELPER_PROGRAM
+#define CHAIN "AuthorizedKeysCommand " CHAIN_PROGRAM
 
 static char *render(bool expiry_time, const char *command, const char *user) {
         struct drop_in drop_in = {.expiry_time = expiry_time};
@@ -49,35 +50,35 @@ static void assert_settings(bool expiry_time, const char *command, const char *u
 static void without_another_command_ours_runs_as_its_own_user(void **state) {
         (void)state;
         assert_settings(true, NULL, NULL,
-                        OURS " --expiry-time %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n");
-        assert_settings(false, NULL, NULL, OURS " %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n");
+                        ALONE " --expiry-time %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n");
+        assert_settings(false, NULL, NULL, ALONE " %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n");
 }
 
 static void another_command_stands_behind_ours_as_it_was(void **state) {
         (void)state;
         assert_settings(true, "/usr/bin/sss_ssh_authorizedkeys %u", "nobody",
-                        OURS " --expiry-time --chain-user nobody %u %f %t %k -- /usr/bin/sss_ssh_authorizedkeys %u\n"
-                             "AuthorizedKeysCommandUser root\n");
+                        CHAIN " --expiry-time --chain-user nobody %u %f %t %k -- /usr/bin/sss_ssh_authorizedkeys %u\n"
+                              "AuthorizedKeysCommandUser root\n");
         assert_settings(true, "/a 'b  c' \"d\\\"e\" f\\ g %% \\\\ # h", "n",
-                        OURS " --expiry-time --chain-user n %u %f %t %k -- /a 'b  c' \"d\\\"e\" f\\ g %% \\\\ # h\n"
-                             "AuthorizedKeysCommandUser root\n");
+                        CHAIN " --expiry-time --chain-user n %u %f %t %k -- /a 'b  c' \"d\\\"e\" f\\ g %% \\\\ # h\n"
+                              "AuthorizedKeysCommandUser root\n");
 }
 
 static void what_ran_as_root_goes_on_as_root(void **state) {
         (void)state;
         assert_settings(false, "/usr/bin/userdbctl ssh-authorized-keys %u", "root",
-                        OURS " %u %f %t %k -- /usr/bin/userdbctl ssh-authorized-keys %u\n"
-                             "AuthorizedKeysCommandUser root\n");
+                        CHAIN " %u %f %t %k -- /usr/bin/userdbctl ssh-authorized-keys %u\n"
+                              "AuthorizedKeysCommandUser root\n");
 }
 
 static void a_command_without_arguments_gets_the_user_as_before(void **state) {
         (void)state;
         assert_settings(true, "/usr/bin/keys", "%u",
-                        OURS " --expiry-time --chain-user %u %u %f %t %k -- /usr/bin/keys %u\n"
-                             "AuthorizedKeysCommandUser root\n");
+                        CHAIN " --expiry-time --chain-user %u %u %f %t %k -- /usr/bin/keys %u\n"
+                              "AuthorizedKeysCommandUser root\n");
         assert_settings(true, "\t/usr/bin/\"with blank\"  ", "k",
-                        OURS " --expiry-time --chain-user k %u %f %t %k -- /usr/bin/\"with blank\" %u\n"
-                             "AuthorizedKeysCommandUser root\n");
+                        CHAIN " --expiry-time --chain-user k %u %f %t %k -- /usr/bin/\"with blank\" %u\n"
+                              "AuthorizedKeysCommandUser root\n");
 }
 
 static void percent_signs_of_a_path_that_sshd_left_alone_stay(void **state) {
@@ -108,7 +109,7 @@ static void a_user_of_any_name_is_read_back(void **state) {
 
         (void)state;
         for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
-                char *text = render(true, "/bin/x %u", users[i]), *line = strstr(text, OURS);
+                char *text = render(true, "/bin/x %u", users[i]), *line = strstr(text, CHAIN);
                 struct keys_command words;
 
                 assert_non_null(line);
@@ -145,7 +146,7 @@ static void principals_command_stands_before_ours_and_is_no_edit(void **state) {
                         assert_non_null(text);
                         at = strstr(text, lines);
                         assert_non_null(at);
-                        assert_true(at < strstr(text, "\n" OURS));
+                        assert_true(at < strstr(text, "\nAuthorizedKeysCommand " PKGLIBEXECDIR));
                         assert_true(drop_in_unedited(text));
                         /* Without its user it is. */
                         at = strstr(text, "AuthorizedPrincipalsCommandUser");
@@ -159,9 +160,9 @@ static void whatever_else_stands_in_it_is_an_edit(void **state) {
         static const char *const texts[] = {
                 "",
                 "# only a comment\n",
-                OURS " --expiry-time %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n",
+                ALONE " --expiry-time %u %f %t %k\nAuthorizedKeysCommandUser " HELPER_USER "\n",
                 "AuthorizedKeysCommand /bin/other\nAuthorizedKeysCommandUser nobody\n",
-                OURS " \"\n",
+                ALONE " \"\n",
         };
         char *text = render(true, "/bin/x %u", "nobody"), *longer;
         size_t n = strlen(text);
@@ -192,6 +193,25 @@ static void whatever_else_stands_in_it_is_an_edit(void **state) {
         free(text);
 }
 
+/* Text of earlier versions: enable rewrites it, and keeps only what somebody has edited. */
+static void text_of_an_earlier_version_is_no_edit(void **state) {
+        static const struct {
+                const char *command, *user;
+        } cases[] = {{"/bin/x %u", "nobody"}, {"/bin/x 'a -- b' %u", "root"}, {"/bin/x %u", "a b"}, {NULL, NULL}};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char *text = render(true, cases[i].command, cases[i].user), *program = strstr(text, CHAIN_PROGRAM);
+
+                if (program)
+                        memmove(program + strlen(HELPER_PROGRAM), program + strlen(CHAIN_PROGRAM),
+                                strlen(program + strlen(CHAIN_PROGRAM)) + 1);
+                assert_non_null(strstr(text, HELPER_PROGRAM " --expiry-time "));
+                assert_true(drop_in_unedited(text));
+                free(text);
+        }
+}
+
 static void who_runs_what_decides_whether_it_is_ours(void **state) {
         static const struct {
                 const char *command, *user;
@@ -211,6 +231,10 @@ static void who_runs_what_decides_whether_it_is_ours(void **state) {
                 {HELPER_PROGRAM " %u %f -- /bin/x --chain-user a", HELPER_USER, KEYS_COMMAND_OURS},
                 {HELPER_PROGRAM " --chain-user a %u %f -- /bin/x", "root", KEYS_COMMAND_OURS},
                 {HELPER_PROGRAM " --chain-user a %u %f -- /bin/x", HELPER_USER, KEYS_COMMAND_OURS_WRONG_USER},
+                {CHAIN_PROGRAM " %u %f -- /bin/x", "root", KEYS_COMMAND_OURS},
+                {CHAIN_PROGRAM " --chain-user a %u %f -- /bin/x", "root", KEYS_COMMAND_OURS},
+                {CHAIN_PROGRAM " --chain-user a %u %f -- /bin/x", HELPER_USER, KEYS_COMMAND_OURS_WRONG_USER},
+                {CHAIN_PROGRAM "s %u", "root", KEYS_COMMAND_THEIRS},
         };
 
         (void)state;
@@ -240,6 +264,7 @@ int main(void) {
                 cmocka_unit_test(a_user_of_any_name_is_read_back),
                 cmocka_unit_test(principals_command_stands_before_ours_and_is_no_edit),
                 cmocka_unit_test(whatever_else_stands_in_it_is_an_edit),
+                cmocka_unit_test(text_of_an_earlier_version_is_no_edit),
                 cmocka_unit_test(who_runs_what_decides_whether_it_is_ours),
                 cmocka_unit_test(each_name_for_all_sorts_before_the_one_before_it),
         };

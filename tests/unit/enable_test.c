@@ -26,7 +26,8 @@
 #define CHAIN_1 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-1"
 #define CHAIN_2 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-2"
 #define THEIRS "AuthorizedKeysCommand /bin/x %u\nAuthorizedKeysCommandUser nobody\n"
-#define BEHIND OURS "--chain-user nobody " TOKENS " -- /bin/x %u\nAuthorizedKeysCommandUser root\n"
+#define CHAINED "AuthorizedKeysCommand " CHAIN_PROGRAM " --expiry-time "
+#define BEHIND CHAINED "--chain-user nobody " TOKENS " -- /bin/x %u\nAuthorizedKeysCommandUser root\n"
 
 static char said[65536];
 
@@ -181,7 +182,7 @@ static void a_command_that_comes_changes_or_goes_is_followed(void **state) {
         assert_settings(drop_in_paths[0], BEHIND);
         world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", "AuthorizedKeysCommand /bin/y\nAuthorizedKeysCommandUser root\n");
         enable();
-        assert_settings(drop_in_paths[0], OURS TOKENS " -- /bin/y %u\nAuthorizedKeysCommandUser root\n");
+        assert_settings(drop_in_paths[0], CHAINED TOKENS " -- /bin/y %u\nAuthorizedKeysCommandUser root\n");
         world_remove(SSHD_DROP_IN_FOLDER "/20-x.conf");
         enable();
         assert_settings(drop_in_paths[0], ALONE);
@@ -216,8 +217,9 @@ static void a_match_block_is_asked_for_one_line(void **state) {
         enable();
         assert_said("line 11: for \"Match User c\" sshd runs no command");
         assert_settings(drop_in_paths[0], BEHIND);
-        assert_settings(CHAIN_1, OURS "--chain-user nobody " TOKENS " -- /bin/a %u\nAuthorizedKeysCommandUser root\n");
-        assert_settings(CHAIN_2, OURS "--chain-user b " TOKENS " -- /bin/x %u\nAuthorizedKeysCommandUser root\n");
+        assert_settings(CHAIN_1,
+                        CHAINED "--chain-user nobody " TOKENS " -- /bin/a %u\nAuthorizedKeysCommandUser root\n");
+        assert_settings(CHAIN_2, CHAINED "--chain-user b " TOKENS " -- /bin/x %u\nAuthorizedKeysCommandUser root\n");
         disable();
         assert_nothing_of_ours();
         /* The lines may stay when the block sets nothing any more. */
@@ -327,6 +329,34 @@ static void an_edited_file_is_kept_and_put_aside_and_brought_back(void **state) 
         assert_settings(drop_in_paths[1], BEHIND);
 }
 
+/* As in an upgrade: text of an earlier version is rewritten, what somebody edited stays. */
+static void drop_in_of_an_earlier_version_is_rewritten(void **state) {
+        char command[] = "/bin/x %u", user[] = "nobody";
+        struct drop_in drop_in = {.expiry_time = true, .command = command, .user = user};
+        char *text = drop_in_render(&drop_in), *program, edit[4096];
+
+        (void)state;
+        assert_non_null(text);
+        program = strstr(text, CHAIN_PROGRAM);
+        assert_non_null(program);
+        memmove(program + strlen(HELPER_PROGRAM), program + strlen(CHAIN_PROGRAM),
+                strlen(program + strlen(CHAIN_PROGRAM)) + 1);
+        world_reset(THEIRS);
+        world_write(drop_in_paths[0], text);
+        enable();
+        assert_settings(drop_in_paths[0], BEHIND);
+        world_reset("Match User a\nInclude " CHAIN_1 "\n" THEIRS);
+        world_write(CHAIN_1, text);
+        enable();
+        assert_settings(CHAIN_1, BEHIND);
+        world_reset(THEIRS);
+        (void)snprintf(edit, sizeof(edit), "# mine\n%s", text);
+        world_write(drop_in_paths[0], edit);
+        enable();
+        assert_text(drop_in_paths[0], edit);
+        free(text);
+}
+
 static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later(void **state) {
         (void)state;
         world_reset(THEIRS);
@@ -369,7 +399,7 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         static const char edit[] = "# mine\n" ALONE, directory[] = SSHD_DROP_IN_FOLDER "/50-directory.conf",
                           told[] = " has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n"
                                    "Put these lines into it, in the place of its own, or remove it:\n\n"
-                                   "    AuthorizedKeysCommand " HELPER_PROGRAM
+                                   "    AuthorizedKeysCommand " CHAIN_PROGRAM
                                    " --expiry-time --chain-user nobody %u %f %t %k -- /bin/x %u\n"
                                    "    AuthorizedKeysCommandUser root\n\n"
                                    "Then run: exc-instance-connect enable\n";
@@ -999,6 +1029,9 @@ static void without_the_helper_or_its_user_nothing_is_written(void **state) {
         assert_int_equal(chmod(HELPER_PROGRAM, 0600), 0);
         refused(HELPER_PROGRAM " cannot be run: Permission denied");
         assert_int_equal(chmod(HELPER_PROGRAM, 0711), 0);
+        assert_int_equal(chmod(CHAIN_PROGRAM, 0600), 0);
+        refused(CHAIN_PROGRAM " cannot be run: Permission denied");
+        assert_int_equal(chmod(CHAIN_PROGRAM, 0711), 0);
         world_write("/usr/sbin/none", "root:x:0:0:root:/root:/bin/sh\n");
         assert_int_equal(mount("/usr/sbin/none", "/etc/passwd", NULL, MS_BIND, NULL), 0);
         refused("there is no user " HELPER_USER);
@@ -1049,6 +1082,7 @@ int main(void) {
                 cmocka_unit_test(a_command_that_sshd_cannot_run_is_not_chained),
                 cmocka_unit_test(ours_written_by_hand_is_enough),
                 cmocka_unit_test(an_edited_file_is_kept_and_put_aside_and_brought_back),
+                cmocka_unit_test(drop_in_of_an_earlier_version_is_rewritten),
                 cmocka_unit_test(what_comes_back_under_another_name_leaves_nothing_to_come_back_later),
                 cmocka_unit_test(an_edited_file_of_a_block_waits_for_the_block),
                 cmocka_unit_test(an_edited_file_is_not_put_over_what_sshd_runs_now),

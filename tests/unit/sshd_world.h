@@ -166,6 +166,7 @@ static inline void world_make(void) {
         world_cover("/usr/local/lib");
         world_cover("/usr/libexec");
         world_write(HELPER_PROGRAM, "#!/bin/sh\n");
+        world_write(CHAIN_PROGRAM, "#!/bin/sh\n");
         world_mount("/usr/sbin");
         world_write("/usr/sbin/sshd", world_sshd);
         world_write("/usr/sbin/systemctl", world_systemctl);
