@@ -54,6 +54,10 @@ static enum arguments_result parse_options(int argc, char *const argv[], int *at
                         ret->expiry_time = true;
                         continue;
                 }
+                if (strcmp(option, "--verbose") == 0) {
+                        ret->verbose = true;
+                        continue;
+                }
                 if (!takes_value(option, ret))
                         return wrong(ret_why, "an option is not known");
                 ++*at;

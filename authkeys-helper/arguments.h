@@ -12,6 +12,7 @@
 struct arguments {
         const char *runtime_dir;
         bool expiry_time;     /* sshd is 9.1 or newer and reads expiry-time= in UTC */
+        bool verbose;         /* print a line per stage */
         bool has_caller;      /* exc-authorized-keys-chain has identified the connection */
         struct caller caller; /* where has_caller */
         const char *user;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authkeys-helper/debug.h"
 #include "authkeys-helper/lookup.h"
 #include "common/lifetime.h"
 #include "common/safe_path.h"
@@ -37,6 +38,7 @@ _Noreturn void chain_other(const struct arguments *asked) {
                               command, asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
+        debug_line("other command: %s, executed as user id %u", path.program, geteuid());
         /* The path that was checked: a symlink could have another target by now. */
         (void)execv(path.program, asked->chain);
         (void)dprintf(STDERR_FILENO, PROGRAM ": %s: cannot be executed: %s\n", command, strerror(errno));
@@ -77,7 +79,7 @@ static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_
 static int start(const struct arguments *asked, const char *helper, const struct caller *caller, int pipe_fd,
                  pid_t *ret) {
         static char name[] = "exc-authorized-keys", connection[] = "--connection", expiry_time[] = "--expiry-time",
-                    runtime_dir[] = "--runtime-dir";
+                    verbose[] = "--verbose", runtime_dir[] = "--runtime-dir";
         const char *const words[] = {asked->user, asked->fingerprint, asked->type, asked->key_text};
         char caller_text[CALLER_TEXT_MAX], *argv[16];
         posix_spawn_file_actions_t actions;
@@ -92,6 +94,8 @@ static int start(const struct arguments *asked, const char *helper, const struct
         argv[n++] = (char *)(uintptr_t)asked->runtime_dir;
         if (asked->expiry_time)
                 argv[n++] = expiry_time;
+        if (asked->verbose)
+                argv[n++] = verbose;
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && words[i]; i++)
                 argv[n++] = (char *)(uintptr_t)words[i];
         argv[n] = NULL;
@@ -124,9 +128,11 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
                 (void)kill(child, SIGKILL);
                 (void)waitpid(child, NULL, 0);
                 whole = whole && length > 0 && line[length - 1] == '\n';
+                debug_line("exc-authorized-keys: %s", whole ? "a line for the key" : "no line for the key");
                 if (whole && write(STDOUT_FILENO, line, length) == (ssize_t)length)
                         _exit(EXIT_SUCCESS);
-        }
+        } else
+                debug_line("exc-authorized-keys: cannot be run: %s", strerror(-r));
         (void)close(ends[0]);
         chain_other(asked);
 }

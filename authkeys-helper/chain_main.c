@@ -15,6 +15,7 @@
 
 #include "authkeys-helper/arguments.h"
 #include "authkeys-helper/chain.h"
+#include "authkeys-helper/debug.h"
 #include "authkeys-helper/identity.h"
 #include "common/lifetime.h"
 #include "common/store.h"
@@ -34,6 +35,7 @@ static const char usage[] =
         "  --chain-user NAME   run COMMAND as this user; sshd must run this program as root then\n"
         "  --runtime-dir DIR   the store's directory (" STORE_RUNTIME_DIR ")\n"
         "  --expiry-time       add expiry-time=, which sshd 9.1 and newer enforce as well\n"
+        "  --verbose           print what happens on standard error, as EXC_DEBUG=1 does\n"
         "  --help, --version\n"
         "\n"
         "See exc-authorized-keys-chain(8).\n";
@@ -65,8 +67,16 @@ int main(int argc, char *argv[]) {
                         return EXIT_SUCCESS;
                 chain_other(&asked);
         }
+        debug_init(PROGRAM, asked.verbose);
+        if (caller.result < 0)
+                debug_line("connection: not identified: %s", strerror(-caller.result));
+        else
+                debug_line("connection: process %" PRIu64 ", started %" PRIu64 " ticks after boot", caller.id.pid,
+                           caller.id.start_ticks);
         r = identity_sibling("exc-authorized-keys", helper);
-        if (r < 0)
+        if (r < 0) {
+                debug_line("exc-authorized-keys: its path: %s", strerror(-r));
                 chain_other(&asked);
+        }
         chain_run(&asked, helper, &caller, DEADLINE_NS);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "authkeys-helper/debug.h"
 #include "common/events.h"
 #include "common/journal.h"
 
@@ -17,6 +18,8 @@ static void send_event(struct journal_entry *entry, const char *message_id, cons
         journal_add(entry, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
         if (journal_send(entry, EVENT_WAIT_MS) < 0)
                 (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s\n", message);
+        else
+                debug_line("event: sent to the journal: %s", message);
 }
 
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "authkeys-helper/debug.h"
+
 /* More than the agent lets a user have; the oldest beyond that are not considered. */
 enum { CANDIDATES_MAX = 64 };
 
@@ -132,6 +134,7 @@ int lookup_key(const struct store *store, const struct arguments *asked, const s
         r = store_read_each(store, user, named ? fingerprint : NULL, collect, &search);
         if (r < 0)
                 return r;
+        debug_line("lookup: %zu live grants of %s match the key", search.n, asked->user);
         return find_slot(&search, store, who, ret) ? LOOKUP_FOUND : take_slot(&search, store, who, ret);
 }
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "authkeys-helper/arguments.h"
+#include "authkeys-helper/debug.h"
 #include "authkeys-helper/event.h"
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
@@ -63,6 +64,10 @@ static void prepare_signals(void) {
         (void)alarm(DEADLINE_S);
 }
 
+static const char *result_text(int result) {
+        return result == LOOKUP_FOUND ? "found" : result == LOOKUP_NO_SLOT ? "no free slot" : "no key";
+}
+
 static void give_key(const struct arguments *asked, const struct store *store, const struct connection_id *who) {
         char line[LOOKUP_LINE_MAX];
         struct lookup lookup;
@@ -72,15 +77,21 @@ static void give_key(const struct arguments *asked, const struct store *store, c
         int r;
 
         r = lookup_key(store, asked, who, &lookup);
+        debug_line("lookup: %s", r < 0 ? strerror(-r) : result_text(r));
         if (r < 0)
                 event_failure(asked->user, who, "The store cannot be read: %s", strerror(-r));
         if (r == LOOKUP_NO_SLOT)
                 event_grant(EVENT_NO_PLACE, &lookup.grant, &lookup.place, who);
         if (r != LOOKUP_FOUND)
                 return;
+        debug_line("claim: grant %s, %s", lookup.place.id,
+                   lookup.grant.connections == 0 ? "for any number of connections"
+                   : lookup.first                ? "a slot taken"
+                                                 : "a slot held since an earlier run");
         now = instant_now();
         length = lookup_line(&lookup.grant, &now, asked->expiry_time, line);
         written = length > 0 && write(STDOUT_FILENO, line, length) == (ssize_t)length;
+        debug_line("output: %s", written ? "the key's line" : length == 0 ? "none, the key has expired" : "not read");
         if (written && lookup.first)
                 event_grant(EVENT_CLAIMED, &lookup.grant, &lookup.place, who);
 }
@@ -119,6 +130,7 @@ static void run(const struct arguments *asked, const struct caller *caller) {
                 event_failure(asked->user, who, "The store cannot be used: %s", why);
                 return;
         }
+        debug_line("store: %s opened, the agent is user id %u", asked->runtime_dir, store.owner);
         /* It stays open: the process ends here. */
         answer(asked, &store, caller);
 }
@@ -134,6 +146,7 @@ static const char usage[] =
         "  --runtime-dir DIR        the store's directory (" STORE_RUNTIME_DIR ")\n"
         "  --expiry-time            add expiry-time=, which sshd 9.1 and newer enforce as well\n"
         "  --connection PID:START   the connection, where exc-authorized-keys-chain has identified it\n"
+        "  --verbose                print what happens on standard error, as EXC_DEBUG=1 does\n"
         "  --help, --version\n"
         "\n"
         "To run another AuthorizedKeysCommand when no key matches: exc-authorized-keys-chain(8).\n"
@@ -161,10 +174,16 @@ int main(int argc, char *argv[]) {
         case ARGUMENTS_RUN:
                 break;
         }
+        debug_init(PROGRAM, asked.verbose);
         if (asked.has_caller)
                 caller = asked.caller;
         else
                 caller_identify(&caller);
+        if (caller.result < 0)
+                debug_line("connection: not identified: %s", strerror(-caller.result));
+        else
+                debug_line("connection: process %" PRIu64 ", started %" PRIu64 " ticks after boot", caller.id.pid,
+                           caller.id.start_ticks);
         run(&asked, &caller);
         return EXIT_SUCCESS;
 }

@@ -70,6 +70,26 @@ it_takes_a_slot_for_the_connection_that_it_is_passed() {
     _answers "$type $blob" --connection 4711:5 "${asked[@]}"
 }
 
+# _lines COMMAND...: what it prints on standard error, without numbers.
+_lines() {
+    "$@" 2>&1 >/dev/null | sed 's/[0-9][0-9]*/N/g'
+}
+
+it_prints_a_line_per_stage_and_no_key_material() {
+    local run=(_as exc-authorized-keys env EXC_DEBUG=1 "$helper")
+    _asked
+    _lines "${run[@]}" "${asked[@]}" >lines
+    for stage in connection store lookup claim output; do grep "^exc-authorized-keys: $stage: " lines; done
+    fails grep -F "$blob" lines
+    _lines _as exc-authorized-keys "$helper" --verbose "${asked[@]}" >verbose
+    grep '^exc-authorized-keys: lookup: no free slot$' verbose
+    same '' "$(_lines _as exc-authorized-keys env EXC_DEBUG=0 "$helper" bob "${asked[@]:1}")"
+    _lines "$chain" --verbose "${asked[@]}" -- /bin/true >chained
+    grep '^exc-authorized-keys: lookup: no free slot$' chained
+    grep '^exc-authorized-keys-chain: exc-authorized-keys: no line for the key$' chained
+    grep '^exc-authorized-keys-chain: other command: .*/true, executed as user id N$' chained
+}
+
 it_is_silent_without_a_store() {
     _asked --connections 0
     mkdir -m 0755 empty

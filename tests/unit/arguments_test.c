@@ -56,6 +56,7 @@ static void user_alone_is_a_listing(void **state) {
         assert_null(asked.chain);
         assert_null(asked.chain_user);
         assert_false(asked.expiry_time);
+        assert_false(asked.verbose);
         assert_false(asked.has_caller);
         assert_string_equal(asked.runtime_dir, STORE_RUNTIME_DIR);
         assert_null(why);
@@ -173,7 +174,8 @@ static void runtime_dir_is_an_absolute_path(void **state) {
 
 static void connection_is_passed_by_the_chain_program(void **state) {
         (void)state;
-        assert_int_equal(parse("--connection", "4711:812345", "ada", FP), ARGUMENTS_RUN);
+        assert_int_equal(parse("--connection", "4711:812345", "--verbose", "ada", FP), ARGUMENTS_RUN);
+        assert_true(asked.verbose);
         assert_true(asked.has_caller);
         assert_int_equal(asked.caller.result, 0);
         assert_int_equal(asked.caller.id.pid, 4711);
@@ -201,8 +203,8 @@ static void separator_is_the_first_two_dashes(void **state) {
 
 /* sshd passes any login name that the name service knows. */
 static void no_login_name_is_read_as_an_option(void **state) {
-        static const char *const names[] = {"-x", "--help",      "--version", "--expiry-time", "--runtime-dir",
-                                            "-",  "--connection"};
+        static const char *const names[] = {"-x", "--help",    "--version",   "--expiry-time", "--runtime-dir",
+                                            "-",  "--verbose", "--connection"};
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS(names); i++) {

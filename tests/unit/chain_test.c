@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "authkeys-helper/debug.h"
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
 #include "common/lifetime.h"
@@ -224,12 +225,12 @@ static void helper_gets_the_arguments_and_the_connection(void **state) {
         run_chain("print the arguments", &asks);
         assert_exit(0);
         assert_string_equal(outcome.out, "--connection 4711:812345 --runtime-dir /run/x ada SHA256:x\n");
-        asked.expiry_time = true;
+        asked.expiry_time = asked.verbose = true;
         asked.type = "ssh-ed25519";
         asked.key_text = "AAAA";
         run_chain("print the arguments", &asked);
         assert_exit(0);
-        assert_string_equal(outcome.out, "--connection 4711:812345 --runtime-dir /run/x --expiry-time "
+        assert_string_equal(outcome.out, "--connection 4711:812345 --runtime-dir /run/x --expiry-time --verbose "
                                          "ada SHA256:x ssh-ed25519 AAAA\n");
         caller = (struct caller){-EACCES, {0, 0}};
         run(chain, &asks);
@@ -245,13 +246,13 @@ static void the_arguments_are_read_back(void **state) {
         int n = 1;
 
         (void)state;
-        asked.expiry_time = true;
+        asked.expiry_time = asked.verbose = true;
         run_chain("print the arguments", &asked);
         assert_exit(0);
         for (char *word = strtok_r(outcome.out, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
                 words[n++] = word;
         assert_int_equal(arguments_parse(n, words, &back, &why), ARGUMENTS_RUN);
-        assert_true(back.has_caller && back.expiry_time);
+        assert_true(back.has_caller && back.expiry_time && back.verbose);
         assert_int_equal(back.caller.id.pid, 4711);
         assert_int_equal(back.caller.id.start_ticks, 812345);
         assert_string_equal(back.runtime_dir, "/run/x");
@@ -337,6 +338,17 @@ static void the_other_command_finds_nothing_of_ours(void **state) {
                 assert_non_null(strstr(outcome.out, "\nuid 0 0 gid 0 0 groups"));
                 assert_null(strstr(outcome.out, "descriptor"));
         }
+}
+
+static void verbose_prints_a_line_per_stage(void **state) {
+        (void)state;
+        debug_init("exc-authorized-keys-chain", true);
+        run_chain("print nothing", &asks);
+        debug_init("exc-authorized-keys-chain", false);
+        assert_other_ran();
+        assert_non_null(strstr(outcome.err, "exc-authorized-keys-chain: exc-authorized-keys: no line for the key\n"));
+        assert_non_null(
+                strstr(outcome.err, "exc-authorized-keys-chain: other command: " OTHER ", executed as user id 0\n"));
 }
 
 static void other_command_runs_as_its_user(void **state) {
@@ -514,6 +526,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(without_the_helper_the_other_command_runs),
                 cmocka_unit_test(a_listing_shows_both),
                 cmocka_unit_test(the_other_command_finds_nothing_of_ours),
+                cmocka_unit_test(verbose_prints_a_line_per_stage),
                 cmocka_unit_test(other_command_runs_as_its_user),
                 cmocka_unit_test(other_command_without_its_user_is_not_run),
                 cmocka_unit_test(without_root_only_the_own_user_is_possible),
