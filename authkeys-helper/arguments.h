@@ -38,9 +38,9 @@ enum arguments_result {
 int arguments_separator(int argc, char *const argv[]);
 
 /*
- * Options come before USER, so that no login name is ever read as one. `ret` points into `argv`.
- * `ret->chain` is set whenever there is a "--" with a command behind it, also on ARGUMENTS_WRONG: a wrong option of ours must
- * not take the other command's keys away.
+ * Options come before USER, so that no login name is ever read as one. `ret` points into `argv`. `ret->chain` is set
+ * whenever there is a "--" with a command behind it, also on ARGUMENTS_WRONG: a wrong option of ours must not take the
+ * other command's keys away.
  */
 enum arguments_result arguments_parse(int argc, char *const argv[], struct arguments *ret, const char **ret_why);
 

@@ -73,8 +73,9 @@ static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_
 }
 
 /*
- * Starts the helper. `pipe_fd`, the writing end, becomes its standard output; for a listing, which a person reads together
- * with that of the other command, it is only kept open, so that the pipe's end still shows when the helper is done.
+ * Starts the helper. `pipe_fd`, the writing end, becomes its standard output; for a listing, which a person reads
+ * together with that of the other command, it is only kept open, so that the pipe's end still shows when the helper is
+ * done.
  */
 static int start(const struct arguments *asked, const char *helper, const struct caller *caller, int pipe_fd,
                  pid_t *ret) {

@@ -9,10 +9,10 @@
 #include "authkeys-helper/identity.h"
 
 /*
- * Runs `helper`, the path of exc-authorized-keys, with the arguments in `asked` and the identity of the connection. If it
- * prints a line for the offered key within `deadline_ns`, prints that and exits 0: sshd asks about one key, and a failure of
- * the other command would discard it. Otherwise, whatever the helper did, executes the other command, `asked->chain`, as
- * its user. Does not return.
+ * Runs `helper`, the path of exc-authorized-keys, with the arguments in `asked` and the identity of the connection. If
+ * it prints a line for the offered key within `deadline_ns`, prints that and exits 0: sshd asks about one key, and a
+ * failure of the other command would discard it. Otherwise, whatever the helper did, executes the other command,
+ * `asked->chain`, as its user. Does not return.
  */
 _Noreturn void chain_run(const struct arguments *asked, const char *helper, const struct caller *caller,
                          int64_t deadline_ns);

@@ -4,8 +4,8 @@
  *
  * 1. It identifies the sshd process that runs it: the connection.
  * 2. It runs exc-authorized-keys over a pipe, under a deadline, and prints its line if there is one.
- * 3. Otherwise, also after a failure of the first two, it becomes the other command: with that command's user, no timer, no
- *    signal changed and no restriction of ours.
+ * 3. Otherwise, also after a failure of the first two, it becomes the other command: with that command's user, no
+ *    timer, no signal changed and no restriction of ours.
  */
 #include <errno.h>
 #include <inttypes.h>

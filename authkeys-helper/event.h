@@ -3,8 +3,8 @@
  * Events of the helper: one datagram each to the journal's own socket (systemd.io/JOURNAL_NATIVE_PROTOCOL).
  *
  * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a busy journal. It sends at most one
- * event per run, after it has written the key to sshd. An event that cannot be sent goes to standard error, for a person
- * who runs the helper by hand: under sshd that is /dev/null, unless sshd was started with -e or -E.
+ * event per run, after it has written the key to sshd. An event that cannot be sent goes to standard error, for a
+ * person who runs the helper by hand: under sshd that is /dev/null, unless sshd was started with -e or -E.
  */
 #ifndef EXC_EVENT_H
 #define EXC_EVENT_H

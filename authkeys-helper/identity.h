@@ -31,8 +31,9 @@ void caller_to_text(const struct caller *caller, char ret[static CALLER_TEXT_MAX
 bool caller_from_text(const char *text, struct caller *ret);
 
 /*
- * Becomes the user `name` for good: groups, group and user, real, effective and saved, and USER, LOGNAME and HOME as sshd
- * sets them for a command (subprocess() in OpenSSH's misc.c). Where the caller is not root, it must be that user already.
+ * Becomes the user `name` for good: groups, group and user, real, effective and saved, and USER, LOGNAME and HOME as
+ * sshd sets them for a command (subprocess() in OpenSSH's misc.c). Where the caller is not root, it must be that user
+ * already.
  * -ENOENT: no such user. -EPERM: the caller is neither root nor that user.
  */
 int identity_become(const char *name);

@@ -17,8 +17,8 @@ struct candidate {
 };
 
 /*
- * Each grant is read once, and what is printed is what was compared. Whether it still counts is decided after that, by its
- * claim file, which goes first when a grant ends.
+ * Each grant is read once, and what is printed is what was compared. Whether it still counts is decided after that, by
+ * its claim file, which goes first when a grant ends.
  */
 struct search {
         const struct arguments *asked;
@@ -28,7 +28,10 @@ struct search {
         struct candidate *newest_first[CANDIDATES_MAX];
 };
 
-/* Without the key itself the walk has gone by its fingerprint, and sshd compares what we print with what it was offered. */
+/*
+ * Without the key itself the walk has gone by its fingerprint, and sshd compares what we print with what it was
+ * offered.
+ */
 static bool matches(const struct search *search, const struct grant *grant) {
         const struct arguments *asked = search->asked;
 
@@ -81,7 +84,9 @@ static int found(const struct candidate *candidate, int claimed, struct lookup *
         return claimed == CLAIM_NONE ? LOOKUP_NO_SLOT : LOOKUP_FOUND;
 }
 
-/* A slot that the connection holds already. The newest candidate is left to take_slot(), which finds it there as well. */
+/*
+ * A slot that the connection holds already. The newest candidate is left to take_slot(), which finds it there as well.
+ */
 static bool find_slot(const struct search *search, const struct store *store, const struct connection_id *who,
                       struct lookup *ret) {
         for (size_t i = 1; i < search->n; i++) {
@@ -127,7 +132,10 @@ int lookup_key(const struct store *store, const struct arguments *asked, const s
         search.n = 0;
         if (asked->foreign_key || !store_user_name(asked->user, user))
                 return LOOKUP_NOTHING;
-        /* sshd writes %f by its FingerprintHash. Where that is not SHA256, the key itself is compared in every directory. */
+        /*
+         * sshd writes %f by its FingerprintHash. Where that is not SHA256, the key itself is compared in every
+         * directory.
+         */
         named = store_fingerprint_name(asked->fingerprint, fingerprint);
         if (!named && !asked->has_key)
                 return LOOKUP_NOTHING;
@@ -210,8 +218,8 @@ static bool utc_text(int64_t second, char ret[static 16]) {
 }
 
 /*
- * sshd accepts a key to the end of the second that is named (auth_authorise_keyopts() in its auth.c), so this can be up to
- * a second late. It backs up lifetime_left_ns(), which is exact to the nanosecond.
+ * sshd accepts a key to the end of the second that is named (auth_authorise_keyopts() in its auth.c), so this can be up
+ * to a second late. It backs up lifetime_left_ns(), which is exact to the nanosecond.
  */
 static size_t append_expiry(int64_t wall_ns, int64_t left_ns, char *line, size_t used) {
         int64_t end_ns;

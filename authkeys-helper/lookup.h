@@ -23,9 +23,9 @@ struct lookup {
 };
 
 /*
- * Looks for the offered key among those of the user: first for a grant in which connection `who` holds a slot, then for a
- * free slot in the newest one. `ret` is written for LOOKUP_FOUND and LOOKUP_NO_SLOT. Negative errno: the store or a claim
- * file could not be read, and nothing else was found. Not reentrant: it keeps what it has read in static memory.
+ * Looks for the offered key among those of the user: first for a grant in which connection `who` holds a slot, then for
+ * a free slot in the newest one. `ret` is written for LOOKUP_FOUND and LOOKUP_NO_SLOT. Negative errno: the store or a
+ * claim file could not be read, and nothing else was found. Not reentrant: it keeps what it has read in static memory.
  */
 int lookup_key(const struct store *store, const struct arguments *asked, const struct connection_id *who,
                struct lookup *ret);

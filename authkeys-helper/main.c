@@ -8,8 +8,8 @@
  *    must never take away another way to log in.
  * 4. It has two seconds. sshd itself would wait until its LoginGraceTime.
  * 5. It executes nothing, with one exception that comes before all else: a command line with "--" is executed again as
- *    exc-authorized-keys-chain. Earlier versions ran the other command themselves: an sshd that has not been reloaded, or a
- *    line that an administrator wrote, keeps both commands over an upgrade.
+ *    exc-authorized-keys-chain. Earlier versions ran the other command themselves: an sshd that has not been reloaded,
+ *    or a line that an administrator wrote, keeps both commands over an upgrade.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* `last`: the two characters that the alphabets differ in. */
+/* `last`: the two characters in which the alphabets differ. */
 static int sextet(char c, const char last[static 2]) {
         if (c >= 'A' && c <= 'Z')
                 return c - 'A';
@@ -47,7 +47,7 @@ static bool decode(const char *text, size_t n, const char last[static 2], uint8_
 
                         if (used < length)
                                 dst[used++] = byte;
-                        else if (byte != 0) /* bits that the padding leaves unused: a second text for the same bytes */
+                        else if (byte != 0) /* unused bits: otherwise the same bytes had a second text */
                                 return false;
                 }
         }

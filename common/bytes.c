@@ -13,7 +13,7 @@ bool bytes_take(struct bytes *from, void *dst, size_t n) {
         return true;
 }
 
-/* Every other function here comes down to this one: there is no other pointer arithmetic on what a peer sent. */
+/* The only pointer arithmetic on bytes that a peer sent: all other functions here call this one. */
 bool bytes_slice(struct bytes *from, size_t n, struct bytes *ret) {
         if (n > from->left)
                 return false;

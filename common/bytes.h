@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one way in this project to take untrusted bytes apart, and to put trusted ones together.
+ * The cursor that parses all untrusted bytes in this project, and the writer that encodes trusted ones.
  *
  * A cursor never runs past its end: each function returns false when fewer bytes are left than it needs, and then
- * leaves the cursor and the result as they were. Integers are big-endian, and a string is a 32-bit length followed by
- * that many bytes, as in RFC 4251 section 5.
+ * leaves the cursor and the result unchanged. Integers are big-endian, and a string is a 32-bit length followed by that
+ * many bytes (RFC 4251 section 5).
  */
 #ifndef EXC_BYTES_H
 #define EXC_BYTES_H
@@ -31,8 +31,8 @@ bool bytes_equal(struct bytes a, const void *b, size_t n);
 bool bytes_to_text(struct bytes from, char *dst, size_t size);
 
 /*
- * Appends to memory of a fixed size. What does not fit sets `full`, and nothing is written from then on: check it once, at the
- * end. What was written is of no use then.
+ * Appends to memory of a fixed size. Bytes that do not fit set `full`, and nothing is written after that: check it
+ * once, at the end, and discard the content if it is set.
  */
 struct writer {
         uint8_t *data;

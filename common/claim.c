@@ -24,8 +24,8 @@ static bool slot_decode(const uint8_t slot[static CLAIM_SLOT_SIZE], struct conne
 }
 
 /*
- * A lock of the open file description, not of the process (fcntl(2), Linux 3.15). `command` is F_OFD_SETLKW, or F_OFD_SETLK
- * for -EAGAIN where somebody else holds it.
+ * A lock of the open file description, not of the process (fcntl(2), Linux 3.15). `command` is F_OFD_SETLKW, or
+ * F_OFD_SETLK for -EAGAIN where somebody else holds it.
  */
 static int claim_lock(int fd, int command) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

@@ -3,12 +3,12 @@
  * Which SSH connections hold a grant.
  *
  * A grant for N connections has a claim file of N slots. The agent writes it once, all zeros; after that only helpers
- * write to it, each under a lock. A slot that is not all zeros is taken, whatever it holds, and a file of any other size
- * has no free slot. sshd runs the helper twice for one login and cannot say which run is which, so a slot holds the
- * identity of the connection, and the same connection gets the same slot again.
+ * write to it, each under a lock. A slot that is not all zeros is taken, whatever it holds, and a file of any other
+ * size has no free slot. sshd runs the helper twice for one login and cannot say which run is which, so a slot holds
+ * the identity of the connection, and the same connection gets the same slot again.
  *
- * When the grant ends, the agent fills the free slots with an identity that no connection has, and then removes the file.
- * What it read under that lock is final, also against a helper that has the file open.
+ * When the grant ends, the agent fills the free slots with an identity that no connection has, and then removes the
+ * file. What it read under that lock is final, also against a helper that has the file open.
  */
 #ifndef EXC_CLAIM_H
 #define EXC_CLAIM_H
@@ -46,14 +46,14 @@ int claim_slot(int fd, unsigned connections, const struct connection_id *who, en
 int claim_count(int fd, unsigned connections);
 
 /*
- * The connections that hold slots, for `fd` open for reading: `ret` has room for GRANT_CONNECTIONS_MAX. Returns how many
- * they are. -EBADMSG: the file has another size than `connections` slots.
+ * The connections that hold slots, for `fd` open for reading: `ret` has room for GRANT_CONNECTIONS_MAX. Returns how
+ * many they are. -EBADMSG: the file has another size than `connections` slots.
  */
 int claim_holders(int fd, unsigned connections, struct connection_id *ret);
 
 /*
- * The same, and fills all free slots, for `fd` open for reading and writing. Does not wait: -EAGAIN when a helper has the
- * file locked.
+ * The same, and fills all free slots, for `fd` open for reading and writing. Does not wait: -EAGAIN when a helper has
+ * the file locked.
  */
 int claim_end(int fd, unsigned connections, struct connection_id *ret);
 

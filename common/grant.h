@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A grant as it lies in the store: one key, whose it is, how long it lives, and what it may be used for.
+ * A grant as the store has it: one key, its user, how long it lives, and what it may be used for.
  *
- * The file is binary, written and read through the same cursor as everything else (common/bytes.h):
+ * The file is binary (common/bytes.h):
  *
  *   8 bytes   "EXCGRNT1"
  *   u64 ×4    received on the boot clock and on the wall clock, end on the boot clock, end on the wall clock (ns)
@@ -30,7 +30,7 @@ enum {
         GRANT_LABEL_MAX = 256 * 4 + 1, /* 256 characters of UTF-8, with the NUL */
         GRANT_SOURCES_MAX = 16,
         GRANT_CONNECTIONS_MAX = 100,
-        GRANT_FILE_MAX = 4096, /* bytes; more than any grant needs */
+        GRANT_FILE_MAX = 4096, /* bytes; the longest grant takes fewer */
 };
 
 struct grant {
@@ -38,17 +38,17 @@ struct grant {
         struct ssh_key key;
         struct lifetime life;
         uint8_t connections; /* SSH connections that may use it; 0: any number until it expires */
-        bool restricted;     /* a shell, but no forwarding of any kind */
+        bool restricted;     /* a shell, but no forwarding */
         uint8_t n_sources;   /* 0: from anywhere */
         struct source sources[GRANT_SOURCES_MAX];
         char principal[GRANT_LABEL_MAX];  /* "" where the push named none */
         char request_id[GRANT_LABEL_MAX]; /* the same */
 };
 
-/* Bytes written to `dst`, or 0 when they do not fit. */
+/* Returns the number of bytes written to `dst`, 0 when they do not fit. */
 size_t grant_encode(const struct grant *grant, uint8_t *dst, size_t size);
 
-/* False when the bytes are not exactly one well-formed grant; `ret` then holds nothing of use. */
+/* False when the bytes are not exactly one well-formed grant; `ret` is then undefined. */
 bool grant_decode(const uint8_t *src, size_t length, struct grant *ret);
 
 #endif

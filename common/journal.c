@@ -15,7 +15,10 @@ void journal_begin(struct journal_entry *entry) {
         entry->to = (struct writer){.data = entry->raw, .size = sizeof(entry->raw)};
 }
 
-/* In the protocol's binary form, name, newline, 64-bit little-endian length, value: so no value can end its field early. */
+/*
+ * In the protocol's binary form (name, newline, 64-bit little-endian length, value), so that no value can end its
+ * field.
+ */
 void journal_add(struct journal_entry *entry, const char *name, const char *value) {
         size_t n = strlen(value);
 
@@ -68,9 +71,9 @@ static int64_t monotonic_ms(void) {
 }
 
 /*
- * Tries whenever there is room. Measured against three and thirty processes that fill the queue in a loop, poll(2) gets a
- * slot at least as often as a send(2) that blocks: it wakes this process at each slot that becomes free, and a blocked
- * sender only in its turn.
+ * Tries whenever there is room. Against three and thirty processes that fill the queue in a loop, poll(2) succeeded at
+ * least as often as a send(2) that blocks: it wakes this process whenever there is room, a blocked sender only in its
+ * turn.
  */
 static int put_within(int fd, const struct journal_entry *entry, unsigned wait_ms) {
         int64_t end_ms = monotonic_ms() + wait_ms;

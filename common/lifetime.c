@@ -8,7 +8,7 @@
 static int64_t clock_ns(clockid_t id) {
         struct timespec t;
 
-        /* Neither clock can fail on a kernel that this project runs on (CLOCK_BOOTTIME is from Linux 2.6.39). */
+        /* Neither clock fails on a supported kernel (CLOCK_BOOTTIME: Linux 2.6.39). */
         (void)clock_gettime(id, &t);
         return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
@@ -20,7 +20,7 @@ struct instant instant_now(void) {
 int64_t lifetime_left_ns(const struct lifetime *life, const struct instant *now) {
         int64_t since_boot, since_wall, drift, left, wall_left;
 
-        /* The numbers come from a file: one that overflows is not of our making, and dead. */
+        /* The numbers come from a file. The agent writes none that overflow: such a key is expired. */
         if (now->boot_ns < life->received.boot_ns ||
             __builtin_sub_overflow(now->boot_ns, life->received.boot_ns, &since_boot) ||
             __builtin_sub_overflow(now->wall_ns, life->received.wall_ns, &since_wall) ||

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a stored key lives. Everybody who asks, asks here, and brings the time along.
+ * How long a stored key lives. The agent, the helper and the tests call this one function, with the time as an
+ * argument.
  *
- * CLOCK_BOOTTIME counts through suspend and nobody can set it; CLOCK_REALTIME is what a push was dated by.
+ * CLOCK_BOOTTIME counts through suspend and cannot be set; a push is dated by CLOCK_REALTIME.
  */
 #ifndef EXC_LIFETIME_H
 #define EXC_LIFETIME_H
@@ -20,19 +21,19 @@ struct instant {
 struct lifetime {
         struct instant received;
         int64_t boot_end_ns;
-        int64_t wall_end_ns; /* INT64_MAX: no end by the wall clock */
-        bool synchronized;   /* the wall clock could be trusted when the key came */
+        int64_t wall_end_ns; /* INT64_MAX: none */
+        bool synchronized;   /* the wall clock was synchronized at receipt */
 };
 
-/* Both clocks, read one right after the other. */
+/* Both clocks. */
 struct instant instant_now(void);
 
 /*
- * Nanoseconds until the key is dead, 0 when it is. This function alone decides whether a key is alive:
- *  - it ends at boot_end_ns, and at wall_end_ns, whichever comes first;
- *  - it is dead before it was received: the boot clock of another boot or a restored machine;
- *  - where the wall clock was synchronized at receipt, a drift of more than 2 s between the clocks since then ends it:
- *    somebody set the clock, or the machine was restored from a snapshot.
+ * Nanoseconds until the key expires, 0 when it has. This function alone decides whether a key is live: - it expires at
+ * boot_end_ns or at wall_end_ns, whichever comes first; - before it was received it counts as expired: the boot clock
+ * is of another boot or a restored machine; - where the wall clock was synchronized at receipt, a drift of more than 2
+ * s between the clocks since then ends it: the
+ *    clock was set, or the machine was restored from a snapshot.
  */
 int64_t lifetime_left_ns(const struct lifetime *life, const struct instant *now);
 

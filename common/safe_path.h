@@ -12,7 +12,7 @@
 
 enum safe_path_fault {
         SAFE_PATH_OK,
-        SAFE_PATH_ROOT_GROUP,  /* safe, but root's own group (gid 0) may write: Debian's sshd accepts that, others do not */
+        SAFE_PATH_ROOT_GROUP,  /* safe, but the group root may write: sshd of Debian accepts that, upstream does not */
         SAFE_PATH_RELATIVE,    /* not absolute */
         SAFE_PATH_MISSING,     /* `error` says why */
         SAFE_PATH_NOT_REGULAR, /* the program is a directory, a FIFO or the like */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Decimal digits only: strtoul() would take a sign, blanks and leading zeros. */
+/* Decimal digits only: strtoul() would accept a sign, blanks and leading zeros. */
 static bool prefix_from_text(const char *text, uint8_t max, uint8_t *ret) {
         unsigned value = 0;
 
@@ -56,12 +56,12 @@ bool source_valid(const struct source *source) {
         if (source->prefix > (source->family == SOURCE_V6 ? 128 : 32))
                 return false;
 
-        /* To the end of the array: what lies behind an IPv4 address is as zero as its host bits. */
+        /* To the end of the array: the bytes after an IPv4 address must be zero too. */
         for (unsigned bit = source->prefix; bit < 8 * sizeof(source->address); bit++)
                 if (source->address[bit / 8] & 0x80 >> bit % 8)
                         return false;
 
-        /* With its host bits zero a range that holds other addresses too, such as ::/0, never begins like this. */
+        /* A range that includes other addresses as well, such as ::/0, has zero here, since its host bits are zero. */
         return source->family == SOURCE_V4 || memcmp(source->address, v4_mapped, sizeof(v4_mapped)) != 0;
 }
 
@@ -69,7 +69,7 @@ void source_to_text(const struct source *source, char ret[static SOURCE_TEXT_MAX
         bool v6 = source->family == SOURCE_V6;
         size_t length;
 
-        /* It fails only for another family or too little room. */
+        /* Fails only for an unknown family or too little room. */
         (void)inet_ntop(v6 ? AF_INET6 : AF_INET, source->address, ret, INET6_ADDRSTRLEN);
         length = strlen(ret);
         if (source->prefix != (v6 ? 128 : 32))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a client may come from: an IPv4 or IPv6 address or range, as sshd's from= option takes it (sshd(8)). */
+/* The addresses a client may connect from: IPv4 or IPv6, as sshd's from= option has them (sshd(8)). */
 #ifndef EXC_SOURCE_H
 #define EXC_SOURCE_H
 
@@ -15,17 +15,17 @@ enum {
 struct source {
         uint8_t family;      /* SOURCE_V4 or SOURCE_V6 */
         uint8_t prefix;      /* bits; 32 or 128 for a single address */
-        uint8_t address[16]; /* network byte order, zero behind the family's length */
+        uint8_t address[16]; /* network byte order; zero after the family's length */
 };
 
 /*
- * Takes an address, or a range with its host bits zero: sshd takes a range with host bits for a fault in the whole line.
- * IPv4 in an IPv6 dress (::ffff:192.0.2.1) is refused, since sshd compares such a client as IPv4 and it would never match.
+ * Parses an address, or a range with its host bits zero: sshd refuses the whole line for a range with host bits.
+ * IPv4-mapped IPv6 (::ffff:192.0.2.1) is refused: sshd compares such a client as IPv4, so it would never match.
  * `ret` is written only on success.
  */
 bool source_from_text(const char *text, struct source *ret);
 
-/* Whether the parts fit each other: known family, prefix within it, host bits zero. For what is read back from a file. */
+/* Whether the fields are consistent: known family, prefix within it, host bits zero. For what is read from a file. */
 bool source_valid(const struct source *source);
 
 /* "192.0.2.1", "192.0.2.0/24", "2001:db8::/32". */

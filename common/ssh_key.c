@@ -11,7 +11,7 @@
 
 enum {
         ED25519_KEY_SIZE = 32,
-        POINT_UNCOMPRESSED = 0x04, /* SEC 1 section 2.3.3; sshd takes no other form */
+        POINT_UNCOMPRESSED = 0x04, /* SEC 1 section 2.3.3; sshd accepts no other form */
         RSA_EXPONENT_BITS_MAX = 32,
         PARTS_MAX = 3,
 };
@@ -25,7 +25,7 @@ enum part {
         PART_APPLICATION,
 };
 
-/* Every part of every type is a string, after one that holds the type's name. */
+/* A blob is the type's name and these parts, each a string. */
 static const struct algorithm {
         const char *name;
         const char *curve;
@@ -46,39 +46,37 @@ static const struct algorithm {
 static const char *const fault_texts[SSH_KEY_FAULT_MAX_] = {
         [SSH_KEY_OK] = "no fault",
         [SSH_KEY_FAULT_EMPTY] = "the key is empty; send the public key as \"type base64\"",
-        [SSH_KEY_FAULT_CONTROL] = "the key holds a line break, a NUL or another character that is not printable ASCII; "
-                                  "send \"type base64\" on one line without its end",
+        [SSH_KEY_FAULT_CONTROL] = "the key has a character that is not printable ASCII, such as a line break; "
+                                  "send \"type base64\" without the end of the line",
         [SSH_KEY_FAULT_FORM] = "the key is not of the form \"type base64\"; "
                                "send these two words with one blank between them",
-        [SSH_KEY_FAULT_OPTIONS] = "something stands before the key's type; send \"type base64\" alone, "
-                                  "options come from the push itself",
-        [SSH_KEY_FAULT_COMMENT] = "something stands after the key's base64; send \"type base64\" alone, "
+        [SSH_KEY_FAULT_OPTIONS] = "the key has text before its type; send \"type base64\" alone, "
+                                  "options are fields of the push",
+        [SSH_KEY_FAULT_COMMENT] = "the key has text after its base64; send \"type base64\" alone, "
                                   "without a comment or a blank at the end",
-        [SSH_KEY_FAULT_CERTIFICATE] = "the key is a certificate; send the plain public key that it was made for",
-        [SSH_KEY_FAULT_DSS] = "the key is of type ssh-dss, which sshd no longer takes; send an Ed25519 key",
-        [SSH_KEY_FAULT_TYPE] = "the key's type is not known; send the public key of an Ed25519, ECDSA, RSA or "
-                               "security (sk-) key",
-        [SSH_KEY_FAULT_BASE64] = "the key's base64 is not canonical; send it padded, without blanks, "
-                                 "just as ssh-keygen wrote it",
-        [SSH_KEY_FAULT_SIZE] = "the key is longer than any that is accepted; send an Ed25519 or ECDSA key, "
-                               "or RSA of at most 8192 bits",
-        [SSH_KEY_FAULT_TRUNCATED] = "the key ends too early; send the whole of its base64",
-        [SSH_KEY_FAULT_TRAILING] = "the key goes on after its last part; send its base64 with nothing added",
-        [SSH_KEY_FAULT_TYPE_MISMATCH] = "the type before the base64 is not the one inside it; "
-                                        "send the line just as ssh-keygen wrote it",
-        [SSH_KEY_FAULT_CURVE_MISMATCH] = "the key's curve does not belong to its type; make the ECDSA key anew",
-        [SSH_KEY_FAULT_POINT] = "the key's point is not an uncompressed one of its curve's size; "
+        [SSH_KEY_FAULT_CERTIFICATE] = "the key is a certificate; send its plain public key",
+        [SSH_KEY_FAULT_DSS] = "the key is of type ssh-dss, which sshd no longer accepts; send an Ed25519 key",
+        [SSH_KEY_FAULT_TYPE] = "the key's type is unknown; send an Ed25519, ECDSA, RSA or security (sk-) key",
+        [SSH_KEY_FAULT_BASE64] = "the key's base64 is not canonical; send it as ssh-keygen writes it, "
+                                 "padded and without blanks",
+        [SSH_KEY_FAULT_SIZE] = "the key is too long; send an Ed25519 or ECDSA key, or RSA of at most 8192 bits",
+        [SSH_KEY_FAULT_TRUNCATED] = "the key ends too early; send its base64 to the end",
+        [SSH_KEY_FAULT_TRAILING] = "the key has bytes after its last part; send its base64 unchanged",
+        [SSH_KEY_FAULT_TYPE_MISMATCH] = "the type before the base64 is not the one in it; "
+                                        "send the line as ssh-keygen wrote it",
+        [SSH_KEY_FAULT_CURVE_MISMATCH] = "the key's curve does not belong to its type; make a new ECDSA key",
+        [SSH_KEY_FAULT_POINT] = "the key's point is not uncompressed, or not of its curve's size; "
                                 "send the ECDSA key in uncompressed form",
-        [SSH_KEY_FAULT_ED25519_SIZE] = "the Ed25519 key is not of 32 bytes; make the key anew",
-        [SSH_KEY_FAULT_MPINT] = "a number of the RSA key is empty, negative or has needless zeros in front; "
-                                "write the key anew with ssh-keygen",
+        [SSH_KEY_FAULT_ED25519_SIZE] = "the Ed25519 key does not have 32 bytes; make a new key",
+        [SSH_KEY_FAULT_MPINT] = "a number of the RSA key is empty, negative or has leading zeros; "
+                                "convert the key with ssh-keygen",
         [SSH_KEY_FAULT_RSA_EXPONENT] = "the RSA exponent is even, below 3 or longer than 32 bits; "
                                        "make a key with the exponent 65537",
-        [SSH_KEY_FAULT_RSA_MODULUS] = "the RSA modulus is even, so no RSA key can have it; make the key anew",
+        [SSH_KEY_FAULT_RSA_MODULUS] = "the RSA modulus is even; make a new key",
         [SSH_KEY_FAULT_RSA_SHORT] = "the RSA key is shorter than 2048 bits; make one of 3072 bits, or an Ed25519 key",
         [SSH_KEY_FAULT_RSA_LONG] = "the RSA key is longer than 8192 bits; make one of 3072 bits, or an Ed25519 key",
         [SSH_KEY_FAULT_APPLICATION] = "the security key's application does not begin with \"ssh:\", is longer than "
-                                      "256 bytes or holds a control character; make the key with the application "
+                                      "256 bytes or has a control character; make a key with the application "
                                       "\"ssh:\"",
 };
 
@@ -104,9 +102,9 @@ static enum ssh_key_fault type_from_name(struct bytes name, enum ssh_key_type *r
 }
 
 /*
- * The bytes of a positive number without sign or leading zero: at least one. RFC 4251 section 5 has a zero byte in
- * front where the first bit would else be set, and only there. sshd forgives more of them and drops them, so its text
- * of such a key would not be ours.
+ * The bytes of a positive number without sign or leading zeros: at least one. RFC 4251 section 5 puts a zero byte in
+ * front where the first bit would otherwise be set, and only there. sshd accepts and drops more of them, so its text of
+ * such a key would differ.
  */
 static bool mpint_magnitude(struct bytes mpint, struct bytes *ret) {
         struct bytes rest = mpint;
@@ -144,7 +142,7 @@ static enum ssh_key_fault put_rsa_exponent(struct bytes value, struct writer *to
         if (!mpint_magnitude(value, &exponent))
                 return SSH_KEY_FAULT_MPINT;
         bits = magnitude_bits(exponent);
-        /* Of the odd numbers only 1 is below 3. */
+        /* An odd number of one bit is 1. */
         if (bits < 2 || bits > RSA_EXPONENT_BITS_MAX || !magnitude_odd(exponent))
                 return SSH_KEY_FAULT_RSA_EXPONENT;
         put_mpint(to, exponent);
@@ -208,7 +206,7 @@ static enum ssh_key_fault put_part(const struct algorithm *algorithm, enum part 
         return SSH_KEY_OK;
 }
 
-/* `expected`: the type that stood before the base64, or NULL. */
+/* `expected`: the type before the base64, or NULL. */
 static enum ssh_key_fault key_from_blob(struct bytes from, const enum ssh_key_type *expected, struct ssh_key *ret) {
         struct ssh_key key = {0};
         struct writer out = {.data = key.blob, .size = sizeof(key.blob)};
@@ -228,7 +226,7 @@ static enum ssh_key_fault key_from_blob(struct bytes from, const enum ssh_key_ty
                 return fault;
         algorithm = &algorithms[key.type];
 
-        /* The whole shape first, so that a key that was cut off is called that, and not by what its rest looks like. */
+        /* All parts first, so that a truncated key is reported as such, and not by its last part. */
         for (size_t i = 0; i < algorithm->n_parts; i++)
                 if (!bytes_string(&from, &values[i]))
                         return SSH_KEY_FAULT_TRUNCATED;
@@ -246,7 +244,7 @@ static enum ssh_key_fault key_from_blob(struct bytes from, const enum ssh_key_ty
                 }
         }
 
-        /* Each part has one encoding, and these are all there are: so it is what came, and fits where that did. */
+        /* Each part has one encoding and there are no others, so this is the input and fits. */
         assert(!out.full && out.used == length);
         key.blob_length = out.used;
         *ret = key;
@@ -260,7 +258,7 @@ static bool is_printable(struct bytes text) {
         return true;
 }
 
-/* Takes what stands before the next blank, and the blank. False, and nothing taken, when there is none. */
+/* Takes the text before the next blank, and the blank. False, and nothing taken, when there is none. */
 static bool take_word(struct bytes *from, struct bytes *ret) {
         const uint8_t *blank = from->left > 0 ? memchr(from->at, ' ', from->left) : NULL;
         uint8_t dropped;

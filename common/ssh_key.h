@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SSH public keys: taken apart, checked, and put together again.
+ * SSH public keys: parsed, checked, and encoded again.
  *
- * 1. A key arrives as text, "type base64", or as the blob alone. Nothing else may stand beside it: no options, no
- *    comment. Only the forms that sshd itself writes are accepted, so that two equal keys are two equal blobs.
- * 2. The blob is taken apart to the last byte (RFC 4253 section 6.6 for RSA, RFC 5656 section 3.1 for ECDSA, RFC 8709
+ * 1. A key is text, "type base64", or the blob alone, without options or comment. Only the forms that sshd itself
+ *    writes are accepted, so that equal keys have equal blobs.
+ * 2. The blob is parsed to the last byte (RFC 4253 section 6.6 for RSA, RFC 5656 section 3.1 for ECDSA, RFC 8709
  *    section 4 for Ed25519, OpenSSH's PROTOCOL.u2f for the sk- types).
- * 3. What is kept is the encoding of those parts, never the bytes that came.
+ * 3. The result is the encoding of the parsed parts, never the input bytes.
  *
- * Whether a point lies on its curve is not asked here: that takes OpenSSL, which the helper does not link.
+ * Whether a point is on its curve is not checked here: that needs OpenSSL, which the helper does not link.
  */
 #ifndef EXC_SSH_KEY_H
 #define EXC_SSH_KEY_H
@@ -47,22 +47,22 @@ struct ssh_key {
         size_t point_offset;
 };
 
-/* Why a key is not taken. Each has a sentence of its own. */
+/* Why a key is refused. */
 enum ssh_key_fault {
         SSH_KEY_OK,
         SSH_KEY_FAULT_EMPTY,   /* no text */
         SSH_KEY_FAULT_CONTROL, /* NUL or another control character, or a byte outside ASCII */
         SSH_KEY_FAULT_FORM,    /* not "type base64" */
-        SSH_KEY_FAULT_OPTIONS, /* something stands before the type */
-        SSH_KEY_FAULT_COMMENT, /* something stands after the base64 */
+        SSH_KEY_FAULT_OPTIONS, /* text before the type */
+        SSH_KEY_FAULT_COMMENT, /* text after the base64 */
         SSH_KEY_FAULT_CERTIFICATE,
         SSH_KEY_FAULT_DSS,
-        SSH_KEY_FAULT_TYPE,   /* a type that is not known */
+        SSH_KEY_FAULT_TYPE,   /* an unknown type */
         SSH_KEY_FAULT_BASE64, /* not canonical base64 */
-        SSH_KEY_FAULT_SIZE,   /* longer than any key that is accepted */
+        SSH_KEY_FAULT_SIZE,   /* longer than any accepted key */
         SSH_KEY_FAULT_TRUNCATED,
         SSH_KEY_FAULT_TRAILING,      /* bytes after the last part */
-        SSH_KEY_FAULT_TYPE_MISMATCH, /* the blob is of another type than the text says */
+        SSH_KEY_FAULT_TYPE_MISMATCH, /* the blob has another type than the text */
         SSH_KEY_FAULT_CURVE_MISMATCH,
         SSH_KEY_FAULT_POINT, /* not an uncompressed point of the curve's size */
         SSH_KEY_FAULT_ED25519_SIZE,
@@ -71,7 +71,7 @@ enum ssh_key_fault {
         SSH_KEY_FAULT_RSA_MODULUS,  /* even */
         SSH_KEY_FAULT_RSA_SHORT,
         SSH_KEY_FAULT_RSA_LONG,
-        SSH_KEY_FAULT_APPLICATION, /* an sk- key's application does not begin with "ssh:", is too long, or has a control character */
+        SSH_KEY_FAULT_APPLICATION, /* an sk- key's application: not "ssh:…", too long, or a control character */
         SSH_KEY_FAULT_MAX_,
 };
 
@@ -85,7 +85,7 @@ const char *ssh_key_type_name(enum ssh_key_type type);
 /* "type base64" and a NUL. */
 void ssh_key_to_text(const struct ssh_key *key, char ret[static SSH_KEY_TEXT_MAX]);
 
-/* A sentence without a full stop that says what is wrong and what to do, for SSH_KEY_OK "no fault". */
+/* The cause and the next step, for a message; for SSH_KEY_OK "no fault". */
 const char *ssh_key_fault_text(enum ssh_key_fault fault);
 
 #endif

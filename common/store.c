@@ -244,7 +244,9 @@ int store_each_user(int top_fd, store_each each, void *context) {
         return r;
 }
 
-/* Opens a file that the agent wrote and checks it: regular, one link, the agent's own, with the mode it was made with. */
+/*
+ * Opens a file that the agent wrote and checks it: regular, one link, the agent's own, with the mode it was made with.
+ */
 static int open_file(int directory_fd, const char *name, int flags, uid_t owner, mode_t mode, int *ret_fd,
                      off_t *ret_size) {
         struct stat st;
@@ -341,7 +343,9 @@ static int walk_id(void *context, int directory_fd, const char *name) {
         return walk->visit_grant(walk->context, &walk->place, &grant);
 }
 
-/* A directory that is gone, or that the store did not make, holds no keys: it never hides those in other directories. */
+/*
+ * A directory that is gone, or that the store did not make, holds no keys: it never hides those in other directories.
+ */
 static int walk_into(struct walk *walk, int parent_fd, const char *name, bool (*valid)(const char *name),
                      store_each each) {
         int fd, r;

@@ -7,13 +7,13 @@
  *     claims/<user>/<id>              the slots of that grant       directories 2750, files 0660
  *     state/                          the agent's own               0700
  *
- * 1. keys/ and claims/ belong to the agent's user and the helper's group; directories below inherit the group through the
- *    setgid bit. The agent is not in that group, so chmod(2) would clear the bit: the code never calls it here.
+ * 1. keys/ and claims/ belong to the agent's user and the helper's group; directories below inherit the group through
+ *    the setgid bit. The agent is not in that group, so chmod(2) of a directory would clear its bit: nothing does that.
  * 2. A file appears whole: it is written without a name (O_TMPFILE) and then linked. It is never written again.
  * 3. The claim file is linked last and removed first. Without it a grant does not count, so a push of several keys is
  *    there as a whole or not at all, wherever the agent is killed.
- * 4. Below RUNTIME every path is opened from a directory's descriptor, one component at a time, no symlink followed. What
- *    is opened must be what the table says: type, owner, mode, one link, tmpfs or ramfs.
+ * 4. Below RUNTIME every path is opened from a directory's descriptor, one component at a time, no symlink followed.
+ *    What is opened must be what the table says: type, owner, mode, one link, tmpfs or ramfs.
  * 5. <user> is the login name, escaped as a file name; <fingerprint> is sshd's SHA-256 one in base64url; <id> is 64 hex
  *    digits, the push's identity.
  */
@@ -90,8 +90,8 @@ int store_read_each(const struct store *store, const char *user, const char *fin
                     void *context);
 
 /*
- * Reads one key. -ENOENT: gone. -EBADMSG: damaged, or not what the store writes (type, owner, mode, links, size, content,
- * or in another user's directory).
+ * Reads one key. -ENOENT: gone. -EBADMSG: damaged, or not what the store writes (type, owner, mode, links, size,
+ * content, or in another user's directory).
  */
 int store_read(const struct store *store, const struct store_place *place, struct grant *ret);
 
@@ -123,8 +123,9 @@ int store_remove_key(const struct store *store, const struct store_place *place)
 int store_remove_claim(const struct store *store, const struct store_place *place);
 
 /*
- * Removes each claim file that is longer than the store makes any, and so ends its grant: the helper's user can write to
- * these files, and take room from others by that. Returns how many they were; negative errno. Call store_tidy() after it.
+ * Removes each claim file that is longer than the store makes any, and so ends its grant: the helper's user can write
+ * to these files, and take room from others by that. Returns how many they were; negative errno. Call store_tidy()
+ * after it.
  */
 int store_remove_grown(const struct store *store);
 

@@ -15,8 +15,8 @@ enum {
 int store_open_directory(int parent_fd, const char *name, uid_t owner, int *ret_fd);
 
 /*
- * Calls `each` for the names in a directory that `valid` accepts. `directory_fd` is just opened: entries are read from its
- * file offset on. `each` may remove the entry. Ends at the first call that does not return 0, with its result.
+ * Calls `each` for the names in a directory that `valid` accepts. `directory_fd` is just opened: entries are read from
+ * its file offset on. `each` may remove the entry. Ends at the first call that does not return 0, with its result.
  */
 typedef int (*store_each)(void *context, int directory_fd, const char *name);
 int store_each_name(int directory_fd, bool (*valid)(const char *name), store_each each, void *context);

@@ -53,7 +53,7 @@ void client_close(struct client *client) {
         client->fd = -EBADF;
 }
 
-/* A unix socket whose queue is full makes connect(2) wait, and no longer than SO_SNDTIMEO; poll(2) is no help there. */
+/* connect(2) to a unix socket with a full queue waits for SO_SNDTIMEO at most; poll(2) does not help there. */
 static int connect_within(int fd, const struct sockaddr_un *to, int timeout_ms) {
         struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
         int64_t deadline_ns = now_ns() + timeout_ms * NS_PER_MS;
@@ -88,7 +88,7 @@ enum client_result client_connect(struct client *ret, const char *path, int time
         }
         r = connect_within(ret->fd, &to, timeout_ms);
         if (r == -ETIMEDOUT)
-                return fail(ret, CLIENT_NOT_REACHED, r, "no place in its queue within %g s", timeout_ms / 1e3);
+                return fail(ret, CLIENT_NOT_REACHED, r, "its queue was full for %g s", timeout_ms / 1e3);
         if (r < 0)
                 return fail(ret, CLIENT_NOT_REACHED, r, "%s", strerror(-r));
         return CLIENT_DONE;
@@ -124,7 +124,7 @@ static enum client_result send_all(struct client *client, const char *at, size_t
                         left -= (size_t)n;
                         continue;
                 }
-                /* The peer may have said why before it closed: client_receive() finds out. */
+                /* The peer may have sent the reason before it closed: client_receive() reads it. */
                 if (errno == EPIPE || errno == ECONNRESET)
                         return CLIENT_DONE;
                 if (errno != EAGAIN && errno != EINTR) {
@@ -150,7 +150,7 @@ enum client_result client_send(struct client *client, const char *method, json_t
         client->received = 0;
         if (frames_next(&client->frames, &message, &length) != FRAME_NONE || frames_half(&client->frames)) {
                 json_decref(parameters);
-                return not_a_reply(client, "more came than was asked for");
+                return not_a_reply(client, "there are bytes that nobody asked for");
         }
         request = parameters ? json_pack("{ss so}", "method", method, "parameters", parameters) : NULL;
         if (request && more && json_object_set_new(request, "more", json_true()) < 0) {
@@ -163,7 +163,7 @@ enum client_result client_send(struct client *client, const char *method, json_t
                 return no_memory(client);
         length = strlen(text) + 1;
         if (length > FRAME_MAX)
-                result = fail(client, CLIENT_FAILED, -E2BIG, "the request takes %zu bytes, and at most %d may be sent",
+                result = fail(client, CLIENT_FAILED, -E2BIG, "the request has %zu bytes, and at most %d may be sent",
                               length, FRAME_MAX);
         else
                 result = send_all(client, text, length);
@@ -171,7 +171,7 @@ enum client_result client_send(struct client *client, const char *method, json_t
         return result;
 }
 
-/* "org.example.Interface.Name". Whoever prints it may print it as it is. */
+/* "org.example.Interface.Name", with no character that a terminal interprets. */
 static bool error_name(const char *name, size_t n) {
         static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
         const char *dot = strrchr(name, '.');
@@ -179,32 +179,32 @@ static bool error_name(const char *name, size_t n) {
         return n < CLIENT_ERROR_MAX && strspn(name, allowed) == n && dot && dot > name && dot[1] != '\0';
 }
 
-/* Takes apart what the reply holds. The parameters still belong to `object`. */
+/* Reads the members of a reply. The parameters still belong to `object`. NULL, or what is wrong. */
 static const char *take_reply(json_t *object, bool more, struct client_reply *ret) {
         const char *name;
         json_t *value;
 
         *ret = (struct client_reply){.parameters = NULL};
         if (!json_is_object(object))
-                return "it is no JSON object";
+                return "it is not a JSON object";
         json_object_foreach(object, name, value) {
                 if (strcmp(name, "parameters") == 0) {
                         if (!json_is_object(value))
-                                return "the parameters are no object";
+                                return "`parameters` is not an object";
                         ret->parameters = value;
                 } else if (strcmp(name, "error") == 0) {
                         if (!json_is_string(value) || !error_name(json_string_value(value), json_string_length(value)))
-                                return "the error is no name";
+                                return "`error` is not a name";
                         (void)snprintf(ret->error, sizeof(ret->error), "%s", json_string_value(value));
                 } else if (strcmp(name, "continues") == 0) {
                         if (!json_is_boolean(value))
                                 return "`continues` is neither true nor false";
                         ret->continues = json_is_true(value);
                 } else
-                        return "it has a member that no reply has";
+                        return "it has an unknown member";
         }
         if (ret->continues && (!more || ret->error[0]))
-                return "it announces another, where none may follow";
+                return "it announces another one, and none may follow";
         return NULL;
 }
 
@@ -214,7 +214,7 @@ static enum client_result parse(struct client *client, const char *message, size
         json_t *object = json_read(message, length, CLIENT_DEPTH_MAX);
 
         if (!object)
-                return not_a_reply(client, "it is no JSON, is nested too deep, or has a name twice");
+                return not_a_reply(client, "it is not JSON, is nested too deep, or names a member twice");
         why = take_reply(object, client->more, &reply);
         if (why) {
                 json_decref(object);
@@ -228,14 +228,14 @@ static enum client_result parse(struct client *client, const char *message, size
         return reply.error[0] ? CLIENT_REFUSED : CLIENT_DONE;
 }
 
-/* Reads what is there, and waits for it when nothing is. */
+/* Reads available bytes, and waits for them when there are none. */
 static enum client_result read_some(struct client *client) {
         enum client_result result;
         size_t size;
         char *space = frames_space(&client->frames, &size);
         ssize_t n;
 
-        /* Before each read: a peer that always has a byte more must not outrun the deadline. */
+        /* Before each read: a peer that keeps sending must not outrun the deadline. */
         result = wait_for(client, POLLIN);
         if (result != CLIENT_DONE)
                 return result;
@@ -254,7 +254,7 @@ static enum client_result read_some(struct client *client) {
         frames_received(&client->frames, (size_t)n);
         client->received += (size_t)n;
         if (client->received > CLIENT_TOTAL_MAX)
-                return not_a_reply(client, "the replies to one call are too many");
+                return not_a_reply(client, "the replies to one call are too long");
         return CLIENT_DONE;
 }
 
@@ -268,12 +268,12 @@ enum client_result client_receive(struct client *client, struct client_reply *re
                 switch (frames_next(&client->frames, &message, &length)) {
                 case FRAME_MESSAGE:
                         return parse(client, message, length, ret);
-                case FRAME_TOO_LONG: /* said already, at its beginning */
+                case FRAME_TOO_LONG: /* reported already, at its beginning */
                         continue;
                 case FRAME_NONE:
                         break;
                 }
-                /* Not at its end, which may never come. */
+                /* Reported at once: its end may never arrive. */
                 if (client->frames.dropping && !dropping)
                         return not_a_reply(client, "it is too long");
                 result = read_some(client);

@@ -9,7 +9,7 @@
 
 #include "common/base64.h"
 
-/* Writes everything of the PAE that stands before the payload. False when it leaves no room for `payload_length` bytes. */
+/* Writes the PAE up to the payload. False when there is no room for `payload_length` bytes after it. */
 static bool begin_pae(struct envelope *envelope, size_t payload_length) {
         int n = snprintf((char *)envelope->pae, sizeof(envelope->pae), "DSSEv1 %zu %s %zu ", strlen(envelope->type),
                          envelope->type, payload_length);
@@ -62,7 +62,7 @@ static enum refusal take_payload(json_t *value, struct envelope *envelope, struc
         return REFUSAL_NONE;
 }
 
-/* One that is longer than any of ours stands for an algorithm that is not known: it is no fault, and no help. */
+/* A longer signature is of an unknown algorithm: it is not an error, and verifies with no key. */
 static bool take_signature(json_t *object, struct signature *ret) {
         json_t *sig = json_object_get(object, "sig"), *keyid = json_object_get(object, "keyid");
         const char *text = json_string_value(sig);
@@ -99,7 +99,8 @@ enum refusal envelope_from_json(json_t *object, struct envelope *ret, struct ref
                 return refuse_field(ret_why, "envelope",
                                     "The envelope must be an object of payloadType, payload and signatures.");
         if (!json_is_string(type) || json_string_length(type) >= sizeof(ret->type))
-                return refuse_field(ret_why, "envelope.payloadType", "payloadType is missing, no text or too long.");
+                return refuse_field(ret_why, "envelope.payloadType",
+                                    "payloadType is missing, not a string or too long.");
         memcpy(ret->type, json_string_value(type), json_string_length(type) + 1);
         why = take_payload(json_object_get(object, "payload"), ret, ret_why);
         return why != REFUSAL_NONE ? why : take_signatures(json_object_get(object, "signatures"), ret, ret_why);

@@ -14,11 +14,11 @@ void frames_received(struct frames *frames, size_t n) {
         frames->used += n;
 }
 
-/* Makes room behind the beginning of a message, which is all that is left. */
+/* Moves the beginning of a message, which is all that is left, to the front. */
 static void compact(struct frames *frames) {
         size_t left = frames->used - frames->taken;
 
-        /* Full and still no NUL: whatever follows, it is too long. */
+        /* Full and still no NUL: it is too long. */
         if (left == sizeof(frames->data))
                 frames->dropping = true;
         if (frames->dropping)

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Asked before the parser, which recurses. */
+/* Checked before the parser, which recurses. */
 static bool flat_enough(const char *text, size_t length, unsigned depth_max) {
         unsigned depth = 0;
         bool quoted = false;
@@ -26,7 +26,7 @@ static bool flat_enough(const char *text, size_t length, unsigned depth_max) {
         return true;
 }
 
-/* jansson takes a NUL behind a number, true, false or null for the end of the text. There is none in JSON. */
+/* jansson reads a NUL after a number, true, false or null as the end of the text. JSON has no NUL. */
 json_t *json_read(const char *text, size_t length, unsigned depth_max) {
         return !memchr(text, '\0', length) && flat_enough(text, length, depth_max)
                        ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL)

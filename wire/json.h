@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON from somebody who is not trusted. */
+/* Untrusted JSON. */
 #ifndef EXC_JSON_H
 #define EXC_JSON_H
 
@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * The object or array that `text` is, to the last byte. NULL when it is no JSON, nested deeper than `depth_max`, names a
- * member twice, or holds invalid UTF-8 or a NUL: strings in the result are C strings.
+ * Parses `text`, all of it, as an object or array, which the caller drops. NULL when it is not JSON, is nested deeper
+ * than `depth_max`, names a member twice, or has invalid UTF-8 or a NUL: strings in the result are C strings.
  */
 json_t *json_read(const char *text, size_t length, unsigned depth_max);
 

@@ -40,7 +40,7 @@ int refusal_exit_status(enum refusal why) {
         return why == REFUSAL_NONE ? EXIT_DONE : EXIT_REFUSED + (int)why - 1;
 }
 
-/* Text that was cut may end within a character, and JSON takes whole ones only. */
+/* Text that was cut may end within a character, which JSON does not allow. */
 static void drop_half_character(char *text, size_t size) {
         size_t n = strlen(text);
 

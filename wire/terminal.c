@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the character that `left` bytes, at least one, begin with; 0 when it is no valid UTF-8. */
+/* Length of the first character of `left` bytes, at least one; 0 when it is not valid UTF-8. */
 static size_t decode(const uint8_t *at, size_t left, uint32_t *ret) {
         static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
         uint32_t c = at[0];
@@ -33,14 +33,14 @@ static size_t decode(const uint8_t *at, size_t left, uint32_t *ret) {
                         return 0;
                 c = c << 6 | (at[i] & 0x3f);
         }
-        /* An overlong form is a second spelling, and a surrogate is half a character. */
+        /* Overlong forms and surrogates are invalid. */
         if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
                 return 0;
         *ret = c;
         return n;
 }
 
-/* Characters at U+0080 and up that steer the terminal or the reading order, or that nobody sees. */
+/* Characters from U+0080 on that control the terminal or the reading order, or are invisible. */
 static bool shown_as_number(uint32_t c) {
         static const struct {
                 uint32_t first, last;
@@ -63,7 +63,7 @@ static bool shown_as_number(uint32_t c) {
         return false;
 }
 
-/* Writes what stands for the first character of `left` bytes, and a NUL. Returns the bytes that it took. */
+/* Writes the first character of `left` bytes, escaped if need be, and a NUL. Returns how many bytes it has. */
 static size_t spell(const uint8_t *at, size_t left, char ret[static 16], size_t *ret_columns) {
         uint32_t c;
         size_t n = decode(at, left, &c);

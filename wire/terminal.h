@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text from elsewhere, on somebody's terminal.
+ * Untrusted text on a terminal.
  *
- * What a terminal obeys or hides is written out instead: control characters as \xNN; C1 controls, bidirectional
- * controls, line separators and characters without width as \u{NNNN}; and each byte that is no valid UTF-8 (RFC 3629)
- * as \xNN. All else is printed as it is, the backslash too: DOMAIN\alice is a common principal, and nobody reads this
- * back.
+ * Characters that a terminal interprets or hides are escaped: control characters as \xNN; C1 controls, bidirectional
+ * controls, line separators and characters without width as \u{NNNN}; and each byte of invalid UTF-8 (RFC 3629) as
+ * \xNN. All else is printed unchanged, the backslash too: DOMAIN\alice is a common principal, and no program parses
+ * this.
  */
 #ifndef EXC_TERMINAL_H
 #define EXC_TERMINAL_H
@@ -16,13 +16,13 @@
 
 void terminal_print(FILE *to, const char *text);
 
-/* The same for `n` bytes, a NUL among them too. */
+/* The same for `n` bytes, which may include NUL. */
 void terminal_print_bytes(FILE *to, const char *text, size_t n);
 
-/* Whether terminal_print() would print `text` as it is, all of it printable. `ret_characters`: how many there are. */
+/* Whether terminal_print() would escape nothing in `text`. `ret_characters`: its length in characters. */
 bool terminal_plain(const char *text, size_t *ret_characters);
 
-/* Characters that terminal_print() writes for `text`: what a column must hold. */
+/* Number of characters that terminal_print() writes for `text`, for the width of a column. */
 size_t terminal_width(const char *text);
 
 #endif
