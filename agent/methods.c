@@ -15,13 +15,9 @@
 #include "agent/revoking.h"
 #include "agent/service.h"
 #include "agent/signed.h"
+#include "common/sshd_drop_in.h"
 
-/* Those of admin/sshd/drop_in.c that all of sshd reads; one of them is there where sshd asks the helper. */
-static const char *const drop_ins[] = {
-        "/etc/ssh/sshd_config.d/10-exc-instance-connect.conf",
-        "/etc/ssh/sshd_config.d/00-exc-instance-connect.conf",
-        "/etc/ssh/sshd_config.d/0-exc-instance-connect.conf",
-};
+static const char *const drop_ins[] = {SSHD_DROP_IN_PATHS};
 
 static struct agent *agent_of(const struct connection *connection) {
         return connection->home->agent;

@@ -10,13 +10,12 @@
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/text_file.h"
 
-#define NAMED(name) SSHD_DROP_IN_FOLDER "/" name DROP_IN_BASE ".conf"
 /* No *.conf: what includes the whole folder must not read these. */
 #define CHAIN(number) SSHD_DROP_IN_FOLDER "/" DROP_IN_BASE ".chain-" number
 
 const char *const drop_in_paths[DROP_IN_FILES] = {
-        NAMED("10-"), NAMED("00-"), NAMED("0-"), CHAIN("1"), CHAIN("2"), CHAIN("3"),
-        CHAIN("4"),   CHAIN("5"),   CHAIN("6"),  CHAIN("7"), CHAIN("8"),
+        SSHD_DROP_IN_PATHS, CHAIN("1"), CHAIN("2"), CHAIN("3"), CHAIN("4"),
+        CHAIN("5"),         CHAIN("6"), CHAIN("7"), CHAIN("8"),
 };
 
 /* What a version of this program writes, later ones must know for their own: a change here needs both texts. */

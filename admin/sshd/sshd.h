@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/sshd_drop_in.h"
+
 #define SSHD_PROGRAM "/usr/sbin/sshd"
 #define SSHD_CONFIG "/etc/ssh/sshd_config"
-#define SSHD_DROP_IN_FOLDER "/etc/ssh/sshd_config.d"
+#define SSHD_DROP_IN_FOLDER SSHD_DROP_IN_DIR
 
 enum {
         SSHD_WHY_MAX = 512,
