@@ -8,7 +8,6 @@
 
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
-#include "agent/expiry.h"
 
 static void on_config_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
@@ -17,7 +16,7 @@ static void on_config_warning(void *context, const char *file, unsigned line, co
 
 /* An error in the configuration does not end the agent: it answers each push with it, and the rest goes on. */
 static int load_config(struct agent *agent) {
-        /* Files that were changed just now are loaded at each call for a moment; what is to be said of them is said once. */
+        /* Files that changed just now are loaded at each call for a moment; warnings are logged once. */
         bool again = agent->config && config_looks_same(agent->config);
         struct config *config;
         int r;
@@ -31,7 +30,7 @@ static int load_config(struct agent *agent) {
         if (again)
                 return 0;
         if (config->error)
-                audit_note(LOG_ERR, "No key is accepted until the configuration is mended: %s", config->error);
+                audit_note(LOG_ERR, "configuration: %s; no key is accepted until it is fixed", config->error);
         else if (config->trust == TRUST_CHANNEL)
                 audit_note(LOG_WARNING, "Trust=channel: pushes from the host need no signature");
         return 0;
@@ -39,7 +38,7 @@ static int load_config(struct agent *agent) {
 
 static void on_anchor_note(void *context, const char *path, const char *why) {
         (void)context;
-        audit_note(LOG_WARNING, "%s is not trusted: %s", path, why);
+        audit_note(LOG_WARNING, "%s: not trusted: %s", path, why);
 }
 
 void agent_refresh_anchors(struct agent *agent) {
@@ -55,12 +54,12 @@ int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         if (r < 0)
                 return r;
         if (audit_queue_use_state(agent->store.state_fd) < 0)
-                audit_note(LOG_WARNING, "%s/state/lost was damaged: how many events are lost is not known",
+                audit_note(LOG_WARNING, "%s/state/lost: damaged; how many events are lost is unknown",
                            agent->runtime_dir);
         r = store_tidy(&agent->store);
         if (r < 0)
-                audit_note(LOG_ERR, "The store could not be tidied: %s", strerror(-r));
-        (void)expiry_sweep(agent);
+                audit_note(LOG_ERR, "store: could not be tidied: %s", strerror(-r));
+        (void)expiry_sweep(&agent->expiry);
         return 0;
 }
 
@@ -80,7 +79,7 @@ enum refusal agent_open_memory(struct agent *agent, struct refused *ret_why) {
         if (r >= 0)
                 return REFUSAL_NONE;
         close_memory(agent);
-        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "What is remembered in %s/state cannot be read or made: %s.",
+        return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "%s/state: the memory of pushes cannot be read or made: %s",
                       agent->runtime_dir, strerror(-r));
 }
 
@@ -102,7 +101,7 @@ int agent_make_memory(const char *runtime_dir) {
 
         r = store_open(runtime_dir, STORE_AGENT, &agent.store, why);
         if (r < 0)
-                audit_note(LOG_ERR, "The memory of pushes could not be made: %s", why);
+                audit_note(LOG_ERR, "memory of pushes: could not be made: %s", why);
         else if (agent_open_memory(&agent, &refused) != REFUSAL_NONE) {
                 audit_note(LOG_ERR, "%s", refused.message);
                 r = -EIO;
@@ -122,11 +121,10 @@ enum refusal agent_ready(struct agent *agent, struct refused *ret_why) {
 
         r = agent_refresh_config(agent);
         if (r < 0)
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The configuration could not be loaded: %s.",
-                              strerror(-r));
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "configuration: could not be loaded: %s", strerror(-r));
         r = agent_open_store(agent, why);
         if (r < 0)
-                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The store cannot be used: %s.", why);
+                return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "store: %s", why);
         return REFUSAL_NONE;
 }
 
@@ -135,13 +133,14 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) 
 
         why = agent_ready(agent, ret_why);
         if (why == REFUSAL_NONE && agent->config->error)
-                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "The agent's configuration must be mended first: %s",
-                             agent->config->error);
+                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "configuration: %s", agent->config->error);
         return why;
 }
 
 static void on_events_sent(void *context) {
-        expiry_leave_if_done(context);
+        struct agent *agent = context;
+
+        expiry_exit_if_done(&agent->expiry);
 }
 
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir) {
@@ -154,15 +153,15 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
         if (r >= 0)
                 r = audit_queue_start(agent->event, on_events_sent, agent);
         if (r >= 0)
-                r = expiry_begin(agent);
+                r = expiry_start(&agent->expiry, agent->event, &agent->store);
         if (r >= 0)
                 r = load_config(agent);
         if (r < 0)
                 return r;
         if (agent_open_store(agent, why) < 0)
-                audit_note(LOG_ERR, "No key can be stored: %s", why);
+                audit_note(LOG_ERR, "store: %s; no key can be stored", why);
         else if (agent_open_memory(agent, &refused) != REFUSAL_NONE)
-                audit_note(LOG_ERR, "No signed push is accepted: %s", refused.message);
+                audit_note(LOG_ERR, "%s; no signed push is accepted", refused.message);
         return 0;
 }
 
@@ -173,7 +172,6 @@ void agent_stop(struct agent *agent) {
         host_keys_clear(&agent->host_keys);
         close_memory(agent);
         store_close(&agent->store);
-        expiry_end(agent);
-        sd_event_source_unref(agent->idle);
+        expiry_stop(&agent->expiry);
         sd_event_unref(agent->event);
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "agent/push.h"
+#include "agent/request_parse.h"
 #include "agent/slots.h"
 #include "common/grant.h"
 #include "common/store.h"

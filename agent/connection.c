@@ -12,9 +12,56 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/expiry.h"
+#include "agent/json_dispatch.h"
+#include "wire/json.h"
 
 enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
+
+/* --- calls ---------------------------------------------------------------------------------------------------------------- */
+
+/* null is how some clients say that there are none. */
+static enum refusal take_parameters(const struct json_field *field, json_t *value, void *member,
+                                    struct refused *ret_why) {
+        if (json_is_null(value))
+                return REFUSAL_NONE;
+        if (!json_is_object(value))
+                return json_refuse(field, ret_why);
+        *(json_t **)member = json_incref(value);
+        return REFUSAL_NONE;
+}
+
+static const struct json_field call_fields[] = {
+        {"method", json_take_text_ref, offsetof(struct call, method), .min = 1, .max = FRAME_MAX, .required = true,
+         .expected = "a name"},
+        {"parameters", take_parameters, offsetof(struct call, parameters), .expected = "an object"},
+        {"more", json_take_boolean, offsetof(struct call, more), .expected = "true or false"},
+        {"oneway", json_take_boolean, offsetof(struct call, oneway), .expected = "true or false"},
+        {NULL},
+};
+
+bool call_parse(const char *message, size_t length, struct call *ret) {
+        struct refused ignored;
+
+        *ret = (struct call){.message = json_read(message, length, CALL_DEPTH_MAX)};
+        if (json_is_object(ret->message) &&
+            !json_dispatch(ret->message, call_fields, JSON_REFUSE_UNKNOWN, ret, &ignored) &&
+            !(ret->more && ret->oneway)) {
+                if (!ret->parameters)
+                        ret->parameters = json_object();
+                if (ret->parameters)
+                        return true;
+        }
+        call_clear(ret);
+        return false;
+}
+
+void call_clear(struct call *call) {
+        json_decref(call->parameters);
+        json_decref(call->message);
+        *call = (struct call)CALL_INIT;
+}
+
+/* --- state ------------------------------------------------------------------------------------------------------------ */
 
 static int64_t now_ns(void) {
         struct timespec t;
@@ -32,13 +79,17 @@ bool connection_silent(const struct connection *connection) {
                !frames_half(&connection->frames);
 }
 
+bool connection_unsigned_ok(const struct connection *connection) {
+        return connection->home->channel == CHANNEL_ADMIN || connection->home->agent->config->trust == TRUST_CHANNEL;
+}
+
 void connection_close(struct connection *connection) {
         if (!connection)
                 return;
         connection->home->closed(connection->home->context, connection);
         if (connection->lookup)
                 nss_cancel(connection->lookup);
-        free(connection->waiting);
+        free(connection->lookup_context);
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
         sd_event_source_disable_unref(connection->turn);
@@ -49,7 +100,9 @@ void connection_close(struct connection *connection) {
         free(connection);
 }
 
-/* Sends what the peer takes now. Whoever does not listen any more is not worth a word. */
+/* --- replies -------------------------------------------------------------------------------------------------------------- */
+
+/* Sends what the peer takes now. Send errors are not logged: the peer is gone. */
 static void flush(struct connection *connection) {
         while (output_waits(connection)) {
                 ssize_t n = send(connection->fd, connection->output + connection->output_sent,
@@ -84,7 +137,7 @@ static bool queue(struct connection *connection, const char *text, size_t length
 
 static void connection_work(struct connection *connection);
 
-/* Takes `message` over. */
+/* Takes ownership of `message`. */
 static void answer(struct connection *connection, json_t *message, bool last) {
         char *text = connection->call.oneway ? NULL : json_dumps(message, JSON_COMPACT);
         bool queued = connection->call.oneway || (text && queue(connection, text, strlen(text) + 1));
@@ -92,7 +145,7 @@ static void answer(struct connection *connection, json_t *message, bool last) {
         free(text);
         json_decref(message);
         if (!queued) {
-                audit_note(LOG_ERR, "A reply could not be made: no memory");
+                audit_note(LOG_ERR, "reply: could not be made: no memory");
                 connection->closing = true;
         }
         if (!last)
@@ -116,7 +169,7 @@ void connection_error(struct connection *connection, const char *error, json_t *
 }
 
 void connection_refuse(struct connection *connection, const struct refused *why) {
-        /* A name from the name service need not be UTF-8, and then cannot be told. */
+        /* A name from the name service need not be UTF-8, and JSON text is. */
         json_t *message = json_string(why->message);
         json_t *parameters = json_pack("{so}", "message", message ? message : json_string(refusal_name(why->why)));
         char error[sizeof(VARLINK_INTERFACE) + 64];
@@ -130,6 +183,41 @@ void connection_refuse(struct connection *connection, const struct refused *why)
         (void)snprintf(error, sizeof(error), VARLINK_INTERFACE ".%s", refusal_name(why->why));
         connection_error(connection, error, parameters);
 }
+
+void connection_invalid_parameter(struct connection *connection, const char *parameter) {
+        connection_error(connection, VARLINK_SERVICE ".InvalidParameter", json_pack("{ss}", "parameter", parameter));
+}
+
+/* --- the name service ----------------------------------------------------------------------------------------------------- */
+
+static void on_looked_up(void *context, const struct nss_answer *answer) {
+        struct connection *connection = context;
+        void *lookup_context = connection->lookup_context;
+
+        connection->lookup = NULL;
+        connection->lookup_context = NULL; /* the caller's again */
+        connection->looked_up(lookup_context, answer);
+}
+
+void connection_look_up(struct connection *connection, const char *user, char *const *groups, size_t n_groups,
+                        nss_done done, void *context) {
+        struct nss_answer answer = {.outcome = NSS_FAILURE};
+        int r;
+
+        connection->looked_up = done;
+        connection->lookup_context = context;
+        r = nss_lookup(connection->home->budget->nss, user, groups, n_groups, on_looked_up, connection,
+                       &connection->lookup);
+        if (r >= 0)
+                return;
+        if (r == -EINVAL) /* empty or too long */
+                answer.outcome = NSS_NO_SUCH_USER;
+        (void)snprintf(answer.user, sizeof(answer.user), "%s", user);
+        (void)snprintf(answer.message, sizeof(answer.message), "name service: could not be asked: %s", strerror(-r));
+        on_looked_up(connection, &answer);
+}
+
+/* --- calls in their turn -------------------------------------------------------------------------------------------------- */
 
 /* Carries out what is next. */
 static void on_next(struct connection *connection) {
@@ -146,12 +234,12 @@ static void on_next(struct connection *connection) {
                 return;
         case NEXT_MALFORMED:
                 if (budget_note(connection->home->budget))
-                        audit_note(LOG_NOTICE, "A message that is no varlink call was dropped");
+                        audit_note(LOG_NOTICE, "message: not a varlink call; dropped");
                 break;
         case NEXT_TOO_LONG:
-                (void)refuse(&why, REFUSAL_TOO_LARGE, "A message may have %d bytes, its NUL included.", FRAME_MAX);
+                (void)refuse(&why, REFUSAL_TOO_LARGE, "message: longer than %d bytes with its NUL", FRAME_MAX);
                 if (budget_note(connection->home->budget))
-                        audit_refused("A message", &why, "", "", "");
+                        audit_refused("message", &why, "", "", "");
                 connection->busy = true;
                 connection_refuse(connection, &why);
                 break;
@@ -160,7 +248,7 @@ static void on_next(struct connection *connection) {
                 connection->closing = true;
 }
 
-/* Takes the next message out of the stream. False when there is no whole one. */
+/* Takes the next message from the stream. False when there is no whole one. */
 static bool take_next(struct connection *connection) {
         size_t length;
         char *message;
@@ -176,7 +264,7 @@ static bool take_next(struct connection *connection) {
                 connection->next = NEXT_TOO_LONG;
                 break;
         }
-        expiry_stay(connection->home->agent);
+        expiry_postpone_exit(&connection->home->agent->expiry);
         connection->drained = false;
         connection->next_usec = 0;
         /* What is half received from here on is another message. */
@@ -184,7 +272,7 @@ static bool take_next(struct connection *connection) {
         return true;
 }
 
-/* Carries out one message, if its reply can leave and the budget has room, and looks whether there is another. */
+/* Carries out one message, if its reply can leave and the budget has room, and looks for another. */
 static void take_messages(struct connection *connection) {
         for (bool carried_out = false; !connection->busy && !connection->closing; carried_out = true) {
                 int64_t wait_ns;
@@ -205,9 +293,11 @@ static void take_messages(struct connection *connection) {
         }
 }
 
+/* --- deadlines and the event loop ----------------------------------------------------------------------------------------- */
+
 static int64_t deadline_ns(struct connection *connection) {
         if (connection->busy || connection->next != NEXT_NONE)
-                return INT64_MAX; /* the method has limits of its own, and it is not the peer who is waited for */
+                return INT64_MAX; /* the method has limits of its own, and nothing is expected of the peer */
         if (output_waits(connection))
                 return connection->silent_since_ns + CONNECTION_STALL_S * NS_PER_S;
         if (!frames_half(&connection->frames)) {
@@ -223,7 +313,7 @@ static int64_t deadline_ns(struct connection *connection) {
 static bool is_over(const struct connection *connection) {
         if (output_waits(connection) || connection->busy)
                 return false;
-        /* What was received is carried out also where the peer has gone. */
+        /* What was received is also carried out when the peer is gone. */
         return connection->closing || (connection->ended && connection->drained && connection->next == NEXT_NONE);
 }
 
@@ -271,7 +361,7 @@ static void connection_work(struct connection *connection) {
         settle(connection);
 }
 
-/* Reads once. A peer that has more to say gets its turn again. */
+/* Reads once. A peer that has sent more gets its turn again. */
 static void receive(struct connection *connection) {
         size_t size;
         char *space = frames_space(&connection->frames, &size);
@@ -334,7 +424,7 @@ static int add_sources(struct connection *connection) {
         return r;
 }
 
-int connection_new(const struct connection_home *home, int fd, const struct peer *peer, struct connection **ret) {
+int connection_new(const struct connection_home *home, int fd, struct connection **ret) {
         struct connection *connection;
         int r;
 
@@ -344,7 +434,7 @@ int connection_new(const struct connection_home *home, int fd, const struct peer
                 return -ENOMEM;
         }
         *connection = (struct connection){
-                .home = home, .peer = *peer, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
+                .home = home, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
         r = add_sources(connection);
         if (r < 0) {
                 connection_close(connection);

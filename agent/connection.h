@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection, from the first byte to the last.
+ * One connection, from the first byte to the last: the varlink calls on it, and their replies.
  *
- * 1. Messages are taken one at a time, in order, and one in a turn of the event loop: those of the administrator come first,
- *    those of all host connections by turns. The next one is read when the reply to the one before has left, and carried out
- *    when the socket's budget has room for it; until then it waits, and what comes after it stays unread.
- * 2. A method replies at once or later; until it has, nothing more is read. What was received is carried out also when
- *    the peer has gone meanwhile, but a push that signed this connection's challenge is not stored then (pushing.c).
+ * 1. Messages are taken one at a time, in order, and one in a turn of the event loop: the administrator's first, those of all
+ *    host connections by turns. The next one is read when the reply to the one before has left, and carried out when the
+ *    socket's budget has room for it; until then it waits, and what comes after it stays unread.
+ * 2. A method replies at once or later; until it has, nothing more is read. A call is also carried out when the peer has
+ *    disconnected meanwhile, but a push that signed this connection's challenge is not stored then (method_push.c).
  * 3. A message that is no call, or is too long, ends the connection; on the relay's it is dropped, since that stream outlives
  *    its peers.
- * 4. A peer that leaves a message half sent, or its reply unread, for CONNECTION_STALL_S is dropped, and so is one that says
- *    nothing for CONNECTION_IDLE_S.
+ * 4. A peer that leaves a message half sent, or its reply unread, for CONNECTION_STALL_S is disconnected, and so is one that
+ *    is silent for CONNECTION_IDLE_S.
  */
 #ifndef EXC_CONNECTION_H
 #define EXC_CONNECTION_H
@@ -22,30 +22,61 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
-#include "agent/call.h"
 #include "agent/freshness.h"
-#include "agent/peer.h"
+#include "agent/nss.h"
 #include "agent/ratelimit.h"
 #include "wire/frame.h"
 #include "wire/refusal.h"
 
+#define VARLINK_SERVICE "org.varlink.service"
+
 enum {
         CONNECTION_STALL_S = 5,
         CONNECTION_IDLE_S = 30,
+
+        /*
+         * Brackets within brackets: message, parameters, envelope, signatures, signature; and below those what an unknown
+         * member of an envelope holds, which is ignored.
+         */
+        CALL_DEPTH_MAX = 10,
 };
 
-struct connection;
-
 /*
- * Priorities in the event loop. What the host sends, and how much, must not keep the administrator waiting, nor a signal, nor the
- * end of a key; and nothing of the administrator's beyond CALLS_PER_S (agent/budget.h) keeps those waiting.
+ * Priorities in the event loop. Whatever the host sends keeps neither the administrator waiting, nor a signal, nor the end of a
+ * key; and nothing of the administrator's beyond CALLS_PER_S (agent/ratelimit.h) keeps those waiting.
  */
 enum {
         PRIORITY_ADMIN = SD_EVENT_PRIORITY_IMPORTANT,
         PRIORITY_HOST = SD_EVENT_PRIORITY_IDLE,
 };
 
-/* Where a connection belongs, and whom it tells. */
+enum channel {
+        CHANNEL_ADMIN, /* the administrator on this machine */
+        CHANNEL_RELAY, /* a unix socket that the virtio-serial relay connects to */
+        CHANNEL_VSOCK,
+};
+
+/* A varlink call: what one message asks for. */
+struct call {
+        json_t *message;    /* holds what the two below point into */
+        const char *method; /* with its interface */
+        json_t *parameters; /* an object, empty where the message has none */
+        bool more;          /* several replies are welcome */
+        bool oneway;        /* no reply is */
+};
+
+#define CALL_INIT {.message = NULL}
+
+/*
+ * False when the message is no call: not an object of method, parameters, more and oneway alone, each of its type, and not
+ * both of the last two; or JSON that wire/json.h does not take. `ret` is then empty. call_clear() frees it.
+ */
+bool call_parse(const char *message, size_t length, struct call *ret);
+void call_clear(struct call *call);
+
+struct connection;
+
+/* Where a connection belongs, and what it calls. */
 struct connection_home {
         struct agent *agent;
         enum channel channel;
@@ -53,13 +84,13 @@ struct connection_home {
         struct budget *budget;
         /* Nanoseconds until the socket's budget has room for `connection->call`, which has no method if it is no call. */
         int64_t (*wait)(struct connection *connection);
-        void (*call)(
-                struct connection *connection); /* carries out `connection->call`, and replies to it now or later */
+        /* Carries out `connection->call`, and replies to it now or later. */
+        void (*call)(struct connection *connection);
         void (*closed)(void *context, const struct connection *connection);
         void *context; /* of `closed` */
 };
 
-/* What was taken out of the stream and waits for its turn. */
+/* What was taken from the stream and waits for its turn. */
 enum next {
         NEXT_NONE,
         NEXT_CALL,
@@ -69,7 +100,6 @@ enum next {
 
 struct connection {
         const struct connection_home *home;
-        struct peer peer;
         int fd;
         sd_event_source *io;
         sd_event_source *timer;
@@ -87,9 +117,9 @@ struct connection {
 
         struct challenge challenge; /* of the latest Hello */
 
-        /* While it is busy with the name service: given up when the connection is closed. */
-        struct nss_lookup *lookup;
-        void *waiting; /* freed then */
+        struct nss_lookup *lookup; /* of connection_look_up() */
+        nss_done looked_up;
+        void *lookup_context;
 
         char *output;
         size_t output_length;
@@ -99,20 +129,32 @@ struct connection {
         int64_t half_since_ns;   /* 0: no message is half received */
 };
 
-/* Takes `fd` over, also on failure. Negative errno. */
-int connection_new(const struct connection_home *home, int fd, const struct peer *peer, struct connection **ret);
+/* Takes ownership of `fd`, also on failure. Negative errno. */
+int connection_new(const struct connection_home *home, int fd, struct connection **ret);
 
 /* Whether it waits for the peer's next message, with nothing received of it. */
 bool connection_silent(const struct connection *connection);
 
+/* Whether envelopes need no signature here: the administrator's, and with Trust=channel those of the host too. */
+bool connection_unsigned_ok(const struct connection *connection);
+
 void connection_close(struct connection *connection);
 
 /*
- * The reply to the current call. Each takes `parameters` over. The connection may be gone afterwards, unless the call
+ * Asks the name service about `user` and groups for the current call (nss_lookup()). `done` is called once: from the event loop,
+ * or at once where the name service cannot be asked, with NSS_FAILURE, or with NSS_NO_SUCH_USER for a name that no account can
+ * have. `context` comes from malloc(); the connection owns it until then, and frees it when it is closed before.
+ */
+void connection_look_up(struct connection *connection, const char *user, char *const *groups, size_t n_groups,
+                        nss_done done, void *context);
+
+/*
+ * The reply to the current call. Each takes ownership of `parameters`. The connection may be gone afterwards, unless the call
  * came from connection_work(), that is, from a method that has not returned yet.
  */
 void connection_reply(struct connection *connection, json_t *parameters);
 void connection_refuse(struct connection *connection, const struct refused *why);
+void connection_invalid_parameter(struct connection *connection, const char *parameter);
 void connection_error(struct connection *connection, const char *error, json_t *parameters);
 
 /* One of several replies, not the last. For calls with `more` alone. */

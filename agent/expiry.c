@@ -2,168 +2,35 @@
 #include "agent/expiry.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 
-#include "agent/agent.h"
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
+#include "agent/slots.h"
 #include "common/events.h"
 
-/* However many keys end one after the other: a sweep reads every file, and what is dead opens nothing meanwhile. */
-#define SWEEP_APART_NS NS_PER_S
+/* A sweep reads every file, and a dead key opens nothing meanwhile: many that end one after the other wait for one sweep. */
+#define SWEEP_INTERVAL_NS NS_PER_S
 
-struct count {
-        struct agent *agent;
-        struct instant now;
-        size_t live;
-        struct tally tally;
-        int64_t next_end_ns; /* boot clock; INT64_MAX: none */
-        bool removed;
-        struct slots_memory slots;
-};
+#define IDLE_US (EXPIRY_IDLE_S * UINT64_C(1000000))
+#define CONNECT_US (EXPIRY_CONNECT_S * UINT64_C(1000000))
 
-static int sweep_one(void *context, const struct store_place *place) {
-        struct count *count = context;
-        struct store *store = &count->agent->store;
-        const struct slots *slots;
-        struct grant grant;
-        int r;
+/* --- counts --------------------------------------------------------------------------------------------------------------- */
 
-        r = store_read(store, place, &grant);
-        if (r == -EBADMSG) {
-                if (store_remove_key(store, place) == 0)
-                        audit_damaged(place);
-                count->removed = true;
-                return 0;
-        }
-        if (r < 0) {
-                if (r != -ENOENT)
-                        tally_add(&count->tally, place->user, 1);
-                return 0;
-        }
-        if (lifetime_left_ns(&grant.life, &count->now) == 0) {
-                slots = slots_end(&count->slots, store, place, &grant);
-                (void)store_remove_claim(store, place);
-                (void)store_remove_key(store, place);
-                audit_removed(EVENT_EXPIRED, &grant, place, slots);
-                count->removed = true;
-                return 0;
-        }
-        count->live++;
-        tally_add(&count->tally, place->user, 1);
-        if (grant.life.boot_end_ns < count->next_end_ns)
-                count->next_end_ns = grant.life.boot_end_ns;
-        return 0;
-}
+/* The index of a user, or where to insert it. */
+static size_t index_of(const struct expiry_counts *counts, const char *name, bool *ret_found) {
+        size_t from = 0, to = counts->n;
 
-static int on_time(sd_event_source *source, uint64_t usec, void *context) {
-        struct agent *agent = context;
-
-        (void)source;
-        (void)usec;
-        (void)expiry_sweep(agent);
-        expiry_leave_if_done(agent);
-        return 0;
-}
-
-static int arm(struct agent *agent, int64_t boot_ns) {
-        uint64_t usec = (uint64_t)boot_ns / 1000 + 1;
-        int r;
-
-        if (!agent->sweep)
-                return sd_event_add_time(agent->event, &agent->sweep, CLOCK_BOOTTIME, usec, 0, on_time, agent);
-        r = sd_event_source_set_time(agent->sweep, usec);
-        return r < 0 ? r : sd_event_source_set_enabled(agent->sweep, SD_EVENT_ONESHOT);
-}
-
-int expiry_sweep_by(struct agent *agent, int64_t boot_end_ns) {
-        int64_t at_ns = boot_end_ns;
-        uint64_t armed_usec;
-        int armed;
-
-        if (at_ns < agent->swept_boot_ns + SWEEP_APART_NS)
-                at_ns = agent->swept_boot_ns + SWEEP_APART_NS;
-        if (agent->sweep && sd_event_source_get_enabled(agent->sweep, &armed) >= 0 && armed != SD_EVENT_OFF &&
-            sd_event_source_get_time(agent->sweep, &armed_usec) >= 0 && armed_usec <= (uint64_t)at_ns / 1000 + 1)
-                return 0;
-        return arm(agent, at_ns);
-}
-
-int expiry_sweep(struct agent *agent) {
-        struct count count = {.agent = agent, .now = instant_now(), .next_end_ns = INT64_MAX, .tally = TALLY_INIT};
-        int r;
-
-        r = store_walk(&agent->store, NULL, NULL, sweep_one, &count);
-        count.tally.whole = count.tally.whole && r >= 0;
-        if (r >= 0 && count.removed)
-                r = store_tidy(&agent->store);
-        tally_clear(&agent->tally);
-        agent->tally = count.tally; /* transferred */
-        agent->live = count.live;
-        agent->swept_boot_ns = count.now.boot_ns;
-        if (r < 0)
-                audit_note(LOG_ERR, "The store could not be swept: %s", strerror(-r));
-        if (count.next_end_ns == INT64_MAX)
-                return r;
-        (void)sd_event_source_set_enabled(agent->sweep, SD_EVENT_OFF);
-        return expiry_sweep_by(agent, count.next_end_ns);
-}
-
-int expiry_sweep_again(struct agent *agent) {
-        return instant_now().boot_ns - agent->swept_boot_ns < SWEEP_APART_NS ? 0 : expiry_sweep(agent);
-}
-
-bool expiry_sweep_grown(struct agent *agent) {
-        int64_t now_ns = instant_now().boot_ns;
-        int n;
-
-        if (agent->grown_boot_ns != 0 && now_ns - agent->grown_boot_ns < SWEEP_APART_NS)
-                return false;
-        agent->grown_boot_ns = now_ns;
-        n = store_remove_grown(&agent->store);
-        if (n < 0)
-                audit_note(LOG_ERR, "The store could not be searched for files that have grown: %s", strerror(-n));
-        if (n <= 0)
-                return false;
-        audit_note(LOG_WARNING,
-                   "Claim files that had grown: %d; they were removed, and their keys with them. Something else than "
-                   "exc-authorized-keys writes to them as its user",
-                   n);
-        (void)store_tidy(&agent->store);
-        (void)expiry_sweep(agent);
-        return true;
-}
-
-bool expiry_has_room(const struct agent *agent, const char *user, size_t n) {
-        return agent->tally.whole && tally_of(&agent->tally, user) + n <= AGENT_KEYS_PER_USER_MAX &&
-               agent->live + n <= AGENT_KEYS_MAX;
-}
-
-void expiry_count(struct agent *agent, const char *user, size_t n) {
-        agent->live += n;
-        tally_add(&agent->tally, user, n);
-}
-
-void expiry_end(struct agent *agent) {
-        agent->sweep = sd_event_source_unref(agent->sweep);
-        tally_clear(&agent->tally);
-}
-
-/* Where a user stands, or belongs. */
-static size_t place_of(const struct tally *tally, const char *name, bool *ret_there) {
-        size_t from = 0, to = tally->n;
-
-        *ret_there = false;
-        while (from < to && !*ret_there) {
+        *ret_found = false;
+        while (from < to && !*ret_found) {
                 size_t middle = from + (to - from) / 2;
-                int order = strcmp(name, tally->user[middle].name);
+                int order = strcmp(name, counts->user[middle].name);
 
                 if (order == 0)
-                        *ret_there = true;
+                        *ret_found = true;
                 if (order > 0)
                         from = middle + 1;
                 else
@@ -172,84 +39,229 @@ static size_t place_of(const struct tally *tally, const char *name, bool *ret_th
         return to;
 }
 
-static int add_user(struct tally *tally, size_t at, const char *name) {
-        void *more = reallocarray(tally->user, tally->n + 1, sizeof(*tally->user));
+static int insert_user(struct expiry_counts *counts, size_t at, const char *name) {
+        void *more = reallocarray(counts->user, counts->n + 1, sizeof(*counts->user));
         char *copy;
 
         if (!more)
                 return -ENOMEM;
-        tally->user = more;
+        counts->user = more;
         copy = strdup(name);
         if (!copy)
                 return -ENOMEM;
-        memmove(tally->user + at + 1, tally->user + at, (tally->n - at) * sizeof(*tally->user));
-        tally->user[at].name = copy;
-        tally->user[at].keys = 0;
-        tally->n++;
+        memmove(counts->user + at + 1, counts->user + at, (counts->n - at) * sizeof(*counts->user));
+        counts->user[at].name = copy;
+        counts->user[at].keys = 0;
+        counts->n++;
         return 0;
 }
 
-void tally_add(struct tally *tally, const char *name, size_t n) {
-        bool there;
-        size_t at = place_of(tally, name, &there);
+void expiry_counts_add(struct expiry_counts *counts, const char *name, size_t n) {
+        bool found;
+        size_t at = index_of(counts, name, &found);
 
-        if (there || add_user(tally, at, name) >= 0)
-                tally->user[at].keys += n;
+        if (found || insert_user(counts, at, name) >= 0)
+                counts->user[at].keys += n;
         else
-                tally->whole = false;
+                counts->complete = false;
 }
 
-size_t tally_of(const struct tally *tally, const char *name) {
-        bool there;
-        size_t at = place_of(tally, name, &there);
+size_t expiry_counts_of(const struct expiry_counts *counts, const char *name) {
+        bool found;
+        size_t at = index_of(counts, name, &found);
 
-        return there ? tally->user[at].keys : 0;
+        return found ? counts->user[at].keys : 0;
 }
 
-void tally_clear(struct tally *tally) {
-        for (size_t i = 0; i < tally->n; i++)
-                free(tally->user[i].name);
-        free(tally->user);
-        *tally = (struct tally){.whole = false};
+void expiry_counts_clear(struct expiry_counts *counts) {
+        for (size_t i = 0; i < counts->n; i++)
+                free(counts->user[i].name);
+        free(counts->user);
+        *counts = (struct expiry_counts){.complete = false};
 }
 
-#define IDLE_US (AGENT_IDLE_S * UINT64_C(1000000))
-#define MOMENT_US (AGENT_MOMENT_S * UINT64_C(1000000))
-
-void expiry_leave_if_done(struct agent *agent) {
-        if (agent->idle_now && agent->live == 0 && audit_queue_empty())
-                (void)sd_event_exit(agent->event, 0);
+bool expiry_has_room(const struct expiry *expiry, const char *user_name, size_t n) {
+        return expiry->counts.complete &&
+               expiry_counts_of(&expiry->counts, user_name) + n <= EXPIRY_KEYS_PER_USER_MAX &&
+               expiry->live + n <= EXPIRY_KEYS_MAX;
 }
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *context) {
-        struct agent *agent = context;
+void expiry_count(struct expiry *expiry, const char *user_name, size_t n) {
+        expiry->live += n;
+        expiry_counts_add(&expiry->counts, user_name, n);
+}
+
+/* --- sweep ---------------------------------------------------------------------------------------------------------------- */
+
+struct sweep {
+        const struct store *store;
+        struct instant now;
+        size_t live;
+        struct expiry_counts counts;
+        int64_t next_end_ns; /* boot clock; INT64_MAX: none */
+        bool removed;
+        struct slots_memory slots;
+};
+
+static int sweep_one(void *context, const struct store_place *place) {
+        struct sweep *sweep = context;
+        const struct slots *slots;
+        struct grant grant;
+        int r;
+
+        r = store_read(sweep->store, place, &grant);
+        if (r == -EBADMSG) {
+                if (store_remove_key(sweep->store, place) == 0)
+                        audit_damaged(place);
+                sweep->removed = true;
+                return 0;
+        }
+        if (r < 0) {
+                if (r != -ENOENT)
+                        expiry_counts_add(&sweep->counts, place->user, 1);
+                return 0;
+        }
+        if (lifetime_left_ns(&grant.life, &sweep->now) == 0) {
+                slots = slots_end(&sweep->slots, sweep->store, place, &grant);
+                (void)store_remove_claim(sweep->store, place);
+                (void)store_remove_key(sweep->store, place);
+                audit_removed(EVENT_EXPIRED, &grant, place, slots);
+                sweep->removed = true;
+                return 0;
+        }
+        sweep->live++;
+        expiry_counts_add(&sweep->counts, place->user, 1);
+        if (grant.life.boot_end_ns < sweep->next_end_ns)
+                sweep->next_end_ns = grant.life.boot_end_ns;
+        return 0;
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *context) {
+        struct expiry *expiry = context;
 
         (void)source;
         (void)usec;
-        agent->idle_now = true;
-        /* With live keys it is the sweep of the last one that ends it all. */
-        expiry_leave_if_done(agent);
+        (void)expiry_sweep(expiry);
+        expiry_exit_if_done(expiry);
         return 0;
 }
 
-int expiry_begin(struct agent *agent) {
-        return sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_MONOTONIC, IDLE_US, 0, on_idle, agent);
+static int arm(struct expiry *expiry, int64_t boot_ns) {
+        uint64_t usec = (uint64_t)boot_ns / 1000 + 1;
+        int r;
+
+        if (!expiry->sweep)
+                return sd_event_add_time(expiry->event, &expiry->sweep, CLOCK_BOOTTIME, usec, 0, on_sweep, expiry);
+        r = sd_event_source_set_time(expiry->sweep, usec);
+        return r < 0 ? r : sd_event_source_set_enabled(expiry->sweep, SD_EVENT_ONESHOT);
 }
 
-static void stay_for(struct agent *agent, uint64_t usec) {
-        agent->idle_now = false;
-        (void)sd_event_source_set_time_relative(agent->idle, usec);
-        (void)sd_event_source_set_enabled(agent->idle, SD_EVENT_ONESHOT);
+int expiry_sweep_by(struct expiry *expiry, int64_t boot_end_ns) {
+        int64_t at_ns = boot_end_ns;
+        uint64_t armed_usec;
+        int armed;
+
+        if (at_ns < expiry->swept_boot_ns + SWEEP_INTERVAL_NS)
+                at_ns = expiry->swept_boot_ns + SWEEP_INTERVAL_NS;
+        if (expiry->sweep && sd_event_source_get_enabled(expiry->sweep, &armed) >= 0 && armed != SD_EVENT_OFF &&
+            sd_event_source_get_time(expiry->sweep, &armed_usec) >= 0 && armed_usec <= (uint64_t)at_ns / 1000 + 1)
+                return 0;
+        return arm(expiry, at_ns);
 }
 
-void expiry_stay(struct agent *agent) {
-        stay_for(agent, IDLE_US);
+int expiry_sweep(struct expiry *expiry) {
+        struct sweep sweep = {
+                .store = expiry->store,
+                .now = instant_now(),
+                .next_end_ns = INT64_MAX,
+                .counts = EXPIRY_COUNTS_INIT,
+        };
+        int r;
+
+        r = store_walk(expiry->store, NULL, NULL, sweep_one, &sweep);
+        sweep.counts.complete = sweep.counts.complete && r >= 0;
+        if (r >= 0 && sweep.removed)
+                r = store_tidy(expiry->store);
+        expiry_counts_clear(&expiry->counts);
+        expiry->counts = sweep.counts; /* transferred */
+        expiry->live = sweep.live;
+        expiry->swept_boot_ns = sweep.now.boot_ns;
+        if (r < 0)
+                audit_note(LOG_ERR, "store: could not be swept: %s", strerror(-r));
+        if (sweep.next_end_ns == INT64_MAX)
+                return r;
+        (void)sd_event_source_set_enabled(expiry->sweep, SD_EVENT_OFF);
+        return expiry_sweep_by(expiry, sweep.next_end_ns);
 }
 
-void expiry_stay_a_moment(struct agent *agent) {
+int expiry_sweep_for_peer(struct expiry *expiry) {
+        return instant_now().boot_ns - expiry->swept_boot_ns < SWEEP_INTERVAL_NS ? 0 : expiry_sweep(expiry);
+}
+
+bool expiry_remove_grown(struct expiry *expiry) {
+        int64_t now_ns = instant_now().boot_ns;
+        int n;
+
+        if (expiry->grown_boot_ns != 0 && now_ns - expiry->grown_boot_ns < SWEEP_INTERVAL_NS)
+                return false;
+        expiry->grown_boot_ns = now_ns;
+        n = store_remove_grown(expiry->store);
+        if (n < 0)
+                audit_note(LOG_ERR, "store: could not be searched for claim files that have grown: %s", strerror(-n));
+        if (n <= 0)
+                return false;
+        audit_note(LOG_WARNING,
+                   "claim files that had grown: %d; removed, with their keys: a program other than exc-authorized-keys "
+                   "writes to them as its user",
+                   n);
+        (void)store_tidy(expiry->store);
+        (void)expiry_sweep(expiry);
+        return true;
+}
+
+/* --- exit ----------------------------------------------------------------------------------------------------------------- */
+
+void expiry_exit_if_done(struct expiry *expiry) {
+        if (expiry->idle_now && expiry->live == 0 && audit_queue_empty())
+                (void)sd_event_exit(expiry->event, 0);
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *context) {
+        struct expiry *expiry = context;
+
+        (void)source;
+        (void)usec;
+        expiry->idle_now = true;
+        /* While keys are live, the sweep of the last one ends the loop. */
+        expiry_exit_if_done(expiry);
+        return 0;
+}
+
+static void stay_for(struct expiry *expiry, uint64_t usec) {
+        expiry->idle_now = false;
+        (void)sd_event_source_set_time_relative(expiry->idle, usec);
+        (void)sd_event_source_set_enabled(expiry->idle, SD_EVENT_ONESHOT);
+}
+
+void expiry_postpone_exit(struct expiry *expiry) {
+        stay_for(expiry, IDLE_US);
+}
+
+void expiry_await_message(struct expiry *expiry) {
         uint64_t now_usec, end_usec;
 
-        if (agent->idle_now || sd_event_now(agent->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
-            sd_event_source_get_time(agent->idle, &end_usec) < 0 || end_usec < now_usec + MOMENT_US)
-                stay_for(agent, MOMENT_US);
+        if (expiry->idle_now || sd_event_now(expiry->event, CLOCK_MONOTONIC, &now_usec) < 0 ||
+            sd_event_source_get_time(expiry->idle, &end_usec) < 0 || end_usec < now_usec + CONNECT_US)
+                stay_for(expiry, CONNECT_US);
+}
+
+int expiry_start(struct expiry *expiry, sd_event *event, const struct store *store) {
+        *expiry = (struct expiry){.event = event, .store = store};
+        return sd_event_add_time_relative(event, &expiry->idle, CLOCK_MONOTONIC, IDLE_US, 0, on_idle, expiry);
+}
+
+void expiry_stop(struct expiry *expiry) {
+        expiry->idle = sd_event_source_unref(expiry->idle);
+        expiry->sweep = sd_event_source_unref(expiry->sweep);
+        expiry_counts_clear(&expiry->counts);
 }

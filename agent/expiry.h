@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of keys, and of the agent: removes what is dead or damaged, counts what is live, and exits the event loop AGENT_IDLE_S
+ * The end of keys, and of the agent: removes dead and damaged keys, counts live ones, and exits the event loop EXPIRY_IDLE_S
  * after the last message, once no key is live and no event waits for the journal. The store itself is the only record, so an
  * agent that was killed finds all of it again.
  */
@@ -10,76 +10,87 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
-struct agent;
+#include "common/store.h"
 
-/*
- * Removes dead and damaged keys now, counts the live ones into `agent->live` and `agent->tally`, and comes back by itself
- * when the next one ends. Negative errno.
- */
-int expiry_sweep(struct agent *agent);
-
-/*
- * The same, but not more than once a second: for whoever would do it at a peer's wish. What was found then still holds: 0.
- */
-int expiry_sweep_again(struct agent *agent);
+enum {
+        EXPIRY_IDLE_S = 30,     /* after the last message */
+        EXPIRY_CONNECT_S = 5,   /* after a connection, whose first message may be on its way */
+        EXPIRY_KEYS_MAX = 4096, /* live keys in all */
+        EXPIRY_KEYS_PER_USER_MAX = 32,
+};
 
 /*
- * Makes room where the file system is full, not more than once a second: ends the grants whose claim files have grown. Whether
- * there were any.
+ * The number of keys of each user in the store. It could be read from the store at any time, and is at each sweep; it is kept in
+ * between because a walk through a user's directories would be most of the work of a push.
  */
-bool expiry_sweep_grown(struct agent *agent);
-
-/*
- * Whether `n` more keys of the user with that folder are within the limits, as counted; what died since counts until it is
- * swept. False where they could not be counted.
- */
-bool expiry_has_room(const struct agent *agent, const char *user, size_t n);
-
-/* `n` keys were stored in that user's folder. */
-void expiry_count(struct agent *agent, const char *user, size_t n);
-
-/* A key that ends at `boot_end_ns` was stored: sweep by then at the latest. Negative errno. */
-int expiry_sweep_by(struct agent *agent, int64_t boot_end_ns);
-
-/* Frees what all this took; no sweep comes by itself any more. */
-void expiry_end(struct agent *agent);
-
-/*
- * The number of keys of each user in the store. It could be found there at any time, and is at each sweep; it is kept in between,
- * since a walk through a user's directories would be the greater part of a push.
- */
-struct tally {
+struct expiry_counts {
         struct {
-                char *name; /* of the user's folder */
+                char *name; /* of the user's directory */
                 size_t keys;
         } *user; /* in byte order */
         size_t n;
-        bool whole; /* false: not all could be counted */
+        bool complete; /* false: not all keys could be counted */
 };
 
-/* Nobody has any. */
-#define TALLY_INIT {.whole = true}
+#define EXPIRY_COUNTS_INIT {.complete = true}
 
-/* Adds `n` keys of a user. Without memory the tally is whole no longer. */
-void tally_add(struct tally *tally, const char *name, size_t n);
+/* Adds `n` keys of a user. Without memory the counts are no longer complete. */
+void expiry_counts_add(struct expiry_counts *counts, const char *name, size_t n);
+size_t expiry_counts_of(const struct expiry_counts *counts, const char *name);
+/* Frees all, and leaves counts that are not complete. */
+void expiry_counts_clear(struct expiry_counts *counts);
 
-/* Keys of a user. */
-size_t tally_of(const struct tally *tally, const char *name);
+struct expiry {
+        sd_event *event;           /* both are borrowed */
+        const struct store *store; /* may be opened later than this is started */
 
-/* Frees all, and leaves a tally that is not whole. */
-void tally_clear(struct tally *tally);
+        sd_event_source *idle; /* fires EXPIRY_IDLE_S after the last message */
+        bool idle_now;
 
-/* From now on the agent leaves by itself. Negative errno. */
-int expiry_begin(struct agent *agent);
+        sd_event_source *sweep;      /* at the end of the key that ends first */
+        size_t live;                 /* keys at the last sweep and since */
+        struct expiry_counts counts; /* the same, by user */
+        int64_t swept_boot_ns;
+        int64_t grown_boot_ns; /* when expiry_remove_grown() last looked */
+};
 
-/* A message has come. */
-void expiry_stay(struct agent *agent);
+/* From now on the event loop ends by itself. Negative errno. */
+int expiry_start(struct expiry *expiry, sd_event *event, const struct store *store);
+void expiry_stop(struct expiry *expiry);
 
-/* Somebody who may has connected: the agent stays at least until his first message could be here. */
-void expiry_stay_a_moment(struct agent *agent);
+/* Removes dead and damaged keys, counts the live ones, and sweeps again when the next one ends. Negative errno. */
+int expiry_sweep(struct expiry *expiry);
+
+/* The same on behalf of a peer: at most once a second. 0 where the last sweep is not older than that. */
+int expiry_sweep_for_peer(struct expiry *expiry);
+
+/* A key that ends at `boot_end_ns` was stored: sweeps by then at the latest. Negative errno. */
+int expiry_sweep_by(struct expiry *expiry, int64_t boot_end_ns);
+
+/*
+ * Makes room where the file system is full, at most once a second: ends the grants whose claim files have grown. Whether there
+ * were any.
+ */
+bool expiry_remove_grown(struct expiry *expiry);
+
+/*
+ * Whether `n` more keys of the user with that directory are within the limits. Keys that died since the last sweep still count.
+ * False where keys could not be counted.
+ */
+bool expiry_has_room(const struct expiry *expiry, const char *user_name, size_t n);
+
+/* `n` keys were stored in that user's directory. */
+void expiry_count(struct expiry *expiry, const char *user_name, size_t n);
+
+/* A message was received: stay for EXPIRY_IDLE_S. */
+void expiry_postpone_exit(struct expiry *expiry);
+
+/* A peer that is allowed connected: stay at least until its first message can be here. */
+void expiry_await_message(struct expiry *expiry);
 
 /* Ends the event loop when nothing is left to do. */
-void expiry_leave_if_done(struct agent *agent);
+void expiry_exit_if_done(struct expiry *expiry);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/payload.h"
+#include "agent/request_parse.h"
 #include "common/base64.h"
 #include "common/lifetime.h"
 #include "wire/refusal.h"

@@ -14,13 +14,56 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 #include "agent/audit.h"
-#include "agent/expiry.h"
-#include "agent/methods.h"
+#include "agent/varlink_service.h"
 
 enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
 
-/* A connection has been closed, and its place is free. */
+/* --- peers ---------------------------------------------------------------------------------------------------------------- */
+
+static int peer_cid(int fd, struct peer *ret) {
+        struct sockaddr_vm address = {0};
+        socklen_t size = sizeof(address);
+
+        if (getpeername(fd, (struct sockaddr *)&address, &size) < 0)
+                return -errno;
+        if (size < sizeof(address) || address.svm_family != AF_VSOCK)
+                return -EAFNOSUPPORT;
+        ret->id = address.svm_cid;
+        return 0;
+}
+
+int peer_identify(enum channel channel, int fd, struct peer *ret) {
+        struct ucred credentials;
+        socklen_t size = sizeof(credentials);
+
+        if (channel == CHANNEL_VSOCK)
+                return peer_cid(fd, ret);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+                return -errno;
+        if (size != sizeof(credentials))
+                return -EINVAL;
+        ret->id = credentials.uid;
+        return 0;
+}
+
+bool peer_allowed(enum channel channel, const struct peer *peer, uid_t relay) {
+        switch (channel) {
+        case CHANNEL_ADMIN:
+                return peer->id == 0;
+        case CHANNEL_RELAY:
+                return relay != PEER_NO_USER && peer->id == relay;
+        case CHANNEL_VSOCK:
+                return peer->id == VMADDR_CID_HOST;
+        }
+        return false;
+}
+
+/* --- slots ---------------------------------------------------------------------------------------------------------------- */
+
+/* A connection was closed, and its slot is free. */
 static void on_closed(void *context, const struct connection *connection) {
         struct listener *listener = context;
 
@@ -37,7 +80,7 @@ static void on_closed(void *context, const struct connection *connection) {
         (void)sd_event_source_set_enabled(listener->retry, SD_EVENT_ONESHOT);
 }
 
-static struct connection **free_place(struct listener *listener) {
+static struct connection **free_slot(struct listener *listener) {
         for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++)
                 if (!listener->connections[i])
                         return &listener->connections[i];
@@ -57,19 +100,19 @@ static struct connection *longest_silent(struct listener *listener) {
         return found;
 }
 
-/* Leaves the queue alone for a moment. */
-static void wait_a_moment(struct listener *listener) {
+/* Accepts nothing for a moment. */
+static void pause_accepting(struct listener *listener) {
         (void)sd_event_source_set_time_relative(listener->retry, LISTENER_GRACE_MS * UINT64_C(1000));
         (void)sd_event_source_set_enabled(listener->retry, SD_EVENT_ONESHOT);
         (void)sd_event_source_set_enabled(listener->io, SD_EVENT_OFF);
 }
 
-/* Whether there is a place for the next connection. */
+/* Whether there is a slot for the next connection. */
 static bool make_room(struct listener *listener) {
         struct connection *silent;
         uint64_t now_usec;
 
-        if (free_place(listener))
+        if (free_slot(listener))
                 return true;
         silent = longest_silent(listener);
         if (silent && sd_event_now(listener->home.agent->event, CLOCK_MONOTONIC, &now_usec) >= 0 &&
@@ -77,7 +120,7 @@ static bool make_room(struct listener *listener) {
                 connection_close(silent);
                 return true;
         }
-        wait_a_moment(listener);
+        pause_accepting(listener);
         return false;
 }
 
@@ -93,26 +136,28 @@ static const char *channel_name(enum channel channel) {
         return "?";
 }
 
-static void note_stranger(struct listener *listener, const struct peer *peer) {
+/* --- connections ---------------------------------------------------------------------------------------------------------- */
+
+static void note_wrong_peer(struct listener *listener, const struct peer *peer) {
         if (budget_note(&listener->budget))
-                audit_note(LOG_NOTICE, "%s %" PRIu32 " may not use the %s socket; the connection was closed",
-                           listener->home.channel == CHANNEL_VSOCK ? "CID" : "User id", peer->id,
-                           channel_name(listener->home.channel));
+                audit_note(LOG_NOTICE, "%s socket: %s %" PRIu32 " is not allowed here; connection closed",
+                           channel_name(listener->home.channel),
+                           listener->home.channel == CHANNEL_VSOCK ? "CID" : "user id", peer->id);
 }
 
-/* Gives a slot to the peer that was accepted last, or lets it wait for one. */
-static void seat(struct listener *listener) {
+/* Gives a slot to the connection that was accepted last, or lets it wait for one. */
+static void assign_slot(struct listener *listener) {
         struct connection *connection;
         int fd = listener->next_fd, r;
 
         if (fd < 0 || !make_room(listener))
                 return;
         listener->next_fd = -EBADF;
-        r = connection_new(&listener->home, fd, &listener->next_peer, &connection);
+        r = connection_new(&listener->home, fd, &connection);
         if (r < 0)
-                audit_note(LOG_ERR, "A connection could not be taken: %s", strerror(-r));
+                audit_note(LOG_ERR, "connection: could not be set up: %s", strerror(-r));
         else
-                *free_place(listener) = connection;
+                *free_slot(listener) = connection;
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *context) {
@@ -121,11 +166,11 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context) {
         (void)source;
         (void)usec;
         (void)sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
-        seat(listener);
+        assign_slot(listener);
         return 0;
 }
 
-/* Who it is comes first: a stranger must not make anybody give way. */
+/* The identity comes first: a wrong peer must not cost another one its slot. */
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *context) {
         struct listener *listener = context;
         struct peer peer;
@@ -134,29 +179,30 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
         (void)source;
         (void)events;
         if (listener->next_fd >= 0) {
-                seat(listener);
+                assign_slot(listener);
                 return 0;
         }
         fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
                 /* Descriptors or memory are short: trying again at once would only burn time. */
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                        wait_a_moment(listener);
+                        pause_accepting(listener);
                 return 0;
         }
         r = peer_identify(listener->home.channel, fd, &peer);
         if (r < 0 || !peer_allowed(listener->home.channel, &peer, listener->relay)) {
                 if (r >= 0)
-                        note_stranger(listener, &peer);
+                        note_wrong_peer(listener, &peer);
                 (void)close(fd);
                 return 0;
         }
-        expiry_stay_a_moment(listener->home.agent);
+        expiry_await_message(&listener->home.agent->expiry);
         listener->next_fd = fd;
-        listener->next_peer = peer;
-        seat(listener);
+        assign_slot(listener);
         return 0;
 }
+
+/* --- sockets -------------------------------------------------------------------------------------------------------------- */
 
 static int open_listener(struct listener *listener, struct agent *agent, int fd, enum channel channel, uid_t relay) {
         int r;
@@ -167,8 +213,8 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
                 .channel = channel,
                 .priority = channel == CHANNEL_ADMIN ? PRIORITY_ADMIN : PRIORITY_HOST,
                 .budget = &listener->budget,
-                .wait = methods_wait,
-                .call = methods_call,
+                .wait = varlink_service_wait,
+                .call = varlink_service_call,
                 .closed = on_closed,
                 .context = listener,
         };
@@ -187,7 +233,7 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
         if (r >= 0)
                 r = budget_start(&listener->budget, agent->event, listener->home.priority);
         if (r < 0)
-                audit_note(LOG_ERR, "The %s socket cannot be served: %s", channel_name(channel), strerror(-r));
+                audit_note(LOG_ERR, "%s socket: cannot be served: %s", channel_name(channel), strerror(-r));
         return r;
 }
 
@@ -219,11 +265,11 @@ static int take_sockets(struct listeners *listeners, struct agent *agent, char *
 
                 r = channel_of(fd, names[i], &channel);
                 if (r < 0) {
-                        audit_note(LOG_ERR,
-                                   "Socket \"%s\" is not taken: a listening unix stream socket is named \"admin\" or "
-                                   "\"host\" "
-                                   "(FileDescriptorName=, systemd.socket(5)), and one of vsock has any name",
-                                   names[i]);
+                        audit_note(
+                                LOG_ERR,
+                                "socket \"%s\": not usable: a listening unix stream socket must be named \"admin\" or "
+                                "\"host\" with FileDescriptorName= (systemd.socket(5)); one of vsock may have any name",
+                                names[i]);
                         return r;
                 }
                 r = open_listener(&listeners->listener[listeners->n++], agent, fd, channel, relay);
@@ -241,12 +287,13 @@ int listeners_start(struct listeners *listeners, struct agent *agent) {
         n = sd_listen_fds_with_names(1, &names);
         if (n <= 0) {
                 audit_note(LOG_ERR,
-                           "No socket was passed: the agent is started by exc-instance-connect.socket, not by hand%s%s",
+                           "sockets: none was passed; the agent is started by exc-instance-connect.socket, not by "
+                           "hand%s%s",
                            n < 0 ? ": " : "", n < 0 ? strerror(-n) : "");
                 return n < 0 ? n : -ENOTCONN;
         }
         if (n > LISTENERS_MAX) {
-                audit_note(LOG_ERR, "%d sockets were passed, and at most %d can be served", n, LISTENERS_MAX);
+                audit_note(LOG_ERR, "sockets: %d were passed, and at most %d can be served", n, LISTENERS_MAX);
                 r = -E2BIG;
         } else {
                 r = take_sockets(listeners, agent, names, n);

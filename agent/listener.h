@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sockets that systemd holds, and who is connected to them.
+ * The sockets that systemd holds, and which peers may use them:
  *
- * Each socket has slots, rates and questions to the name service of its own, and the administrator's comes first in the event
- * loop, so that a flood on the host's side leaves it alone. A peer of the wrong identity is closed before a byte is read,
- * takes no slot and does not keep the agent up.
- * When all places are taken, a connection that has said nothing for a moment gives way to the next one; until there is
- * such a one, the next one waits, and those after it wait in the socket's queue.
+ *   admin socket, AF_UNIX    user 0
+ *   host socket,  AF_UNIX    the relay's user
+ *   host socket,  AF_VSOCK   CID 2, the host: any local process reaches a vsock listener through CID 1
+ *
+ * Each socket has slots, rates and name service lookups of its own, and the administrator's comes first in the event loop, so
+ * that a flood from the host does not affect it. A peer of the wrong identity is closed before a byte is read, takes no slot
+ * and does not keep the agent running. When all slots are taken, a connection that has been silent for LISTENER_GRACE_MS is
+ * closed for the next one; until there is such a one, the next one waits, and those after it wait in the socket's queue.
  */
 #ifndef EXC_LISTENER_H
 #define EXC_LISTENER_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "agent/agent.h"
 #include "agent/connection.h"
-#include "agent/peer.h"
+
+#define RELAY_USER "exc-instance-connect-relay"
+#define PEER_NO_USER ((uid_t) - 1)
+
+struct peer {
+        uint32_t id; /* user id, or CID on vsock */
+};
+
+/* Reads the identity from a connected socket, as the kernel recorded it. Negative errno. */
+int peer_identify(enum channel channel, int fd, struct peer *ret);
+
+/* Whether a peer may use the channel. `relay`: the relay's user id, PEER_NO_USER where there is none. */
+bool peer_allowed(enum channel channel, const struct peer *peer, uid_t relay);
 
 enum {
         LISTENERS_MAX = 8,
         LISTENER_CONNECTIONS_MAX = 16,
-        LISTENER_GRACE_MS = 100, /* silence after which a connection may have to give way */
+        LISTENER_GRACE_MS = 100,
 };
 
 struct listener {
@@ -29,10 +45,9 @@ struct listener {
         uid_t relay; /* PEER_NO_USER: nobody may use a relay's socket */
         int fd;
         sd_event_source *io;
-        sd_event_source *retry; /* while all places are taken */
+        sd_event_source *retry; /* while all slots are taken */
         struct connection *connections[LISTENER_CONNECTIONS_MAX];
-        int next_fd; /* accepted, and waits for a place; -EBADF: nobody does */
-        struct peer next_peer;
+        int next_fd; /* accepted, and waits for a slot; -EBADF: none */
 };
 
 struct listeners {
@@ -42,7 +57,7 @@ struct listeners {
 
 /*
  * Takes the sockets that systemd passed (sd_listen_fds_with_names(3)): "admin" and "host" for unix sockets, any name for
- * AF_VSOCK. Negative errno after a note that says what is wrong: none passed, a name or a kind that is not known.
+ * AF_VSOCK. Negative errno after a note that says what is wrong: none passed, an unknown name or kind.
  */
 int listeners_start(struct listeners *listeners, struct agent *agent);
 void listeners_stop(struct listeners *listeners);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exc-instance-connect-agent: takes pushed keys and puts them where sshd's helper finds them.
+ * exc-instance-connect-agent: takes pushed keys and stores them for sshd's helper.
  *
- * systemd holds its sockets and starts it when somebody connects. It leaves when no message has come for a while and no key
- * is live. Whatever it must remember lies in the store.
+ * systemd holds its sockets and starts it at a connection. It exits when no message came for a while and no key is live. What it
+ * must remember is in the store.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -34,7 +34,7 @@ static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DI
                             "\n"
                             "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
                             "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
-                            "  --make-memory       only make what is to remember signed pushes, unless it is there\n"
+                            "  --make-memory       only make the memory of signed pushes, unless it is there\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
@@ -50,7 +50,7 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case -1:
                         if (optind == argc)
                                 return;
-                        (void)fprintf(stderr, "exc-instance-connect-agent: %s: no argument is expected; see --help\n",
+                        (void)fprintf(stderr, "exc-instance-connect-agent: %s: unexpected argument; see --help\n",
                                       argv[optind]);
                         exit(EXIT_USAGE);
                 case 'r':
@@ -103,20 +103,20 @@ int main(int argc, char *argv[]) {
                 return agent_make_memory(options.runtime_dir) < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
         /* Threads for the name service must not each bring a heap of their own. */
         (void)mallopt(M_ARENA_MAX, 1);
-        /* A long listing goes back to the kernel. By itself this limit grows with the first one, and heaps keep what is below. */
+        /* The memory of a long listing goes back to the kernel. By default the threshold grows with the first one. */
         (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 
         r = agent_start(&agent, options.runtime_dir, options.config_dir);
         if (r >= 0)
                 r = take_signals(agent.event);
         if (r < 0)
-                audit_note(LOG_ERR, "The agent could not start: %s", strerror(-r));
+                audit_note(LOG_ERR, "agent: could not start: %s", strerror(-r));
         else
                 r = listeners_start(&listeners, &agent);
         if (r >= 0) {
                 r = sd_event_loop(agent.event);
                 if (r < 0)
-                        audit_note(LOG_ERR, "The event loop failed: %s", strerror(-r));
+                        audit_note(LOG_ERR, "event loop: failed: %s", strerror(-r));
         }
         listeners_stop(&listeners);
         agent_stop(&agent);

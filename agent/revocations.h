@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/payload.h"
+#include "agent/request_parse.h"
 #include "common/lifetime.h"
 
 enum {

@@ -16,8 +16,8 @@ static const struct slots *recall(const struct slots_memory *memory, const char 
         return NULL;
 }
 
-static const struct slots *look(struct slots_memory *memory, const struct store *store, const struct store_place *place,
-                                const struct grant *grant, bool final) {
+static const struct slots *read_slots(struct slots_memory *memory, const struct store *store,
+                                      const struct store_place *place, const struct grant *grant, bool final) {
         struct slots *slots = &memory->slots[memory->n % SLOTS_REMEMBERED];
         struct connection_id holders[GRANT_CONNECTIONS_MAX];
         int fd, n;
@@ -44,10 +44,21 @@ const struct slots *slots_end(struct slots_memory *memory, const struct store *s
                               const struct grant *grant) {
         const struct slots *known = recall(memory, place->id);
 
-        return known ? known : look(memory, store, place, grant, true);
+        return known ? known : read_slots(memory, store, place, grant, true);
 }
 
 const struct slots *slots_of_key(struct slots_memory *memory, const struct store *store,
                                  const struct store_place *place, const struct grant *grant) {
-        return look(memory, store, place, grant, false);
+        return read_slots(memory, store, place, grant, false);
+}
+
+int slots_taken(const struct store *store, const struct store_place *place, unsigned connections) {
+        int fd, n;
+
+        fd = store_open_claim(store, place, O_RDONLY);
+        if (fd < 0)
+                return fd;
+        n = claim_count(fd, connections);
+        (void)close(fd);
+        return n;
 }

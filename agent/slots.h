@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which SSH connections took a slot of a grant, read from its claim file as the grant ends. In the event of the key's end
- * they prove a use whose own event was lost, or that the key was not used.
+ * The slots of a grant: which SSH connections hold them, read from its claim file. In the event of a key's end they prove a use
+ * whose own event was lost, or that the key was not used.
  */
 #ifndef EXC_SLOTS_H
 #define EXC_SLOTS_H
@@ -23,8 +23,8 @@ struct slots {
 };
 
 /*
- * The last results of slots_end(). The claim file of a grant goes with the first of its keys, and the other keys need what
- * was in it. As many as a user has live keys, since a walk finishes one user before the next.
+ * The last results of slots_end(). The claim file of a grant is removed with the first of its keys, and the other keys need what
+ * was in it. As many as a user has live keys: a walk finishes one user before the next.
  */
 struct slots_memory {
         struct slots slots[SLOTS_REMEMBERED];
@@ -32,9 +32,9 @@ struct slots_memory {
 };
 
 /*
- * Takes the free slots of the grant at `place`, whose claim file is to be removed next, and returns who has the others.
- * NULL: not known, since the file is gone or damaged, a helper has it locked, or the grant has no slots. The result is
- * `memory`'s, until the next call.
+ * Takes the free slots of the grant at `place`, whose claim file is to be removed next, and returns who holds the others.
+ * NULL: unknown, since the file is gone or damaged, a helper has it locked, or the grant has no slots. The result belongs to
+ * `memory` and is valid until the next call.
  */
 const struct slots *slots_end(struct slots_memory *memory, const struct store *store, const struct store_place *place,
                               const struct grant *grant);
@@ -42,5 +42,11 @@ const struct slots *slots_end(struct slots_memory *memory, const struct store *s
 /* The same for one key of a grant that goes on: more connections may still take a slot. */
 const struct slots *slots_of_key(struct slots_memory *memory, const struct store *store,
                                  const struct store_place *place, const struct grant *grant);
+
+/*
+ * How many slots of the grant at `place`, which has `connections`, are taken. Negative errno: its push is not complete, it is
+ * revoked, or its claim file is damaged; the grant does not count then.
+ */
+int slots_taken(const struct store *store, const struct store_place *place, unsigned connections);
 
 #endif

@@ -104,7 +104,7 @@ int submit(const struct options *options, const struct signer *signer, const str
                 if (result == CLIENT_REFUSED && challenge_is_lost(&submission, ret_guest)) {
                         start_over(&submission);
                 } else if (result == CLIENT_REFUSED && needs_challenge(&submission, ret_guest)) {
-                        complain("the guest refused what is timed by the clock: %s Signing its challenge instead",
+                        complain("the guest refused what is timed by the clock: %s; signing its challenge instead",
                                  ret_guest->refusal.refused.message);
                         start_over(&submission);
                         submission.challenged = true;

@@ -10,7 +10,7 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
 #include "admin/doctor/unit_state.h"
-#include "agent/peer.h"
+#include "agent/listener.h"
 #include "common/store.h"
 #include "wire/client.h"
 #include "wire/refusal.h"

@@ -9,7 +9,7 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/program.h"
-#include "agent/peer.h"
+#include "agent/listener.h"
 #include "authkeys-helper/identity.h"
 #include "common/safe_path.h"
 

@@ -134,7 +134,7 @@ def a_claim_file_that_has_grown_ends_its_grant_and_makes_room():
         _fill_claim(a, claim)
         assert a.send("Push", signer.push(keys(1), user="bob"))["duplicate"] is False
         assert {user for user, _, _ in a.keys()} == {"bob"}
-        assert "Claim files that had grown: 1" in a.log()
+        assert "claim files that had grown: 1;" in a.log()
 
 
 def a_revocation_that_is_sent_again_after_it_failed_ends_with_its_exp():
@@ -150,7 +150,7 @@ def a_revocation_that_is_sent_again_after_it_failed_ends_with_its_exp():
     a.push()
     revocation = signer.revoke(life_s=5, all=True)
     refused = refusal(a.send, "Revoke", revocation)
-    assert refused.error == "StoreFull" and "Keys dropped: 1" in refused.parameters["message"], refused
+    assert refused.error == "StoreFull" and "keys dropped: 1;" in refused.parameters["message"], refused
     assert a.stored() == set()
     a.stop()
     a.remember_since(0)

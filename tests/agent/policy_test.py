@@ -106,7 +106,7 @@ def what_is_wrong_is_noted_once_and_not_at_each_call():
     for _ in range(5):
         a.push()
         a.ask("Status")
-    assert a.log().count("broken.pem is not trusted") == 1, a.log()
+    assert a.log().count("broken.pem: not trusted") == 1, a.log()
     assert a.log().count("Strange") == 1, a.log()
 
 

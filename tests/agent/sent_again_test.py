@@ -10,7 +10,7 @@ import agent
 from agent import Agent, RELAY_USER, Signer, keys, refusal, wait_until
 
 PUSH = agent.WORLD / "bin/exc-push"
-LEFT = "The sender left"
+LEFT = "closed by the sender"
 
 # Tells that it is asked, and signs when it may; from then on at once.
 SIGN = ("touch {0}/asked; until [ -e {0}/may ]; do sleep 0.02; done; "

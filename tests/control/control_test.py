@@ -66,7 +66,7 @@ def refusal(name, **parameters):
     return reply(parameters, error=f"{INTERFACE}.{name}")
 
 
-EXPIRED = refusal("Expired", message="Its memory is young.")
+EXPIRED = refusal("Expired", message="iat: before the memory of pushes")
 
 
 def pae(envelope):
@@ -279,7 +279,7 @@ class Push(ControlTest):
         result, guest = self.push("--no-challenge", answers={"Push": lambda parameters: stored if "challenge" in payload(
             parameters["envelope"]) else EXPIRED})
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("Its memory is young. Signing its challenge instead", result.stderr)
+        self.assertIn("iat: before the memory of pushes; signing its challenge instead", result.stderr)
         self.assertEqual(guest.methods(), ["Push", "Hello", "Hello", "Push"])
         first, second = (payload(call["parameters"]["envelope"]) for call in guest.calls if "envelope" in
                          call["parameters"])
@@ -292,7 +292,7 @@ class Push(ControlTest):
         result, guest = self.push("--no-challenge", answers={
             "Push": EXPIRED, "Hello": lambda parameters: reply({"sync": parameters["sync"], **late})})
         self.assertEqual(result.returncode, 17)
-        self.assertIn("Expired: Its memory is young.", result.stderr)
+        self.assertIn("Expired: iat: before the memory of pushes", result.stderr)
         self.assertEqual(guest.methods(), ["Push", "Hello"])
 
     def test_a_guest_that_takes_neither_clock_nor_challenge_is_asked_once(self):

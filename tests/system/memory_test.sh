@@ -161,5 +161,5 @@ where_claims_have_no_mount_of_their_own_a_full_store_keeps_no_key_alive() {
     # It is seen, and makes room.
     push m bob other
     lets_in m bob other
-    says 'Claim files that had grown: 1' in_machine m journalctl -q -t exc-instance-connect-agent
+    says 'claim files that had grown: 1;' in_machine m journalctl -q -t exc-instance-connect-agent
 }

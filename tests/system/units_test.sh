@@ -410,7 +410,7 @@ an_agent_that_is_started_by_hand_without_a_socket_says_so_and_is_not_tried_again
     sleep 2
     same 0 "$(_restarts)"
     _is failed "$agent"
-    says 'No socket was passed' in_machine m journalctl -q -o cat -t exc-instance-connect-agent
+    says 'sockets: none was passed' in_machine m journalctl -q -o cat -t exc-instance-connect-agent
     _systemctl start "$admin"
     _answers
     no_failed_unit m

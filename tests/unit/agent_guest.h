@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A guest in the test's own process: the agent over a scratch store, and one connection to it, as the agent makes them,
- * from bytes to bytes. Time, name service and journal are the test's: whoever includes this is linked with
- * --wrap=adjtimex, --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=audit_queue_add.
+ * A guest in the test's process: an agent over a scratch store and one connection to it, as the agent makes them, from bytes to
+ * bytes. Time, name service and journal are the test's: a test that includes this is linked with --wrap=adjtimex,
+ * --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=audit_queue_add.
  */
 #ifndef EXC_AGENT_GUEST_H
 #define EXC_AGENT_GUEST_H
@@ -16,23 +16,24 @@
 
 #include "agent/audit_queue.h"
 #include "agent/connection.h"
-#include "agent/methods.h"
+#include "agent/varlink_service.h"
 #include "tests/unit/scratch.h"
 
 #define GUEST_INTERFACE VARLINK_INTERFACE "."
 
 enum { GUEST_REPLY_MAX = 64 * 1024, GUEST_WAIT_S = 10 };
 
-/* What the agent is told of its world. Every user exists, under the name that was asked for, but for one. */
+/* What the agent sees of the world. Every user exists under the name that was asked for, except `alias` and `missing`. */
 static struct {
         int64_t wall_s, boot_s;
-        int64_t born_s;              /* on the boot clock: since when it remembers signed calls */
-        int64_t max_error_us;        /* that the kernel gives the clock */
+        int64_t born_s;              /* on the boot clock: when the memory of signed requests was made */
+        int64_t max_error_us;        /* of the wall clock */
         bool unsync;                 /* STA_UNSYNC, which must not matter */
-        const char *alias, *account; /* the other name of that account, and its own; NULL: there is none */
+        const char *alias, *account; /* another name of an account, and its own; NULL: there is none */
+        const char *missing;         /* a user that does not exist; NULL: none */
         bool no_names;               /* the name service fails */
         pthread_mutex_t names;       /* held: the name service does not answer */
-        size_t n_events;             /* that the journal was told of */
+        size_t n_events;             /* sent to the journal */
 } world = {.names = PTHREAD_MUTEX_INITIALIZER};
 
 void __wrap_audit_queue_add(const struct journal_entry *entry, const char *message);
@@ -64,6 +65,8 @@ int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size
         *ret = NULL;
         if (world.no_names)
                 return EIO;
+        if (world.missing && strcmp(name, world.missing) == 0)
+                return 0;
         if (world.alias && strcmp(name, world.alias) == 0)
                 name = world.account;
         if (strlen(name) >= size)
@@ -79,7 +82,7 @@ _Noreturn static inline void guest_give_up(const char *what) {
         exit(1);
 }
 
-/* Nothing of the machine's own may say who this guest is, or whom it trusts. */
+/* Nothing of the machine may give this guest an instance id or an anchor. */
 static inline void guest_hide_the_machine(void) {
         scratch_mount_namespace();
         if (mount("tmpfs", "/sys", "tmpfs", 0, NULL) < 0 || unsetenv("CREDENTIALS_DIRECTORY") < 0)
@@ -96,7 +99,7 @@ struct guest {
         struct budget budget;
         struct connection_home home;
         struct connection *connection;
-        int fd; /* our end */
+        int fd; /* the peer's end */
         size_t got;
         char reply[GUEST_REPLY_MAX];
 };
@@ -109,11 +112,10 @@ static inline void guest_on_closed(void *context, const struct connection *conne
 }
 
 static inline void guest_connect(struct guest *guest) {
-        struct peer peer = {.id = guest->home.channel == CHANNEL_ADMIN ? 0 : 2};
         int pair[2];
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
-            connection_new(&guest->home, pair[1], &peer, &guest->connection) < 0)
+            connection_new(&guest->home, pair[1], &guest->connection) < 0)
                 guest_give_up("connection_new");
         guest->fd = pair[0];
         guest->got = 0;
@@ -129,7 +131,7 @@ static inline void guest_make_memory(const char *root) {
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 guest_give_up(path);
-        /* What is there and damaged stays so. */
+        /* A damaged one stays as it is. */
         if (replay_open(fd, world.born_s * NS_PER_S, &replay) >= 0)
                 (void)revocations_open(fd, replay.birth_boot_ns, &revocations);
         revocations_close(&revocations);
@@ -147,8 +149,8 @@ static inline void guest_start(struct guest *guest, const char *root, const char
                 .channel = channel,
                 .priority = PRIORITY_HOST,
                 .budget = &guest->budget,
-                .wait = methods_wait,
-                .call = methods_call,
+                .wait = varlink_service_wait,
+                .call = varlink_service_call,
                 .closed = guest_on_closed,
                 .context = guest,
         };
@@ -179,13 +181,13 @@ static inline void guest_send(struct guest *guest, const char *message) {
                 ssize_t n = send(guest->fd, message + sent, length - sent, MSG_NOSIGNAL);
 
                 if (n < 0 && errno != EAGAIN)
-                        return; /* the connection was closed, as whoever waits for a reply finds */
+                        return; /* the connection was closed, which guest_receive() finds */
                 sent += n > 0 ? (size_t)n : 0;
                 guest_run(guest);
         }
 }
 
-/* The next reply, the caller's to drop. NULL: there is none, and the connection is closed. */
+/* The next reply; the caller drops it. NULL: the connection was closed without one. */
 static inline json_t *guest_receive(struct guest *guest) {
         time_t until = time(NULL) + GUEST_WAIT_S;
 
@@ -213,7 +215,7 @@ static inline json_t *guest_ask(struct guest *guest, const char *message) {
         return guest_receive(guest);
 }
 
-/* The message of a call; the caller's to free. `parameters` stay the caller's. */
+/* The message of a call; the caller frees it and keeps `parameters`. */
 static inline char *guest_call(const char *method, json_t *parameters) {
         char name[128], *text;
         json_t *call;

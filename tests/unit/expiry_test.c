@@ -23,60 +23,60 @@ void *__wrap_reallocarray(void *old, size_t n, size_t size) {
         return no_memory ? NULL : __real_reallocarray(old, n, size);
 }
 
-static void users_are_counted_each_for_himself_in_whatever_order_they_come(void **state) {
-        struct tally tally = TALLY_INIT;
+static void users_are_counted_apart_in_any_order(void **state) {
+        struct expiry_counts counts = EXPIRY_COUNTS_INIT;
         char name[16];
 
         (void)state;
-        assert_int_equal(tally_of(&tally, "u0"), 0);
-        /* 7 and 101 have no common divisor: each user comes once in a round, and never in order. */
+        assert_int_equal(expiry_counts_of(&counts, "u0"), 0);
+        /* 7 and 101 have no common divisor: each user comes once in a round, never in order. */
         for (int round = 1; round <= 3; round++)
                 for (int i = 0; i < 101; i++) {
                         (void)snprintf(name, sizeof(name), "u%d", i * 7 % 101);
-                        tally_add(&tally, name, (size_t)round);
+                        expiry_counts_add(&counts, name, (size_t)round);
                 }
-        assert_true(tally.whole);
-        assert_int_equal(tally.n, 101);
+        assert_true(counts.complete);
+        assert_int_equal(counts.n, 101);
         for (int i = 0; i < 101; i++) {
                 (void)snprintf(name, sizeof(name), "u%d", i);
-                assert_int_equal(tally_of(&tally, name), 1 + 2 + 3);
+                assert_int_equal(expiry_counts_of(&counts, name), 1 + 2 + 3);
         }
-        assert_int_equal(tally_of(&tally, "u"), 0);
-        assert_int_equal(tally_of(&tally, "u101"), 0);
-        tally_clear(&tally);
+        assert_int_equal(expiry_counts_of(&counts, "u"), 0);
+        assert_int_equal(expiry_counts_of(&counts, "u101"), 0);
+        expiry_counts_clear(&counts);
 }
 
-static void a_user_who_cannot_be_added_makes_it_incomplete_and_takes_nothing_from_others(void **state) {
-        struct tally tally = TALLY_INIT;
+static void user_without_memory_makes_counts_incomplete(void **state) {
+        struct expiry_counts counts = EXPIRY_COUNTS_INIT;
 
         (void)state;
-        tally_add(&tally, "alice", 2);
+        expiry_counts_add(&counts, "alice", 2);
         no_memory = true;
-        tally_add(&tally, "alice", 1);
-        assert_true(tally.whole);
-        tally_add(&tally, "bob", 1);
+        expiry_counts_add(&counts, "alice", 1);
+        assert_true(counts.complete);
+        expiry_counts_add(&counts, "bob", 1);
         no_memory = false;
-        assert_false(tally.whole);
-        assert_int_equal(tally_of(&tally, "alice"), 3);
-        assert_int_equal(tally_of(&tally, "bob"), 0);
-        tally_clear(&tally);
+        assert_false(counts.complete);
+        assert_int_equal(expiry_counts_of(&counts, "alice"), 3);
+        assert_int_equal(expiry_counts_of(&counts, "bob"), 0);
+        expiry_counts_clear(&counts);
 }
 
-static void what_was_cleared_is_not_whole(void **state) {
-        struct tally tally = TALLY_INIT;
+static void cleared_counts_are_incomplete(void **state) {
+        struct expiry_counts counts = EXPIRY_COUNTS_INIT;
 
         (void)state;
-        tally_add(&tally, "alice", 1);
-        tally_clear(&tally);
-        assert_false(tally.whole);
-        assert_int_equal(tally_of(&tally, "alice"), 0);
+        expiry_counts_add(&counts, "alice", 1);
+        expiry_counts_clear(&counts);
+        assert_false(counts.complete);
+        assert_int_equal(expiry_counts_of(&counts, "alice"), 0);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(users_are_counted_each_for_himself_in_whatever_order_they_come),
-                cmocka_unit_test(a_user_who_cannot_be_added_makes_it_incomplete_and_takes_nothing_from_others),
-                cmocka_unit_test(what_was_cleared_is_not_whole),
+                cmocka_unit_test(users_are_counted_apart_in_any_order),
+                cmocka_unit_test(user_without_memory_makes_counts_incomplete),
+                cmocka_unit_test(cleared_counts_are_incomplete),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

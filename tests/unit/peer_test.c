@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Needs root, to take other users' rights. Linked with --wrap=getpeername: no vsock is opened, since vsock has no
- * namespaces and it would be the machine's real one.
+ * Runs as root, to take other users' rights. Linked with --wrap=getpeername: no vsock is opened, since vsock has no namespaces
+ * and it would be the machine's.
  */
-#include "agent/peer.h"
+#include "agent/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -22,7 +22,7 @@
 
 enum { RELAY = SCRATCH_OTHER };
 
-/* What the kernel says of the other end. */
+/* What the kernel reports of the peer. */
 static struct sockaddr_vm answered;
 static socklen_t answered_size;
 static int answered_error;
@@ -54,7 +54,7 @@ static bool allowed(enum channel channel, uint32_t id, uid_t relay) {
         return peer_allowed(channel, &peer, relay);
 }
 
-static void only_root_may_use_the_administration_socket(void **state) {
+static void admin_socket_is_for_root(void **state) {
         (void)state;
         assert_true(allowed(CHANNEL_ADMIN, 0, RELAY));
         assert_false(allowed(CHANNEL_ADMIN, 1, RELAY));
@@ -62,7 +62,7 @@ static void only_root_may_use_the_administration_socket(void **state) {
         assert_false(allowed(CHANNEL_ADMIN, UINT32_MAX, RELAY));
 }
 
-static void only_the_relays_user_may_use_the_host_socket(void **state) {
+static void host_socket_is_for_the_relay(void **state) {
         (void)state;
         assert_true(allowed(CHANNEL_RELAY, RELAY, RELAY));
         assert_false(allowed(CHANNEL_RELAY, 0, RELAY));
@@ -70,14 +70,14 @@ static void only_the_relays_user_may_use_the_host_socket(void **state) {
         assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, RELAY));
 }
 
-static void without_a_relays_user_nobody_may_use_the_host_socket(void **state) {
+static void host_socket_without_a_relay_user_is_for_nobody(void **state) {
         (void)state;
         assert_false(allowed(CHANNEL_RELAY, 0, PEER_NO_USER));
         assert_false(allowed(CHANNEL_RELAY, RELAY, PEER_NO_USER));
         assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, PEER_NO_USER));
 }
 
-static void only_the_host_may_use_vsock(void **state) {
+static void vsock_is_for_the_host(void **state) {
         (void)state;
         assert_true(allowed(CHANNEL_VSOCK, VMADDR_CID_HOST, RELAY));
         assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_HYPERVISOR, RELAY));
@@ -87,13 +87,13 @@ static void only_the_host_may_use_vsock(void **state) {
         assert_false(allowed(CHANNEL_VSOCK, RELAY, RELAY));
 }
 
-static void a_channel_that_does_not_exist_lets_nobody_in(void **state) {
+static void unknown_channel_is_for_nobody(void **state) {
         (void)state;
         assert_false(allowed((enum channel)99, 0, 0));
         assert_false(allowed((enum channel)99, VMADDR_CID_HOST, VMADDR_CID_HOST));
 }
 
-static void a_unix_peer_is_the_user_who_connected(void **state) {
+static void unix_peer_is_the_connecting_user(void **state) {
         struct peer peer = {.id = 12345};
         int fds[2];
 
@@ -115,7 +115,7 @@ static void a_unix_peer_is_the_user_who_connected(void **state) {
         (void)close(fds[1]);
 }
 
-static void a_socket_without_credentials_is_nobodys(void **state) {
+static void socket_without_credentials_is_refused(void **state) {
         int fds[] = {socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
 
         (void)state;
@@ -132,7 +132,7 @@ static void a_socket_without_credentials_is_nobodys(void **state) {
         }
 }
 
-static void what_is_no_socket_has_no_peer(void **state) {
+static void other_descriptors_have_no_peer(void **state) {
         struct peer peer = {.id = 12345};
         int fds[2];
 
@@ -145,7 +145,7 @@ static void what_is_no_socket_has_no_peer(void **state) {
         assert_int_equal(peer.id, 12345);
 }
 
-static void a_vsock_peer_is_its_cid(void **state) {
+static void vsock_peer_is_its_cid(void **state) {
         static const uint32_t cids[] = {VMADDR_CID_HYPERVISOR, VMADDR_CID_LOCAL, VMADDR_CID_HOST, 42, VMADDR_CID_ANY};
         struct peer peer = {.id = 12345};
 
@@ -158,7 +158,7 @@ static void a_vsock_peer_is_its_cid(void **state) {
 }
 
 /* Bytes of an address of another kind must not be read as a CID. */
-static void an_address_of_another_family_has_no_cid(void **state) {
+static void address_of_another_family_has_no_cid(void **state) {
         struct peer peer = {.id = 12345};
 
         (void)state;
@@ -170,7 +170,7 @@ static void an_address_of_another_family_has_no_cid(void **state) {
         assert_int_equal(peer.id, 12345);
 }
 
-static void a_vsock_peer_that_has_gone_is_an_error(void **state) {
+static void disconnected_vsock_peer_is_an_error(void **state) {
         struct peer peer = {.id = 12345};
 
         (void)state;
@@ -181,17 +181,17 @@ static void a_vsock_peer_that_has_gone_is_an_error(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(only_root_may_use_the_administration_socket),
-                cmocka_unit_test(only_the_relays_user_may_use_the_host_socket),
-                cmocka_unit_test(without_a_relays_user_nobody_may_use_the_host_socket),
-                cmocka_unit_test(only_the_host_may_use_vsock),
-                cmocka_unit_test(a_channel_that_does_not_exist_lets_nobody_in),
-                cmocka_unit_test(a_unix_peer_is_the_user_who_connected),
-                cmocka_unit_test(a_socket_without_credentials_is_nobodys),
-                cmocka_unit_test(what_is_no_socket_has_no_peer),
-                cmocka_unit_test_setup_teardown(a_vsock_peer_is_its_cid, setup, NULL),
-                cmocka_unit_test_setup_teardown(an_address_of_another_family_has_no_cid, setup, NULL),
-                cmocka_unit_test_setup_teardown(a_vsock_peer_that_has_gone_is_an_error, setup, NULL),
+                cmocka_unit_test(admin_socket_is_for_root),
+                cmocka_unit_test(host_socket_is_for_the_relay),
+                cmocka_unit_test(host_socket_without_a_relay_user_is_for_nobody),
+                cmocka_unit_test(vsock_is_for_the_host),
+                cmocka_unit_test(unknown_channel_is_for_nobody),
+                cmocka_unit_test(unix_peer_is_the_connecting_user),
+                cmocka_unit_test(socket_without_credentials_is_refused),
+                cmocka_unit_test(other_descriptors_have_no_peer),
+                cmocka_unit_test_setup_teardown(vsock_peer_is_its_cid, setup, NULL),
+                cmocka_unit_test_setup_teardown(address_of_another_family_has_no_cid, setup, NULL),
+                cmocka_unit_test_setup_teardown(disconnected_vsock_peer_is_an_error, setup, NULL),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/method_info.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/freshness.h"
+#include "agent/host_keys.h"
+#include "agent/instance_id.h"
+#include "agent/json_dispatch.h"
+#include "common/sshd_drop_in.h"
+
+/* --- in.excloud.InstanceConnect ------------------------------------------------------------------------------------------- */
+
+static struct agent *agent_of(const struct connection *connection) {
+        return connection->home->agent;
+}
+
+static json_t *clock_state(void) {
+        return json_pack("{sI sb}", "unix", (json_int_t)(instant_now().wall_ns / NS_PER_S), "synchronized",
+                         clock_synchronized());
+}
+
+/* null where there is none, as in "?string". */
+static json_t *instance_id(const struct agent *agent) {
+        struct instance_id instance;
+
+        instance_id_read(agent->config, agent->config_dir, &instance);
+        return instance.id[0] != '\0' ? json_string(instance.id) : json_null();
+}
+
+enum { BOOT_ID_LENGTH = 36 };
+
+static bool read_boot_id(char ret[static BOOT_ID_LENGTH + 1]) {
+        ssize_t n;
+        int fd;
+
+        fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        n = read(fd, ret, BOOT_ID_LENGTH);
+        (void)close(fd);
+        ret[n > 0 ? n : 0] = '\0';
+        return n == BOOT_ID_LENGTH;
+}
+
+/* It is sent back unchanged, null too. */
+static enum refusal take_sync(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+        if (!json_is_string(value) && !json_is_null(value))
+                return json_refuse(field, ret_why);
+        *(json_t **)member = value;
+        return REFUSAL_NONE;
+}
+
+void method_hello(struct connection *connection) {
+        static const struct json_field fields[] = {
+                {"sync", take_sync, .expected = "a text"},
+                {NULL},
+        };
+        struct agent *agent = agent_of(connection);
+        json_t *sync = NULL;
+        const char *fault;
+        char boot_id[BOOT_ID_LENGTH + 1];
+        struct refused why;
+        json_t *limits;
+
+        fault = json_dispatch(connection->call.parameters, fields, 0, &sync, &why);
+        if (fault) {
+                connection_invalid_parameter(connection, fault);
+                return;
+        }
+        (void)agent_refresh_config(agent);
+        if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !read_boot_id(boot_id)) {
+                (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "kernel: no random bytes, or no boot id");
+                connection_refuse(connection, &why);
+                return;
+        }
+        limits = json_pack("{si si si si si}", "messageBytes", FRAME_MAX, "maxTtl", (int)agent->config->max_ttl_s,
+                           "keysPerPush", PUSH_KEYS_MAX, "keysPerUser", EXPIRY_KEYS_PER_USER_MAX, "keys",
+                           EXPIRY_KEYS_MAX);
+        connection_reply(connection, json_pack("{sO? ss so ss ss so so}", "sync", sync, "version", PACKAGE_VERSION,
+                                               "instance", instance_id(agent), "bootId", boot_id, "challenge",
+                                               connection->challenge.text, "clock", clock_state(), "limits", limits));
+}
+
+void method_host_keys(struct connection *connection) {
+        connection_reply(connection, json_pack("{so}", "hostKeys", host_keys(agent_of(connection)->config)));
+}
+
+static bool sshd_asks_helper(void) {
+        static const char *const paths[] = {SSHD_DROP_IN_PATHS};
+
+        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+                if (access(paths[i], F_OK) == 0)
+                        return true;
+        return false;
+}
+
+void method_status(struct connection *connection) {
+        struct agent *agent = agent_of(connection);
+
+        (void)agent_refresh_config(agent);
+        agent_refresh_anchors(agent);
+        connection_reply(connection,
+                         json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
+                                   "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors",
+                                   (int)agent->anchors.n, "keys", (json_int_t)agent->expiry.live, "clock",
+                                   clock_state(), "sshd", sshd_asks_helper() ? "enabled" : "disabled"));
+}
+
+/* --- org.varlink.service -------------------------------------------------------------------------------------------------- */
+
+/* As the varlink project publishes it. */
+static const char service_text[] = "# The Varlink Service Interface is provided by every varlink service. It\n"
+                                   "# describes the service and the interfaces it implements.\n"
+                                   "interface org.varlink.service\n"
+                                   "\n"
+                                   "# Get a list of all the interfaces a service provides and information\n"
+                                   "# about the implementation.\n"
+                                   "method GetInfo() -> (\n"
+                                   "  vendor: string,\n"
+                                   "  product: string,\n"
+                                   "  version: string,\n"
+                                   "  url: string,\n"
+                                   "  interfaces: []string\n"
+                                   ")\n"
+                                   "\n"
+                                   "# Get the description of an interface that is implemented by this service.\n"
+                                   "method GetInterfaceDescription(interface: string) -> (description: string)\n"
+                                   "\n"
+                                   "# The requested interface was not found.\n"
+                                   "error InterfaceNotFound (interface: string)\n"
+                                   "\n"
+                                   "# The requested method was not found\n"
+                                   "error MethodNotFound (method: string)\n"
+                                   "\n"
+                                   "# The interface defines the requested method, but the service does not\n"
+                                   "# implement it.\n"
+                                   "error MethodNotImplemented (method: string)\n"
+                                   "\n"
+                                   "# One of the passed parameters is invalid.\n"
+                                   "error InvalidParameter (parameter: string)\n"
+                                   "\n"
+                                   "# Client is denied access\n"
+                                   "error PermissionDenied ()\n"
+                                   "\n"
+                                   "# Method is expected to be called with 'more' set to true, but wasn't\n"
+                                   "error ExpectedMore ()\n";
+
+void method_get_info(struct connection *connection) {
+        connection_reply(connection, json_pack("{ss ss ss ss s[ss]}", "vendor", "Excloud", "product",
+                                               "exc-instance-connect", "version", PACKAGE_VERSION, "url", PACKAGE_URL,
+                                               "interfaces", VARLINK_INTERFACE, VARLINK_SERVICE));
+}
+
+void method_get_interface_description(struct connection *connection) {
+        static const struct json_field fields[] = {
+                {"interface", json_take_text_ref, 0, .max = FRAME_MAX, .required = true, .expected = "a name"},
+                {NULL},
+        };
+        const char *name = NULL, *text = NULL, *fault;
+        struct refused ignored;
+
+        fault = json_dispatch(connection->call.parameters, fields, JSON_NULL_IS_ABSENT, &name, &ignored);
+        if (fault) {
+                connection_invalid_parameter(connection, fault);
+                return;
+        }
+        if (strcmp(name, VARLINK_INTERFACE) == 0)
+                text = interface_text;
+        else if (strcmp(name, VARLINK_SERVICE) == 0)
+                text = service_text;
+        if (text)
+                connection_reply(connection, json_pack("{ss}", "description", text));
+        else
+                connection_error(connection, VARLINK_SERVICE ".InterfaceNotFound",
+                                 json_pack("{ss}", "interface", name));
+}

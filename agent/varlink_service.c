@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/varlink_service.h"
+
+#include <string.h>
+
+#include "agent/audit.h"
+#include "agent/method_info.h"
+#include "agent/method_list.h"
+#include "agent/method_push.h"
+#include "agent/method_revoke.h"
+
+enum { ALL_CHANNELS = false, ADMIN_ONLY = true };
+enum { CALL_BUDGET, PUSH_BUDGET }; /* the second is taken by the method itself: budget_push() */
+
+/* The interface is the same on all sockets, but some of its methods are for the administrator on this machine alone. */
+static const struct method {
+        const char *name;
+        bool admin_only;
+        int budget;
+        void (*call)(struct connection *connection);
+} methods[] = {
+        {VARLINK_INTERFACE ".Hello", ALL_CHANNELS, CALL_BUDGET, method_hello},
+        {VARLINK_INTERFACE ".Push", ALL_CHANNELS, PUSH_BUDGET, method_push},
+        {VARLINK_INTERFACE ".Revoke", ALL_CHANNELS, PUSH_BUDGET, method_revoke},
+        {VARLINK_INTERFACE ".HostKeys", ALL_CHANNELS, CALL_BUDGET, method_host_keys},
+        {VARLINK_INTERFACE ".Status", ALL_CHANNELS, CALL_BUDGET, method_status},
+        {VARLINK_INTERFACE ".PushLocal", ADMIN_ONLY, PUSH_BUDGET, method_push_local},
+        {VARLINK_INTERFACE ".RevokeLocal", ADMIN_ONLY, CALL_BUDGET, method_revoke_local},
+        {VARLINK_INTERFACE ".List", ADMIN_ONLY, CALL_BUDGET, method_list},
+        {VARLINK_SERVICE ".GetInfo", ALL_CHANNELS, CALL_BUDGET, method_get_info},
+        {VARLINK_SERVICE ".GetInterfaceDescription", ALL_CHANNELS, CALL_BUDGET, method_get_interface_description},
+};
+
+static const struct method *find(const char *name) {
+        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+                if (strcmp(methods[i].name, name) == 0)
+                        return &methods[i];
+        return NULL;
+}
+
+static bool allowed_here(const struct method *method, const struct connection *connection) {
+        return !method->admin_only || connection->home->channel == CHANNEL_ADMIN;
+}
+
+int64_t varlink_service_wait(struct connection *connection) {
+        const struct method *method = connection->call.method ? find(connection->call.method) : NULL;
+        const struct connection_home *home = connection->home;
+
+        if (method && method->budget == PUSH_BUDGET && allowed_here(method, connection))
+                return 0;
+        if (home->channel != CHANNEL_ADMIN && home->agent->config->rate_limit == 0)
+                return 0;
+        return budget_call(home->budget);
+}
+
+void varlink_service_call(struct connection *connection) {
+        const struct method *method = find(connection->call.method);
+        struct refused why;
+        const char *name;
+
+        if (!method) {
+                connection_error(connection, VARLINK_SERVICE ".MethodNotFound",
+                                 json_pack("{ss}", "method", connection->call.method));
+                return;
+        }
+        if (allowed_here(method, connection)) {
+                method->call(connection);
+                return;
+        }
+        name = strrchr(method->name, '.') + 1;
+        (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s: only allowed on the administration socket", name);
+        if (budget_note(connection->home->budget))
+                audit_refused(name, &why, "", "", "");
+        connection_refuse(connection, &why);
+}
