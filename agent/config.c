@@ -10,7 +10,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "agent/config_internal.h"
+#include "agent/config_parse.h"
+
+#define MAIN_FILE "agent.conf"
+#define DROPIN_FOLDER "agent.conf.d"
+#define DROPIN_SUFFIX ".conf"
 
 enum {
         TTL_DEFAULT_S = 60,
@@ -20,7 +24,7 @@ enum {
 
 /* The files */
 
-static int check_owner(struct load *load, const struct stat *st) {
+static int check_owner(struct config_load *load, const struct stat *st) {
         if (st->st_uid != 0)
                 return config_fail(load, "owned by user %u; it must be root's: chown root", st->st_uid);
         if (st->st_mode & (S_IWGRP | S_IWOTH))
@@ -28,8 +32,8 @@ static int check_owner(struct load *load, const struct stat *st) {
         return 0;
 }
 
-static int read_whole(struct load *load, int fd) {
-        uint8_t *text;
+static int read_whole(struct config_load *load, int fd) {
+        char *text;
         size_t used = 0;
         ssize_t n;
         int r;
@@ -53,7 +57,7 @@ static int read_whole(struct load *load, int fd) {
 }
 
 /* `name` in `dir_fd`; `path` is for messages. */
-static int load_file(struct load *load, int dir_fd, const char *name, const char *path) {
+static int load_file(struct config_load *load, int dir_fd, const char *name, const char *path) {
         struct stat st;
         int fd, r;
 
@@ -80,7 +84,7 @@ static int load_file(struct load *load, int dir_fd, const char *name, const char
 }
 
 /* 0: opened. 1: there is none. Negative: refused. */
-static int open_folder(struct load *load, int dir_fd, const char *name, const char *path, int *ret) {
+static int open_folder(struct config_load *load, int dir_fd, const char *name, const char *path, int *ret) {
         struct stat st;
         int fd, r;
 
@@ -105,7 +109,7 @@ static int open_folder(struct load *load, int dir_fd, const char *name, const ch
         return 0;
 }
 
-static int list_dropins(struct load *load, int fd, struct strv *ret) {
+static int list_dropins(struct config_load *load, int fd, struct strv *ret) {
         int r;
 
         r = conf_files_list(fd, DROPIN_SUFFIX, ret);
@@ -130,7 +134,7 @@ static char *join(const char *folder, const char *name) {
         return path;
 }
 
-static int load_dropins(struct load *load, int dir_fd, const char *path) {
+static int load_dropins(struct config_load *load, int dir_fd, const char *path) {
         struct strv names = {.n = 0};
         int fd = -EBADF, r;
 
@@ -150,7 +154,7 @@ static int load_dropins(struct load *load, int dir_fd, const char *path) {
         return r;
 }
 
-static int load_all(struct load *load, const char *dir) {
+static int load_all(struct config_load *load, const char *dir) {
         char *file, *folder;
         struct stat st;
         int dir_fd = -EBADF, r;
@@ -188,18 +192,18 @@ static void set_defaults(struct config *config) {
         config->instance_id[0] = '\0';
 }
 
-static int check_default_ttl(struct load *load) {
+static int check_default_ttl(struct config_load *load) {
         struct config *config = load->config;
 
         if (config->default_ttl_s <= config->max_ttl_s)
                 return 0;
-        if (!load->default_ttl_file) {
+        if (load->default_ttl_file[0] == '\0') {
                 config->default_ttl_s = config->max_ttl_s;
                 return 0;
         }
         load->file = load->default_ttl_file;
         load->line = load->default_ttl_line;
-        return config_fail(load, "DefaultTtl=%u is more than MaxTtl, which is %u; lower the one or raise the other",
+        return config_fail(load, "DefaultTtl: %u is above MaxTtl, which is %u; lower DefaultTtl or raise MaxTtl",
                            config->default_ttl_s, config->max_ttl_s);
 }
 
@@ -225,7 +229,7 @@ static void stamp_now(const char *dir, struct stamp *ret) {
 
 int config_load(const char *dir, config_warning warning, void *context, struct config **ret) {
         struct config *config;
-        struct load load = {.warning = warning, .context = context};
+        struct config_load load = {.warning = warning, .context = context};
 
         config = calloc(1, sizeof(*config));
         if (!config)
@@ -242,7 +246,6 @@ int config_load(const char *dir, config_warning warning, void *context, struct c
         load.config = config;
         if (load_all(&load, dir) < 0 || check_default_ttl(&load) < 0)
                 set_defaults(config);
-        free(load.default_ttl_file);
         *ret = config;
         return 0;
 }

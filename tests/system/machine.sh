@@ -38,7 +38,7 @@ machines_cgroup=/sys/fs/cgroup/exc-system-${EXC_SYSTEM_NUMBER:-0}
 
 # What is in a machine. Mind that a package on the right can only be had from the network when the tree is made.
 tree_packages=(
-    ca-certificates curl dbus gnupg iproute2 init-system-helpers libinih1 libjansson4 libnss-systemd libpam-systemd
+    ca-certificates curl dbus gnupg iproute2 init-system-helpers libjansson4 libnss-systemd libpam-systemd
     libsystemd0 openssh-client openssh-server openssl procps python3-minimal sudo systemd systemd-sysv
 )
 # What a tree is like when mmdebstrap is done with it. $1 is the tree.
