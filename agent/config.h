@@ -52,8 +52,7 @@ struct config {
         enum trust trust;
         char instance_id[CONFIG_INSTANCE_ID_MAX + 1]; /* printable ASCII without blanks, or "" */
 
-        char *dir;
-        struct stamp stamp;
+        struct conf_files files; /* that this was read from */
         char error_text[CONFIG_ERROR_MAX];
 };
 
@@ -68,10 +67,13 @@ typedef void (*config_warning)(void *context, const char *file, unsigned line, c
  */
 int config_load(const char *dir, config_warning warning, void *context, struct config **ret);
 
-/* Whether the files are not those that were loaded, or may not be. Takes a stat(2) for each file and reads none. */
+/*
+ * Whether the files changed since they were read, or may have (agent/conf_files.h). True also after an error, which may have been
+ * a passing one. Reads no file.
+ */
 bool config_changed(const struct config *config);
 
-/* Whether the files look as they did, though they may have been changed unseen: a change so soon after another shows in nothing. */
+/* Whether the files look as they did: what is reported of them is known. */
 bool config_looks_same(const struct config *config);
 
 void config_free(struct config *config);

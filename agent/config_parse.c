@@ -2,7 +2,6 @@
 #include "agent/config_parse.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,7 +124,7 @@ static int set_number(struct config_load *load, const struct key *key, char *val
 static int set_default_ttl(struct config_load *load, const struct key *key, char *value, void *target) {
         if (set_number(load, key, value, target) < 0)
                 return -EINVAL;
-        (void)snprintf(load->default_ttl_file, sizeof(load->default_ttl_file), "%s", load->file);
+        memcpy(load->default_ttl_file, load->file, sizeof(load->default_ttl_file));
         load->default_ttl_line = load->line;
         return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef EXC_CONFIG_PARSE_H
 #define EXC_CONFIG_PARSE_H
 
+#include <limits.h>
 #include <stddef.h>
 
 #include "agent/config.h"
@@ -13,11 +14,11 @@ struct config_load {
         config_warning warning; /* NULL: warnings are dropped */
         void *context;
 
-        const char *file;
+        char file[PATH_MAX];
         unsigned line; /* from 1; 0: the file as a whole */
 
         /* Where DefaultTtl was set last; "": nowhere. MaxTtl may come in a later file, so it is compared at the end. */
-        char default_ttl_file[CONFIG_ERROR_MAX / 2];
+        char default_ttl_file[PATH_MAX];
         unsigned default_ttl_line;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's SSH host keys, so that a client has nothing to ask at its first connection. */
+/* The public halves of this machine's SSH host keys, so that a client can verify its first connection. */
 #ifndef EXC_HOST_KEYS_H
 #define EXC_HOST_KEYS_H
 
@@ -10,23 +10,19 @@
 
 enum { HOST_KEYS_MAX = 16 };
 
+/* Starts from all zeros. */
 struct host_keys {
         json_t *list; /* NULL: not read yet */
-        struct stamp stamp;
+        struct conf_files files;
 };
 
 /*
- * The public keys in the files that the configuration names, as the interface's []HostKey, at most HOST_KEYS_MAX of them. A
- * file that is missing, or holds no key that is known, is left out: this never stands in the way of a push. The caller's to
- * drop; NULL without memory.
+ * The interface's []HostKey of the files that the configuration names, at most HOST_KEYS_MAX. A file that is missing or holds no
+ * known key is left out: this never fails a push. The files are read again where one of them changed. A new reference, which the
+ * caller drops without changing the list; NULL: no memory. Cleared with each new configuration.
  */
-json_t *host_keys(const struct config *config);
+json_t *host_keys_get(struct host_keys *keys, const struct config *config);
 
-/*
- * The same, but read only where the files have changed since. Nobody may change the list. `kept` starts from all zeros, and must
- * be cleared with each new configuration.
- */
-json_t *host_keys_kept(struct host_keys *kept, const struct config *config);
-void host_keys_clear(struct host_keys *kept);
+void host_keys_clear(struct host_keys *keys);
 
 #endif

@@ -85,7 +85,9 @@ void method_hello(struct connection *connection) {
 }
 
 void method_host_keys(struct connection *connection) {
-        connection_reply(connection, json_pack("{so}", "hostKeys", host_keys(agent_of(connection)->config)));
+        struct agent *agent = agent_of(connection);
+
+        connection_reply(connection, json_pack("{so}", "hostKeys", host_keys_get(&agent->host_keys, agent->config)));
 }
 
 static bool sshd_asks_helper(void) {

@@ -53,7 +53,7 @@ static void reply(struct push_call *call, const char *user, const struct commit_
         connection_reply(call->connection,
                          json_pack("{ss so sI sb so}", "user", user, "fingerprints", fingerprints, "expiresIn",
                                    (json_int_t)result->left_s, "duplicate", (int)result->duplicate, "hostKeys",
-                                   host_keys_kept(&agent->host_keys, agent->config)));
+                                   host_keys_get(&agent->host_keys, agent->config)));
         free(call);
 }
 

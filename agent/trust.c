@@ -14,15 +14,11 @@
 #include <unistd.h>
 
 #define TRUST_SUFFIX ".pem"
+#define UNSAFE "writable by others than root; run chown root and chmod go-w on it"
 
-struct load {
-        struct trust_anchors *anchors;
-        trust_note note;
-        void *context;
-        struct strv above; /* in the administrator's folder, once that is loaded: each masks the vendor's */
-};
+/* --- one file --------------------------------------------------------------------------------------------------- */
 
-/* OpenSSL reads the point at infinity as a P-256 key, and under that key anybody can sign. */
+/* OpenSSL accepts the point at infinity as a P-256 key, and anybody can sign for that key. */
 static bool is_valid(EVP_PKEY *key) {
         EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
         bool valid = context && EVP_PKEY_public_check(context) == 1;
@@ -31,87 +27,119 @@ static bool is_valid(EVP_PKEY *key) {
         return valid;
 }
 
-/* The one key of a PEM file, to its last byte, of a kind that may sign. */
+static bool may_sign(const EVP_PKEY *key) {
+        char curve[32];
+
+        if (EVP_PKEY_is_a(key, "ED25519"))
+                return true;
+        return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1 &&
+               (strcmp(curve, "prime256v1") == 0 || strcmp(curve, "P-256") == 0);
+}
+
+/* The key of a PEM file that holds nothing else; the caller frees it. NULL, and `ret_why` says why. */
 static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why) {
         BIO *bio = BIO_new_mem_buf(text, (int)length);
         EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-        char curve[32] = "", rest;
-        bool usable, valid, alone = true;
+        bool alone = true;
+        char rest;
 
         while (key && alone && BIO_read(bio, &rest, 1) == 1)
                 alone = rest == '\n' || rest == '\r' || rest == ' ' || rest == '\t';
         BIO_free(bio);
-        if (!key) {
-                ERR_clear_error();
-                *ret_why = "it holds no PEM public key (\"-----BEGIN PUBLIC KEY-----\")";
-                return NULL;
-        }
-        usable = EVP_PKEY_is_a(key, "ED25519") ||
-                 (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1 &&
-                  (strcmp(curve, "prime256v1") == 0 || strcmp(curve, "P-256") == 0));
-        valid = usable && is_valid(key);
+        *ret_why = !key             ? "expected a PEM public key (-----BEGIN PUBLIC KEY-----)"
+                   : !may_sign(key) ? "expected an Ed25519 or ECDSA P-256 key"
+                   : !is_valid(key) ? "invalid public key"
+                   : !alone         ? "text after the key; write one key per file"
+                                    : NULL;
         ERR_clear_error();
-        if (valid && alone)
+        if (!*ret_why)
                 return key;
-        *ret_why = !usable ? "its key is neither Ed25519 nor ECDSA P-256"
-                   : valid ? "something stands after the key; one key to a file"
-                           : "its key is no point that a signature can be checked with";
         EVP_PKEY_free(key);
         return NULL;
 }
 
-enum read_result { READ_TEXT, READ_MASK, READ_WRONG };
+enum read_result { READ_TEXT, READ_MASK, READ_WRONG, READ_FAILED };
 
-static enum read_result read_file(int folder_fd, const char *name, char text[static TRUST_FILE_MAX + 1],
-                                  size_t *ret_length, const char **ret_why) {
-        enum read_result result = READ_WRONG;
+static enum read_result read_open_file(int fd, char text[static TRUST_FILE_MAX + 1], size_t *ret_length,
+                                       const char **ret_why) {
         struct stat st;
         ssize_t n;
-        int fd;
 
-        fd = openat(folder_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0) {
+        if (fstat(fd, &st) < 0)
+                return READ_FAILED;
+        if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
+                return READ_MASK;
+        *ret_why = !S_ISREG(st.st_mode)                        ? "not a regular file"
+                   : st.st_uid != 0 || (st.st_mode & 022) != 0 ? UNSAFE
+                                                               : NULL;
+        if (*ret_why)
+                return READ_WRONG;
+        if (st.st_size == 0)
+                return READ_MASK;
+        n = read(fd, text, TRUST_FILE_MAX + 1);
+        if (n < 0)
+                return READ_FAILED;
+        *ret_length = (size_t)n;
+        if (n <= TRUST_FILE_MAX)
+                return READ_TEXT;
+        *ret_why = "longer than any public key";
+        return READ_WRONG;
+}
+
+static enum read_result read_file(int dir_fd, const char *name, char text[static TRUST_FILE_MAX + 1],
+                                  size_t *ret_length, const char **ret_why) {
+        int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        enum read_result result;
+
+        result = fd >= 0 ? read_open_file(fd, text, ret_length, ret_why) : READ_FAILED;
+        if (result == READ_FAILED)
                 *ret_why = strerror(errno);
-        } else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) { /* /dev/null */
-                result = READ_MASK;
-        } else if (!S_ISREG(st.st_mode)) {
-                *ret_why = "it is no file";
-        } else if (st.st_uid != 0 || (st.st_mode & 022) != 0) {
-                *ret_why = "it must be root's and writable by root alone";
-        } else if (st.st_size == 0) {
-                result = READ_MASK;
-        } else {
-                n = read(fd, text, TRUST_FILE_MAX + 1);
-                if (n > 0 && n <= TRUST_FILE_MAX) {
-                        *ret_length = (size_t)n;
-                        result = READ_TEXT;
-                } else {
-                        *ret_why = n < 0 ? strerror(errno) : "it is longer than any public key";
-                }
-        }
         if (fd >= 0)
                 (void)close(fd);
         return result;
 }
 
-static void load_file(struct load *load, int folder_fd, const char *folder, const char *name) {
+/* --- both directories ------------------------------------------------------------------------------------------- */
+
+struct load {
+        struct trust_anchors *anchors;
+        trust_note note;
+        void *context;
+        struct strv masked; /* the names in the administrator's directory, once that is loaded */
+};
+
+static void note(const struct load *load, const char *path, const char *why) {
+        if (load->note)
+                load->note(load->context, path, why);
+}
+
+static void load_file(struct load *load, int dir_fd, const char *dir, const char *name) {
+        struct trust_anchors *anchors = load->anchors;
         char text[TRUST_FILE_MAX + 1], path[PATH_MAX];
         const char *why = NULL;
         EVP_PKEY *key = NULL;
         size_t length;
 
-        if (strv_contains(&load->above, name))
+        if (strv_contains(&load->masked, name))
                 return;
-        switch (read_file(folder_fd, name, text, &length, &why)) {
+        if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path)) {
+                note(load, dir, "a path in it is too long");
+                return;
+        }
+        conf_files_add(&anchors->files, path);
+        switch (read_file(dir_fd, name, text, &length, &why)) {
         case READ_TEXT:
                 key = parse_pem(text, length, &why);
+                break;
+        case READ_FAILED:
+                anchors->files.unsettled = true; /* it may pass */
                 break;
         case READ_MASK:
         case READ_WRONG:
                 break;
         }
-        if (key && load->anchors->n < TRUST_ANCHORS_MAX) {
-                struct trust_anchor *anchor = &load->anchors->anchor[load->anchors->n++];
+        if (key && anchors->n < TRUST_ANCHORS_MAX) {
+                struct trust_anchor *anchor = &anchors->anchor[anchors->n++];
 
                 (void)snprintf(anchor->name, sizeof(anchor->name), "%s", name);
                 anchor->key = key; /* transferred */
@@ -119,102 +147,87 @@ static void load_file(struct load *load, int folder_fd, const char *folder, cons
         }
         if (key) {
                 EVP_PKEY_free(key);
-                why = "there are too many anchors";
+                why = "too many anchors";
         }
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-        if (why && load->note)
-                load->note(load->context, path, why);
+        if (why)
+                note(load, path, why);
 }
 
-/* A folder in which somebody other than root can put files holds no anchors. */
-static int open_folder(const char *folder, const struct load *load) {
+/* -ENOENT: it is missing. Other negative errno after a note: also where others than root may put files into it. */
+static int open_dir(struct load *load, const char *dir) {
         struct stat st;
         int fd, r;
 
-        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0) {
-                r = -errno;
-                if (r != -ENOENT && load && load->note)
-                        load->note(load->context, folder, strerror(-r));
-                return r;
-        }
-        if (fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
+        conf_files_add(&load->anchors->files, dir);
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return -ENOENT;
+        r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+        if (r < 0) {
+                load->anchors->files.unsettled = true;
+                note(load, dir, strerror(-r));
+        } else if (st.st_uid != 0 || (st.st_mode & 022) != 0) {
+                r = -EPERM;
+                note(load, dir, UNSAFE);
+        } else
                 return fd;
-        (void)close(fd);
-        if (load && load->note)
-                load->note(load->context, folder, "the folder must be root's and writable by root alone");
-        return -EPERM;
-}
-
-/* A folder that is missing holds no names. */
-static int load_folder(struct load *load, const char *folder, struct strv *ret) {
-        struct strv names = {.n = 0};
-        int fd, r;
-
-        fd = open_folder(folder, load);
-        if (fd < 0)
-                return fd == -ENOENT ? 0 : fd;
-        r = conf_files_list(fd, TRUST_SUFFIX, &names);
-        if (r < 0 && load->note)
-                load->note(load->context, folder, strerror(-r));
-        for (size_t i = 0; i < names.n; i++)
-                load_file(load, fd, folder, names.item[i]);
-        (void)close(fd);
-        *ret = names;
+        if (fd >= 0)
+                (void)close(fd);
         return r;
 }
 
-static void load_both(struct load *load, const char *vendor_dir, const char *folder) {
+/* A missing directory has no names. */
+static int load_dir(struct load *load, const char *dir, struct strv *ret_names) {
         struct strv names = {.n = 0};
+        int fd, r;
 
-        /* While it cannot be told which of the vendor's are masked, none of them is trusted. */
-        if (load_folder(load, folder, &load->above) >= 0)
-                (void)load_folder(load, vendor_dir, &names);
-        strv_clear(&names);
-        strv_clear(&load->above);
-}
-
-static void stamp_folder(struct stamp *stamp, const char *folder) {
-        int fd;
-
-        stamp_add(stamp, AT_FDCWD, folder);
-        fd = open_folder(folder, NULL);
+        fd = open_dir(load, dir);
         if (fd < 0)
-                return;
-        stamp_add_listed(stamp, fd, TRUST_SUFFIX);
+                return fd == -ENOENT ? 0 : fd;
+        r = conf_files_list(fd, TRUST_SUFFIX, &names);
+        if (r < 0) {
+                load->anchors->files.unsettled = true;
+                note(load, dir, strerror(-r));
+        }
+        for (size_t i = 0; i < names.n; i++)
+                load_file(load, fd, dir, names.item[i]);
         (void)close(fd);
+        *ret_names = names; /* transferred */
+        return r;
 }
 
 void trust_clear(struct trust_anchors *anchors) {
         for (size_t i = 0; i < anchors->n; i++)
                 EVP_PKEY_free(anchors->anchor[i].key);
+        conf_files_clear(&anchors->files);
         *anchors = (struct trust_anchors){.n = 0};
 }
 
-void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note note,
+void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note on_note,
                    void *context) {
-        struct load load = {.anchors = anchors, .note = note, .context = context};
-        struct stamp now;
-        char folder[PATH_MAX];
+        struct load load = {.anchors = anchors, .note = on_note, .context = context};
+        struct strv vendor_names = {.n = 0};
+        char dir[PATH_MAX];
 
-        (void)snprintf(folder, sizeof(folder), "%s/" TRUST_DIR_NAME, config_dir);
-        stamp_begin(&now);
-        stamp_folder(&now, folder);
-        stamp_folder(&now, vendor_dir);
-        if (stamp_holds(&anchors->stamp, &now))
+        if (!conf_files_changed(&anchors->files))
                 return;
-        /* Files that were changed just now are loaded at each call for a moment; what is to be said of them is said once. */
-        if (anchors->stamp.hash == now.hash)
+        /* Files that changed just now are read at each call, and noted once. */
+        if (anchors->files.paths.n > 0 && conf_files_look_same(&anchors->files))
                 load.note = NULL;
         trust_clear(anchors);
-        /* Of before the files are read: a change in between then shows as one. */
-        anchors->stamp = now;
-        load_both(&load, vendor_dir, folder);
+        (void)snprintf(dir, sizeof(dir), "%s/" TRUST_DIR_NAME, config_dir);
+        /* Unless it is known what is masked, no anchor of the vendor's is trusted. */
+        if (load_dir(&load, dir, &load.masked) >= 0)
+                (void)load_dir(&load, vendor_dir, &vendor_names);
+        strv_clear(&vendor_names);
+        strv_clear(&load.masked);
 }
 
+/* --- verification ----------------------------------------------------------------------------------------------- */
+
 /*
- * Ed25519 has no digest of its own to choose (RFC 8032); ECDSA P-256 goes with SHA-256, its signature in DER. OpenSSL takes DER
- * only as it would write it itself (ECDSA_verify(3)): no padding, nothing after it.
+ * Ed25519 takes no digest (RFC 8032 section 5.1); ECDSA P-256 is used with SHA-256, the signature in DER. OpenSSL accepts only
+ * the DER that it would write itself (ECDSA_verify(3)), without padding or trailing bytes.
  */
 static bool signed_by(const struct envelope *envelope, const struct signature *signature, EVP_PKEY *key) {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -231,7 +244,7 @@ static bool signed_by(const struct envelope *envelope, const struct signature *s
 enum refusal trust_possible(const struct trust_anchors *anchors, struct refused *ret_why) {
         if (anchors->n > 0)
                 return REFUSAL_NONE;
-        return refuse(ret_why, REFUSAL_UNTRUSTED, "This guest has no trusted key, so no signature can be accepted.");
+        return refuse(ret_why, REFUSAL_UNTRUSTED, "no trusted key is configured in this guest");
 }
 
 enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
@@ -241,7 +254,7 @@ enum refusal trust_verify(const struct envelope *envelope, const struct trust_an
         if (envelope->n_signatures == 0 && unsigned_ok)
                 return REFUSAL_NONE;
         if (envelope->n_signatures == 0)
-                return refuse(ret_why, REFUSAL_UNTRUSTED, "There is no signature, and this channel needs one.");
+                return refuse(ret_why, REFUSAL_UNTRUSTED, "no signature, and this channel requires one");
         why = trust_possible(anchors, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
@@ -249,5 +262,5 @@ enum refusal trust_verify(const struct envelope *envelope, const struct trust_an
                 for (size_t j = 0; j < anchors->n && envelope->signatures[i].length > 0; j++)
                         if (signed_by(envelope, &envelope->signatures[i], anchors->anchor[j].key))
                                 return REFUSAL_NONE;
-        return refuse(ret_why, REFUSAL_BAD_SIGNATURE, "No signature is that of a trusted key, over these very bytes.");
+        return refuse(ret_why, REFUSAL_BAD_SIGNATURE, "no signature matches a trusted key");
 }

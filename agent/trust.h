@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Anchors: the public keys whose signatures are believed (push.md, "Trusted keys").
+ * Trusted keys (anchors) and the verification of envelopes with them (push.md, "Trusted keys").
  *
- * 1. One PEM public key to a file NAME.pem, Ed25519 or ECDSA P-256, in the vendor's folder and in the administrator's. The
- *    same NAME in the administrator's takes the place of the vendor's.
- * 2. An empty file, or a link to /dev/null, masks. A file that is unreadable, malformed, not root's or writable by others adds
- *    nothing, is noted, and still masks. None of them affects another.
- * 3. While the administrator's folder is there but cannot be read, or others than root can write it, it cannot be told what is
- *    masked: there is no anchor then.
- * 4. Nothing that a peer sends becomes an anchor: these two folders are the only way in.
+ * 1. A file NAME.pem holds one PEM public key, Ed25519 or ECDSA P-256. The vendor's and the administrator's directory are read;
+ *    a NAME in the administrator's replaces the vendor's.
+ * 2. An empty file, or a link to /dev/null, masks the vendor's NAME. So does a file that is unreadable, malformed, not owned by
+ *    root or writable by others: it adds no anchor and is noted. Other files are not affected.
+ * 3. While the administrator's directory exists but cannot be read or is writable by others than root, it is unknown what is
+ *    masked, so there is no anchor at all.
+ * 4. Nothing that a peer sends becomes an anchor.
  */
-/* Whether an envelope is signed by somebody who is believed. */
 #ifndef EXC_TRUST_H
 #define EXC_TRUST_H
 
@@ -24,7 +23,7 @@
 #include "wire/refusal.h"
 
 #define TRUST_VENDOR_DIR "/usr/share/exc-instance-connect/trust.d"
-#define TRUST_DIR_NAME "trust.d" /* below the configuration's folder */
+#define TRUST_DIR_NAME "trust.d" /* in the configuration directory */
 
 enum {
         TRUST_ANCHORS_MAX = 64,
@@ -32,35 +31,36 @@ enum {
 };
 
 struct trust_anchor {
-        char name[256]; /* of the file */
+        char name[256]; /* of the file, with .pem */
         EVP_PKEY *key;
 };
 
+/* Starts from all zeros. */
 struct trust_anchors {
         size_t n;
         struct trust_anchor anchor[TRUST_ANCHORS_MAX];
-        struct stamp stamp; /* what the folders looked like */
+        struct conf_files files; /* that they were read from */
 };
 
-/* Told of each file that adds nothing though it is meant to. */
+/* Called for each file that was to add an anchor and does not; `why` begins with a lower-case letter. */
 typedef void (*trust_note)(void *context, const char *path, const char *why);
 
 /*
- * Loads both folders, or leaves what is loaded where nothing changed since. Starts from an `anchors` of all zeros.
- * A folder that is missing holds none.
+ * Reads both directories where a file in them changed since the last call. A missing directory holds no anchor. The caller clears
+ * `anchors` at the end. `note` may be NULL.
  */
 void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note note,
                    void *context);
 
 void trust_clear(struct trust_anchors *anchors);
 
-/* Whether any signature could be good: Untrusted when there is no anchor. */
+/* REFUSAL_NONE, or Untrusted where there is no anchor: no signature can be valid then. */
 enum refusal trust_possible(const struct trust_anchors *anchors, struct refused *ret_why);
 
 /*
- * REFUSAL_NONE when one signature is that of one anchor, over the exact PAE; the algorithm is the anchor's. Otherwise
- * Untrusted (there is no anchor, or no signature) or BadSignature. `unsigned_ok`: an empty list of signatures will do here; one
- * that is not empty is verified all the same.
+ * REFUSAL_NONE when one signature verifies with one anchor, over the exact bytes of the PAE and with the anchor's algorithm. Else
+ * Untrusted (no anchor, or no signature) or BadSignature. With `unsigned_ok` an empty list of signatures is accepted; one that is
+ * not empty is verified.
  */
 enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
                           struct refused *ret_why);

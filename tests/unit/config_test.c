@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/file_time.h"
+
 enum { DAY_S = 86400 };
 
 struct warned {
@@ -530,7 +532,7 @@ static void dangling_directory_symlink_is_refused(void **state) {
         (void)state;
         assert_int_equal(rmdir(path("agent.conf.d")), 0);
         assert_int_equal(symlink("nowhere", path("agent.conf.d")), 0);
-        assert_error("agent.conf.d", "cannot be opened");
+        assert_error("agent.conf.d", "cannot open");
 }
 
 static void unsafe_owner_or_mode_is_refused(void **state) {
@@ -543,14 +545,14 @@ static void unsafe_owner_or_mode_is_refused(void **state) {
         assert_int_equal(chmod(path("agent.conf"), 0600), 0);
         load_well();
         assert_int_equal(chown(path("agent.conf"), 12345, 0), 0);
-        assert_error("agent.conf", "owned by user 12345");
+        assert_error("agent.conf", "owned by user id 12345");
         assert_int_equal(unlink(path("agent.conf")), 0);
 
         assert_int_equal(chmod(path("agent.conf.d"), 0775), 0);
         assert_error("agent.conf.d", "chmod go-w");
         assert_int_equal(chmod(path("agent.conf.d"), 0755), 0);
         assert_int_equal(chown(path("agent.conf.d"), 12345, 0), 0);
-        assert_error("agent.conf.d", "owned by user 12345");
+        assert_error("agent.conf.d", "owned by user id 12345");
         assert_int_equal(chown(path("agent.conf.d"), 0, 0), 0);
 
         assert_int_equal(chmod(dir, 0777), 0);
@@ -569,7 +571,7 @@ static void unreadable_file_is_refused(void **state) {
         load();
         assert_int_equal(seteuid(0), 0);
         assert_non_null(config->error);
-        assert_non_null(strstr(config->error, "agent.conf: cannot be opened: Permission denied"));
+        assert_non_null(strstr(config->error, "agent.conf: cannot open: Permission denied"));
 }
 
 static void fifo_and_directory_are_refused(void **state) {
@@ -582,7 +584,7 @@ static void fifo_and_directory_are_refused(void **state) {
         assert_int_equal(rmdir(path("agent.conf")), 0);
         assert_int_equal(rmdir(path("agent.conf.d")), 0);
         write_text("agent.conf.d", "");
-        assert_error("agent.conf.d", "must be a folder");
+        assert_error("agent.conf.d", "expected a directory");
 }
 
 static void sizes_are_limited(void **state) {
@@ -621,54 +623,122 @@ static void file_is_read_within_its_bounds(void **state) {
         }
 }
 
+/* Loads long after the last change. */
 static void settle(void) {
+        file_time_tick();
         ahead_s = 60;
         load();
 }
 
-static void change_of_any_file_is_seen(void **state) {
-        char away[512];
+static void settle_well(void) {
+        settle();
+        assert_null(config->error);
+        assert_false(config_changed(config));
+        assert_true(config_looks_same(config));
+}
+
+static void assert_changed(void) {
+        assert_true(config_changed(config));
+        assert_false(config_looks_same(config));
+}
+
+static void edited_file_is_seen(void **state) {
+        static const char *const names[] = {"agent.conf", "agent.conf.d/1.conf"};
 
         (void)state;
         write_text("agent.conf", "[Agent]\nMinUid=3\n");
         write_text("agent.conf.d/1.conf", "[Agent]\nMinUid=3\n");
-        settle();
+        settle_well();
         assert_false(config_changed(config));
-        assert_false(config_changed(config));
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                write_text(names[i], "[Agent]\nMinUid=4\n");
+                assert_changed();
+                settle_well();
+                write_text(names[i], "[Agent]\nMinUid=44\n");
+                assert_changed();
+                settle_well();
+        }
+}
 
-        write_text("agent.conf", "[Agent]\nMinUid=33\n");
-        assert_true(config_changed(config));
-        settle();
-        assert_false(config_changed(config));
-        write_text("agent.conf.d/1.conf", "[Agent]\nMinUid=44\n");
-        assert_true(config_changed(config));
-        settle();
-        write_text("agent.conf.d/2.conf", "");
-        assert_true(config_changed(config));
-        settle();
-        strcpy(away, path("2.conf"));
-        assert_int_equal(rename(path("agent.conf.d/2.conf"), away), 0);
-        assert_true(config_changed(config));
-        assert_int_equal(unlink(away), 0);
-        settle();
-        assert_false(config_changed(config));
-        assert_int_equal(chown(path("agent.conf"), 12345, 0), 0);
-        assert_true(config_changed(config));
-        settle();
+static void new_and_removed_files_are_seen(void **state) {
+        char away[512];
+
+        (void)state;
+        settle_well();
+        write_text("agent.conf", "[Agent]\nMinUid=3\n");
+        assert_changed();
+        settle_well();
+        write_text("agent.conf.d/1.conf", "");
+        assert_changed();
+        settle_well();
+        strcpy(away, path("1.conf"));
+        assert_int_equal(rename(path("agent.conf.d/1.conf"), away), 0);
+        assert_changed();
+        settle_well();
         assert_int_equal(unlink(path("agent.conf")), 0);
-        assert_true(config_changed(config));
-        settle();
-        assert_int_equal(unlink(path("agent.conf.d/1.conf")), 0);
+        assert_changed();
+        settle_well();
         assert_int_equal(rmdir(path("agent.conf.d")), 0);
-        assert_true(config_changed(config));
-        settle();
-        assert_false(config_changed(config));
+        assert_changed();
+        settle_well();
+        assert_int_equal(unlink(away), 0);
+        settle_well();
         assert_int_equal(rmdir(dir), 0);
-        assert_true(config_changed(config));
-        settle();
-        assert_false(config_changed(config));
+        assert_changed();
+        settle_well();
         assert_int_equal(mkdir(dir, 0755), 0);
+        assert_changed();
+}
+
+static void changed_link_is_seen(void **state) {
+        static const char *const names[] = {"agent.conf", "agent.conf.d/1.conf"};
+        char from[512], target[512];
+
+        (void)state;
+        write_text("one", "[Agent]\nMinUid=3\n");
+        write_text("two", "[Agent]\nMinUid=4\n");
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                strcpy(target, path("one"));
+                assert_int_equal(symlink(target, path(names[i])), 0);
+                settle_well();
+                strcpy(target, path("two"));
+                assert_int_equal(symlink(target, path("new")), 0);
+                strcpy(from, path("new"));
+                assert_int_equal(rename(from, path(names[i])), 0);
+                assert_changed();
+                settle_well();
+                write_text("two", "[Agent]\nMinUid=5\n");
+                assert_changed();
+                settle_well();
+        }
+}
+
+static void chmod_and_chown_are_seen(void **state) {
+        static const char *const names[] = {".", "agent.conf", "agent.conf.d", "agent.conf.d/1.conf"};
+
+        (void)state;
+        write_text("agent.conf", "[Agent]\nMinUid=3\n");
+        write_text("agent.conf.d/1.conf", "[Agent]\nMinUid=3\n");
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                settle_well();
+                assert_int_equal(chmod(path(names[i]), 0777), 0);
+                assert_changed();
+                assert_int_equal(chmod(path(names[i]), 0755), 0);
+                settle_well();
+                assert_int_equal(chown(path(names[i]), 12345, 0), 0);
+                assert_changed();
+                assert_int_equal(chown(path(names[i]), 0, 0), 0);
+        }
+}
+
+/* The cause may be a passing one, as a lack of memory. */
+static void files_are_read_again_after_error(void **state) {
+        (void)state;
+        write_text("agent.conf", "[Agent]\nMinUid=x\n");
+        settle();
+        assert_non_null(config->error);
         assert_true(config_changed(config));
+        assert_true(config_looks_same(config));
 }
 
 static void replaced_file_of_same_size_and_time_is_seen(void **state) {
@@ -752,48 +822,52 @@ static void free_accepts_null(void **state) {
         config_free(NULL);
 }
 
-#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                IN_A_FOLDER(missing_files_mean_defaults),
-                IN_A_FOLDER(every_key_is_read),
-                IN_A_FOLDER(lists_add_up_and_last_value_wins),
-                IN_A_FOLDER(indented_line_continues_list),
-                IN_A_FOLDER(line_of_any_length_is_read),
-                IN_A_FOLDER(thousand_names_fit_one_line),
-                IN_A_FOLDER(longest_word_is_read),
-                IN_A_FOLDER(too_long_word_is_refused),
-                IN_A_FOLDER(long_comment_is_ignored),
-                IN_A_FOLDER(crlf_blanks_bom_and_missing_newline_are_accepted),
-                IN_A_FOLDER(unknown_keys_and_sections_are_warnings),
-                IN_A_FOLDER(warning_callback_is_optional),
-                IN_A_FOLDER(error_names_file_and_line),
-                IN_A_FOLDER(error_leaves_defaults),
-                IN_A_FOLDER(invalid_numbers_are_refused),
-                IN_A_FOLDER(default_ttl_is_compared_with_final_max_ttl),
-                IN_A_FOLDER(other_invalid_values_are_refused),
-                IN_A_FOLDER(name_that_cannot_exist_is_refused),
-                IN_A_FOLDER(empty_list_is_refused),
-                IN_A_FOLDER(comment_after_value_is_refused),
-                IN_A_FOLDER(line_without_key_is_refused),
-                IN_A_FOLDER(invalid_section_is_refused),
-                IN_A_FOLDER(control_characters_are_refused),
-                IN_A_FOLDER(empty_file_and_dev_null_add_nothing),
-                IN_A_FOLDER(symlink_is_followed_and_dangling_one_refused),
-                IN_A_FOLDER(dangling_directory_symlink_is_refused),
-                IN_A_FOLDER(unsafe_owner_or_mode_is_refused),
-                IN_A_FOLDER(unreadable_file_is_refused),
-                IN_A_FOLDER(fifo_and_directory_are_refused),
-                IN_A_FOLDER(sizes_are_limited),
-                IN_A_FOLDER(file_is_read_within_its_bounds),
-                IN_A_FOLDER(change_of_any_file_is_seen),
-                IN_A_FOLDER(replaced_file_of_same_size_and_time_is_seen),
-                IN_A_FOLDER(recently_changed_file_is_read_again),
-                IN_A_FOLDER(fixed_file_ends_error),
-                IN_A_FOLDER(long_path_leaves_room_for_cause),
-                IN_A_FOLDER(failed_call_leaves_no_partial_configuration),
-                IN_A_FOLDER(free_accepts_null),
+                TEST(missing_files_mean_defaults),
+                TEST(every_key_is_read),
+                TEST(lists_add_up_and_last_value_wins),
+                TEST(indented_line_continues_list),
+                TEST(line_of_any_length_is_read),
+                TEST(thousand_names_fit_one_line),
+                TEST(longest_word_is_read),
+                TEST(too_long_word_is_refused),
+                TEST(long_comment_is_ignored),
+                TEST(crlf_blanks_bom_and_missing_newline_are_accepted),
+                TEST(unknown_keys_and_sections_are_warnings),
+                TEST(warning_callback_is_optional),
+                TEST(error_names_file_and_line),
+                TEST(error_leaves_defaults),
+                TEST(invalid_numbers_are_refused),
+                TEST(default_ttl_is_compared_with_final_max_ttl),
+                TEST(other_invalid_values_are_refused),
+                TEST(name_that_cannot_exist_is_refused),
+                TEST(empty_list_is_refused),
+                TEST(comment_after_value_is_refused),
+                TEST(line_without_key_is_refused),
+                TEST(invalid_section_is_refused),
+                TEST(control_characters_are_refused),
+                TEST(empty_file_and_dev_null_add_nothing),
+                TEST(symlink_is_followed_and_dangling_one_refused),
+                TEST(dangling_directory_symlink_is_refused),
+                TEST(unsafe_owner_or_mode_is_refused),
+                TEST(unreadable_file_is_refused),
+                TEST(fifo_and_directory_are_refused),
+                TEST(sizes_are_limited),
+                TEST(file_is_read_within_its_bounds),
+                TEST(edited_file_is_seen),
+                TEST(new_and_removed_files_are_seen),
+                TEST(changed_link_is_seen),
+                TEST(chmod_and_chown_are_seen),
+                TEST(files_are_read_again_after_error),
+                TEST(replaced_file_of_same_size_and_time_is_seen),
+                TEST(recently_changed_file_is_read_again),
+                TEST(fixed_file_ends_error),
+                TEST(long_path_leaves_room_for_cause),
+                TEST(failed_call_leaves_no_partial_configuration),
+                TEST(free_accepts_null),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linked with --wrap=glob, so that the machine's own host keys play no part. */
+/* Linked with --wrap=fstatat and --wrap=glob: /etc/ssh is a directory of the test's own. */
 #include "agent/host_keys.h"
 
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/file_time.h"
 #include "tests/unit/keys.h"
 
 enum { FILES_MAX = 32 };
@@ -25,8 +26,9 @@ static char paths[FILES_MAX][128];
 static char *words[FILES_MAX];
 static struct config config;
 static json_t *list;
-static struct host_keys kept;
+static struct host_keys keys;
 static unsigned globbed;
+static bool glob_fails;
 
 int __real_glob(const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret);
 int __wrap_glob(const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret);
@@ -34,9 +36,17 @@ int __wrap_glob(const char *pattern, int flags, int (*on_error)(const char *, in
         char here[128];
 
         globbed++;
+        if (glob_fails)
+                return GLOB_NOSPACE;
         assert_string_equal(pattern, "/etc/ssh/ssh_host_*_key.pub");
         (void)snprintf(here, sizeof(here), "%s/ssh_host_*_key.pub", dir);
         return __real_glob(here, flags, on_error, ret);
+}
+
+int __real_fstatat(int fd, const char *name, struct stat *ret, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *ret, int flags);
+int __wrap_fstatat(int fd, const char *name, struct stat *ret, int flags) {
+        return __real_fstatat(fd, strcmp(name, "/etc/ssh") == 0 ? dir : name, ret, flags);
 }
 
 static int setup(void **state) {
@@ -44,8 +54,9 @@ static int setup(void **state) {
         strcpy(dir, "/tmp/host_keys_test.XXXXXX");
         config = (struct config){.host_key_files = {.item = words}};
         list = NULL;
-        kept = (struct host_keys){.list = NULL};
+        keys = (struct host_keys){.list = NULL};
         globbed = 0;
+        glob_fails = false;
         return mkdtemp(dir) ? 0 : -1;
 }
 
@@ -54,7 +65,7 @@ static int teardown(void **state) {
 
         (void)state;
         json_decref(list);
-        host_keys_clear(&kept);
+        host_keys_clear(&keys);
         (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
         return system(command);
 }
@@ -92,7 +103,8 @@ static void write_key(const char *name, size_t i, const char *after) {
 
 static size_t found(void) {
         json_decref(list);
-        list = host_keys(&config);
+        host_keys_clear(&keys);
+        list = host_keys_get(&keys, &config);
         assert_true(json_is_array(list));
         return json_array_size(list);
 }
@@ -113,7 +125,7 @@ static void assert_key(size_t i, size_t known) {
         assert_int_equal(json_object_size(json_array_get(list, i)), 3);
 }
 
-static void the_keys_of_the_files_are_listed_in_their_order(void **state) {
+static void keys_are_listed_in_order_of_files(void **state) {
         (void)state;
         write_key("b.pub", 1, "\n");
         write_key("a.pub", 0, "\n");
@@ -125,7 +137,7 @@ static void the_keys_of_the_files_are_listed_in_their_order(void **state) {
         assert_int_equal(globbed, 0);
 }
 
-static void the_comment_is_left_out(void **state) {
+static void comment_is_left_out(void **state) {
         static const char *const ends[] = {
                 "", "\n", "\r\n", " root@host\n", " a comment of words\n", "\tcomment\n", "\nmore\n"};
 
@@ -142,7 +154,7 @@ static void the_comment_is_left_out(void **state) {
                 assert_key(i, 0);
 }
 
-static void where_no_file_is_named_sshds_own_are_taken(void **state) {
+static void default_is_sshds_own_files(void **state) {
         (void)state;
         write_key("ssh_host_ecdsa_key.pub", 1, " root@host\n");
         write_key("ssh_host_ed25519_key.pub", 0, " root@host\n");
@@ -154,12 +166,12 @@ static void where_no_file_is_named_sshds_own_are_taken(void **state) {
         assert_key(1, 0);
 }
 
-static void a_machine_without_host_keys_has_an_empty_list(void **state) {
+static void no_host_key_means_empty_list(void **state) {
         (void)state;
         assert_int_equal(found(), 0);
 }
 
-static void a_file_that_is_missing_or_no_key_is_left_out(void **state) {
+static void missing_and_malformed_files_are_left_out(void **state) {
         static const char *const contents[] = {
                 "",
                 "\n",
@@ -186,7 +198,7 @@ static void a_file_that_is_missing_or_no_key_is_left_out(void **state) {
         assert_key(0, 0);
 }
 
-static void a_file_with_a_nul_in_its_key_is_left_out(void **state) {
+static void file_with_nul_in_key_is_left_out(void **state) {
         char line[512];
         int n = snprintf(line, sizeof(line), "%s\n", known_keys[0].text);
 
@@ -198,7 +210,7 @@ static void a_file_with_a_nul_in_its_key_is_left_out(void **state) {
 }
 
 /* A fifo without a writer would hold up the whole agent. */
-static void what_is_no_regular_file_is_left_out_at_once(void **state) {
+static void special_file_is_left_out_at_once(void **state) {
         int full_fd;
 
         (void)state;
@@ -208,16 +220,16 @@ static void what_is_no_regular_file_is_left_out_at_once(void **state) {
         assert_true(write(full_fd, known_keys[0].text, strlen(known_keys[0].text)) > 0);
         name_file("full.pub");
         assert_int_equal(mkfifo(path_of("fifo.pub"), 0600), 0);
-        assert_int_equal(mkdir(path_of("folder.pub"), 0700), 0);
+        assert_int_equal(mkdir(path_of("directory.pub"), 0700), 0);
         assert_int_equal(symlink("/dev/zero", path_of("zero.pub")), 0);
         name_file("fifo.pub");
-        name_file("folder.pub");
+        name_file("directory.pub");
         name_file("zero.pub");
         assert_int_equal(found(), 0);
         (void)close(full_fd);
 }
 
-static void a_file_of_any_size_is_read_for_its_first_line(void **state) {
+static void only_first_line_is_read(void **state) {
         char *text = malloc(1024 * 1024);
         size_t n = strlen(known_keys[0].text);
 
@@ -235,7 +247,7 @@ static void a_file_of_any_size_is_read_for_its_first_line(void **state) {
         assert_key(0, 0);
 }
 
-static void no_more_keys_than_the_limit_are_listed(void **state) {
+static void number_of_keys_is_limited(void **state) {
         (void)state;
         for (size_t i = 0; i < HOST_KEYS_MAX + 1; i++) {
                 char name[16];
@@ -247,79 +259,128 @@ static void no_more_keys_than_the_limit_are_listed(void **state) {
         assert_int_equal(found(), HOST_KEYS_MAX);
 }
 
-/* The kept list; whether it was read anew. */
-static bool read_anew(void) {
+/* Whether the files were read again. */
+static bool read_again(void) {
         json_t *before = list;
+        bool again;
 
-        list = host_keys_kept(&kept, &config);
+        list = host_keys_get(&keys, &config);
         assert_true(json_is_array(list));
+        again = list != before;
         json_decref(before);
-        return list != before;
+        return again;
 }
 
 /* As if the files had been like that for long. */
-static void let_time_pass(void) {
-        kept.stamp.settled = true;
+static void settle(void) {
+        keys.files.unsettled = false;
+        file_time_tick();
 }
 
-static void a_kept_list_is_read_anew_when_a_file_changes(void **state) {
+static void settled_list_is_kept(void **state) {
+        (void)state;
+        name_file("one.pub");
+        write_key("one.pub", 0, "\n");
+        assert_true(read_again());
+        settle();
+        assert_false(read_again());
+        assert_false(read_again());
+        assert_key(0, 0);
+        keys.files.unsettled = true;
+        assert_true(read_again());
+}
+
+static void changed_file_is_read_again(void **state) {
         (void)state;
         name_file("one.pub");
         name_file("two.pub");
         write_key("one.pub", 0, "\n");
-        assert_true(read_anew());
+        assert_true(read_again());
         assert_int_equal(json_array_size(list), 1);
-        let_time_pass();
-        assert_false(read_anew());
-        assert_key(0, 0);
+        settle();
 
         write_key("two.pub", 1, "\n");
-        assert_true(read_anew());
+        assert_true(read_again());
         assert_int_equal(json_array_size(list), 2);
         assert_key(1, 1);
-        let_time_pass();
-        assert_false(read_anew());
+        settle();
+        assert_false(read_again());
+
+        write_key("two.pub", 2, "\n");
+        assert_true(read_again());
+        assert_key(1, 2);
+        settle();
+
+        assert_int_equal(chmod(path_of("one.pub"), 0600), 0);
+        assert_true(read_again());
+        settle();
 
         assert_int_equal(unlink(path_of("one.pub")), 0);
-        assert_true(read_anew());
+        assert_true(read_again());
         assert_int_equal(json_array_size(list), 1);
-        assert_key(0, 1);
+        assert_key(0, 2);
 }
 
-static void a_kept_list_is_read_anew_while_a_change_could_look_like_none(void **state) {
-        (void)state;
-        name_file("one.pub");
-        write_key("one.pub", 0, "\n");
-        assert_true(read_anew());
-        kept.stamp.settled = false;
-        assert_true(read_anew());
-}
+static void changed_default_files_are_read_again(void **state) {
+        char from[128];
 
-static void a_kept_list_is_that_of_sshds_own_where_no_file_is_named(void **state) {
         (void)state;
         write_key("ssh_host_ed25519_key.pub", 0, "\n");
-        assert_true(read_anew());
+        assert_true(read_again());
+        assert_int_equal(json_array_size(list), 1);
+        settle();
+        assert_false(read_again());
         assert_int_equal(globbed, 1);
+
+        write_key("ssh_host_ecdsa_key.pub", 1, "\n");
+        assert_true(read_again());
+        assert_int_equal(json_array_size(list), 2);
+        assert_key(0, 1);
+        settle();
+
+        write_key("new", 2, "\n");
+        assert_true(read_again()); /* the directory's time stamps do not say which name is new */
+        settle();
+        (void)snprintf(from, sizeof(from), "%s", path_of("new"));
+        assert_int_equal(rename(from, path_of("ssh_host_ecdsa_key.pub")), 0);
+        assert_true(read_again());
+        assert_key(0, 2);
+        settle();
+
+        assert_int_equal(unlink(path_of("ssh_host_ecdsa_key.pub")), 0);
+        assert_true(read_again());
         assert_int_equal(json_array_size(list), 1);
         assert_key(0, 0);
 }
+
+static void failed_search_is_repeated(void **state) {
+        (void)state;
+        write_key("ssh_host_ed25519_key.pub", 0, "\n");
+        glob_fails = true;
+        assert_true(read_again());
+        assert_int_equal(json_array_size(list), 0);
+        glob_fails = false;
+        assert_true(read_again());
+        assert_int_equal(json_array_size(list), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(the_keys_of_the_files_are_listed_in_their_order, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_comment_is_left_out, setup, teardown),
-                cmocka_unit_test_setup_teardown(where_no_file_is_named_sshds_own_are_taken, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_machine_without_host_keys_has_an_empty_list, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_file_that_is_missing_or_no_key_is_left_out, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_file_with_a_nul_in_its_key_is_left_out, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_left_out_at_once, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_file_of_any_size_is_read_for_its_first_line, setup, teardown),
-                cmocka_unit_test_setup_teardown(no_more_keys_than_the_limit_are_listed, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_kept_list_is_read_anew_when_a_file_changes, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_kept_list_is_read_anew_while_a_change_could_look_like_none, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(a_kept_list_is_that_of_sshds_own_where_no_file_is_named, setup,
-                                                teardown),
+                TEST(keys_are_listed_in_order_of_files),
+                TEST(comment_is_left_out),
+                TEST(default_is_sshds_own_files),
+                TEST(no_host_key_means_empty_list),
+                TEST(missing_and_malformed_files_are_left_out),
+                TEST(file_with_nul_in_key_is_left_out),
+                TEST(special_file_is_left_out_at_once),
+                TEST(only_first_line_is_read),
+                TEST(number_of_keys_is_limited),
+                TEST(settled_list_is_kept),
+                TEST(changed_file_is_read_again),
+                TEST(changed_default_files_are_read_again),
+                TEST(failed_search_is_repeated),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
