@@ -170,6 +170,7 @@ void agent_stop(struct agent *agent) {
         config_free(agent->config);
         trust_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);
+        instance_id_clear(&agent->instance_id);
         close_memory(agent);
         store_close(&agent->store);
         expiry_stop(&agent->expiry);

@@ -8,6 +8,7 @@
 #include "agent/config.h"
 #include "agent/expiry.h"
 #include "agent/host_keys.h"
+#include "agent/instance_id.h"
 #include "agent/replay.h"
 #include "agent/revocations.h"
 #include "agent/trust.h"
@@ -21,6 +22,7 @@ struct agent {
         struct config *config;
         struct trust_anchors anchors;
         struct host_keys host_keys;
+        struct instance_id instance_id;
 
         const char *runtime_dir;
         struct store store;

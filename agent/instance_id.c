@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #define DMI_DIR "/sys/class/dmi/id"
-#define NOT_AN_ID "it must hold one line of 1 to 256 printable ASCII characters without blanks"
+#define MALFORMED "expected one line of 1..256 printable ASCII characters without blanks"
 
-/* One line of a file, without its newline. -ENOENT: there is none. Others: it does not count. */
-static int read_line(const char *path, bool roots_own, char ret[static INSTANCE_ID_MAX + 32]) {
+enum { LINE_SIZE = INSTANCE_ID_MAX + 32 }; /* the prefix, the id, a newline, and one byte that is too many */
+
+/* One line of a file, without its newline. -ENOENT: there is none; -EPERM: it is not a file that only root can write. */
+static int read_line(const char *path, bool owned_by_root, char ret[static LINE_SIZE]) {
         struct stat st;
         ssize_t n;
         int fd, r = 0;
@@ -25,9 +27,9 @@ static int read_line(const char *path, bool roots_own, char ret[static INSTANCE_
                 return -errno;
         if (fstat(fd, &st) < 0)
                 r = -errno;
-        else if (!S_ISREG(st.st_mode) || (roots_own && (st.st_uid != 0 || (st.st_mode & 022) != 0)))
+        else if (!S_ISREG(st.st_mode) || (owned_by_root && (st.st_uid != 0 || (st.st_mode & 022) != 0)))
                 r = -EPERM;
-        n = r < 0 ? 0 : read(fd, ret, INSTANCE_ID_MAX + 31);
+        n = r < 0 ? 0 : read(fd, ret, LINE_SIZE - 1);
         (void)close(fd);
         if (r < 0 || n < 0)
                 return r < 0 ? r : -EIO;
@@ -37,72 +39,96 @@ static int read_line(const char *path, bool roots_own, char ret[static INSTANCE_
         return strlen(ret) == (size_t)n ? 0 : -EINVAL;
 }
 
-/* Takes an id with or without the prefix. */
-static bool take(const char *text, struct instance_id *ret) {
-        const char *id = strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) == 0
-                                 ? text + strlen(INSTANCE_ID_PREFIX)
-                                 : text;
+static bool has_prefix(const char *text) {
+        return strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) == 0;
+}
 
-        if (id[0] == '\0' || strlen(id) >= sizeof(ret->id))
+/* Sets the id from a text with or without the prefix. */
+static bool parse(const char *text, struct instance_id *id) {
+        if (has_prefix(text))
+                text += strlen(INSTANCE_ID_PREFIX);
+        if (text[0] == '\0' || strlen(text) >= sizeof(id->id))
                 return false;
-        for (const char *c = id; *c; c++)
+        for (const char *c = text; *c; c++)
                 if (*c <= ' ' || *c > '~')
                         return false;
-        memcpy(ret->id, id, strlen(id) + 1);
+        memcpy(id->id, text, strlen(text) + 1);
         return true;
 }
 
-/* True when this source decides, for good or ill. */
-static bool from_file(const char *path, bool roots_own, const char *source, struct instance_id *ret) {
-        char text[INSTANCE_ID_MAX + 32];
-        int r = read_line(path, roots_own, text);
+/* Whether this source is present, and so decides. */
+static bool from_file(const char *path, bool owned_by_root, const char *source, struct instance_id *id) {
+        char text[LINE_SIZE];
+        int r;
 
+        conf_files_add(&id->files, path);
+        r = read_line(path, owned_by_root, text);
         if (r == -ENOENT || r == -ENOTDIR)
                 return false;
-        ret->source = source;
+        id->source = source;
         if (r == -EPERM)
-                ret->fault = "it must be a file of root's that nobody else can write";
-        else if (r < 0)
-                ret->fault = "it cannot be read";
-        else if (!take(text, ret))
-                ret->fault = NOT_AN_ID;
+                id->fault = "expected a regular file that only root can write";
+        else if (r == -EINVAL || (r >= 0 && !parse(text, id)))
+                id->fault = MALFORMED;
+        else if (r < 0) {
+                id->fault = "cannot be read";
+                id->files.unsettled = true; /* it may pass */
+        }
         return true;
 }
 
-static bool from_credential(struct instance_id *ret) {
-        const char *folder = getenv("CREDENTIALS_DIRECTORY");
+static bool from_credential(struct instance_id *id) {
+        const char *dir = getenv("CREDENTIALS_DIRECTORY");
         char path[PATH_MAX];
 
-        if (!folder || snprintf(path, sizeof(path), "%s/exc.instance_id", folder) >= (int)sizeof(path))
+        if (!dir || snprintf(path, sizeof(path), "%s/exc.instance_id", dir) >= (int)sizeof(path))
                 return false;
-        /* systemd makes these files for the service alone, and not always as root's. */
-        return from_file(path, false, "the credential exc.instance_id", ret);
+        /* systemd makes these files for the service alone; their owner depends on its version. */
+        return from_file(path, false, "the credential exc.instance_id", id);
 }
 
-static bool from_dmi(const char *name, const char *source, struct instance_id *ret) {
-        char path[64], text[INSTANCE_ID_MAX + 32];
+static bool from_dmi(const char *name, const char *source, struct instance_id *id) {
+        char path[64], text[LINE_SIZE];
+        int r;
 
         (void)snprintf(path, sizeof(path), DMI_DIR "/%s", name);
-        if (read_line(path, false, text) < 0 || strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) != 0)
+        conf_files_add(&id->files, path);
+        r = read_line(path, false, text);
+        if (r < 0 && r != -ENOENT && r != -EACCES)
+                id->files.unsettled = true;
+        if (r < 0 || !has_prefix(text))
                 return false;
-        ret->source = source;
-        if (!take(text, ret))
-                ret->fault = NOT_AN_ID;
+        id->source = source;
+        if (!parse(text, id))
+                id->fault = MALFORMED;
         return true;
 }
 
-void instance_id_read(const struct config *config, const char *config_dir, struct instance_id *ret) {
+static void read_files(const char *config_dir, struct instance_id *id) {
         char path[PATH_MAX];
 
-        *ret = (struct instance_id){.source = "nowhere"};
-        if (config->instance_id[0] != '\0') {
-                ret->source = "InstanceId in the configuration";
-                if (!take(config->instance_id, ret))
-                        ret->fault = "it holds no id";
+        (void)snprintf(path, sizeof(path), "%s/instance-id", config_dir);
+        if (!from_file(path, true, "the file instance-id", id) && !from_credential(id) &&
+            !from_dmi("chassis_asset_tag", "the DMI chassis asset tag", id))
+                (void)from_dmi("product_serial", "the DMI product serial", id);
+}
+
+void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir) {
+        bool configured = config->instance_id[0] != '\0';
+
+        if (!configured && !conf_files_changed(&id->files))
+                return;
+        instance_id_clear(id);
+        if (!configured) {
+                read_files(config_dir, id);
                 return;
         }
-        (void)snprintf(path, sizeof(path), "%s/instance-id", config_dir);
-        if (!from_file(path, true, "the file instance-id", ret) && !from_credential(ret) &&
-            !from_dmi("chassis_asset_tag", "the DMI chassis asset tag", ret))
-                (void)from_dmi("product_serial", "the DMI product serial", ret);
+        id->source = "InstanceId in the configuration";
+        if (!parse(config->instance_id, id))
+                id->fault = "expected an id after " INSTANCE_ID_PREFIX;
+}
+
+void instance_id_clear(struct instance_id *id) {
+        conf_files_clear(&id->files);
+        *id = (struct instance_id){.source = "no source"};
 }

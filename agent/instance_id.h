@@ -1,28 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which instance this guest is. In this order: InstanceId in the configuration, the file instance-id beside it, the systemd
- * credential exc.instance_id, DMI chassis asset tag, DMI product serial; from DMI only a value that begins with
- * INSTANCE_ID_PREFIX, since makers put one text into many machines. It is never learnt from the channel.
+ * The id of this instance, which the `aud` of a signed push has to name (push.md, "Order of checks"). It is never learnt from the
+ * channel. Sources, in this order:
+ *
+ * 1. InstanceId in the configuration
+ * 2. the file instance-id in the configuration directory
+ * 3. the systemd credential exc.instance_id
+ * 4. the DMI chassis asset tag, then the DMI product serial, only if they begin with INSTANCE_ID_PREFIX: vendors write the same
+ *    text into many machines
  */
 #ifndef EXC_INSTANCE_ID_H
 #define EXC_INSTANCE_ID_H
 
+#include "agent/conf_files.h"
 #include "agent/config.h"
 
 #define INSTANCE_ID_PREFIX "exc:compute:instance/"
 
 enum { INSTANCE_ID_MAX = CONFIG_INSTANCE_ID_MAX + 1 }; /* with the NUL */
 
+/* Starts from all zeros. */
 struct instance_id {
-        char id[INSTANCE_ID_MAX]; /* without the prefix; "" where there is none */
-        const char *source;       /* what it came from, for people */
-        const char *fault;        /* why the first source that is there does not count, or NULL */
+        char id[INSTANCE_ID_MAX]; /* without the prefix; "": there is none */
+        const char *source;       /* for people */
+        const char *fault;        /* why the source that decides has no valid id, or NULL */
+        struct conf_files files;  /* that it was read from */
 };
 
 /*
- * Reads it anew. The first source that is there decides: one that cannot be used (not root's, unreadable, blank, not printable)
- * leaves the guest without an id rather than with another one.
+ * Reads the id where one of the files changed since the last call. The first source that is present decides: if it is invalid (not
+ * root's, unreadable, malformed), there is no id, and no later source is used.
  */
-void instance_id_read(const struct config *config, const char *config_dir, struct instance_id *ret);
+void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir);
+
+void instance_id_clear(struct instance_id *id);
 
 #endif

@@ -23,11 +23,11 @@ static json_t *clock_state(void) {
 }
 
 /* null where there is none, as in "?string". */
-static json_t *instance_id(const struct agent *agent) {
-        struct instance_id instance;
+static json_t *instance_id(struct agent *agent) {
+        const char *id = agent->instance_id.id;
 
-        instance_id_read(agent->config, agent->config_dir, &instance);
-        return instance.id[0] != '\0' ? json_string(instance.id) : json_null();
+        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        return id[0] != '\0' ? json_string(id) : json_null();
 }
 
 enum { BOOT_ID_LENGTH = 36 };

@@ -30,18 +30,19 @@ static const uint8_t *payload_of(const struct envelope *envelope, size_t *ret_le
         return envelope->pae + envelope->payload_offset;
 }
 
-static enum refusal check_aud(const struct agent *agent, const struct terms *terms, struct refused *ret_why) {
-        struct instance_id own;
+static enum refusal check_aud(struct agent *agent, const struct terms *terms, struct refused *ret_why) {
+        const struct instance_id *own = &agent->instance_id;
         char aud[sizeof(INSTANCE_ID_PREFIX) + INSTANCE_ID_MAX];
 
-        instance_id_read(agent->config, agent->config_dir, &own);
-        if (own.id[0] == '\0')
+        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        if (own->id[0] == '\0')
                 return refuse(ret_why, REFUSAL_WRONG_INSTANCE,
-                              "aud: this guest does not know its own instance id%s%s%s%s", own.fault ? ": " : "",
-                              own.fault ? own.source : "", own.fault ? ", " : "", own.fault ? own.fault : "");
-        (void)snprintf(aud, sizeof(aud), INSTANCE_ID_PREFIX "%s", own.id);
+                              "aud: this guest does not know its own instance id%s%s%s%s", own->fault ? ": " : "",
+                              own->fault ? own->source : "", own->fault ? ", " : "", own->fault ? own->fault : "");
+        (void)snprintf(aud, sizeof(aud), INSTANCE_ID_PREFIX "%s", own->id);
         if (strcmp(aud, terms->aud) != 0)
-                return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "aud: names another instance than this one, %s", own.id);
+                return refuse(ret_why, REFUSAL_WRONG_INSTANCE, "aud: names another instance than this one, %s",
+                              own->id);
         return REFUSAL_NONE;
 }
 
@@ -50,7 +51,7 @@ static bool hash(const void *bytes, size_t length, uint8_t ret[static REPLAY_HAS
 }
 
 /* What comes after the schema, for both kinds. */
-static enum refusal finish(const struct agent *agent, const struct envelope *envelope, struct signed_request *request,
+static enum refusal finish(struct agent *agent, const struct envelope *envelope, struct signed_request *request,
                            struct refused *ret_why) {
         enum refusal why = check_aud(agent, &request->terms, ret_why);
 

@@ -79,9 +79,9 @@ static bool of_a_clone(void) {
 
 static void look_at_id(struct examination *examination, const struct config *config) {
         struct remedy remedy = write_id();
-        struct instance_id instance;
+        struct instance_id instance = {.id = ""};
 
-        instance_id_read(config, CONFIG_DIR, &instance);
+        instance_id_refresh(&instance, config, CONFIG_DIR);
         if (instance.fault) {
                 if (strcmp(instance.source, "the file instance-id") != 0)
                         remedy.command[0] = '\0';

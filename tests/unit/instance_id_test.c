@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/file_time.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/signing.h"
 
@@ -48,6 +49,7 @@ static int setup(void **state) {
         (void)snprintf(credential, sizeof(credential), "%s/exc.instance_id", root);
         assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
         memset(&config, 0, sizeof(config));
+        memset(&instance, 0, sizeof(instance));
         no_stat = no_read = false;
         return 0;
 }
@@ -56,14 +58,14 @@ static int teardown(void **state) {
         (void)state;
         scratch_become(0);
         no_stat = no_read = false;
+        instance_id_clear(&instance);
         assert_int_equal(umount2("/sys", MNT_DETACH), 0);
         assert_int_equal(umount2(root, MNT_DETACH), 0);
         return rmdir(root);
 }
 
 static const char *read_instance(void) {
-        memset(&instance, 0x55, sizeof(instance));
-        instance_id_read(&config, root, &instance);
+        instance_id_refresh(&instance, &config, root);
         assert_non_null(instance.source);
         assert_true(strlen(instance.source) > 0);
         return instance.id;
@@ -84,14 +86,14 @@ static void assert_none_for(const char *source) {
         assert_non_null(strstr(instance.source, source));
 }
 
-static void without_any_source_there_is_no_id(void **state) {
+static void no_source_means_no_id(void **state) {
         (void)state;
         assert_string_equal(read_instance(), "");
-        assert_string_equal(instance.source, "nowhere");
+        assert_string_equal(instance.source, "no source");
         assert_null(instance.fault);
 }
 
-static void the_sources_count_in_their_order(void **state) {
+static void first_source_decides(void **state) {
         (void)state;
         configure("of-config");
         signing_write(file, "of-file\n");
@@ -113,7 +115,7 @@ static void the_sources_count_in_their_order(void **state) {
         assert_string_equal(read_instance(), "");
 }
 
-static void an_id_may_stand_with_and_without_its_prefix(void **state) {
+static void prefix_is_optional(void **state) {
         (void)state;
         configure("exc:compute:instance/i-1");
         assert_string_equal(read_instance(), "i-1");
@@ -124,14 +126,14 @@ static void an_id_may_stand_with_and_without_its_prefix(void **state) {
         assert_string_equal(read_instance(), "i-3");
 }
 
-static void a_configured_prefix_without_an_id_is_none(void **state) {
+static void prefix_alone_is_no_id(void **state) {
         (void)state;
         signing_write(file, "of-file");
         configure("exc:compute:instance/");
         assert_none_for("configuration");
 }
 
-static void a_file_that_holds_no_id_leaves_the_guest_without_one(void **state) {
+static void malformed_file_means_no_id(void **state) {
         static const char *const texts[] = {
                 "",
                 "\n",
@@ -157,7 +159,7 @@ static void a_file_that_holds_no_id_leaves_the_guest_without_one(void **state) {
         }
 }
 
-static void a_file_with_a_nul_leaves_the_guest_without_an_id(void **state) {
+static void file_with_nul_means_no_id(void **state) {
         FILE *stream = fopen(file, "we");
 
         (void)state;
@@ -167,7 +169,7 @@ static void a_file_with_a_nul_leaves_the_guest_without_an_id(void **state) {
         assert_none_for("instance-id");
 }
 
-static void an_id_has_a_greatest_length(void **state) {
+static void length_is_limited(void **state) {
         char text[400];
 
         (void)state;
@@ -189,7 +191,7 @@ static void an_id_has_a_greatest_length(void **state) {
         assert_int_equal(strlen(read_instance()), CONFIG_INSTANCE_ID_MAX);
 }
 
-static void a_file_that_others_own_or_may_write_leaves_the_guest_without_an_id(void **state) {
+static void unsafe_owner_or_mode_means_no_id(void **state) {
         (void)state;
         signing_write(file, "i-1");
         assert_int_equal(chmod(file, 0664), 0);
@@ -203,7 +205,7 @@ static void a_file_that_others_own_or_may_write_leaves_the_guest_without_an_id(v
         assert_string_equal(read_instance(), "i-1");
 }
 
-static void what_is_no_file_leaves_the_guest_without_an_id(void **state) {
+static void special_file_means_no_id(void **state) {
         (void)state;
         assert_int_equal(mkdir(file, 0755), 0);
         assert_none_for("instance-id");
@@ -215,7 +217,7 @@ static void what_is_no_file_leaves_the_guest_without_an_id(void **state) {
         assert_none_for("instance-id");
 }
 
-static void a_file_that_cannot_be_read_leaves_the_guest_without_an_id(void **state) {
+static void unreadable_file_means_no_id(void **state) {
         (void)state;
         give_credential("of-credential");
         signing_write(file, "i-1");
@@ -232,17 +234,17 @@ static void a_file_that_cannot_be_read_leaves_the_guest_without_an_id(void **sta
         assert_string_equal(read_instance(), "i-1");
 }
 
-static void a_missing_folder_is_no_source(void **state) {
+static void missing_directory_is_no_source(void **state) {
         (void)state;
         give_credential("of-credential");
-        instance_id_read(&config, "/nowhere/at/all", &instance);
+        instance_id_refresh(&instance, &config, "/nowhere/at/all");
         assert_string_equal(instance.id, "of-credential");
         signing_write(file, "i-1");
-        instance_id_read(&config, file, &instance);
+        instance_id_refresh(&instance, &config, file);
         assert_string_equal(instance.id, "of-credential");
 }
 
-static void a_credential_may_be_the_services_own(void **state) {
+static void credential_of_service_user_is_accepted(void **state) {
         (void)state;
         give_credential("exc:compute:instance/i-1\n");
         assert_int_equal(chown(credential, SCRATCH_AGENT, SCRATCH_AGENT), 0);
@@ -251,29 +253,29 @@ static void a_credential_may_be_the_services_own(void **state) {
         assert_non_null(strstr(instance.source, "credential"));
 }
 
-static void a_credential_that_holds_no_id_leaves_the_guest_without_one(void **state) {
+static void malformed_credential_means_no_id(void **state) {
         (void)state;
         signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/of-tag\n");
         give_credential("two words");
         assert_none_for("credential");
 }
 
-static void a_credentials_folder_without_ours_is_no_source(void **state) {
-        char folder[5000];
+static void missing_credential_is_no_source(void **state) {
+        char dir[5000];
 
         (void)state;
         signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/of-tag\n");
         give_credential("x");
         assert_int_equal(unlink(credential), 0);
         assert_string_equal(read_instance(), "of-tag");
-        memset(folder, 'x', sizeof(folder));
-        folder[0] = '/';
-        folder[sizeof(folder) - 1] = '\0';
-        assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+        memset(dir, 'x', sizeof(dir));
+        dir[0] = '/';
+        dir[sizeof(dir) - 1] = '\0';
+        assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
         assert_string_equal(read_instance(), "of-tag");
 }
 
-static void of_dmi_only_a_value_with_the_prefix_counts(void **state) {
+static void dmi_value_needs_prefix(void **state) {
         static const char *const texts[] = {"",
                                             "\n",
                                             "Default string\n",
@@ -295,7 +297,7 @@ static void of_dmi_only_a_value_with_the_prefix_counts(void **state) {
         }
 }
 
-static void a_dmi_value_with_the_prefix_and_no_id_leaves_the_guest_without_one(void **state) {
+static void malformed_dmi_value_with_prefix_means_no_id(void **state) {
         static const char *const texts[] = {"exc:compute:instance/\n", "exc:compute:instance/i 1\n",
                                             "exc:compute:instance/i-1 \n"};
 
@@ -307,7 +309,7 @@ static void a_dmi_value_with_the_prefix_and_no_id_leaves_the_guest_without_one(v
         }
 }
 
-static void a_serial_that_only_root_may_read_is_no_source_for_others(void **state) {
+static void unreadable_serial_is_no_source(void **state) {
         (void)state;
         signing_write(DMI "/product_serial", "exc:compute:instance/of-serial\n");
         assert_int_equal(chmod(DMI "/product_serial", 0400), 0);
@@ -317,27 +319,92 @@ static void a_serial_that_only_root_may_read_is_no_source_for_others(void **stat
         assert_null(instance.fault);
 }
 
+/* As if the files had been like that for long. */
+static const char *read_settled(void) {
+        const char *id;
+
+        file_time_tick();
+        id = read_instance();
+        instance.files.unsettled = false;
+        return id;
+}
+
+static void settled_id_is_read_again_after_change(void **state) {
+        (void)state;
+        assert_string_equal(read_settled(), "");
+        signing_write(DMI "/product_serial", "exc:compute:instance/of-serial\n");
+        assert_string_equal(read_settled(), "of-serial");
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/of-tag\n");
+        assert_string_equal(read_settled(), "of-tag");
+        give_credential("of-credential");
+        /* The environment of a service does not change while it runs. */
+        instance.files.unsettled = true;
+        assert_string_equal(read_settled(), "of-credential");
+        signing_write(file, "of-file-1");
+        assert_string_equal(read_settled(), "of-file-1");
+        signing_write(file, "of-file-2");
+        assert_string_equal(read_settled(), "of-file-2");
+        assert_int_equal(chmod(file, 0666), 0);
+        assert_string_equal(read_settled(), "");
+        assert_int_equal(chmod(file, 0644), 0);
+        assert_string_equal(read_settled(), "of-file-2");
+        configure("of-config");
+        assert_string_equal(read_settled(), "of-config");
+        configure("");
+        assert_string_equal(read_settled(), "of-file-2");
+        assert_int_equal(unlink(file), 0);
+        assert_string_equal(read_settled(), "of-credential");
+}
+
+static void settled_id_is_kept(void **state) {
+        (void)state;
+        signing_write(file, "i-1");
+        assert_string_equal(read_settled(), "i-1");
+        no_read = true; /* it would fail */
+        assert_string_equal(read_instance(), "i-1");
+        assert_null(instance.fault);
+}
+
+static void failed_read_is_repeated(void **state) {
+        (void)state;
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/of-tag\n");
+        assert_string_equal(read_settled(), "of-tag");
+        instance_id_clear(&instance);
+        no_read = true;
+        assert_string_equal(read_instance(), "");
+        no_read = false;
+        assert_string_equal(read_settled(), "of-tag");
+        signing_write(file, "i-1");
+        no_stat = true;
+        assert_none_for("instance-id");
+        no_stat = false;
+        assert_string_equal(read_settled(), "i-1");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(without_any_source_there_is_no_id),
-                TEST(the_sources_count_in_their_order),
-                TEST(an_id_may_stand_with_and_without_its_prefix),
-                TEST(a_configured_prefix_without_an_id_is_none),
-                TEST(a_file_that_holds_no_id_leaves_the_guest_without_one),
-                TEST(a_file_with_a_nul_leaves_the_guest_without_an_id),
-                TEST(an_id_has_a_greatest_length),
-                TEST(a_file_that_others_own_or_may_write_leaves_the_guest_without_an_id),
-                TEST(what_is_no_file_leaves_the_guest_without_an_id),
-                TEST(a_file_that_cannot_be_read_leaves_the_guest_without_an_id),
-                TEST(a_missing_folder_is_no_source),
-                TEST(a_credential_may_be_the_services_own),
-                TEST(a_credential_that_holds_no_id_leaves_the_guest_without_one),
-                TEST(a_credentials_folder_without_ours_is_no_source),
-                TEST(of_dmi_only_a_value_with_the_prefix_counts),
-                TEST(a_dmi_value_with_the_prefix_and_no_id_leaves_the_guest_without_one),
-                TEST(a_serial_that_only_root_may_read_is_no_source_for_others),
+                TEST(no_source_means_no_id),
+                TEST(first_source_decides),
+                TEST(prefix_is_optional),
+                TEST(prefix_alone_is_no_id),
+                TEST(malformed_file_means_no_id),
+                TEST(file_with_nul_means_no_id),
+                TEST(length_is_limited),
+                TEST(unsafe_owner_or_mode_means_no_id),
+                TEST(special_file_means_no_id),
+                TEST(unreadable_file_means_no_id),
+                TEST(missing_directory_is_no_source),
+                TEST(credential_of_service_user_is_accepted),
+                TEST(malformed_credential_means_no_id),
+                TEST(missing_credential_is_no_source),
+                TEST(dmi_value_needs_prefix),
+                TEST(malformed_dmi_value_with_prefix_means_no_id),
+                TEST(unreadable_serial_is_no_source),
+                TEST(settled_id_is_read_again_after_change),
+                TEST(settled_id_is_kept),
+                TEST(failed_read_is_repeated),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
