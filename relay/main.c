@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exc-instance-connect-relay: the agent's way out over virtio-serial. udev starts it where the port is. */
+/* exc-instance-connect-relay: connects a virtio-serial port to the agent. udev starts it when the port appears. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -10,6 +10,7 @@
 
 #include "relay/relay.h"
 
+#define PROGRAM "exc-instance-connect-relay"
 #define PORT "/dev/virtio-ports/in.excloud.InstanceConnect"
 #define HOST_SOCKET "/run/exc-instance-connect/host.sock"
 
@@ -18,35 +19,38 @@ enum { EXIT_WRONG_USAGE = 2 };
 struct options {
         const char *port;
         const char *socket;
+        bool verbose;
 };
 
-static const char usage[] =
-        "Usage: exc-instance-connect-relay [--port PATH] [--socket PATH]\n"
-        "\n"
-        "Moves bytes between a virtio-serial port and the instance connect agent. It is started by\n"
-        "udev where the port is, not by hand. See exc-instance-connect-relay(8).\n"
-        "\n"
-        "  --port PATH     the port (" PORT ")\n"
-        "  --socket PATH   the agent's host socket (" HOST_SOCKET ")\n"
-        "  --help, --version\n";
+static const char usage[] = "Usage: " PROGRAM " [--port PATH] [--socket PATH] [--verbose]\n"
+                            "\n"
+                            "Copies bytes between a virtio-serial port and the instance connect agent. udev starts it\n"
+                            "when the port appears. See " PROGRAM "(8).\n"
+                            "\n"
+                            "  --port PATH     the port (" PORT ")\n"
+                            "  --socket PATH   the agent's host socket (" HOST_SOCKET ")\n"
+                            "  --verbose       print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
+                            "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"port", required_argument, NULL, 'p'},
-                {"socket", required_argument, NULL, 's'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+                {"port", required_argument, NULL, 'p'}, {"socket", required_argument, NULL, 's'},
+                {"verbose", no_argument, NULL, 'd'},    {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
         };
+        const char *debug = getenv("EXC_DEBUG");
 
-        *ret = (struct options){.port = PORT, .socket = HOST_SOCKET};
+        *ret = (struct options){
+                .port = PORT,
+                .socket = HOST_SOCKET,
+                .verbose = debug && strcmp(debug, "1") == 0,
+        };
         for (;;) {
                 switch (getopt_long(argc, argv, "", known, NULL)) {
                 case -1:
                         if (optind == argc)
                                 return;
-                        (void)fprintf(stderr, "exc-instance-connect-relay: %s: no argument is expected; see --help\n",
-                                      argv[optind]);
+                        (void)fprintf(stderr, PROGRAM ": %s: unexpected argument; see --help\n", argv[optind]);
                         exit(EXIT_WRONG_USAGE);
                 case 'p':
                         ret->port = optarg;
@@ -54,46 +58,55 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case 's':
                         ret->socket = optarg;
                         break;
+                case 'd':
+                        ret->verbose = true;
+                        break;
                 case 'h':
                         (void)fputs(usage, stdout);
                         exit(EXIT_SUCCESS);
                 case 'v':
-                        (void)puts("exc-instance-connect-relay " PACKAGE_VERSION);
+                        (void)puts(PROGRAM " " PACKAGE_VERSION);
                         exit(EXIT_SUCCESS);
                 default:
-                        (void)fputs("See exc-instance-connect-relay --help.\n", stderr);
+                        (void)fputs(PROGRAM ": see --help\n", stderr);
                         exit(EXIT_WRONG_USAGE);
                 }
         }
 }
 
-static const char *hint(int error) {
+static void log_stage(const char *text) {
+        (void)fprintf(stderr, PROGRAM ": debug: %s\n", text);
+}
+
+static const char *next_step(int error) {
         switch (error) {
         case -EBUSY:
-                return ": another program has it open; a port takes one";
+                return "; stop the program that has it open, a port accepts one";
         case -ENOENT:
-                return ": the host gives this machine no such port, or udev made no link to it";
+                return "; configure this port on the host, or check the udev rules of this package";
         case -EACCES:
-                return ": it belongs to the user exc-instance-connect-relay by a udev rule of this package";
+                return "; check its owner, which a udev rule of this package sets to " PROGRAM;
+        case -ENAMETOOLONG:
+                return "; use a shorter path with --socket";
         default:
                 return "";
         }
 }
 
-/* Until the port is gone. */
+/* Returns when the port is unusable, with its negative errno. */
 static int run(struct relay *relay) {
-        int refused = 0, r;
+        int reported = 0, r;
 
         for (;;) {
                 r = relay_step(relay, -1);
                 if (r < 0)
                         return r;
-                if (relay->refused < 0 && refused == 0)
+                if (relay->connect_error < 0 && reported == 0)
                         (void)fprintf(stderr,
-                                      "%s: the agent cannot be reached: %s; the host waits meanwhile. "
-                                      "See: systemctl status exc-instance-connect-host.socket\n",
-                                      relay->socket_path, strerror(-relay->refused));
-                refused = relay->refused;
+                                      PROGRAM ": %s: agent not reachable, the host waits: %s; "
+                                              "run systemctl status exc-instance-connect-host.socket\n",
+                                      relay->socket_path, strerror(-relay->connect_error));
+                reported = relay->connect_error;
         }
 }
 
@@ -104,17 +117,32 @@ int main(int argc, char *argv[]) {
 
         parse_options(argc, argv, &options);
         fd = open(options.port, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        r = fd < 0 ? -errno : relay_open(&relay, fd, options.socket);
-        if (r < 0) {
-                (void)fprintf(stderr, "%s: cannot be used: %s%s\n", options.port, strerror(-r), hint(r));
+        if (fd < 0) {
+                r = -errno;
+                (void)fprintf(stderr, PROGRAM ": %s: cannot be opened: %s%s\n", options.port, strerror(-r),
+                              next_step(r));
                 return EXIT_FAILURE;
+        }
+        r = relay_open(&relay, fd, options.socket);
+        if (r < 0) {
+                (void)fprintf(stderr, PROGRAM ": %s: cannot be used: %s%s\n",
+                              r == -ENAMETOOLONG ? options.socket : options.port, strerror(-r), next_step(r));
+                (void)close(fd);
+                return EXIT_FAILURE;
+        }
+        if (options.verbose) {
+                relay.log_stage = log_stage;
+                log_stage("port: opened");
         }
         r = run(&relay);
         relay_close(&relay);
         (void)close(fd);
-        /* Unplugged, or the guest goes down: no failure. */
-        if (r == -ENODEV)
+        /* Unplugged, or the guest shuts down: not a failure. */
+        if (r == -ENODEV) {
+                if (options.verbose)
+                        log_stage("port: unplugged");
                 return EXIT_SUCCESS;
-        (void)fprintf(stderr, "%s: cannot be used any more: %s\n", options.port, strerror(-r));
+        }
+        (void)fprintf(stderr, PROGRAM ": %s: cannot be used any more: %s\n", options.port, strerror(-r));
         return EXIT_FAILURE;
 }

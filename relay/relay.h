@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moves bytes between a virtio-serial port and the agent's host socket. It parses nothing.
+ * Copies bytes between a virtio-serial port and the agent's host socket. It parses nothing.
  *
- * 1. The port is a byte stream that outlives the host's processes: they attach and leave, one at a time.
- * 2. The host's first byte opens a connection to the socket. When the host has left for RELAY_LEFT_MS, what it wrote is passed on and
- *    the connection is closed: half a message ends with it, and the next process of the host begins with another one.
- *    Not at once, for the kernel hears of the host's bytes and of its coming in two queues: bytes may be there, read and
- *    answered, before the port is told that somebody attached.
- * 3. When the agent closes the connection, the next byte opens another. The host then says Hello again.
- * 4. What the agent answers to a host that has left is dropped.
- * 5. Nothing is read that cannot be passed on: whoever does not read makes the other one wait.
- * 6. While no host is attached the kernel reports the port as ready without end. So it is watched for changes alone
- *    (EPOLLET), and each change is followed until nothing can be moved.
+ * 1. The port is a byte stream that outlives the processes of the host: they attach and detach, one at a time.
+ * 2. The host's first byte opens a connection to the socket. When the host has been detached for RELAY_DETACH_MS, the
+ *    relay sends the agent what is left and closes the connection: a half message ends with the process that wrote it.
+ *    It does not close at once, because the kernel learns of the host's bytes and of its attaching through two queues:
+ *    bytes may be read and answered before the port reports a host.
+ * 3. When the agent closes the connection, the host's next byte opens another. The host then has to say Hello again.
+ * 4. Answers to a host that has detached are dropped.
+ * 5. The relay reads nothing that it cannot buffer: a peer that does not read makes the other one wait.
+ * 6. While no host is attached, poll(2) reports the port as ready all the time. So epoll watches for changes only
+ *    (EPOLLET), and after each change the relay copies until nothing is left to copy.
  *
- * A host process that leaves and another that attaches soon look like one. The frames' NULs and Hello.sync are there for
- * that (in.excloud.InstanceConnect.varlink).
+ * A host process that detaches shortly before another attaches cannot be told from one process. The NUL between messages
+ * and Hello.sync exist for that (in.excloud.InstanceConnect.varlink).
  */
 #ifndef EXC_RELAY_H
 #define EXC_RELAY_H
@@ -24,34 +24,40 @@
 #include <stdint.h>
 
 enum {
-        RELAY_BUFFER_SIZE = 16 * 1024, /* bytes, each way */
-        RELAY_RETRY_MS = 1000,         /* between two tries to reach the agent's socket */
-        RELAY_LEFT_MS = 1000,          /* without a host, before its connection is closed */
+        RELAY_BUFFER_SIZE = 16 * 1024, /* bytes, in each direction */
+        RELAY_RETRY_MS = 1000,         /* between two attempts to connect to the agent */
+        RELAY_DETACH_MS = 1000,        /* without a host, before its connection is closed */
 };
 
-struct relay_bytes {
-        size_t from, to;
-        char at[RELAY_BUFFER_SIZE];
+struct relay_buffer {
+        size_t start, end; /* of the bytes that are buffered */
+        char data[RELAY_BUFFER_SIZE];
 };
 
 struct relay {
         const char *socket_path;
-        int port_fd;  /* the caller's */
-        int agent_fd; /* -EBADF: no connection */
+        int port_fd;  /* owned by the caller */
+        int agent_fd; /* -EBADF: not connected */
         int epoll_fd;
-        int64_t away_ms;  /* since when the port has no host (CLOCK_MONOTONIC), while that matters; 0: it has one */
-        bool host_left;   /* for good, and what it wrote is not all passed on yet */
-        bool agent_ended; /* it closed, and what it wrote is not all passed on yet */
-        int refused;      /* negative errno of the latest try to connect, or 0 */
-        struct relay_bytes to_agent, to_host;
+        int64_t detached_ms; /* CLOCK_MONOTONIC since when the port has no host, 0: it has one or nothing is pending */
+        bool host_gone;      /* detached for RELAY_DETACH_MS, and to_agent is not empty yet */
+        bool agent_closed;   /* and to_host may not be empty yet */
+        int connect_error;   /* negative errno of the latest attempt to connect, or 0 */
+        uint64_t n_sent, n_received; /* bytes to and from the agent on this connection, for log_stage */
+        struct relay_buffer to_agent, to_host;
+        /* NULL, or called with one line for each stage, without a newline and without any byte that was copied. */
+        void (*log_stage)(const char *text);
 };
 
-/* `port_fd`: non-blocking, readable and writable. Negative errno. `ret` must be closed when that is 0. */
+/*
+ * `port_fd`: non-blocking, readable and writable. `socket_path` must outlive `ret`. 0, -ENAMETOOLONG where the path does
+ * not fit a unix socket's address, or another negative errno. After 0 the caller calls relay_close().
+ */
 int relay_open(struct relay *ret, int port_fd, const char *socket_path);
 
 /*
- * Waits for something to happen, `timeout_ms` at most (-1: without end), and moves what can be moved. 0, or negative errno where the port
- * cannot be used any more: -ENODEV when it was unplugged.
+ * Waits `timeout_ms` at most (-1: no limit) until a descriptor changes, and copies what can be copied. 0, or the negative
+ * errno that makes the port unusable: -ENODEV when it was unplugged.
  */
 int relay_step(struct relay *relay, int timeout_ms);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The relay between two socket pairs: one stands for the port, whose real behaviour is tested in a virtual machine. Like
- * a port, its end reads as an end of file once the host has left; unlike one, it does not come back.
+ * The relay with a socket pair in place of the port, whose real behaviour is tested in a virtual machine. Like a port, it
+ * reads as end of file when the host has detached; unlike a port, it stays so. The clock is the test's own
+ * (--wrap=clock_gettime).
  */
 #include "relay/relay.h"
 
@@ -14,17 +15,33 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static struct {
-        char folder[32];
+        char directory[32];
         char path[64];
         int listener;
-        int port[2]; /* the relay's, and the host's */
+        int port[2]; /* the relay's end, and the host's */
+        int64_t now_ms;
+        char stages[1024]; /* that the relay logged, a line each */
         struct relay relay;
 } world;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret) {
+        assert_int_equal(id, CLOCK_MONOTONIC);
+        *ret = (struct timespec){.tv_sec = world.now_ms / 1000, .tv_nsec = world.now_ms % 1000 * 1000000};
+        return 0;
+}
+
+static void record_stage(const char *text) {
+        size_t used = strlen(world.stages);
+
+        (void)snprintf(world.stages + used, sizeof(world.stages) - used, "%s\n", text);
+}
 
 static void step(void) {
         assert_int_equal(relay_step(&world.relay, 0), 0);
@@ -47,10 +64,12 @@ static void stop_listening(void) {
 
 static int start(void **state) {
         (void)state;
-        memcpy(world.folder, "/tmp/relay_test.XXXXXX", sizeof("/tmp/relay_test.XXXXXX"));
-        assert_non_null(mkdtemp(world.folder));
-        (void)snprintf(world.path, sizeof(world.path), "%s/host.sock", world.folder);
+        memcpy(world.directory, "/tmp/relay_test.XXXXXX", sizeof("/tmp/relay_test.XXXXXX"));
+        assert_non_null(mkdtemp(world.directory));
+        (void)snprintf(world.path, sizeof(world.path), "%s/host.sock", world.directory);
         listen_again();
+        world.now_ms = 1;
+        world.stages[0] = '\0';
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, world.port), 0);
         assert_int_equal(relay_open(&world.relay, world.port[0], world.path), 0);
         step();
@@ -64,7 +83,7 @@ static int stop(void **state) {
         (void)close(world.port[1]);
         if (world.listener >= 0)
                 stop_listening();
-        return rmdir(world.folder);
+        return rmdir(world.directory);
 }
 
 static void host_writes(const char *text) {
@@ -72,16 +91,21 @@ static void host_writes(const char *text) {
         step();
 }
 
-/* Until it counts as having left. */
-static void wait_until_the_host_has_left(void) {
-        step();
-        for (int i = 0; i < 20 && (world.relay.agent_fd >= 0 || world.relay.away_ms != 0); i++)
-                assert_int_equal(relay_step(&world.relay, 100), 0);
+/* Not by close(2): a port knows no reset, and no error when it is written to. */
+static void host_detaches(void) {
+        assert_int_equal(shutdown(world.port[1], SHUT_WR), 0);
 }
 
-/* Not by close(2): a reset, and an error when written to, are nothing that a port knows. */
-static void host_leaves(void) {
-        assert_int_equal(shutdown(world.port[1], SHUT_WR), 0);
+/* The relay sees that the host has detached, and then that it stays so. */
+static void detach_time_passes(void) {
+        step();
+        assert_int_equal(world.relay.detached_ms, world.now_ms);
+        world.now_ms += RELAY_DETACH_MS - 1;
+        step();
+        assert_int_not_equal(world.relay.detached_ms, 0);
+        world.now_ms++;
+        step();
+        assert_int_equal(world.relay.detached_ms, 0);
 }
 
 static int accept_one(void) {
@@ -96,14 +120,14 @@ static void assert_reads(int fd, const char *expected) {
         assert_memory_equal(got, expected, strlen(expected));
 }
 
-static void nothing_is_opened_before_the_host_writes(void **state) {
+static void no_connection_before_the_host_writes(void **state) {
         (void)state;
         step();
         assert_int_equal(accept_one(), -1);
         assert_int_equal(world.relay.agent_fd, -EBADF);
 }
 
-static void the_first_byte_opens_a_connection_and_all_is_passed_on(void **state) {
+static void first_byte_opens_a_connection(void **state) {
         int agent;
 
         (void)state;
@@ -126,46 +150,46 @@ static void half_a_message_ends_with_its_host(void **state) {
         host_writes("half");
         agent = accept_one();
         assert_reads(agent, "half");
-        host_leaves();
-        wait_until_the_host_has_left();
+        host_detaches();
+        detach_time_passes();
         assert_reads(agent, "");
         assert_int_equal(world.relay.agent_fd, -EBADF);
         (void)close(agent);
 }
 
-/* Its bytes may come before the port knows of it: the answer is kept for it. */
-static void a_host_that_seems_away_for_a_moment_keeps_its_connection(void **state) {
+/* Its bytes may arrive before the port reports it: it must get the answer. */
+static void short_detach_keeps_the_connection(void **state) {
         int agent;
 
         (void)state;
         assert_int_equal(send(world.port[1], "hello", 5, 0), 5);
-        host_leaves();
+        host_detaches();
         step();
         agent = accept_one();
         assert_reads(agent, "hello");
         step();
         assert_true(world.relay.agent_fd >= 0);
         assert_int_equal(send(agent, "answer", 6, MSG_NOSIGNAL), 6);
-        assert_true(world.relay.away_ms > 0);
+        assert_true(world.relay.detached_ms > 0);
         (void)close(agent);
 }
 
-static void what_a_host_wrote_before_it_left_is_passed_on(void **state) {
+static void bytes_of_a_detached_host_are_sent(void **state) {
         int agent;
 
         (void)state;
         assert_int_equal(send(world.port[1], "last words", 10, 0), 10);
-        host_leaves();
+        host_detaches();
         step();
         agent = accept_one();
         assert_true(agent >= 0);
         assert_reads(agent, "last words");
-        wait_until_the_host_has_left();
+        detach_time_passes();
         assert_reads(agent, "");
         (void)close(agent);
 }
 
-static void after_the_agent_closed_the_next_byte_opens_another_connection(void **state) {
+static void next_byte_reconnects_after_the_agent_closed(void **state) {
         int agent;
 
         (void)state;
@@ -184,7 +208,7 @@ static void after_the_agent_closed_the_next_byte_opens_another_connection(void *
         (void)close(agent);
 }
 
-static void bytes_that_the_closing_agent_did_not_take_go_to_the_next_connection(void **state) {
+static void unsent_bytes_go_to_the_next_connection(void **state) {
         int agent;
 
         (void)state;
@@ -199,73 +223,78 @@ static void bytes_that_the_closing_agent_did_not_take_go_to_the_next_connection(
         (void)close(agent);
 }
 
-static void while_the_agent_cannot_be_reached_the_host_waits(void **state) {
+static void host_waits_for_an_unreachable_agent(void **state) {
         int agent;
 
         (void)state;
         stop_listening();
         host_writes("hello");
-        assert_int_equal(world.relay.refused, -ENOENT);
+        assert_int_equal(world.relay.connect_error, -ENOENT);
         assert_int_equal(world.relay.agent_fd, -EBADF);
         listen_again();
         step();
-        assert_int_equal(world.relay.refused, 0);
+        assert_int_equal(world.relay.connect_error, 0);
         agent = accept_one();
         assert_reads(agent, "hello");
         (void)close(agent);
 }
 
-static void a_host_that_leaves_an_unreachable_agent_leaves_nothing_behind(void **state) {
+static void bytes_for_an_unreachable_agent_end_with_their_host(void **state) {
         (void)state;
         stop_listening();
         host_writes("hello");
-        host_leaves();
-        step();
-        wait_until_the_host_has_left();
-        assert_int_equal(world.relay.refused, 0);
-        assert_int_equal(world.relay.to_agent.to, world.relay.to_agent.from);
+        host_detaches();
+        detach_time_passes();
+        assert_int_equal(world.relay.connect_error, 0);
+        assert_int_equal(world.relay.to_agent.end, world.relay.to_agent.start);
         listen_again();
         step();
         assert_int_equal(accept_one(), -1);
 }
 
-static void so_it_is_when_it_wrote_more_than_is_kept(void **state) {
+static void full_buffer_for_an_unreachable_agent_ends_with_its_host(void **state) {
         static char block[2 * RELAY_BUFFER_SIZE];
 
         (void)state;
         stop_listening();
         assert_int_equal(send(world.port[1], block, sizeof(block), MSG_NOSIGNAL), sizeof(block));
         step();
-        /* The port is full, so it is asked in another way than by reading. */
+        /* The buffer is full, so the relay cannot learn it from read(2). */
         assert_int_equal(shutdown(world.port[1], SHUT_RDWR), 0);
-        wait_until_the_host_has_left();
-        assert_int_equal(world.relay.to_agent.to, world.relay.to_agent.from);
+        step();
+        /* What the port holds is read only when the buffer has been dropped, and then ends with the host in turn. */
+        for (size_t i = 0; i < sizeof(block) / RELAY_BUFFER_SIZE; i++) {
+                assert_int_not_equal(world.relay.detached_ms, 0);
+                world.now_ms += RELAY_DETACH_MS;
+                step();
+        }
+        assert_int_equal(world.relay.detached_ms, 0);
+        assert_int_equal(world.relay.to_agent.end, world.relay.to_agent.start);
         listen_again();
         step();
         assert_int_equal(accept_one(), -1);
 }
 
-static void answers_to_a_host_that_left_are_dropped(void **state) {
+static void answers_to_a_detached_host_are_dropped(void **state) {
         static char block[4096];
         int agent;
 
         (void)state;
         host_writes("x");
         agent = accept_one();
-        /* More than the host's side takes without being read. */
+        /* More than the host's socket buffers. */
         while (send(agent, block, sizeof(block), MSG_NOSIGNAL) > 0)
                 step();
-        assert_true(world.relay.to_host.to > world.relay.to_host.from);
-        host_leaves();
-        step();
-        wait_until_the_host_has_left();
-        assert_int_equal(world.relay.to_host.to, world.relay.to_host.from);
+        assert_true(world.relay.to_host.end > world.relay.to_host.start);
+        host_detaches();
+        detach_time_passes();
+        assert_int_equal(world.relay.to_host.end, world.relay.to_host.start);
         assert_int_equal(world.relay.agent_fd, -EBADF);
         (void)close(agent);
 }
 
-/* It asked and asked, read nothing, and the agent dropped it: there are bytes that neither side takes. */
-static void a_host_that_left_without_reading_stops_nobody(void **state) {
+/* It sent calls, read no answer, and the agent closed: there are bytes that neither side takes. */
+static void host_that_detached_without_reading_blocks_nothing(void **state) {
         static char block[4096];
         int agent;
 
@@ -274,28 +303,28 @@ static void a_host_that_left_without_reading_stops_nobody(void **state) {
         agent = accept_one();
         while (send(agent, block, sizeof(block), MSG_NOSIGNAL) > 0)
                 step();
-        while (world.relay.to_agent.to == world.relay.to_agent.from) {
+        while (world.relay.to_agent.end == world.relay.to_agent.start) {
                 assert_int_equal(send(world.port[1], block, sizeof(block), MSG_NOSIGNAL), sizeof(block));
                 step();
         }
         (void)close(agent);
         step();
-        assert_int_equal(world.relay.to_host.to - world.relay.to_host.from, RELAY_BUFFER_SIZE);
-        assert_true(world.relay.agent_ended);
-        host_leaves();
-        wait_until_the_host_has_left();
-        assert_int_equal(world.relay.to_host.to, world.relay.to_host.from);
-        assert_int_equal(world.relay.to_agent.to, world.relay.to_agent.from);
+        assert_int_equal(world.relay.to_host.end - world.relay.to_host.start, RELAY_BUFFER_SIZE);
+        assert_true(world.relay.agent_closed);
+        host_detaches();
+        detach_time_passes();
+        assert_int_equal(world.relay.to_host.end, world.relay.to_host.start);
+        assert_int_equal(world.relay.to_agent.end, world.relay.to_agent.start);
         assert_int_equal(world.relay.agent_fd, -EBADF);
-        assert_false(world.relay.host_left);
-        /* What it wrote went to the agent after all. */
+        assert_false(world.relay.host_gone);
+        /* What it wrote was sent to the agent. */
         agent = accept_one();
         assert_true(agent >= 0);
         assert_true(recv(agent, block, sizeof(block), 0) > 0);
         (void)close(agent);
 }
 
-static void who_does_not_read_makes_the_other_one_wait(void **state) {
+static void agent_that_does_not_read_makes_the_host_wait(void **state) {
         static char block[4096], got[4096];
         size_t sent = 0, received = 0;
         int agent;
@@ -315,7 +344,7 @@ static void who_does_not_read_makes_the_other_one_wait(void **state) {
                         break;
                 sent += (size_t)n;
         }
-        assert_int_equal(world.relay.to_agent.to - world.relay.to_agent.from, RELAY_BUFFER_SIZE);
+        assert_int_equal(world.relay.to_agent.end - world.relay.to_agent.start, RELAY_BUFFER_SIZE);
         for (ssize_t n = 1; n > 0;) {
                 n = recv(agent, got, sizeof(got), 0);
                 if (n > 0)
@@ -328,7 +357,7 @@ static void who_does_not_read_makes_the_other_one_wait(void **state) {
         (void)close(agent);
 }
 
-static void a_path_that_fits_no_socket_is_refused(void **state) {
+static void too_long_socket_path_is_refused(void **state) {
         struct relay relay;
         char path[128];
 
@@ -338,31 +367,62 @@ static void a_path_that_fits_no_socket_is_refused(void **state) {
         assert_int_equal(relay_open(&relay, world.port[0], path), -ENAMETOOLONG);
 }
 
-static void an_error_of_the_port_is_told(void **state) {
+static void port_error_is_returned(void **state) {
         (void)state;
         world.relay.port_fd = -EBADF;
         assert_int_equal(relay_step(&world.relay, 0), -EBADF);
         world.relay.port_fd = world.port[0];
 }
 
+static void each_stage_is_logged_without_content(void **state) {
+        int agent;
+
+        (void)state;
+        world.relay.log_stage = record_stage;
+        host_writes("secret");
+        agent = accept_one();
+        assert_reads(agent, "secret");
+        assert_int_equal(send(agent, "answer", 6, 0), 6);
+        step();
+        assert_reads(world.port[1], "answer");
+        host_detaches();
+        detach_time_passes();
+        (void)close(agent);
+        assert_non_null(strstr(world.stages, "host: 6 bytes read\nagent: connected to /tmp/relay_test."));
+        assert_non_null(strstr(world.stages, "\nhost: detached\nagent: connection closed, 6 bytes sent, 6 received\n"));
+        assert_null(strstr(world.stages, "secret"));
+        assert_null(strstr(world.stages, "answer"));
+}
+
+static void failed_connection_is_logged(void **state) {
+        (void)state;
+        world.relay.log_stage = record_stage;
+        stop_listening();
+        host_writes("x");
+        assert_non_null(strstr(world.stages, "host: 1 bytes read\nagent: connection to /tmp/relay_test."));
+        assert_non_null(strstr(world.stages, "/host.sock failed: No such file or directory\n"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-                TEST(nothing_is_opened_before_the_host_writes),
-                TEST(the_first_byte_opens_a_connection_and_all_is_passed_on),
+                TEST(no_connection_before_the_host_writes),
+                TEST(first_byte_opens_a_connection),
                 TEST(half_a_message_ends_with_its_host),
-                TEST(a_host_that_seems_away_for_a_moment_keeps_its_connection),
-                TEST(what_a_host_wrote_before_it_left_is_passed_on),
-                TEST(after_the_agent_closed_the_next_byte_opens_another_connection),
-                TEST(bytes_that_the_closing_agent_did_not_take_go_to_the_next_connection),
-                TEST(while_the_agent_cannot_be_reached_the_host_waits),
-                TEST(a_host_that_leaves_an_unreachable_agent_leaves_nothing_behind),
-                TEST(so_it_is_when_it_wrote_more_than_is_kept),
-                TEST(answers_to_a_host_that_left_are_dropped),
-                TEST(a_host_that_left_without_reading_stops_nobody),
-                TEST(who_does_not_read_makes_the_other_one_wait),
-                TEST(a_path_that_fits_no_socket_is_refused),
-                TEST(an_error_of_the_port_is_told),
+                TEST(short_detach_keeps_the_connection),
+                TEST(bytes_of_a_detached_host_are_sent),
+                TEST(next_byte_reconnects_after_the_agent_closed),
+                TEST(unsent_bytes_go_to_the_next_connection),
+                TEST(host_waits_for_an_unreachable_agent),
+                TEST(bytes_for_an_unreachable_agent_end_with_their_host),
+                TEST(full_buffer_for_an_unreachable_agent_ends_with_its_host),
+                TEST(answers_to_a_detached_host_are_dropped),
+                TEST(host_that_detached_without_reading_blocks_nothing),
+                TEST(agent_that_does_not_read_makes_the_host_wait),
+                TEST(too_long_socket_path_is_refused),
+                TEST(port_error_is_returned),
+                TEST(each_stage_is_logged_without_content),
+                TEST(failed_connection_is_logged),
 #undef TEST
         };
 
