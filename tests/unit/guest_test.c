@@ -2,22 +2,24 @@
 #include "control/guest.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 enum {
-        LONG_MS = 60 * 1000, /* never reached: a test that waits for it hangs, and is seen */
-        SHORT_MS = 50,
+        TIMEOUT_MS = 60 * 1000,
         REQUEST_SIZE = 64 * 1024,
         ANSWERS_MAX = 4,
 };
@@ -47,17 +49,47 @@ enum {
 #define STATUS ANY_VERSION "," INSTANCE ",\"trust\":\"signed\",\"anchors\":2,\"keys\":3," CLOCK ",\"sshd\":\"enabled\""
 
 /*
- * A guest that gives one answer to each request, '\n' in it being NUL and '%' the sync that was sent. NULL: it ends the
- * connection instead. It stays connected behind the last until it is told to stop.
+ * A guest that sends one answer to each request; in it, '\n' stands for NUL and '%' for the sync of the request. NULL: it
+ * closes the connection instead. After the last answer it stays connected until stop().
  */
 struct fake {
         int fd;
-        int listener; /* below 0: `fd` is connected already; else each NULL answer is a connection's end */
+        int listener; /* -EBADF: `fd` is connected already; else the guest accepts again after each NULL answer */
         const char *answers[ANSWERS_MAX];
         size_t n;
         char requests[ANSWERS_MAX][REQUEST_SIZE];
         pthread_t thread;
 };
+
+/*
+ * The client's clock stands still until the guest has sent all its answers: a slow machine is no timeout, and a timeout
+ * takes no time (--wrap=clock_gettime, --wrap=poll).
+ */
+static int64_t clock_ms;
+static atomic_bool all_sent;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret) {
+        assert_int_equal(id, CLOCK_MONOTONIC);
+        *ret = (struct timespec){.tv_sec = clock_ms / 1000, .tv_nsec = clock_ms % 1000 * 1000000};
+        return 0;
+}
+
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms) {
+        for (;;) {
+                bool last = atomic_load(&all_sent);
+                int r = __real_poll(fds, n, last ? 0 : 10);
+
+                if (r != 0)
+                        return r;
+                if (last) {
+                        clock_ms += timeout_ms;
+                        return 0;
+                }
+        }
+}
 
 static bool receive(int fd, char request[static REQUEST_SIZE]) {
         size_t used = 0;
@@ -67,7 +99,7 @@ static bool receive(int fd, char request[static REQUEST_SIZE]) {
 
                 if (n <= 0)
                         return false;
-                /* A NUL that ends nothing is passed over, as an agent does. */
+                /* An empty message is ignored, as the agent does. */
                 if (used == 0 && request[0] == '\0') {
                         memmove(request, request + 1, (size_t)--n);
                         if (n == 0)
@@ -114,7 +146,8 @@ static void *serve(void *context) {
                         return NULL;
                 }
         }
-        (void)recv(fake->fd, &byte, 1, 0); /* the other end's close */
+        atomic_store(&all_sent, true);
+        (void)recv(fake->fd, &byte, 1, 0); /* until the client closes */
         return NULL;
 }
 
@@ -127,6 +160,7 @@ static struct fake *start(int fd, int listener, const char *const *answers, size
         fake->n = n;
         for (size_t i = 0; i < n; i++)
                 fake->answers[i] = answers[i];
+        atomic_store(&all_sent, false);
         assert_int_equal(pthread_create(&fake->thread, NULL, serve, fake), 0);
         return fake;
 }
@@ -146,7 +180,7 @@ static struct fake *connect_to(struct guest *ret, bool outlives, int timeout_ms,
         return start(fds[1], -EBADF, answers, n);
 }
 
-/* What the library makes of one answer to Hello. */
+/* The library's result for one answer to Hello. */
 static enum client_result hello_on(bool outlives, const char *answer, int timeout_ms, struct guest *ret_guest,
                                    struct hello_answer *ret) {
         enum client_result result;
@@ -159,12 +193,12 @@ static enum client_result hello_on(bool outlives, const char *answer, int timeou
 }
 
 static enum client_result hello(const char *answer, struct guest *ret_guest, struct hello_answer *ret) {
-        return hello_on(false, answer, LONG_MS, ret_guest, ret);
+        return hello_on(false, answer, TIMEOUT_MS, ret_guest, ret);
 }
 
 static enum client_result push_expecting(const char *answer, const char (*expected)[FINGERPRINT_MAX], size_t n,
                                          struct guest *ret_guest, struct push_answer *ret) {
-        struct fake *fake = connect_to(ret_guest, false, LONG_MS, &answer, 1);
+        struct fake *fake = connect_to(ret_guest, false, TIMEOUT_MS, &answer, 1);
         json_t *envelope = json_object();
         enum client_result result;
 
@@ -202,7 +236,7 @@ static void assert_no_push(const char *member, const char *answer) {
         assert_misshapen(&guest, push(answer, &guest, &taken), member, answer);
 }
 
-static void a_hello_tells_who_the_guest_is(void **state) {
+static void hello_returns_each_member(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
@@ -221,11 +255,11 @@ static void a_hello_tells_who_the_guest_is(void **state) {
         assert_int_equal(answer.limits.keys, 4096);
 }
 
-static void a_hello_asks_with_a_sync_that_is_new_each_time(void **state) {
+static void each_hello_has_a_new_sync(void **state) {
         const char *answers[] = {REPLY(HELLO), REPLY(HELLO)};
         struct hello_answer answer;
         struct guest guest;
-        struct fake *fake = connect_to(&guest, false, LONG_MS, answers, 2);
+        struct fake *fake = connect_to(&guest, false, TIMEOUT_MS, answers, 2);
 
         (void)state;
         assert_int_equal(guest_hello(&guest, &answer), CLIENT_DONE);
@@ -240,7 +274,7 @@ static void a_hello_asks_with_a_sync_that_is_new_each_time(void **state) {
         free(fake);
 }
 
-static void an_instance_may_be_missing_or_null(void **state) {
+static void instance_may_be_missing_or_null(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
@@ -256,7 +290,7 @@ static void an_instance_may_be_missing_or_null(void **state) {
         assert_string_equal(answer.instance, "");
 }
 
-static void members_that_are_not_known_are_passed_over(void **state) {
+static void unknown_members_are_ignored(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
@@ -264,7 +298,7 @@ static void members_that_are_not_known_are_passed_over(void **state) {
         assert_int_equal(hello(REPLY(HELLO ",\"later\":{\"x\":[1]},\"\\u001b\":7"), &guest, &answer), CLIENT_DONE);
 }
 
-static void replies_to_others_are_skipped_until_the_own_sync_is_seen(void **state) {
+static void replies_with_another_sync_are_skipped(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
@@ -276,29 +310,29 @@ static void replies_to_others_are_skipped_until_the_own_sync_is_seen(void **stat
         assert_string_equal(answer.version, "1.2");
 }
 
-static void on_a_stream_that_outlives_its_peers_errors_and_rubbish_are_skipped_too(void **state) {
+static void errors_and_invalid_messages_are_skipped_on_a_serial_stream(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
         (void)state;
         assert_int_equal(hello_on(true, "half a message\n" ERROR("Expired", "\"message\":\"late\"") "[]\n" REPLY(HELLO),
-                                  LONG_MS, &guest, &answer),
+                                  TIMEOUT_MS, &guest, &answer),
                          CLIENT_DONE);
         assert_string_equal(answer.version, "1.2");
 }
 
-static void on_such_a_stream_a_refusal_counts_when_nothing_better_comes(void **state) {
+static void refusal_is_returned_at_the_timeout_on_a_serial_stream(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
         (void)state;
-        assert_int_equal(hello_on(true, ERROR("RateLimited", "\"message\":\"no\",\"retryAfterMs\":5"), SHORT_MS, &guest,
-                                  &answer),
+        assert_int_equal(hello_on(true, ERROR("RateLimited", "\"message\":\"no\",\"retryAfterMs\":5"), TIMEOUT_MS,
+                                  &guest, &answer),
                          CLIENT_REFUSED);
         assert_int_equal(guest.refusal.refused.why, REFUSAL_RATE_LIMITED);
 }
 
-static void a_wrong_sync_alone_is_no_answer(void **state) {
+static void timeout_without_the_own_sync(void **state) {
         struct hello_answer answer;
         struct guest guest;
 
@@ -306,21 +340,24 @@ static void a_wrong_sync_alone_is_no_answer(void **state) {
         assert_int_equal(hello_on(false,
                                   REPLY("\"sync\":\"0123456789012345678901\"," ANY_VERSION "," BOOT "," CHALLENGE
                                         "," CLOCK "," LIMITS),
-                                  SHORT_MS, &guest, &answer),
+                                  TIMEOUT_MS, &guest, &answer),
                          CLIENT_NOT_REACHED);
         assert_int_equal(guest.client.error, -ETIMEDOUT);
 }
 
+/* Replies of 8 KiB each: the limit counts bytes, and smaller ones would only take more time. */
 static void *flood(void *context) {
-        static const char stale[] = "{\"parameters\":{\"sync\":\"stale\"}}";
+        static char stale[8192];
         const int *fd = context;
+
+        (void)snprintf(stale, sizeof(stale), "%-*s", (int)sizeof(stale) - 1, "{\"parameters\":{\"sync\":\"stale\"}}");
 
         while (send(*fd, stale, sizeof(stale), MSG_NOSIGNAL) > 0)
                 ;
         return NULL;
 }
 
-static void a_flood_of_stale_replies_ends(void **state) {
+static void flood_of_stale_replies_ends(void **state) {
         struct hello_answer answer;
         struct guest guest;
         pthread_t thread;
@@ -328,7 +365,8 @@ static void a_flood_of_stale_replies_ends(void **state) {
 
         (void)state;
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        guest_adopt(&guest, fds[0], true, LONG_MS);
+        guest_adopt(&guest, fds[0], true, TIMEOUT_MS);
+        atomic_store(&all_sent, false);
         assert_int_equal(pthread_create(&thread, NULL, flood, &fds[1]), 0);
         assert_int_equal(guest_hello(&guest, &answer), CLIENT_PROTOCOL);
         assert_non_null(strstr(guest.client.why, "does not come"));
@@ -337,7 +375,7 @@ static void a_flood_of_stale_replies_ends(void **state) {
         (void)close(fds[1]);
 }
 
-static void what_is_no_reply_is_no_answer(void **state) {
+static void invalid_reply_is_a_protocol_error(void **state) {
         static const char *const bad[] = {"rubbish\n", "[]\n", "{\"parameters\":[]}\n", "{\"error\":\"\\u001b\"}\n",
                                           REPLY(HELLO ",\"version\":\"again\"")};
         struct hello_answer answer;
@@ -348,7 +386,7 @@ static void what_is_no_reply_is_no_answer(void **state) {
                 assert_int_equal(hello(bad[i], &guest, &answer), CLIENT_PROTOCOL);
 }
 
-static void every_member_of_a_hello_is_looked_at(void **state) {
+static void each_member_of_hello_is_checked(void **state) {
         static const char *const versions[] = {
                 "", "\"version\":1,", "\"version\":\"\",", "\"version\":null,",
                 "\"version\":\"01234567890123456789012345678901234567890123456789012345678901234\","};
@@ -405,7 +443,7 @@ static void every_member_of_a_hello_is_looked_at(void **state) {
                                           "," LIMITS));
 }
 
-static void a_push_tells_what_was_stored(void **state) {
+static void push_returns_what_was_stored(void **state) {
         static const char expected[][FINGERPRINT_MAX] = {FINGERPRINT};
         struct push_answer answer;
         struct guest guest;
@@ -426,7 +464,7 @@ static void a_push_tells_what_was_stored(void **state) {
         assert_int_equal(answer.host_keys.n, 0);
 }
 
-static void an_answer_about_other_keys_is_refused(void **state) {
+static void answer_about_other_keys_is_refused(void **state) {
         static const char expected[][FINGERPRINT_MAX] = {FINGERPRINT, OTHER};
         struct push_answer answer;
         struct guest guest;
@@ -443,7 +481,7 @@ static void an_answer_about_other_keys_is_refused(void **state) {
         assert_non_null(strstr(guest.client.why, "other keys"));
 }
 
-static void every_member_of_a_pushs_answer_is_looked_at(void **state) {
+static void each_member_of_a_push_answer_is_checked(void **state) {
         (void)state;
         assert_no_push("user", PUSHED("7", "\"" FINGERPRINT "\"", "59", "false", HOST_KEY));
         assert_no_push("user", PUSHED("\"\"", "\"" FINGERPRINT "\"", "59", "false", HOST_KEY));
@@ -461,7 +499,7 @@ static void every_member_of_a_pushs_answer_is_looked_at(void **state) {
         assert_no_push("user", REPLY(""));
 }
 
-static void a_host_key_must_be_what_is_said_of_it(void **state) {
+static void host_key_must_match_its_type_and_fingerprint(void **state) {
         static const char *const bad[] = {
                 "7",
                 "{}",
@@ -491,11 +529,11 @@ static void a_host_key_must_be_what_is_said_of_it(void **state) {
                                        "," HOST_KEY "," HOST_KEY "," HOST_KEY "," HOST_KEY));
 }
 
-static void host_keys_can_be_asked_for(void **state) {
+static void host_keys_are_returned(void **state) {
         const char *answer = REPLY("\"hostKeys\":[" HOST_KEY "]");
         struct host_keys keys;
         struct guest guest;
-        struct fake *fake = connect_to(&guest, false, LONG_MS, &answer, 1);
+        struct fake *fake = connect_to(&guest, false, TIMEOUT_MS, &answer, 1);
 
         (void)state;
         assert_int_equal(guest_host_keys(&guest, &keys), CLIENT_DONE);
@@ -505,7 +543,7 @@ static void host_keys_can_be_asked_for(void **state) {
 }
 
 static enum client_result status(const char *answer, struct guest *ret_guest, struct status_answer *ret) {
-        struct fake *fake = connect_to(ret_guest, false, LONG_MS, &answer, 1);
+        struct fake *fake = connect_to(ret_guest, false, TIMEOUT_MS, &answer, 1);
         enum client_result result = guest_status(ret_guest, ret);
 
         guest_close(ret_guest);
@@ -513,7 +551,7 @@ static enum client_result status(const char *answer, struct guest *ret_guest, st
         return result;
 }
 
-static void a_status_tells_how_the_guest_is_set_up(void **state) {
+static void status_returns_each_member(void **state) {
         struct status_answer answer;
         struct guest guest;
 
@@ -531,7 +569,7 @@ static void a_status_tells_how_the_guest_is_set_up(void **state) {
         assert_false(answer.sshd_enabled);
 }
 
-static void every_member_of_a_status_is_looked_at(void **state) {
+static void each_member_of_status_is_checked(void **state) {
         static const struct {
                 const char *member, *answer;
         } bad[] = {
@@ -554,7 +592,7 @@ static void every_member_of_a_status_is_looked_at(void **state) {
 }
 
 static enum client_result drop(const char *answer, struct guest *ret_guest, int64_t *ret) {
-        struct fake *fake = connect_to(ret_guest, false, LONG_MS, &answer, 1);
+        struct fake *fake = connect_to(ret_guest, false, TIMEOUT_MS, &answer, 1);
         json_t *envelope = json_object();
         enum client_result result = guest_revoke(ret_guest, envelope, ret);
 
@@ -564,7 +602,7 @@ static enum client_result drop(const char *answer, struct guest *ret_guest, int6
         return result;
 }
 
-static void a_revocation_tells_how_many_keys_went(void **state) {
+static void revocation_returns_the_number_of_keys(void **state) {
         struct guest guest;
         int64_t revoked;
 
@@ -575,7 +613,7 @@ static void a_revocation_tells_how_many_keys_went(void **state) {
         assert_misshapen(&guest, drop(REPLY("\"revoked\":true"), &guest, &revoked), "revoked", "true");
 }
 
-static void a_refusal_has_its_message_and_what_goes_with_it(void **state) {
+static void refusal_has_its_message_and_parameters(void **state) {
         struct push_answer answer;
         struct guest guest;
 
@@ -596,7 +634,7 @@ static void a_refusal_has_its_message_and_what_goes_with_it(void **state) {
         assert_int_equal(guest.refusal.refused.retry_after_ms, 20);
 }
 
-static void a_refusal_that_is_not_as_the_interface_has_it_is_no_answer(void **state) {
+static void malformed_refusal_is_a_protocol_error(void **state) {
         static const struct {
                 const char *member, *answer;
         } bad[] = {
@@ -616,7 +654,7 @@ static void a_refusal_that_is_not_as_the_interface_has_it_is_no_answer(void **st
                 assert_misshapen(&guest, push(bad[i].answer, &guest, &answer), bad[i].member, bad[i].answer);
 }
 
-static void a_refusal_that_is_not_known_has_its_name_alone(void **state) {
+static void unknown_refusal_has_only_its_name(void **state) {
         struct push_answer answer;
         struct guest guest;
 
@@ -628,7 +666,7 @@ static void a_refusal_that_is_not_known_has_its_name_alone(void **state) {
         assert_string_equal(guest.refusal.name, "org.varlink.service.MethodNotFound");
         assert_int_equal(push(ERROR("Later", ""), &guest, &answer), CLIENT_REFUSED);
         assert_string_equal(guest.refusal.name, "Later");
-        /* Another interface's error of a known name is not ours. */
+        /* A known name of another interface. */
         assert_int_equal(push("{\"error\":\"org.example.Expired\"}\n", &guest, &answer), CLIENT_REFUSED);
         assert_int_equal(guest.refusal.refused.why, REFUSAL_NONE);
 }
@@ -660,7 +698,7 @@ static void stop_listening(struct fake *fake, const struct address *address) {
         assert_int_equal(rmdir(folder), 0);
 }
 
-static void a_push_without_an_answer_is_sent_again_unchanged(void **state) {
+static void unanswered_push_is_repeated_unchanged(void **state) {
         const char *answers[] = {NULL, PUSHED("\"alice\"", "\"" FINGERPRINT "\"", "59", "true", "")};
         json_t *envelope = json_pack("{ss}", "payload", "x");
         struct push_answer answer;
@@ -669,7 +707,7 @@ static void a_push_without_an_answer_is_sent_again_unchanged(void **state) {
         struct fake *fake = listen_for(&address, answers, 2);
 
         (void)state;
-        assert_int_equal(guest_connect(&guest, &address, LONG_MS), CLIENT_DONE);
+        assert_int_equal(guest_connect(&guest, &address, TIMEOUT_MS), CLIENT_DONE);
         assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_DONE);
         assert_true(answer.duplicate);
         assert_true(guest.repeated);
@@ -680,7 +718,7 @@ static void a_push_without_an_answer_is_sent_again_unchanged(void **state) {
         stop_listening(fake, &address);
 }
 
-static void a_push_is_sent_twice_at_the_most(void **state) {
+static void push_is_sent_twice_at_most(void **state) {
         const char *answers[] = {NULL, NULL};
         json_t *envelope = json_object();
         struct push_answer answer;
@@ -689,7 +727,7 @@ static void a_push_is_sent_twice_at_the_most(void **state) {
         struct fake *fake = listen_for(&address, answers, 2);
 
         (void)state;
-        assert_int_equal(guest_connect(&guest, &address, LONG_MS), CLIENT_DONE);
+        assert_int_equal(guest_connect(&guest, &address, TIMEOUT_MS), CLIENT_DONE);
         assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_NOT_REACHED);
         assert_true(guest.repeated);
         guest_close(&guest);
@@ -698,7 +736,7 @@ static void a_push_is_sent_twice_at_the_most(void **state) {
         stop_listening(fake, &address);
 }
 
-static void a_refused_push_is_not_sent_again(void **state) {
+static void refused_push_is_not_repeated(void **state) {
         const char *answers[] = {ERROR("StaleChallenge", "\"message\":\"m\"")};
         json_t *envelope = json_object();
         struct push_answer answer;
@@ -707,7 +745,7 @@ static void a_refused_push_is_not_sent_again(void **state) {
         struct fake *fake = listen_for(&address, answers, 1);
 
         (void)state;
-        assert_int_equal(guest_connect(&guest, &address, LONG_MS), CLIENT_DONE);
+        assert_int_equal(guest_connect(&guest, &address, TIMEOUT_MS), CLIENT_DONE);
         assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_REFUSED);
         assert_false(guest.repeated);
         guest_close(&guest);
@@ -717,31 +755,31 @@ static void a_refused_push_is_not_sent_again(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_hello_tells_who_the_guest_is),
-                cmocka_unit_test(a_hello_asks_with_a_sync_that_is_new_each_time),
-                cmocka_unit_test(an_instance_may_be_missing_or_null),
-                cmocka_unit_test(members_that_are_not_known_are_passed_over),
-                cmocka_unit_test(replies_to_others_are_skipped_until_the_own_sync_is_seen),
-                cmocka_unit_test(on_a_stream_that_outlives_its_peers_errors_and_rubbish_are_skipped_too),
-                cmocka_unit_test(on_such_a_stream_a_refusal_counts_when_nothing_better_comes),
-                cmocka_unit_test(a_wrong_sync_alone_is_no_answer),
-                cmocka_unit_test(a_flood_of_stale_replies_ends),
-                cmocka_unit_test(what_is_no_reply_is_no_answer),
-                cmocka_unit_test(every_member_of_a_hello_is_looked_at),
-                cmocka_unit_test(a_push_tells_what_was_stored),
-                cmocka_unit_test(an_answer_about_other_keys_is_refused),
-                cmocka_unit_test(every_member_of_a_pushs_answer_is_looked_at),
-                cmocka_unit_test(a_host_key_must_be_what_is_said_of_it),
-                cmocka_unit_test(host_keys_can_be_asked_for),
-                cmocka_unit_test(a_status_tells_how_the_guest_is_set_up),
-                cmocka_unit_test(every_member_of_a_status_is_looked_at),
-                cmocka_unit_test(a_revocation_tells_how_many_keys_went),
-                cmocka_unit_test(a_refusal_has_its_message_and_what_goes_with_it),
-                cmocka_unit_test(a_refusal_that_is_not_as_the_interface_has_it_is_no_answer),
-                cmocka_unit_test(a_refusal_that_is_not_known_has_its_name_alone),
-                cmocka_unit_test(a_push_without_an_answer_is_sent_again_unchanged),
-                cmocka_unit_test(a_push_is_sent_twice_at_the_most),
-                cmocka_unit_test(a_refused_push_is_not_sent_again),
+                cmocka_unit_test(hello_returns_each_member),
+                cmocka_unit_test(each_hello_has_a_new_sync),
+                cmocka_unit_test(instance_may_be_missing_or_null),
+                cmocka_unit_test(unknown_members_are_ignored),
+                cmocka_unit_test(replies_with_another_sync_are_skipped),
+                cmocka_unit_test(errors_and_invalid_messages_are_skipped_on_a_serial_stream),
+                cmocka_unit_test(refusal_is_returned_at_the_timeout_on_a_serial_stream),
+                cmocka_unit_test(timeout_without_the_own_sync),
+                cmocka_unit_test(flood_of_stale_replies_ends),
+                cmocka_unit_test(invalid_reply_is_a_protocol_error),
+                cmocka_unit_test(each_member_of_hello_is_checked),
+                cmocka_unit_test(push_returns_what_was_stored),
+                cmocka_unit_test(answer_about_other_keys_is_refused),
+                cmocka_unit_test(each_member_of_a_push_answer_is_checked),
+                cmocka_unit_test(host_key_must_match_its_type_and_fingerprint),
+                cmocka_unit_test(host_keys_are_returned),
+                cmocka_unit_test(status_returns_each_member),
+                cmocka_unit_test(each_member_of_status_is_checked),
+                cmocka_unit_test(revocation_returns_the_number_of_keys),
+                cmocka_unit_test(refusal_has_its_message_and_parameters),
+                cmocka_unit_test(malformed_refusal_is_a_protocol_error),
+                cmocka_unit_test(unknown_refusal_has_only_its_name),
+                cmocka_unit_test(unanswered_push_is_repeated_unchanged),
+                cmocka_unit_test(push_is_sent_twice_at_most),
+                cmocka_unit_test(refused_push_is_not_repeated),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
