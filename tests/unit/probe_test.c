@@ -17,16 +17,15 @@
 
 #include <cmocka.h>
 
-/* What the child and the test share. */
+/* Shared by the child and the test. */
 struct shared {
         int step;
-        pid_t pid, started;
+        pid_t pid;
 };
 
 enum {
         LONG_MS = 60 * 1000,
         SHORT_MS = 50,
-        DYING_MS = 5 * 1000,
 };
 
 static struct shared *shared;
@@ -42,16 +41,16 @@ static int teardown(void **state) {
         return munmap(shared, sizeof(*shared));
 }
 
-static void look(void *context) {
+static void probe(void *context) {
         struct shared *to = context;
 
         to->pid = getpid();
         to->step = 1;
 }
 
-static void what_it_learns_is_there_afterwards(void **state) {
+static void result_of_a_probe_is_shared(void **state) {
         (void)state;
-        assert_int_equal(probe_run(look, shared, LONG_MS), 0);
+        assert_int_equal(probe_run(probe, shared, LONG_MS), 0);
         assert_int_equal(shared->step, 1);
         assert_int_not_equal(shared->pid, getpid());
 }
@@ -65,10 +64,17 @@ static void hang(void *context) {
                 (void)pause();
 }
 
-static void one_that_hangs_is_ended_and_keeps_what_it_had(void **state) {
-        (void)state;
-        assert_int_equal(probe_run(hang, shared, SHORT_MS), -ETIMEDOUT);
+/* With a deadline that leaves it the time to start, however busy the machine is. */
+static void assert_times_out(void (*run)(void *context)) {
+        shared->step = 0;
+        for (int timeout_ms = SHORT_MS; shared->step == 0 && timeout_ms < LONG_MS; timeout_ms *= 2)
+                assert_int_equal(probe_run(run, shared, timeout_ms), -ETIMEDOUT);
         assert_int_equal(shared->step, 1);
+}
+
+static void hanging_probe_is_killed_and_its_result_kept(void **state) {
+        (void)state;
+        assert_times_out(hang);
         assert_int_equal(kill(shared->pid, 0), -1);
         assert_int_equal(errno, ESRCH);
 }
@@ -81,31 +87,28 @@ static void hang_deaf(void *context) {
         hang(context);
 }
 
-static void so_is_one_that_blocks_signals(void **state) {
+static void probe_that_blocks_signals_is_killed(void **state) {
         (void)state;
-        assert_int_equal(probe_run(hang_deaf, shared, SHORT_MS), -ETIMEDOUT);
+        assert_times_out(hang_deaf);
         assert_int_equal(kill(shared->pid, 0), -1);
 }
 
 /* In a group of its own, as admin/program.h starts programs. */
 static void start_and_hang(void *context) {
-        struct shared *to = context;
         pid_t child = fork();
 
         if (child == 0) {
                 (void)setpgid(0, 0);
-                to->started = getpid();
-                for (;;)
-                        (void)pause();
+                hang(context);
         }
-        hang(context);
+        for (;;)
+                (void)pause();
 }
 
-static void what_it_had_started_ends_with_it(void **state) {
+static void child_of_a_probe_is_killed_with_it(void **state) {
         (void)state;
-        assert_int_equal(probe_run(start_and_hang, shared, SHORT_MS), -ETIMEDOUT);
-        assert_int_not_equal(shared->started, 0);
-        assert_int_equal(kill(shared->started, 0), -1);
+        assert_times_out(start_and_hang);
+        assert_int_equal(kill(shared->pid, 0), -1);
         assert_int_equal(errno, ESRCH);
 }
 
@@ -119,18 +122,18 @@ static void leave(void *context) {
         _exit(EXIT_FAILURE);
 }
 
-static void one_that_does_not_come_to_its_end_is_told_from_one_that_does(void **state) {
+static void probe_that_crashes_or_exits_early_fails(void **state) {
         (void)state;
         assert_int_equal(probe_run(crash, shared, LONG_MS), -EIO);
         assert_int_equal(probe_run(leave, shared, LONG_MS), -EIO);
-        assert_int_equal(probe_run(look, shared, LONG_MS), 0);
+        assert_int_equal(probe_run(probe, shared, LONG_MS), 0);
 }
 
-/* Whoever starts doctor may have it so, and the kernel then forgets how a child ended. */
-static void who_ignores_the_end_of_children_is_told_all_the_same(void **state) {
+/* doctor may be started so, and the kernel then keeps no exit status of children. */
+static void ignored_sigchld_changes_nothing(void **state) {
         (void)state;
         assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
-        assert_int_equal(probe_run(look, shared, LONG_MS), 0);
+        assert_int_equal(probe_run(probe, shared, LONG_MS), 0);
         assert_int_equal(shared->step, 1);
         assert_int_equal(probe_run(leave, shared, LONG_MS), -EIO);
         assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
@@ -145,50 +148,50 @@ static void become_and_hang(void *context) {
                 hang(to);
 }
 
-/* Also where it has become another user, by which the kernel forgets that it is to end with its parent. */
-static void a_look_ends_with_who_takes_it(void **state) {
-        static void (*const looks[])(void *context) = {hang, become_and_hang};
+/* Also after it changed its user, which clears PR_SET_PDEATHSIG. */
+static void probe_ends_with_its_caller(void **state) {
+        static void (*const probes[])(void *context) = {hang, become_and_hang};
 
         (void)state;
-        for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
                 volatile struct shared *seen = shared;
-                pid_t taker;
+                pid_t caller;
 
                 seen->step = 0;
-                taker = fork();
-                assert_true(taker >= 0);
-                if (taker == 0) {
-                        (void)probe_run(looks[i], shared, LONG_MS);
+                caller = fork();
+                assert_true(caller >= 0);
+                if (caller == 0) {
+                        (void)probe_run(probes[i], shared, LONG_MS);
                         _exit(EXIT_FAILURE);
                 }
                 for (int n = 0; seen->step != 1 && n < LONG_MS; n++)
                         (void)usleep(1000);
                 assert_int_equal(seen->step, 1);
-                assert_int_equal(kill(taker, SIGKILL), 0);
-                assert_int_equal(waitpid(taker, NULL, 0), taker);
-                /* It is ours now, as we take looks too, and then it can be waited for. */
-                for (int n = 0; waitpid(seen->pid, NULL, WNOHANG) == 0 && n < DYING_MS; n++)
+                assert_int_equal(kill(caller, SIGKILL), 0);
+                assert_int_equal(waitpid(caller, NULL, 0), caller);
+                /* This process is its new parent, because probe_run() has made it a subreaper. */
+                for (int n = 0; waitpid(seen->pid, NULL, WNOHANG) == 0 && n < LONG_MS; n++)
                         (void)usleep(1000);
                 assert_int_equal(kill(seen->pid, 0), -1);
                 assert_int_equal(errno, ESRCH);
         }
 }
 
-static void look_deeper(void *context) {
+static void run_another(void *context) {
         struct shared *to = context;
 
         if (probe_run(hang, context, SHORT_MS) == -ETIMEDOUT)
                 to->step = 2;
 }
 
-static void a_look_may_take_another(void **state) {
+static void probe_may_run_a_probe(void **state) {
         (void)state;
-        assert_int_equal(probe_run(look_deeper, shared, LONG_MS), 0);
+        assert_int_equal(probe_run(run_another, shared, LONG_MS), 0);
         assert_int_equal(shared->step, 2);
 }
 
-/* What stands in a buffer of the parent's must not be written by both. */
-static void nothing_is_written_twice(void **state) {
+/* The child inherits what stdio has buffered, and must not write it. */
+static void buffered_output_is_written_once(void **state) {
         char path[] = "/tmp/probe_test.XXXXXX", text[64];
         int fd = mkstemp(path), saved;
         ssize_t n;
@@ -199,7 +202,7 @@ static void nothing_is_written_twice(void **state) {
         saved = dup(STDOUT_FILENO);
         assert_true(saved >= 0 && dup2(fd, STDOUT_FILENO) >= 0);
         (void)fputs("once", stdout);
-        assert_int_equal(probe_run(look, shared, LONG_MS), 0);
+        assert_int_equal(probe_run(probe, shared, LONG_MS), 0);
         (void)fflush(stdout);
         assert_true(dup2(saved, STDOUT_FILENO) >= 0);
         (void)close(saved);
@@ -211,16 +214,15 @@ static void nothing_is_written_twice(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(what_it_learns_is_there_afterwards, setup, teardown),
-                cmocka_unit_test_setup_teardown(one_that_hangs_is_ended_and_keeps_what_it_had, setup, teardown),
-                cmocka_unit_test_setup_teardown(so_is_one_that_blocks_signals, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_it_had_started_ends_with_it, setup, teardown),
-                cmocka_unit_test_setup_teardown(one_that_does_not_come_to_its_end_is_told_from_one_that_does, setup,
-                                                teardown),
-                cmocka_unit_test_setup_teardown(who_ignores_the_end_of_children_is_told_all_the_same, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_look_ends_with_who_takes_it, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_look_may_take_another, setup, teardown),
-                cmocka_unit_test_setup_teardown(nothing_is_written_twice, setup, teardown),
+                cmocka_unit_test_setup_teardown(result_of_a_probe_is_shared, setup, teardown),
+                cmocka_unit_test_setup_teardown(hanging_probe_is_killed_and_its_result_kept, setup, teardown),
+                cmocka_unit_test_setup_teardown(probe_that_blocks_signals_is_killed, setup, teardown),
+                cmocka_unit_test_setup_teardown(child_of_a_probe_is_killed_with_it, setup, teardown),
+                cmocka_unit_test_setup_teardown(probe_that_crashes_or_exits_early_fails, setup, teardown),
+                cmocka_unit_test_setup_teardown(ignored_sigchld_changes_nothing, setup, teardown),
+                cmocka_unit_test_setup_teardown(probe_ends_with_its_caller, setup, teardown),
+                cmocka_unit_test_setup_teardown(probe_may_run_a_probe, setup, teardown),
+                cmocka_unit_test_setup_teardown(buffered_output_is_written_once, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
