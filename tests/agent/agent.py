@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent of a test's own: its store, configuration, sockets and journal, and how to talk to it."""
+"""An agent for one test: its store, configuration, sockets and journal, and a client."""
 
 import base64
 import contextlib
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 INTERFACE = "in.excloud.InstanceConnect"
 MESSAGE_MAX = 16384
-WAIT_S = 30  # for whatever must happen at some time; far more than it takes
+WAIT_S = 100  # for events that must happen; far more than they take
 WORLD = pathlib.Path("/mnt/world")
 TREE = pathlib.Path(__file__).parents[2]
 NAME_SERVICE = WORLD / "bin/name_service.so"
@@ -34,11 +34,11 @@ AGENT_USER = pwd.getpwnam("exc-instance-connect")
 HELPER_USER = pwd.getpwnam("exc-authorized-keys")
 RELAY_USER = pwd.getpwnam("exc-instance-connect-relay")
 
-# One connection of sshd's: it runs the helper twice, and lives as long as both.
+# One connection of sshd: it runs the helper twice, and lives longer than both.
 LOGIN = '"$@"; echo; "$@"; exit 0'
 
-# Ends as the agent, in the same process: sockets as systemd passes them (sd_listen_fds(3)), and the journal's socket if
-# there is one. The arguments are descriptors, then --, then the command.
+# Executes the agent in the same process, with sockets as systemd passes them (sd_listen_fds(3)), and with the journal's
+# socket if there is one. The arguments are descriptors, then --, then the command.
 START = r"""
 if [[ $JOURNAL ]]; then mount --bind "$JOURNAL" /run/systemd/journal; fi
 n=3
@@ -56,7 +56,7 @@ started = []
 
 
 class Closed(Exception):
-    """The agent has ended the connection."""
+    """The agent has closed the connection."""
 
 
 class Refused(Exception):
@@ -95,7 +95,7 @@ class Connection:
         self.send(message(method, parameters, **members))
 
     def message(self):
-        """The next message. Closed when there is none any more."""
+        """The next message. Raises Closed when there is none."""
         while b"\0" not in self.received:
             try:
                 data = self.socket.recv(65536)
@@ -109,7 +109,7 @@ class Connection:
         return json.loads(text)
 
     def reply(self):
-        """The parameters of the next message, which must be a reply and the last to its call."""
+        """The parameters of the next message, which must be the last reply to its call."""
         answer = self.message()
         if "error" in answer:
             assert answer.keys() == {"error", "parameters"}, answer
@@ -122,12 +122,12 @@ class Connection:
         return self.reply()
 
     def is_closed(self):
-        """Whether the agent ends the connection, and says nothing before."""
+        """Whether the agent closes the connection without a message."""
         try:
             unexpected = self.message()
         except Closed as closed:
             return closed.args[0] == b""
-        print("said before the end:", unexpected)
+        print("message before the end:", unexpected)
         return False
 
 
@@ -140,11 +140,10 @@ def message(method, parameters=None, **members):
 
 class Agent:
     """
-    `settings` are lines of agent.conf. `sockets` are the names that systemd would give. `journal`: whether there is
-    one; "deaf": it reads nothing before hear(). `ready`: whether its store is as the agent wants it. `mounts_claims`:
-    whether claim files have a tmpfs of their own, as where systemd can mount one. `preload`: a library, or several
-    with colons between them,
-    to which `environment` and start() may say more.
+    `settings` are lines of agent.conf. `sockets` are the names that systemd would pass. `journal`: whether there is
+    one; "deaf": it reads nothing before hear(). `ready`: whether the store has the directories that the agent expects.
+    `mounts_claims`: whether claim files have a tmpfs of their own, as where systemd can mount one. `preload`: a library,
+    or several with colons between them; `environment` and start() set variables for them.
     """
 
     def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True,
@@ -169,7 +168,7 @@ class Agent:
         for name in sockets:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(str(self.dir / name))
-            # systemd lets only the right ones connect. That the agent looks by itself shows only where others can.
+            # systemd lets only some users connect. The agent's own check shows only where all others can connect too.
             os.chmod(self.dir / name, 0o666)
             listener.listen(4096)
             self.listeners.append(listener)
@@ -188,7 +187,7 @@ class Agent:
     # The store
 
     def make_store(self):
-        # As in systemd/: for 4096 keys; tmpfs takes a page for each file that is not empty.
+        # As in systemd/: for 4096 keys; tmpfs uses a page for each file that is not empty.
         options = "mode=0755,size=48M,nr_inodes=40000"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "store", self.store], check=True)
         for name, mode in ("keys", 0o2750), ("claims", 0o2750):
@@ -204,8 +203,8 @@ class Agent:
 
     def remember_since(self, seconds):
         """
-        What is remembered of signed calls is as old as if it had been made that many seconds after the boot; nothing else
-        is in it. An agent makes it when it starts, and takes nothing that is timed before then.
+        An empty memory of signed calls that begins that many seconds after the boot. The agent creates it when it
+        starts, and accepts no call whose timestamps are older.
         """
         path = self.store / "state/pushes"
         path.write_bytes((b"EXCPUSH2" + struct.pack(">Q", seconds * 10**9)).ljust(128 * 257, b"\0"))
@@ -213,16 +212,16 @@ class Agent:
         path.chmod(0o600)
 
     def make_memory(self):
-        """As the store's unit does: what is to remember signed calls is there before the agent starts."""
+        """As the store's unit does: the memory of signed calls exists before the agent starts."""
         subprocess.run(
             ["setpriv", "--reuid=exc-instance-connect", "--regid=exc-instance-connect", "--clear-groups", "--",
              WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", self.store, "--make-memory"], check=True)
 
     def stored(self):
-        """All paths of keys in the store, without its own three folders and what is remembered of signed pushes."""
+        """All paths of keys in the store, without its three directories and the memory of signed calls."""
         found = set()
-        for root, folders, files in os.walk(self.store):
-            found |= {os.path.relpath(os.path.join(root, name), self.store) for name in folders + files}
+        for root, directories, files in os.walk(self.store):
+            found |= {os.path.relpath(os.path.join(root, name), self.store) for name in directories + files}
         return found - {"keys", "claims", "state", "state/pushes", "state/revocations", "state/lost"}
 
     def keys(self):
@@ -242,9 +241,9 @@ class Agent:
         self.config.write_text(f"[Agent]\nHostKeyFiles={WORLD}/ssh/host_key.pub\n{settings}\n")
 
     def trust(self, signer, name="cloud"):
-        folder = self.config.parent / "trust.d"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.pem").write_bytes(signer.anchor())
+        directory = self.config.parent / "trust.d"
+        directory.mkdir(exist_ok=True)
+        (directory / f"{name}.pem").write_bytes(signer.anchor())
         (self.config.parent / "instance-id").write_text(INSTANCE + "\n")
 
     def start(self, **more):
@@ -256,7 +255,7 @@ class Agent:
             "LC_ALL": "C",
             "LISTEN_FDNAMES": ":".join(self.names),
             "JOURNAL": str(self.dir / "journal") if self.journal else "",
-            # For a build with sanitizers: what was freed is to be gone, and the preloaded library may come first.
+            # For a build with sanitizers: little memory for freed blocks, and the preloaded library may come first.
             "ASAN_OPTIONS": "quarantine_size_mb=1:verify_asan_link_order=0",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
@@ -271,7 +270,7 @@ class Agent:
                 command, pass_fds=fds, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def wait(self):
-        """Its exit status, when it has ended by itself."""
+        """Its exit status, when it has exited by itself."""
         status = self.process.wait(WAIT_S)
         self.process = None
         self.check_log()
@@ -281,7 +280,7 @@ class Agent:
         if not self.process:
             return
         with contextlib.suppress(Closed, OSError):
-            # When it answers, it takes signals as it should.
+            # When it answers, it handles signals.
             self.ask("Status")
         self.process.send_signal(signal.SIGTERM)
         status = self.wait()
@@ -306,7 +305,7 @@ class Agent:
     def lives(self):
         return self.process.poll() is None
 
-    # What it answers
+    # The client
 
     def path(self, name="admin"):
         return self.dir / name
@@ -358,7 +357,7 @@ def list_all(connection, **parameters):
 
 
 def journal_fields(datagram):
-    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL; of the one field that may be repeated, all values with blanks between."""
+    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL; the one field that may be repeated has all values with blanks between."""
     fields = {}
     while datagram:
         name, _, datagram = datagram.partition(b"\n")
@@ -374,7 +373,7 @@ def journal_fields(datagram):
 
 
 def fill(agent, users, **parameters):
-    """Stores as many keys as `users` may have, over one connection. Returns one of the keys."""
+    """Stores as many keys as `users` may have, over one connection. Returns one of them."""
     with agent.connect() as connection:
         for user in users:
             for chosen in [keys(8) for _ in range(4)]:
@@ -383,7 +382,7 @@ def fill(agent, users, **parameters):
 
 
 class Signer:
-    """Who signs for the hosts."""
+    """A signing key of the hosts."""
 
     def __init__(self):
         self.key = ed25519.Ed25519PrivateKey.generate()
@@ -403,7 +402,7 @@ class Signer:
         return self.envelope("revoke", {}, life_s, what)
 
     def envelope(self, kind, payload, life_s, more):
-        """Timed by the clock. `more` are members of the payload, those that are there anyway too."""
+        """With timestamps of the clock. `more` are members of the payload, and replace others."""
         now = int(time.time())
         payload = {"aud": f"exc:compute:instance/{INSTANCE}", "iat": now, "exp": now + life_s, "jti": str(uuid.uuid4()),
                    **payload, **more}
@@ -421,7 +420,7 @@ def unsigned(envelope):
 
 
 def log_in(store, user, text, *helper):
-    """Somebody comes to sshd with this key. `helper` is what the helper is run as."""
+    """A client offers this key to sshd. `helper` is the command to run in place of the helper."""
     asked = [user, fingerprint(text), *text.split()]
     return subprocess.Popen(
         ["/bin/sh", "-c", LOGIN, "sshd", *(helper or [HELPER]), "--runtime-dir", store, *asked],
@@ -430,20 +429,20 @@ def log_in(store, user, text, *helper):
 
 
 def given(connection, text):
-    """How often the helper gave the key."""
+    """How often the helper printed the key."""
     said = connection.communicate()[0].decode()
     assert "Sanitizer" not in said and "runtime error" not in said, said
     return said.splitlines().count(text)
 
 
-def stop_all():
+def after_test():
     for agent in started:
         agent.stop()
         with contextlib.suppress(OSError):
             subprocess.run(["umount", "--lazy", agent.store], check=False)
 
 
-def print_logs():
+def after_failure():
     for agent in started:
         print("the end of the agent's log:", *[line[:300] for line in agent.log().splitlines()[-20:]], sep="\n")
 
@@ -451,7 +450,7 @@ def print_logs():
 def wait_until(condition, what):
     end = time.monotonic() + WAIT_S
     while not condition():
-        assert time.monotonic() < end, f"in vain waited until {what}"
+        assert time.monotonic() < end, f"timeout waiting until {what}"
         time.sleep(0.02)
 
 
@@ -470,7 +469,7 @@ made = 0
 
 
 def key():
-    """An Ed25519 key of nobody's, as text; any 32 bytes are one."""
+    """An Ed25519 key without a private half, as text; any 32 bytes are one."""
     global made
     made += 1
     public = hashlib.sha256(f"{os.getpid()} {made} {time.monotonic_ns()}".encode()).digest()
@@ -483,11 +482,11 @@ def keys(n):
 
 
 def fingerprint(text):
-    """As sshd writes it."""
+    """As sshd prints it."""
     digest = hashlib.sha256(base64.b64decode(text.split()[1])).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def fingerprint_name(text):
-    """As the store has it."""
+    """As the store names it."""
     return fingerprint(text).removeprefix("SHA256:").replace("+", "-").replace("/", "_")

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands where an arm64 program would, and becomes the emulator that runs it: FOLDER holds the program under the same
- * name, or, for one that was called by a relative path, under that path.
+ * Stands in for an arm64 program and executes the emulator with it. DIRECTORY holds the program under the same name, or,
+ * for a program that was called by a relative path, under that path.
  *
- * The kernel does the same with binfmt_misc, but what it is told there holds for the whole machine. This is linked
- * statically, because LD_PRELOAD names libraries for the program that is emulated. It is no script, because sshd runs
- * the helper as a user who must not be able to read it.
+ * binfmt_misc would do the same, but registers the emulator for the whole machine. This program is linked statically,
+ * because LD_PRELOAD names libraries for the emulated program. It is no script, because sshd runs the helper as a user who
+ * must not be able to read it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ int main(int argc, char *argv[]) {
         if (name[0] == '/')
                 name = strrchr(name, '/') + 1;
         words = calloc((size_t)argc + 4, sizeof(char *));
-        if (!words || snprintf(path, sizeof(path), "%s/%s", FOLDER, name) >= (int)sizeof(path))
+        if (!words || snprintf(path, sizeof(path), "%s/%s", DIRECTORY, name) >= (int)sizeof(path))
                 return 126;
         words[0] = (char[]){EMULATOR};
         words[1] = (char[]){"-0"};

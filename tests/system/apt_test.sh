@@ -38,7 +38,7 @@ _machine() {
         -addext basicConstraints=critical,CA:FALSE 2>openssl.txt
     cat ca.pem >>"$root/etc/ssl/certs/ca-certificates.crt"
     echo "127.0.0.1 ${archive#*//}" >>"$root/etc/hosts"
-    leader=$(<"$(machine_folder m)/leader")
+    leader=$(<"$(machine_directory m)/leader")
     : >web.log
     nsenter -t "$leader" -n -- /usr/bin/python3 "$system_tree/tests/system/web_server.py" \
         "$PWD/served" web.pem web.key web.log >&2 &
@@ -153,15 +153,15 @@ END
     trusts_cloud m
     new_key once
     refuses m alice once
-    push m alice once
+    push_signed m alice once
     lets_in m alice once
     refuses m alice once
     new_key lasting
-    push m alice lasting --connections 0 --ttl 300
+    push_signed m alice lasting --connections 0 --ttl 300
     lets_in m alice lasting
     machine_reboot m
     refuses m alice lasting
-    push m alice once
+    push_signed m alice once
     lets_in m alice once
     refuses m alice once
     no_failed_unit m

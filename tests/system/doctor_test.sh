@@ -464,14 +464,14 @@ a_folder_of_state_that_others_can_read_is_healed() {
 a_key_that_the_helper_cannot_read_is_healed() {
     _whole_machine
     new_key bobs
-    push_locally m bob bobs --ttl 300 --connections 0
+    push m bob bobs --ttl 300 --connections 0
     lets_in m bob bobs
     in_machine m chgrp root /run/exc-instance-connect/keys/bob
     refuses m bob bobs
     _doctor
     same 'rm -rf /run/exc-instance-connect/keys/bob' "$(_of remedy store-entries warning)"
     in_machine m bash -c "$(_of remedy store-entries warning)"
-    push_locally m bob bobs --ttl 300 --connections 0
+    push m bob bobs --ttl 300 --connections 0
     lets_in m bob bobs
     _healthy
 }

@@ -93,14 +93,14 @@ two_clones_of_an_image_are_two_machines_and_a_push_is_for_one_of_them() {
     same 33 "$(in_machine first cat /etc/machine-id | wc -c)"
 
     new_key once
-    instance=i-first guest_refuses WrongInstance push second alice once
-    instance=i-second guest_refuses WrongInstance push first alice once
+    instance=i-first guest_refuses WrongInstance push_signed second alice once
+    instance=i-second guest_refuses WrongInstance push_signed first alice once
     refuses first alice once
     refuses second alice once
-    instance=i-first push first alice once
+    instance=i-first push_signed first alice once
     refuses second alice once
     lets_in first alice once
-    instance=i-second push second alice once
+    instance=i-second push_signed second alice once
     lets_in second alice once
     no_failed_unit first
     no_failed_unit second
@@ -108,7 +108,7 @@ two_clones_of_an_image_are_two_machines_and_a_push_is_for_one_of_them() {
     _identity first >before
     machine_reboot first
     same "$(<before)" "$(_identity first)"
-    instance=i-first push first alice once
+    instance=i-first push_signed first alice once
     lets_in first alice once
 }
 
@@ -116,7 +116,7 @@ without_an_anchor_nobody_can_push() {
     _clone m "$prepared/plain"
     echo i-0123 | in_machine m tee /etc/exc-instance-connect/instance-id >/dev/null
     new_key k
-    guest_refuses Untrusted push m alice k
+    guest_refuses Untrusted push_signed m alice k
     refuses m alice k
     fails_with 'failure +anchors ' in_machine m exc-instance-connect doctor
 }
@@ -180,7 +180,7 @@ Only in $told/etc/systemd: system-preset" "$(<differ)"
         same active "$(property m exc-instance-connect.socket ActiveState)"
         says '^Anchors: +1' in_machine m exc-instance-connect status
         new_key k
-        push_locally m alice k
+        push m alice k
         lets_in m alice k
         [[ $boot == ordinary ]] || continue
         machine_stop m

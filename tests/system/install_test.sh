@@ -35,7 +35,7 @@ a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     trusts_cloud m
     new_key once
     refuses m alice once
-    push m alice once
+    push_signed m alice once
     same active "$(property m exc-instance-connect.service ActiveState)"
     in_machine m cmp /usr/libexec/exc-instance-connect/exc-instance-connect-agent \
         "/proc/$(property m exc-instance-connect.service MainPID)/exe"
@@ -43,7 +43,7 @@ a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     refuses m alice once
 
     new_key lasting
-    push m alice lasting --connections 0 --ttl 300
+    push_signed m alice lasting --connections 0 --ttl 300
     lets_in m alice lasting
     lets_in m alice lasting
     refuses m bob lasting
@@ -52,7 +52,7 @@ a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     no_failed_unit m
     refuses m alice lasting
     says '^No key is stored' in_machine m exc-instance-connect list
-    push m alice once
+    push_signed m alice once
     lets_in m alice once
     refuses m alice once
     no_failed_unit m
@@ -80,7 +80,7 @@ the_readme_s_way_of_a_signed_push_works_to_the_letter() {
     cp "$root/home/alice/signing.pem" cloud.pem
     in_machine m rm /etc/exc-instance-connect/trust.d/cloud.pem
     new_key k
-    guest_refuses Untrusted push m alice k
+    guest_refuses Untrusted push_signed m alice k
 }
 
 nothing_of_ours_is_waited_for_at_boot() {
@@ -128,15 +128,15 @@ the_agent_leaves_by_itself_and_comes_again() {
     install_debs m
     trusts_cloud m
     new_key k
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
-    push m alice k --connections 0
+    push_signed m alice k --connections 0
     signed m revoke --all >/dev/null
     # Half a minute after the last message.
     wait_seconds=60 wait_for property_is m exc-instance-connect.service ActiveState inactive
     _idle m
     no_failed_unit m
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
 }
 
@@ -150,7 +150,7 @@ a_stopped_sshd_is_not_started() {
     in_machine m systemctl start ssh.service
     trusts_cloud m
     new_key k
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
     in_machine m systemctl stop ssh.service
     apt_get m purge exc-instance-connect
@@ -193,7 +193,7 @@ an_install_that_stopped_halfway_harms_nothing_and_can_be_finished() {
     no_failed_unit m
     trusts_cloud m
     new_key k
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
     lets_in m alice own
 }

@@ -111,7 +111,7 @@ _sound_again() {
 _pushed() {
     _sound
     new_key k
-    push_locally m alice k
+    push m alice k
 }
 
 # --- what sshd gives ------------------------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ _ours() {
 _pushed_for_all() {
     _sound
     new_key k
-    push_locally m alice k --connections 0 --ttl 300
+    push m alice k --connections 0 --ttl 300
 }
 
 _gives_the_key() {

@@ -15,29 +15,29 @@ _prepare() {
     for key in first second third many other source short denied eve; do new_key "$key"; done
     in_machine m date +@%s >began
 
-    push m alice first --principal carol@example.org --request-id r-1
+    push_signed m alice first --principal carol@example.org --request-id r-1
     ssh_in m alice first -- sleep 2
-    push m bob second --principal dan --request-id r-2
+    push_signed m bob second --principal dan --request-id r-2
     lets_in m bob second
-    push_locally m alice many --connections 3 --principal erin --request-id r-3
+    push m alice many --connections 3 --principal erin --request-id r-3
     lets_in m alice many
     lets_in m alice many
     lets_in m alice many
 
     refuses m alice many
-    push m alice source --source 192.0.2.0/24 --principal carol@example.org --request-id r-4
+    push_signed m alice source --source 192.0.2.0/24 --principal carol@example.org --request-id r-4
     refuses m alice source
-    push m carl denied --ttl 4 --principal dan --request-id r-5
+    push_signed m carl denied --ttl 4 --principal dan --request-id r-5
     refuses m carl denied
-    push m eve eve --principal dan --request-id r-6
+    push_signed m eve eve --principal dan --request-id r-6
     fails ssh_in m eve eve -- true
-    push m bob short --ttl 1 --principal erin --request-id r-7
+    push_signed m bob short --ttl 1 --principal erin --request-id r-7
     wait_for _has_expired short
     refuses m bob short
 
     # And what no connection used.
-    fails push m nobody-here third --principal dan --request-id r-8
-    push m bob third --principal dan --request-id r-9
+    fails push_signed m nobody-here third --principal dan --request-id r-8
+    push_signed m bob third --principal dan --request-id r-9
     in_machine m exc-instance-connect revoke --user bob >/dev/null
     wait_for _has_expired denied
     _wait_for_log 14
@@ -318,11 +318,11 @@ log_stays_true_under_a_journal_flood() {
     for n in {1..22}; do new_key "k$n"; done
     _flooded l
     for n in {1..20}; do
-        push_locally l alice "k$n" --ttl 300 --principal carol --request-id "f-$n"
+        push l alice "k$n" --ttl 300 --principal carol --request-id "f-$n"
         lets_in l alice "k$n"
     done
     refuses l alice k1
-    push_locally l alice k21 --ttl 300 --principal carol --request-id f-21
+    push l alice k21 --ttl 300 --principal carol --request-id f-21
     refuses l alice k22
     in_machine l exc-instance-connect revoke --all >/dev/null
     _flood_ends l
@@ -396,7 +396,7 @@ log_shows_what_a_hanging_journal_missed() {
     # What starts the agent would wait as well.
     in_machine h exc-instance-connect status >/dev/null
     _hangs h
-    push_locally h alice k --principal carol --request-id h-1
+    push h alice k --principal carol --request-id h-1
     lets_in h alice k
     in_machine h systemctl stop exc-instance-connect.service
     _hangs_no_more h
@@ -439,13 +439,13 @@ following_tells_of_a_login_and_of_its_end() {
     in_machine f sh -c 'echo $$ >/run/follows && exec exc-instance-connect log --follow' >followed &
     pid=$!
     wait_for _follows
-    push_locally f alice k --principal carol --request-id f-1
+    push f alice k --principal carol --request-id f-1
     ssh_in f alice k -- sleep 3 &
     wait_for grep -qE "accepted    alice .* request f-1, key .*, session open$" followed
     refuses f alice k
     wait_for grep -qE "refused     alice .* request f-1, .*: other connections hold all places" followed
     wait_for grep -qE "accepted    alice .* request f-1, key .*, session of [3-9] s$" followed
-    push_locally f bob k --request-id f-2
+    push f bob k --request-id f-2
     in_machine f exc-instance-connect revoke --user bob >/dev/null
     wait_for grep -qE "not used    bob, request f-2, .*: revoked" followed
     same 4 "$(wc -l <followed)"
@@ -482,7 +482,7 @@ with_verbose_sshd_the_refused_key_is_named() {
     in_machine v systemctl reload ssh
     new_key a
     new_key b
-    push_locally v alice a --principal carol --request-id v-1
+    push v alice a --principal carol --request-id v-1
     refuses v bob a
     refuses v alice b
     in_machine v exc-instance-connect revoke --all >/dev/null
@@ -501,11 +501,11 @@ after_a_reboot_what_was_before_is_still_told() {
     in_machine r journalctl --flush
     new_key a
     new_key b
-    push_locally r alice a --request-id b-1
+    push r alice a --request-id b-1
     lets_in r alice a
-    push_locally r alice b --request-id b-2
+    push r alice b --request-id b-2
     machine_reboot r
-    push_locally r alice b --request-id b-3
+    push r alice b --request-id b-3
     in_machine r exc-instance-connect log >shown
     grep -E 'accepted    alice .* request b-1, ' shown
     grep -E 'unknown     alice, request b-2, .*: the machine was started again, and no use of it is in the journal' shown

@@ -4,44 +4,48 @@
 # Whole machines for tests: Debian 12 and 13, booted in systemd-nspawn, in less than a second each.
 #
 #   . tests/system/machine.sh
-#   machines_enter "$0" "$@"            starts the script again in a private place, as root; goes on only there
+#   machines_enter "$0" "$@"            runs the script again in new namespaces, as root; returns only there
 #
-#   tree SUITE                          prints the path of the machine tree of bookworm or trixie; makes it when missing
+#   tree SUITE                          prints the path of the tree of bookworm or trixie; makes it when it is missing
 #   machine_start NAME SUITE [OPTION...]
-#                                       boots a copy of that tree, and waits until systemd says "running"; OPTION is
-#                                       systemd-nspawn's. For SUITE there may be a folder with another tree, which
-#                                       is booted as it is
-#   in_machine NAME COMMAND...          as root, in it; standard input is passed on
-#   machine_root NAME                   prints where its file system lies, to copy files in and out; without its tmpfs
+#                                       boots a copy of that tree, and waits until systemd reports "running"; OPTION is
+#                                       for systemd-nspawn. SUITE may also be the path of a tree, which is booted as it is
+#   in_machine NAME COMMAND...          runs it there as root, with the caller's standard input
+#   machine_root NAME                   prints the path of its root directory, without its tmpfs
 #   machine_ssh NAME [OPTION...] USER [COMMAND...]
-#                                       a real ssh, through the machine's own sshd; OPTION is ssh's
-#   machine_reboot NAME                 down in order and up again, with the same disk and the same options
-#   machine_stop NAME                   down in order; its root stays
-#   machine_boot NAME                   up again after machine_stop
+#                                       a real ssh to the machine's sshd; OPTION is for ssh
+#   machine_reboot NAME                 shuts it down and boots it, with the same disk and options
+#   machine_stop NAME                   shuts it down; its root stays
+#   machine_boot NAME                   boots it after machine_stop
 #
 # SUITE+PACKAGE+PACKAGE is a tree with more packages, made and kept as the others: machine_start m "$suite+sssd-common".
-# Trees are in build/system/trees. They have sshd, users alice and bob, what our packages depend on, and no package
-# sources: a machine has no network but its own lo. Each machine gets its own host keys, and a machine-id when it boots.
-# What a machine writes is in memory and gone with it. That systemd says something else than "running", such as
-# "degraded", is an error, unless machine_states, a regular expression, has that too.
+# Trees are in build/system/trees. They have sshd, the users alice and bob, the dependencies of our packages, and no
+# package sources: a machine has no network but its own lo. Each machine gets host keys, and a machine-id when it boots.
+# What a machine writes is on a tmpfs and ends with it. Another state of systemd than "running", such as "degraded", is an
+# error, unless the regular expression machine_states matches it.
 #
-# In the private place are own mounts, /run, /mnt and processes; the network is that of the outside, for trees that have
-# to be made. When the script ends, in whatever way, the processes and mounts in it end too.
+# The new namespaces have their own mounts, /run, /mnt and processes; the network is that of the machine around them, for
+# making trees. The processes and mounts end with the script, however it ends.
 
-# shellcheck source=tests/shell.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../shell.sh"
+# shellcheck source=tests/lib/shell.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/shell.sh"
+# shellcheck source=tests/lib/expect.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/expect.sh"
+
+# shellcheck disable=SC2034 # expect.sh: its functions take a machine here
+target_arguments=1
 
 system_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-# Where the machines of this shell are known by their names; and of the shell that prepared something for it.
+# Directories with a link for each machine's name: those of this shell, and of the shell that prepared some for it.
 machines_own=${machines_own:-/mnt/names} machines_shared=${machines_shared:-}
 machines_cgroup=/sys/fs/cgroup/exc-system-${EXC_SYSTEM_NUMBER:-0}
 
-# What is in a machine. Mind that a package on the right can only be had from the network when the tree is made.
+# Machines have no network: what a test installs must be here.
 tree_packages=(
     ca-certificates curl dbus gnupg iproute2 init-system-helpers libjansson4 libnss-systemd libpam-systemd
     libsystemd0 openssh-client openssh-server openssl procps python3-minimal sudo systemd systemd-sysv
 )
-# What a tree is like when mmdebstrap is done with it. $1 is the tree.
+# Run by mmdebstrap at the end. $1 is the tree.
 # shellcheck disable=SC2016 # for the shell that mmdebstrap starts
 tree_finish='set -eu
     rm -f "$1"/etc/ssh/ssh_host_*_key "$1"/etc/ssh/ssh_host_*_key.pub "$1"/etc/apt/apt.conf.d/99mmdebstrap
@@ -51,23 +55,23 @@ tree_finish='set -eu
         chroot "$1" useradd --create-home --shell /bin/bash --user-group --password "*" "$user"
     done'
 
-# --- the private place ----------------------------------------------------------------------------------------------
+# --- namespaces -----------------------------------------------------------------------------------------------------
 
-# It has two layers. The outer one only waits for the inner one, ends it, and takes away the control groups, which are
-# the one thing that would stay. In the inner one the first process takes all others with it.
+# There are two layers. The outer one waits for the inner one, ends it, and removes the control groups, which would
+# remain. In the inner one all processes end with the first.
 machines_enter() {
     local script=$1
     shift
     export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:$PATH
     umask 022
-    # Outside, each holds the name of the mounts that must not be touched.
+    # Set outside to the namespaces that must not be changed.
     if [[ -n ${EXC_SYSTEM_INNER:-} && $EXC_SYSTEM_INNER != "$(readlink /proc/self/ns/pid)" ]]; then return; fi
     if [[ -n ${EXC_SYSTEM_OUTER:-} && $EXC_SYSTEM_OUTER != "$(readlink /proc/self/ns/mnt)" ]]; then
         machines_guard "$script" "$@"
     fi
-    ((EUID == 0)) || die 'run this as root: it makes a private place, and touches nothing of yours'
+    ((EUID == 0)) || die 'run this as root: it makes namespaces, and changes nothing outside'
     [[ $system_tree != /mnt/* && $system_tree != /run/* ]] ||
-        die "move $system_tree: in there, /mnt and /run are others"
+        die "$system_tree: is hidden by the mounts on /mnt and /run; move it"
     need unshare nsenter setpriv mount flock ssh ssh-keygen systemd-nspawn mmdebstrap pgrep
     EXC_SYSTEM_NUMBER=$$ EXC_SYSTEM_OUTER=$(readlink /proc/self/ns/mnt)
     export EXC_SYSTEM_NUMBER EXC_SYSTEM_OUTER
@@ -80,12 +84,12 @@ machines_guard() {
     resolver=$(cat /etc/resolv.conf 2>/dev/null || true)
     mount -t tmpfs -o mode=0755 machines /run
     mount -t tmpfs -o mode=0755 machines /mnt
-    # Names are often asked for with what lies in /run.
+    # /etc/resolv.conf is often a link into /run.
     if [[ $names == /run/* ]]; then
         mkdir -p "${names%/*}"
         echo "$resolver" >"$names"
     fi
-    # One way for all of them: the machine on which this runs may have the old control groups, the new ones or both.
+    # The machine on which this runs may have control groups of version 1, of version 2 or of both.
     mount -t cgroup2 machines /sys/fs/cgroup
     machines_cgroup_sweep
     mkdir "$machines_cgroup"
@@ -107,18 +111,18 @@ machines_cgroup_gone() {
     [[ ! -d $machines_cgroup ]] || find "$machines_cgroup" -depth -type d -exec rmdir {} +
 }
 
-# Those of scripts that were killed before they could.
+# Those of scripts that were killed.
 machines_cgroup_sweep() {
-    local folder
-    for folder in /sys/fs/cgroup/exc-system-*; do
-        [[ -d $folder && ! -d /proc/${folder##*-} ]] || continue
-        find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    local directory
+    for directory in /sys/fs/cgroup/exc-system-*; do
+        [[ -d $directory && ! -d /proc/${directory##*-} ]] || continue
+        find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null || true
     done
 }
 
 # --- trees ----------------------------------------------------------------------------------------------------------
 
-# The lines of sources for a suite, from where this machine has its own packages.
+# tree_sources SUITE: prints lines for sources.list, with the mirrors of this machine's own configuration.
 tree_sources() {
     local codename release uri archive='' security=''
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -129,7 +133,7 @@ tree_sources() {
         "$codename-security" | stable-security | oldstable-security) security=${security:-$uri} ;;
         esac
     done < <(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'Component: main')
-    [[ -n $archive ]] || die "no Debian mirror in this machine's own configuration of apt"
+    [[ -n $archive ]] || die "apt: this machine's configuration has no Debian mirror"
     echo "deb $archive $1 main"
     [[ -z $security ]] || echo "deb $security $1-security main"
 }
@@ -139,11 +143,11 @@ tree() {
     packages="${tree_packages[*]}"
     [[ $1 == "$suite" ]] || packages+=" $(tr + ' ' <<<"${1#*+}")"
     stamp="$suite $packages $tree_finish"
-    # They have programs that run as root and are never updated: they are for root alone.
+    # They have setuid programs that are never updated: only root may enter.
     install -d -m 0700 "$trees"
     : >>"$trees/$1.lock"
     if [[ $(cat "$trees/$1.stamp" 2>/dev/null) != "$stamp" ]]; then
-        # A machine that runs holds this lock too: the tree below it is not taken away.
+        # A running machine holds this lock shared, so that its tree is not removed.
         (
             flock 9
             if [[ $(cat "$trees/$1.stamp" 2>/dev/null) != "$stamp" ]]; then
@@ -162,7 +166,7 @@ tree_make() {
     mapfile -t sources < <(tree_sources "$1")
     rm -rf --one-file-system "$scratch" "$2.stamp"
     mkdir -p "$scratch/keys"
-    # What this machine trusts, and Debian's keys for the suite that it is not.
+    # The keys that this machine trusts, and Debian's for the other suite.
     for keyring in /etc/apt/trusted.gpg.d/*.{gpg,asc} /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
         [[ ! -e $keyring ]] || cp "$keyring" "$scratch/keys/"
     done
@@ -173,7 +177,7 @@ tree_make() {
         </dev/null >"$2.log" 2>&1 || {
         rm -rf --one-file-system "$scratch"
         tail -n 20 "$2.log" >&2
-        echo "the tree of $1 could not be made from: ${sources[*]}" >&2
+        echo "mmdebstrap: tree of $1 failed, with the sources: ${sources[*]}" >&2
         return 1
     }
     rm -rf --one-file-system "$2"
@@ -183,8 +187,8 @@ tree_make() {
 
 # --- machines -------------------------------------------------------------------------------------------------------
 
-# machine_folder NAME [NAMES...]: prints where what is known of it lies.
-machine_folder() {
+# machine_directory NAME [NAMES...]: prints the directory with its root and state.
+machine_directory() {
     local names
     for names in "${@:2}" "$machines_own" "$machines_shared"; do
         [[ -z $names || ! -L $names/$1 ]] || {
@@ -192,60 +196,60 @@ machine_folder() {
             return
         }
     done
-    echo "there is no machine named $1" >&2
+    echo "$1: no such machine" >&2
     return 1
 }
 
 machine_start() {
-    local name=$1 lower=$2 folder
+    local name=$1 lower=$2 directory
     shift 2
     mkdir -p "$machines_own" /mnt/machines
-    [[ ! -L $machines_own/$name ]] || die "there is a machine named $name already"
-    folder=$(mktemp -d "/mnt/machines/$name-XXXXXX")
-    mkdir "$folder"/{upper,work,root}
-    chmod 0755 "$folder" "$folder"/{upper,root}
+    [[ ! -L $machines_own/$name ]] || die "$name: machine exists already"
+    directory=$(mktemp -d "/mnt/machines/$name-XXXXXX")
+    mkdir "$directory"/{upper,work,root}
+    chmod 0755 "$directory" "$directory"/{upper,root}
     if [[ $lower != /* ]]; then
         lower=$(tree "$lower")
-        ln -s "$lower.lock" "$folder/lock"
+        ln -s "$lower.lock" "$directory/lock"
     fi
-    # The root of a file system is whose its uppermost layer is, and what mode that has.
-    chmod --reference="$lower" "$folder/upper"
-    mount -t overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" machine "$folder/root"
-    ln -s "$folder" "$machines_own/$name"
-    printf '%s\n' "$@" >"$folder/options"
-    [[ -s $folder/root/etc/hostname ]] || echo "$name" >"$folder/root/etc/hostname"
-    [[ -e $folder/root/etc/hosts ]] || echo "127.0.0.1 localhost $name" >"$folder/root/etc/hosts"
-    if [[ -e $folder/lock && -x $folder/root/usr/sbin/sshd && ! -e $folder/root/etc/ssh/ssh_host_ed25519_key ]]; then
-        ssh-keygen -q -A -f "$folder/root" >/dev/null
-        # Since 9.8 sshd shuts an address out after a few logins that failed, and here all come from one.
-        [[ ! -x $folder/root/usr/lib/openssh/sshd-session ]] ||
-            echo 'PerSourcePenalties no' >"$folder/root/etc/ssh/sshd_config.d/90-tests.conf"
+    # Owner and mode of an overlay's root are those of its upper layer.
+    chmod --reference="$lower" "$directory/upper"
+    mount -t overlay -o "lowerdir=$lower,upperdir=$directory/upper,workdir=$directory/work" machine "$directory/root"
+    ln -s "$directory" "$machines_own/$name"
+    printf '%s\n' "$@" >"$directory/options"
+    [[ -s $directory/root/etc/hostname ]] || echo "$name" >"$directory/root/etc/hostname"
+    [[ -e $directory/root/etc/hosts ]] || echo "127.0.0.1 localhost $name" >"$directory/root/etc/hosts"
+    if [[ -e $directory/lock && -x $directory/root/usr/sbin/sshd && ! -e $directory/root/etc/ssh/ssh_host_ed25519_key ]]; then
+        ssh-keygen -q -A -f "$directory/root" >/dev/null
+        # Since 9.8 sshd penalizes an address with many failures, and here all clients have the same.
+        [[ ! -x $directory/root/usr/lib/openssh/sshd-session ]] ||
+            echo 'PerSourcePenalties no' >"$directory/root/etc/ssh/sshd_config.d/90-tests.conf"
     fi
     machine_boot "$name"
 }
 
 machine_boot() {
-    local folder options state
-    folder=$(machine_folder "$1")
-    mapfile -t options < <(grep -v '^$' "$folder/options" || true)
-    rm -f "$folder"/{leader,nspawn}
-    mkdir -p "$machines_cgroup/${folder##*/}"
-    # A session of its own: what ends a test must not end the machine, whose journal is still to be read.
+    local directory options state
+    directory=$(machine_directory "$1")
+    mapfile -t options < <(grep -v '^$' "$directory/options" || true)
+    rm -f "$directory"/{leader,nspawn}
+    mkdir -p "$machines_cgroup/${directory##*/}"
+    # A session of its own: the machine outlives a test that is killed, so that its journal can be read.
     # shellcheck disable=SC2016 # for the inner shell
     setsid bash -c '
-        folder=$1 cgroup=$2
+        directory=$1 cgroup=$2
         shift 2
-        if [[ -e $folder/lock ]]; then exec 9<"$folder/lock" && flock -s 9; fi
+        if [[ -e $directory/lock ]]; then exec 9<"$directory/lock" && flock -s 9; fi
         (
-            echo $BASHPID >"$cgroup/cgroup.procs" && echo $BASHPID >"$folder/nspawn" && exec systemd-nspawn "$@" 9<&-
+            echo $BASHPID >"$cgroup/cgroup.procs" && echo $BASHPID >"$directory/nspawn" && exec systemd-nspawn "$@" 9<&-
         ) &
         wait
-        exit 0' machine "$folder" "$machines_cgroup/${folder##*/}" --quiet --boot --directory="$folder/root" \
-        --machine="${folder##*/}" --hostname="$1" --register=no --keep-unit --private-network --console=pipe \
+        exit 0' machine "$directory" "$machines_cgroup/${directory##*/}" --quiet --boot --directory="$directory/root" \
+        --machine="${directory##*/}" --hostname="$1" --register=no --keep-unit --private-network --console=pipe \
         --link-journal=no --resolv-conf=off --timezone=off --rlimit=NOFILE=1024:524288 "${options[@]}" \
-        </dev/null >>"$folder/console" 2>&1 9>&- &
+        </dev/null >>"$directory/console" 2>&1 9>&- &
     disown
-    if ! wait_for machine_has_leader "$folder" || ! wait_for machine_is_up "$1"; then
+    if ! wait_for machine_has_leader "$directory" || ! wait_for machine_is_up "$1"; then
         machine_report "$1"
         return 1
     fi
@@ -258,7 +262,7 @@ machine_boot() {
     }
 }
 
-# systemd-nspawn's first child is not in the machine, and soon gone.
+# systemd-nspawn's first child is not in the machine, and exits soon.
 machine_has_leader() {
     local process own processes
     [[ -s $1/nspawn ]] || return 1
@@ -277,15 +281,15 @@ machine_is_up() {
 }
 
 in_machine() {
-    local folder leader cgroup
-    folder=$(machine_folder "$1")
-    [[ -s $folder/leader ]] || {
-        echo "machine $1 does not run" >&2
+    local directory leader cgroup
+    directory=$(machine_directory "$1")
+    [[ -s $directory/leader ]] || {
+        echo "$1: machine is not running" >&2
         return 1
     }
-    leader=$(<"$folder/leader") cgroup=$machines_cgroup/${folder##*/}/payload
+    leader=$(<"$directory/leader") cgroup=$machines_cgroup/${directory##*/}/payload
     shift
-    # In a control group of the machine's, as if it had been started there.
+    # In a control group of the machine, as if systemd there had started it.
     (
         if [[ -d $cgroup ]]; then
             mkdir -p "$cgroup/test"
@@ -298,10 +302,10 @@ in_machine() {
 }
 
 machine_root() {
-    echo "$(machine_folder "$1")/root"
+    echo "$(machine_directory "$1")/root"
 }
 
-# machine_ssh_config FOLDER: nothing from this machine's configuration, no agent, no question to a person.
+# machine_ssh_config DIRECTORY: nothing of this machine's configuration, no agent, no prompt.
 machine_ssh_config() {
     local key
     rm -f "$1/known_hosts"
@@ -323,30 +327,30 @@ END
 }
 
 machine_ssh() {
-    local folder options=()
-    folder=$(machine_folder "$1")
+    local directory options=()
+    directory=$(machine_directory "$1")
     shift
     while [[ ${1:-} == -* ]]; do
         options+=("$1")
-        # ssh's options that have a value, where it is a word of its own.
+        # Options of ssh with a value as the next word.
         if [[ $1 == -[BbcDEeFIiJLlmOopQRSWw] ]]; then
             options+=("$2")
             shift
         fi
         shift
     done
-    machine_ssh_config "$folder"
-    nsenter -t "$(<"$folder/leader")" -n -- \
-        ssh -F "$folder/ssh_config" "${options[@]}" -l "$1" 127.0.0.1 "${@:2}"
+    machine_ssh_config "$directory"
+    nsenter -t "$(<"$directory/leader")" -n -- \
+        ssh -F "$directory/ssh_config" "${options[@]}" -l "$1" 127.0.0.1 "${@:2}"
 }
 
 machine_stop() {
-    local folder
-    folder=$(machine_folder "$1")
-    [[ -s $folder/leader ]] || return 0
-    kill -s RTMIN+4 "$(<"$folder/leader")" 2>/dev/null || true
-    wait_for machine_is_down "$folder" || machine_kill "$folder"
-    rm -f "$folder"/{leader,nspawn}
+    local directory
+    directory=$(machine_directory "$1")
+    [[ -s $directory/leader ]] || return 0
+    kill -s RTMIN+4 "$(<"$directory/leader")" 2>/dev/null || true
+    wait_for machine_is_down "$directory" || machine_kill "$directory"
+    rm -f "$directory"/{leader,nspawn}
 }
 
 machine_reboot() {
@@ -354,30 +358,30 @@ machine_reboot() {
     machine_boot "$1"
 }
 
-# machine_is_down FOLDER
+# machine_is_down DIRECTORY
 machine_is_down() {
     [[ ! -s $1/nspawn || ! -d /proc/$(<"$1/nspawn") ]]
 }
 
-# machine_kill FOLDER: without waiting for anything in it.
+# machine_kill DIRECTORY: without a shutdown.
 machine_kill() {
     [[ ! -s $1/leader ]] || kill -KILL "$(<"$1/leader")" 2>/dev/null || true
     [[ ! -s $1/nspawn ]] || kill -TERM "$(<"$1/nspawn")" 2>/dev/null || true
     wait_for machine_is_down "$1" || kill -KILL "$(<"$1/nspawn")" 2>/dev/null || true
 }
 
-# machine_report NAME [NAMES...]: the last that was heard of it.
+# machine_report NAME [NAMES...]: prints the end of its console and journal.
 machine_report() {
-    local folder
-    folder=$(machine_folder "$@")
+    local directory
+    directory=$(machine_directory "$@")
     echo "the end of the console of machine $1:"
-    tail -n 12 "$folder/console" | tr -cd '[:print:]\n\t'
-    [[ -s $folder/leader && -d /proc/$(<"$folder/leader") ]] || return 0
+    tail -n 12 "$directory/console" | tr -cd '[:print:]\n\t'
+    [[ -s $directory/leader && -d /proc/$(<"$directory/leader") ]] || return 0
     echo "the warnings in the journal of machine $1:"
-    timeout 10 nsenter -t "$(<"$folder/leader")" -m -p -r -- journalctl -q --no-pager -b -p warning -n 40 || true
+    timeout 10 nsenter -t "$(<"$directory/leader")" -m -p -r -- journalctl -q --no-pager -b -p warning -n 40 || true
 }
 
-# machines_in FOLDER: the names of the machines that belong there.
+# machines_in DIRECTORY: prints the names of the machines with a link there.
 machines_in() {
     local name
     for name in "$1"/*; do
@@ -385,15 +389,15 @@ machines_in() {
     done
 }
 
-# machines_end FOLDER: all those, at once, with what they wrote.
+# machines_end DIRECTORY: kills these machines and removes what they wrote.
 machines_end() {
-    local name folder
+    local name directory
     for name in $(machines_in "$1"); do
-        folder=$(readlink "$1/$name")
-        machine_kill "$folder"
-        umount "$folder/root" || umount --lazy "$folder/root"
-        rm -rf --one-file-system "$folder"
-        wait_for rmdir_all "$machines_cgroup/${folder##*/}" || true
+        directory=$(readlink "$1/$name")
+        machine_kill "$directory"
+        umount "$directory/root" || umount --lazy "$directory/root"
+        rm -rf --one-file-system "$directory"
+        wait_for rmdir_all "$machines_cgroup/${directory##*/}" || true
         rm "$1/$name"
     done
 }

@@ -65,7 +65,7 @@ _is_not_moved() {
 _is_refused_for_good() {
     guest_refuses Expired _sends_again
     refuses m alice k
-    push m alice k --no-challenge
+    push_signed m alice k --no-challenge
     lets_in m alice k
 }
 
@@ -132,14 +132,14 @@ _fills_a_claim_file() {
 a_claim_file_that_is_filled_takes_no_room_from_keys_and_revocations() {
     local before
     _started
-    push m alice k
+    push_signed m alice k
     before=$(in_machine m stat -f -c %a "$store")
     _fills_a_claim_file
     same 0 "$(in_machine m stat -f -c %a "$store"/claims)"
     same "$before" "$(in_machine m stat -f -c %a "$store")"
     refuses m alice k
     same '{"revoked":1}' "$(signed m revoke --user alice --json)"
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
 }
 
@@ -151,15 +151,15 @@ where_claims_have_no_mount_of_their_own_a_full_store_keeps_no_key_alive() {
     in_machine m systemctl start exc-instance-connect.socket exc-instance-connect-host.socket
     fails in_machine m mountpoint -q "$store"/claims
     new_key other
-    push m bob other --connections 0
-    push m alice k
+    push_signed m bob other --connections 0
+    push_signed m alice k
     _fills_a_claim_file
     same 0 "$(in_machine m stat -f -c %a "$store")"
     lets_in m bob other
     same '{"revoked":1}' "$(signed m revoke --user bob --json)"
     refuses m bob other
     # It is seen, and makes room.
-    push m bob other
+    push_signed m bob other
     lets_in m bob other
     says 'claim files that had grown: 1;' in_machine m journalctl -q -t exc-instance-connect-agent
 }

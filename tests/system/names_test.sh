@@ -37,7 +37,7 @@ _dead() {
 _pushed() {
     _admin revoke --all >/dev/null
     cp "$prepared"/{k,k.pub,cloud.pem} .
-    push m "$1" k
+    push_signed m "$1" k
 }
 
 a_key_that_was_pushed_for_any_name_lets_in_under_each() {

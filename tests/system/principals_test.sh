@@ -44,7 +44,7 @@ _with_certificates() {
 
 _both_log_in() {
     lets_in m alice certified
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -163,6 +163,6 @@ END
     _nothing_of_ours
     same "$before" "$(_effective)"
     lets_in m alice certified
-    push_locally m alice ours
+    push m alice ours
     refuses m alice ours
 }

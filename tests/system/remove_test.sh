@@ -34,7 +34,7 @@ _lived_in() {
     trusts_cloud "$1"
     sshd=$(property "$1" ssh.service MainPID)
     new_key k
-    push "$1" alice k --connections 0 --ttl 300
+    push_signed "$1" alice k --connections 0 --ttl 300
     lets_in "$1" alice k
     same active "$(property "$1" exc-instance-connect.service ActiveState)"
 }
@@ -47,7 +47,7 @@ _still_well() {
     same "$sshd" "$(property "$1" ssh.service MainPID)"
     lets_in "$1" alice k
     new_key after
-    push "$1" alice after
+    push_signed "$1" alice after
     lets_in "$1" alice after
     refuses "$1" alice after
     refuses "$1" bob k
@@ -87,9 +87,9 @@ _pushes() {
     new_key stream
     while [[ ! -e stop ]]; do
         number=$((number + 1))
-        if ! push "$1" bob stream --connections 0 --ttl 2 2>>retried; then
+        if ! push_signed "$1" bob stream --connections 0 --ttl 2 2>>retried; then
             wait_for in_machine "$1" test -S "$host_socket"
-            push "$1" bob stream --connections 0 --ttl 2 2>>retried || echo "push $number was lost" >>lost
+            push_signed "$1" bob stream --connections 0 --ttl 2 2>>retried || echo "push $number was lost" >>lost
         fi
         echo "$number" >pushed
         # A user can have 32 live keys.
@@ -137,7 +137,7 @@ an_upgrade_at_work_loses_no_key_and_no_push() {
     local newer pushes sshd
     _lived_in m
     new_key used
-    push m alice used
+    push_signed m alice used
     lets_in m alice used
     newer=$(_newer "$(our_deb exc-instance-connect)" 99.0-1)
     _open_session m alice k
@@ -339,7 +339,7 @@ removal_leaves_sshd_as_it_was_and_nothing_behind() {
     trusts_cloud m
     fails same "$(<before)" "$(_ssh_listing m)" >/dev/null
     new_key k
-    push m alice k --connections 0
+    push_signed m alice k --connections 0
     _open_session m alice k
     apt_get m remove exc-instance-connect
     _nothing_runs m
@@ -352,7 +352,7 @@ removal_leaves_sshd_as_it_was_and_nothing_behind() {
     test -s "$root/etc/exc-instance-connect/trust.d/cloud.pem"
     install_debs m
     new_key k
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
     same "$sshd" "$(property m ssh.service MainPID)"
     apt_get m purge exc-instance-connect
@@ -373,7 +373,7 @@ purging_leaves_no_file_and_no_user() {
     install_debs m
     trusts_cloud m
     new_key k
-    push m root k --connections 0
+    push_signed m root k --connections 0
     in_machine m exc-instance-connect list >/dev/null
     fails diff before <(_listing m) >/dev/null
     apt_get m purge exc-instance-connect exc-push
@@ -448,7 +448,7 @@ a_disabled_or_masked_socket_stays_so() {
     same inactive "$(property m exc-instance-connect.socket ActiveState)"
     in_machine m systemctl -q unmask exc-instance-connect.socket
     in_machine m systemctl -q enable --now "${_sockets[@]}"
-    push m alice k
+    push_signed m alice k
     lets_in m alice k
 }
 

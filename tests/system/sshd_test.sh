@@ -57,7 +57,7 @@ _reload() {
 
 # _both_log_in [SSH-OPTION...]
 _both_log_in() {
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours "$@"
     refuses m alice ours "$@"
     lets_in m alice theirs "$@"
@@ -189,9 +189,9 @@ a_command_in_a_match_block_is_asked_behind_ours_when_the_printed_line_is_added()
     # Those of whom the block does not speak.
     install_debs m
     in_machine m useradd --create-home --shell /bin/bash --password '*' carol
-    push_locally m carol ours
+    push m carol ours
     lets_in m carol ours
-    push_locally m bob ours
+    push m bob ours
     refuses m bob ours
 }
 
@@ -243,7 +243,7 @@ a_command_of_a_unit_that_is_not_restarted_yet_is_seen() {
     _theirs_alone
     in_machine m systemctl try-restart ssh.service
     in_machine m exc-instance-connect enable
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -269,7 +269,7 @@ systemd_s_user_records_are_asked_behind_ours() {
     local before
     before=$(_effective)
     install_debs m
-    push_locally m dave ours
+    push m dave ours
     lets_in m dave ours
     refuses m dave ours
     lets_in m dave theirs
@@ -287,7 +287,7 @@ systemd_s_user_records_are_asked_behind_ours() {
     apt_get m purge systemd-userdbd
     in_machine m exc-instance-connect enable
     fails in_machine m grep -q userdbctl "$_drop_in"
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -347,7 +347,7 @@ a_directory_that_fails_or_hangs_or_prints_rubbish_takes_no_key_of_ours_away() {
     for script in 'exit 1' 'kill -KILL $$' 'echo rubbish; head -c 100000 /dev/urandom; exit 3' 'sleep 600' \
         'exec /no/such/program'; do
         _their_command "$script"
-        push_locally m alice ours
+        push m alice ours
         start=$SECONDS
         lets_in m alice ours -o ConnectTimeout=20
         # Theirs is not run at all for our key: it would be waited for.
@@ -355,7 +355,7 @@ a_directory_that_fails_or_hangs_or_prints_rubbish_takes_no_key_of_ours_away() {
         [[ $script == sleep* ]] || refuses m alice theirs
     done
     in_machine m rm "$_theirs"
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -389,7 +389,7 @@ a_broken_configuration_is_left_alone_and_the_installation_succeeds() {
     fails_with 'nothing is changed: .*NoSuchOption' in_machine m exc-instance-connect enable --dry-run
     in_machine m sed -i /NoSuchOption/d /etc/ssh/sshd_config
     in_machine m exc-instance-connect enable
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
     # Broken later, ours goes all the same, and the sshd that runs is left alone.
     _append /etc/ssh/sshd_config 'NoSuchOption yes'
@@ -517,7 +517,7 @@ a_second_sshd_that_does_not_include_the_folder_is_left_alone() {
     install_debs m >install.txt 2>&1
     grep -q 'Note: sshd-second.service is left alone' install.txt
     fails grep -qF 'Reloaded: sshd-second.service' install.txt
-    push_locally m alice ours
+    push m alice ours
     refuses m alice ours -p 2222
     lets_in m alice theirs -p 2222
     lets_in m alice ours
@@ -542,7 +542,7 @@ a_second_sshd_with_another_command_gets_it_back_by_the_printed_line() {
     _theirs_alone() { lets_in m alice theirs -p 2222; }
     _not_safe_then_as_told
     _both_log_in -p 2222
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
     refuses m alice theirs
     in_machine m exc-instance-connect disable
@@ -570,7 +570,7 @@ an_edited_drop_in_is_kept_and_comes_back() {
     in_machine m grep -q 'by hand' "$_drop_in"
     fails in_machine m test -e "$_drop_in.disabled"
     says '^x11forwarding no$' _effective
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -623,7 +623,7 @@ one_reload_behind_the_other_ends_no_sshd() {
     done
     same "$main" "$(property m ssh.service MainPID)"
     same 0 "$(property m ssh.service NRestarts)"
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -711,7 +711,7 @@ killed_at_any_moment_it_leaves_nothing_half_done() {
     same "$_drop_in" "$(in_machine m find /etc/ssh/sshd_config.d -name '*exc-*')"
     same '' "$(in_machine m find /run -maxdepth 1 -name 'exc-*' -type f)"
     same active "$(property m ssh.service ActiveState)"
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -743,7 +743,7 @@ nothing_is_written_where_it_cannot_be_or_must_not_be() {
     in_machine m umount /etc/ssh/sshd_config.d
     in_machine m rm -r /etc/ssh/sshd_config.d
     in_machine m exc-instance-connect enable
-    push_locally m alice ours
+    push m alice ours
     lets_in m alice ours
 }
 
@@ -788,7 +788,7 @@ a_second_sshd_that_is_to_run_no_command_is_left_alone() {
     install_debs m >install.txt 2>&1
     cat install.txt
     grep -qF 'sshd_config_second line 4: sshd-second.service runs no command' install.txt
-    push_locally m alice ours
+    push m alice ours
     refuses m alice ours -p 2222
     lets_in m alice ours
 }

@@ -152,7 +152,7 @@ keys_outlive_restarts_of_the_sockets_while_the_agent_is_at_work() {
     local socket
     _started
     new_key k
-    push_locally m alice k --ttl 300
+    push m alice k --ttl 300
     for socket in "$host" "$admin" "$host $admin" "$admin"; do
         _is active "$agent"
         # shellcheck disable=SC2086 # words
@@ -198,7 +198,7 @@ a_store_that_was_unmounted_comes_back_with_a_restart_of_the_sockets() {
     in_machine m mountpoint -q "$store"
     in_machine m mountpoint -q "$store/claims"
     new_key k
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     host m hello >/dev/null
     no_failed_unit m
@@ -213,7 +213,7 @@ a_store_that_is_mounted_again_takes_the_sockets_with_it() {
     in_machine m mountpoint -q "$store"
     in_machine m mountpoint -q "$store/claims"
     new_key k
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     host m hello >/dev/null
     no_failed_unit m
@@ -228,7 +228,7 @@ where_nothing_can_be_mounted_the_store_is_a_part_of_run() {
     _systemctl start "$admin" "$host"
     fails in_machine m mountpoint -q "$store"
     new_key k
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     host m hello >/dev/null
     no_failed_unit m
@@ -237,12 +237,12 @@ where_nothing_can_be_mounted_the_store_is_a_part_of_run() {
 claims_that_are_mounted_again_end_the_agent_that_has_the_old_ones_open() {
     _started
     new_key k
-    push_locally m alice k
+    push m alice k
     _systemctl restart "$claims"
     _is inactive "$agent"
     wait_for _has_mode 2750 "$store/claims"
     refuses m alice k
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     no_failed_unit m
 }
@@ -256,7 +256,7 @@ where_the_mount_fails_the_store_is_a_part_of_run() {
     wait_for in_machine m systemctl --quiet is-active "$admin"
     fails in_machine m mountpoint -q "$store"
     new_key k
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     _is failed "$mount"
     # What is not to run is not started with it.
@@ -317,7 +317,7 @@ an_agent_that_is_killed_comes_back_with_the_keys_and_without_being_asked() {
     local pid
     _started
     new_key k
-    push_locally m alice k --ttl 300
+    push m alice k --ttl 300
     pid=$(_pid)
     in_machine m kill -KILL "$pid"
     wait_for _came_back "$pid"
@@ -557,7 +557,7 @@ a_push_and_its_answers_come_through_all_restrictions() {
     trusts_cloud m
     new_key k
     new_key l
-    push m alice k
+    push_signed m alice k
     in_machine m tee /run/l.pub <l.pub >/dev/null
     in_machine m exc-instance-connect push --user bob --key /run/l.pub >answer.txt
     for key in "$(machine_root m)"/etc/ssh/ssh_host_*_key.pub; do
@@ -583,7 +583,7 @@ the_machines_id_comes_from_a_credential_where_the_administrator_set_none() {
     says '^Instance: +i-credential' in_machine m exc-instance-connect status
     trusts_cloud m i-credential
     new_key k
-    instance=i-credential push m alice k
+    instance=i-credential push_signed m alice k
     lets_in m alice k
 }
 
@@ -594,7 +594,7 @@ users_of_a_name_service_behind_a_socket_are_found() {
     in_machine m systemd-run --quiet --unit=dynamic --property=DynamicUser=yes --property=User=dynamo sleep 100
     fails grep -q dynamo "$(machine_root m)/etc/passwd"
     new_key k
-    push_locally m dynamo k
+    push m dynamo k
     says '^dynamo ' in_machine m exc-instance-connect list
 }
 
@@ -634,10 +634,10 @@ a_host_that_floods_does_not_lock_the_administrator_out() {
     new_key k
     for ((round = 0; round < 3; round++)); do
         _answers
-        push_locally m alice k
+        push m alice k
         same '{"revoked":1}' "$(in_machine m exc-instance-connect revoke --all --json)"
     done
-    push_locally m alice k
+    push m alice k
     lets_in m alice k
     in_machine m touch /run/enough
     wait

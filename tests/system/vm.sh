@@ -1,43 +1,43 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Virtual machines for tests, emulated by QEMU, without a network device: Debian 12 and 13. Beside machine.sh, for what a
-# container cannot have: virtio-serial, vsock, limits that the kernel holds, and a kernel of its own.
+# Virtual machines for tests, emulated by QEMU, without a network device: Debian 12 and 13. They have what the containers
+# of machine.sh lack: virtio-serial, vsock, limits that the kernel enforces, and a kernel of their own.
 #
 #   vm_start NAME SUITE       boots one with our packages in it, and waits until ssh answers; 20 to 60 s
-#   in_vm NAME COMMAND...     as root, in it, over vsock; standard input is passed on. One word or a whole script
+#   in_vm NAME COMMAND...     runs it there as root, over vsock, with the caller's standard input; one word is a script
 #   vm_ssh NAME [OPTION...] USER [COMMAND...]
 #                             a real ssh to its sshd, over vsock
-#   vm_serial NAME            prints the path of the socket behind which is its virtio-serial port
-#   vm_hybrid NAME            prints the path of the socket by which its vsock ports are reached (CONNECT, OK)
-#   vm_cycle NAME             power off and on again, with the same disk; vm_await NAME waits until it is up
-#   vm_monitor NAME COMMAND   QEMU's
+#   vm_serial NAME            prints the path of the socket of its virtio-serial port
+#   vm_hybrid NAME            prints the path of the socket for its vsock ports (CONNECT, OK)
+#   vm_cycle NAME             switches it off and on again, with the same disk; vm_await NAME waits until it is up
+#   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
 #
-# vsock needs no module of this machine's kernel: vhost-device-vsock, from Debian's unstable suite, is the host's side of
-# it. That AF_VSOCK of this machine is never used.
+# The host's side of vsock is vhost-device-vsock, from Debian's unstable suite, which needs no kernel module. AF_VSOCK of
+# this machine is never used.
 
 vms=/mnt/vms
 vm_ssh_port=2222
 # -cpu max alone crashes QEMU 7.2 when it emulates the kernel of Debian 13.
 vm_cpu=max,-cx16
 
-# vm_vhost: prints the folder of vhost-device-vsock, with the libraries of its own suite.
+# vm_vhost: prints the root of vhost-device-vsock, with the libraries of its own suite.
 vm_vhost() {
-    local folder=$system_tree/build/system/trees/vhost sources
+    local directory=$system_tree/build/system/trees/vhost sources
     (
         flock 9
-        if [[ ! -x $folder/usr/bin/vhost-device-vsock ]]; then
+        if [[ ! -x $directory/usr/bin/vhost-device-vsock ]]; then
             mapfile -t sources < <(tree_sources sid | head -n 1)
-            rm -rf "$folder"
+            rm -rf "$directory"
             mmdebstrap --quiet --mode=root --variant=extract --include=vhost-device-vsock \
-                --aptopt='Acquire::Check-Valid-Until "false"' sid "$folder" "${sources[@]}" </dev/null
+                --aptopt='Acquire::Check-Valid-Until "false"' sid "$directory" "${sources[@]}" </dev/null
         fi
-    ) 9>"$folder.lock" >&2
-    echo "$folder"
+    ) 9>"$directory.lock" >&2
+    echo "$directory"
 }
 
-# What the disk of a virtual machine is made of: the tree of a suite with a kernel, $1, changed as needed.
+# Changes the tree $1 of a suite, with a kernel, to what becomes the disk of a virtual machine.
 # shellcheck disable=SC2016 # for the inner shell
 vm_finish='set -eu
     cd "$1"
@@ -62,7 +62,7 @@ vm_finish='set -eu
     chroot . update-initramfs -u -k all
     umount proc'
 
-# vm_base SUITE: prints the folder with vmlinuz, initrd and the tree that its disk is made of.
+# vm_base SUITE: prints the directory with vmlinuz, initrd and the tree that becomes the disk.
 vm_base() {
     local base=$system_tree/build/system/trees/vm-$1 lower stamp
     lower=$(tree "$1+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd")
@@ -82,7 +82,7 @@ vm_base() {
     echo "$base"
 }
 
-# vm_disk FOLDER BASE: a file system with that tree, our packages, and a key for root.
+# vm_disk DIRECTORY BASE: makes a file system with that tree, our packages, and a key for root.
 vm_disk() {
     local root=$1/root
     mkdir -p "$1"/{upper,work,root}
@@ -97,7 +97,7 @@ vm_disk() {
     chroot "$root" sh -c 'dpkg -i /debs/*.deb' || return 1
     umount "$root/proc"
     rm -rf "$root/debs"
-    # Behind the packages: what a test then prepares is the machine's own.
+    # After the packages, as an administrator would.
     if declare -F _vm_prepare >/dev/null; then _vm_prepare "$root"; fi
     truncate -s 1500M "$1/disk"
     mkfs.ext4 -q -F -L root -O ^metadata_csum,^64bit -E lazy_itable_init=1 -d "$root" "$1/disk"
@@ -108,45 +108,45 @@ vm_disk() {
 }
 
 vm_start() {
-    local folder=$vms/$1 base cid
+    local directory=$vms/$1 base cid
     base=$(vm_base "$2")
-    mkdir -p "$folder"
-    vm_disk "$folder" "$base" >"$folder/disk.log" 2>&1 || {
-        tail -n 20 "$folder/disk.log"
+    mkdir -p "$directory"
+    vm_disk "$directory" "$base" >"$directory/disk.log" 2>&1 || {
+        tail -n 20 "$directory/disk.log"
         return 1
     }
-    echo "$base" >"$folder/base"
-    # Two machines at a time may not have the same, though each has a host's side of its own.
+    echo "$base" >"$directory/base"
+    # Two machines at the same time must not have the same CID, even with separate vhost devices.
     cid=$((3 + BASHPID))
-    echo "$cid" >"$folder/cid"
+    echo "$cid" >"$directory/cid"
     vm_boot "$1"
     vm_await "$1"
 }
 
 vm_boot() {
-    local folder=$vms/$1 base vhost library
-    base=$(<"$folder/base")
+    local directory=$vms/$1 base vhost library
+    base=$(<"$directory/base")
     vhost=$(vm_vhost)
     library=$vhost/usr/lib/x86_64-linux-gnu
     setsid "$library/ld-linux-x86-64.so.2" --library-path "$library" "$vhost/usr/bin/vhost-device-vsock" \
-        --vm "guest-cid=$(<"$folder/cid"),socket=$folder/vhost,uds-path=$folder/vsock" </dev/null >"$folder/vhost.log" 2>&1 &
-    echo $! >"$folder/vhost.pid"
+        --vm "guest-cid=$(<"$directory/cid"),socket=$directory/vhost,uds-path=$directory/vsock" </dev/null >"$directory/vhost.log" 2>&1 &
+    echo $! >"$directory/vhost.pid"
     disown
-    wait_for test -S "$folder/vhost"
+    wait_for test -S "$directory/vhost"
     qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
         -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
         -nodefaults -no-user-config -display none -kernel "$base/vmlinuz" -initrd "$base/initrd" \
         -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0' \
-        -drive "file=$folder/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
+        -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
         -device virtio-rng-pci -device virtio-serial-pci \
-        -chardev "socket,path=$folder/serial,server=on,wait=off,id=c0" \
+        -chardev "socket,path=$directory/serial,server=on,wait=off,id=c0" \
         -device virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0 \
-        -chardev "socket,id=vv,reconnect=0,path=$folder/vhost" -device vhost-user-vsock-pci,chardev=vv \
-        -serial "file:$folder/console" -monitor "unix:$folder/monitor,server=on,wait=off" \
-        -pidfile "$folder/pid" -daemonize
+        -chardev "socket,id=vv,reconnect=0,path=$directory/vhost" -device vhost-user-vsock-pci,chardev=vv \
+        -serial "file:$directory/console" -monitor "unix:$directory/monitor,server=on,wait=off" \
+        -pidfile "$directory/pid" -daemonize
 }
 
-# vm_up NAME: its sshd answers. Not by in_vm, whose connection stays, also to a machine that was reset.
+# vm_up NAME: whether its sshd answers. Not by in_vm, whose shared connection would outlive a reset of the machine.
 vm_up() {
     vm_ssh_config "$vms/$1"
     timeout 30 ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
@@ -158,7 +158,7 @@ vm_await() {
         if vm_up "$1" 2>/dev/null; then return 0; fi
         sleep 1
     done
-    echo "virtual machine $1 does not come up; the end of its console:"
+    echo "$1: virtual machine does not boot; the end of its console:"
     tail -n 30 "$vms/$1/console" | tr -cd '[:print:]\n\t'
     return 1
 }
@@ -183,7 +183,7 @@ END
 }
 
 vm_ssh() {
-    local folder=$vms/$1 options=()
+    local directory=$vms/$1 options=()
     shift
     while [[ ${1:-} == -* ]]; do
         options+=("$1")
@@ -193,8 +193,8 @@ vm_ssh() {
         fi
         shift
     done
-    vm_ssh_config "$folder"
-    ssh -F "$folder/ssh_config" "${options[@]}" -l "$1" vm "${@:2}"
+    vm_ssh_config "$directory"
+    ssh -F "$directory/ssh_config" "${options[@]}" -l "$1" vm "${@:2}"
 }
 
 in_vm() {
@@ -217,17 +217,17 @@ vm_monitor() {
     echo "$2" | socat -t 1 - "UNIX-CONNECT:$vms/$1/monitor" >/dev/null
 }
 
-# vm_off NAME: without asking it.
+# vm_off NAME: without a shutdown.
 vm_off() {
-    local folder=$vms/$1 file process
+    local directory=$vms/$1 file process
     for file in pid vhost.pid; do
-        [[ -s $folder/$file ]] || continue
-        # QEMU takes its own away.
-        process=$(<"$folder/$file")
+        [[ -s $directory/$file ]] || continue
+        # QEMU removes its own file.
+        process=$(<"$directory/$file")
         kill "$process" 2>/dev/null || true
         wait_for vm_is_off "$process" || kill -KILL "$process" 2>/dev/null || true
     done
-    rm -f "$folder"/{mux,serial,vsock,vhost,monitor,pid,vhost.pid}
+    rm -f "$directory"/{mux,serial,vsock,vhost,monitor,pid,vhost.pid}
 }
 
 # vm_is_off PROCESS

@@ -58,7 +58,7 @@ _relay_pid() {
     in_vm "$suite" systemctl show --value --property MainPID exc-instance-connect-relay.service
 }
 
-# short: on both
+# short: both
 a_key_that_comes_over_virtio_serial_lets_in_once() {
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
     new_key k
@@ -68,7 +68,7 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     _refuses alice k
 }
 
-# short: on both
+# short: both
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub

@@ -262,7 +262,8 @@ static void a_command_that_does_not_end_is_killed_with_what_it_started(void **st
                 assert_string_equal(why, expected);
                 file = fopen(path, "re");
                 assert_non_null(file);
-                (void)fgets(line, sizeof(line), file);
+                if (!fgets(line, sizeof(line), file))
+                        line[0] = '\0';
                 (void)fclose(file);
         }
         pid = strtol(line, NULL, 10);

@@ -1,22 +1,26 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A world of its own for tests and the demo: real parts, and nothing of the machine touched.
+# The world: a private environment with the real programs, for tests and the demo. Nothing of the machine is changed.
 #
-#   . tests/world.sh
-#   world_enter "$0" "$@"      starts the script again inside the world, as root; goes on only there
-#   start_agent; start_sshd    leaves $port and $sshd_log
+#   . tests/lib/world.sh
+#   world_enter "$0" "$@"      runs the script again in new namespaces, as root; returns only there
+#   world_make                 once, by the first script inside
+#   start_agent; start_sshd    leave $agent_log, $port and $sshd_log
 #   new_key k; admin push --user alice --key k.pub; ssh_in alice k id -un
 #   world_trust; host push --signing-key $cloud/cloud.pem --instance $instance --user alice --key k.pub
 #
-# In the world there are own mounts, processes, network (lo alone), users and groups. /run, /dev and /mnt are its own
-# and empty but for what is made below. sshd refuses a command, and a home, below a folder that others than root can
-# write: so everything lies below /mnt, a tmpfs of root's. All of it goes with the last process, and all processes go
-# with the first.
+# The world has its own mounts, processes, network (only lo), users and groups. /run, /dev and /mnt are empty but for what
+# is made below. sshd refuses a command, and a home, below a directory that others than root can write: so everything is
+# below /mnt, a tmpfs of root. The mounts end with the last process, and all processes end with the first.
 
-# shellcheck source=tests/shell.sh
+# shellcheck source=tests/lib/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/shell.sh"
+# shellcheck source=tests/lib/expect.sh
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
+# shellcheck disable=SC2034 # expect.sh: its functions take no machine here
+target_arguments=0
 world=/mnt/world
 runtime=/run/exc-instance-connect
 helper=$world/bin/exc-authorized-keys
@@ -29,22 +33,23 @@ config=$world/etc/agent
 login_users=(alice bob carol)
 
 world_enter() {
-    local tree folder
-    tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+    local tree directory
+    tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
     EXC_BUILD=$(readlink -m "${EXC_BUILD:-$tree/build/plain}")
     export EXC_BUILD LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:$PATH
     umask 022
     unset SSH_AUTH_SOCK
-    # Outside, it holds the name of the mounts that must not be touched.
+    # Set outside to the mount namespace that must not be changed.
     if [[ -n ${EXC_WORLD:-} && $EXC_WORLD != "$(readlink /proc/self/ns/mnt)" ]]; then return; fi
-    ((EUID == 0)) || die 'run this as root: it makes a private place with own users, and touches nothing of yours'
-    for folder in "$tree" "$EXC_BUILD"; do
-        [[ $folder != /mnt/* && $folder != /run/* ]] || die "move $folder: in the world, /mnt and /run are others"
+    ((EUID == 0)) || die 'run this as root: it makes namespaces with own users, and changes nothing outside'
+    for directory in "$tree" "$EXC_BUILD"; do
+        [[ $directory != /mnt/* && $directory != /run/* ]] ||
+            die "$directory: is hidden by the mounts on /mnt and /run; move it"
     done
-    [[ -x $EXC_BUILD/exc-authorized-keys ]] || die "nothing is built in $EXC_BUILD: run ./dev build first"
+    [[ -x $EXC_BUILD/exc-authorized-keys ]] || die "$EXC_BUILD: has no build; run ./dev build"
     need unshare mount ip setpriv sshd ssh ssh-keygen systemd-socket-activate
-    # The first process of the world only waits: signals that it does not ask for do not reach it, and what the helper
-    # makes of a parent with the pid 1 is not what is tested here.
+    # The first process of the world only waits: the kernel gives PID 1 no signal that it does not handle, and the
+    # helper's behaviour under a parent with PID 1 is not what is tested here.
     EXC_WORLD=$(readlink /proc/self/ns/mnt)
     export EXC_WORLD
     # shellcheck disable=SC2016 # for the inner shell
@@ -52,7 +57,6 @@ world_enter() {
         bash -c '"$@"; exit $?' world bash "$(readlink -f "$1")" "${@:2}"
 }
 
-# Built once, by the first script inside.
 world_make() {
     ip link set lo up
     mount -t tmpfs -o mode=0755,size=256M world /mnt
@@ -71,8 +75,8 @@ world_make() {
     printf '[Agent]\nHostKeyFiles=%s\nRateLimit=0\n' $world/ssh/host_key.pub >"$config/agent.conf"
 }
 
-# world_trust: what signed pushes need: $cloud/cloud.pem, the key that signs for the guest's hosts; the guest's anchor
-# for it; and the guest's id, $instance. $cloud is the relay's, who stands for a host.
+# world_trust: what signed pushes need: the signing key $cloud/cloud.pem, the guest's anchor for it, and the guest's id,
+# $instance. $cloud belongs to the relay's user, which stands for a host.
 world_trust() {
     need openssl
     install -m 0755 "$EXC_BUILD/exc-push" $world/bin/
@@ -83,7 +87,7 @@ world_trust() {
     echo $instance >"$config/instance-id"
 }
 
-# new_signer NAME [ED25519 | P-256]: $cloud/NAME.pem, which no guest knows.
+# new_signer NAME [ED25519 | P-256]: $cloud/NAME.pem, which the guest does not trust.
 new_signer() {
     if [[ ${2:-ED25519} == P-256 ]]; then
         openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$cloud/$1.pem"
@@ -93,22 +97,22 @@ new_signer() {
     chown exc-instance-connect-relay "$cloud/$1.pem"
 }
 
-# trusted NAME: prints its anchor.
+# trusted NAME: prints the anchor for it.
 trusted() {
     openssl pkey -in "$cloud/$1.pem" -pubout
 }
 
-# Makes $preload, which changes what a program sees (login/preload.c), and $preloaded, which runs a command of sshd's
-# with it.
+# Makes $preload, which changes the clocks and more that a program sees (login/preload.c), and $preloaded, which runs
+# sshd's command with it.
 build_preload() {
     local from flags=(-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror "-DLIBRARY=\"$preload\"")
     need "${CC:-cc}"
-    from=$(dirname "${BASH_SOURCE[0]}")/login
+    from=$(dirname "${BASH_SOURCE[0]}")/../login
     TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -shared -fPIC -o "$preload" "$from/preload.c"
     TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -o "$preloaded" "$from/preloaded.c"
 }
 
-# Own, so that what is logged to /dev/log stays here, and so that terminals are the world's.
+# So that log messages to /dev/log stay here, and terminals are the world's.
 make_devices() {
     local name
     for name in null zero full random urandom tty; do
@@ -125,7 +129,7 @@ make_devices() {
 }
 
 make_users() {
-    local id=900 name folder etc=$world/etc
+    local id=900 name home etc=$world/etc
     printf '%s\n' root:x:0:0::$world/home/root:/bin/bash nobody:x:65534:65534::/nonexistent:/bin/false >$etc/passwd
     printf '%s\n' root:x:0: tty:x:5: nogroup:x:65534: >$etc/group
     for name in exc-instance-connect exc-authorized-keys exc-instance-connect-relay sshd; do
@@ -146,14 +150,14 @@ make_users() {
         [[ ! -e /etc/$name ]] || mount --bind $etc/$name /etc/$name
     done
     for name in root "${login_users[@]}"; do
-        folder=$world/home/$name
-        install -d -m 0755 -o "$name" -g "$name" "$folder"
-        install -d -m 0700 -o "$name" -g "$name" "$folder/.ssh"
+        home=$world/home/$name
+        install -d -m 0755 -o "$name" -g "$name" "$home"
+        install -d -m 0700 -o "$name" -g "$name" "$home/.ssh"
     done
 }
 
-# make_store DIR: as tmpfiles and the mount unit would. What is to remember signed calls is as old as the boot, else none
-# that is timed by the clock would be taken for half a minute.
+# make_store DIR: as tmpfiles and the mount unit would. The memory of signed calls begins at the boot, or the agent would
+# refuse those with timestamps for its first half minute.
 make_store() {
     mkdir -p "$1"
     mount -t tmpfs -o mode=0755,size=8M,nr_inodes=20000,nosuid,nodev,noexec store "$1"
@@ -168,7 +172,7 @@ make_store() {
     chmod 0600 "$1/state/pushes"
 }
 
-# Nothing from the machine's configuration, no agent, no question to a person.
+# Nothing of the machine's configuration, no agent, no prompt.
 make_ssh_config() {
     cat >$world/etc/ssh_config <<EOF
 HostKeyAlias world
@@ -205,15 +209,14 @@ EOF
     for sftp in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/libexec/sftp-server; do
         [[ ! -x $sftp ]] || echo "Subsystem sftp $sftp" >>$world/etc/sshd_config
     done
-    # Since 9.8 sshd shuts out an address that fails too often, and here all come from one.
+    # Since 9.8 sshd penalizes an address with many failures, and here all clients have the same.
     if sshd -t -f $world/etc/sshd_config -o PerSourcePenalties=no 2>/dev/null; then
         echo PerSourcePenalties no >>$world/etc/sshd_config
     fi
 }
 
-# start_agent [DIR [NAME=VALUE...]]: behind sockets in DIR, where the first call starts it, and again when it has left.
-# Its configuration is in $config.
-# Leaves $agent_log, and in $agent_pid what ends it.
+# start_agent [DIR [NAME=VALUE...]]: listens on the sockets in DIR; a call starts the agent, also after it has exited. Its
+# configuration is in $config. Leaves $agent_log, and in $agent_pid the process whose end ends it.
 start_agent() {
     local dir=${1:-$runtime} variable options=()
     agent_log=$world/log/agent${dir//\//_}
@@ -227,7 +230,7 @@ start_agent() {
             systemd-socket-activate --fdname=admin:host -l "$dir/admin.sock" -l "$dir/host.sock" "${options[@]}" \
                 setpriv --reuid=exc-instance-connect --regid=exc-instance-connect --clear-groups -- \
                 "$world/bin/exc-instance-connect-agent" --runtime-dir "$dir" --config-dir "$config" &
-            # As with systemd, the relay may connect, and root of course.
+            # As with systemd, the relay and root may connect.
             ! wait_for test -S "$dir/host.sock" || chown exc-instance-connect-relay "$dir/host.sock"
             wait || true
         done
@@ -237,7 +240,7 @@ start_agent() {
     wait_for relays "$dir/host.sock"
 }
 
-# relays SOCKET: whether it is there for the relay.
+# relays SOCKET: whether the relay can connect to it.
 relays() {
     [[ -S $1 && $(stat -c %U "$1") == exc-instance-connect-relay ]]
 }
@@ -247,9 +250,9 @@ as_relay() {
     setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups -- "$@"
 }
 
-# start_sshd [LINE...]: an sshd with these lines before the rest of its configuration: of a name, the first counts.
-# Leaves $port and $sshd_log. The words in the array sshd_under go before its command. Where sshd_logs_to is empty, it
-# logs to /dev/log, which must be there.
+# start_sshd [LINE...]: an sshd with these lines before the rest of its configuration: the first value of a setting
+# counts. Leaves $port and $sshd_log. The words in the array sshd_under go before its command. With an empty sshd_logs_to
+# it logs to /dev/log, which must exist.
 sshd_under=() sshd_logs_to=-E port_next=2200
 start_sshd() {
     local config
@@ -262,26 +265,71 @@ start_sshd() {
     wait_for listening "$port"
 }
 
-# listening PORT: whether somebody is, asked without a connection that sshd would have to deal with.
+# listening PORT: whether a process listens on it, without a connection that sshd would have to serve.
 listening() {
     grep -q "^ *[0-9]*: 0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
 }
 
-# admin ARGUMENT...: the administrator's command, with the agent below $runtime.
+# admin ARGUMENT...: the administrator's command, with the agent in $runtime.
 admin() {
     wait_for test -S "$runtime/admin.sock"
     $world/bin/exc-instance-connect --socket "$runtime/admin.sock" "$@"
 }
 
-# host COMMAND ARGUMENT...: the host's command, exc-push, with the agent below $runtime.
+# host COMMAND ARGUMENT...: the host's command, exc-push, with the agent in $runtime.
 host() {
     wait_for relays "$runtime/host.sock"
     as_relay $world/bin/exc-push "$1" --to "unix:$runtime/host.sock" "${@:2}"
 }
 
-# ssh_in USER KEY [OPTION...] [COMMAND...]: KEY "none" is none. What is asked for on the way goes before ssh_config.
+# ssh_in USER KEY [OPTION...] [[--] COMMAND...]: KEY "none" is none. The options go before ssh_config's.
 ssh_in() {
     local user=$1 key=$2
     shift 2
     ssh -F $world/etc/ssh_config -p "$port" -o "IdentityFile=$key" -l "$user" 127.0.0.1 "$@" </dev/null
+}
+
+# push USER KEY [OPTION...]: by the administrator; KEY is the file that new_key made.
+push() {
+    admin push --user "$1" --key "$2.pub" "${@:3}" >/dev/null
+}
+
+# signed COMMAND [OPTION...]: by the host, with the signature that the guest trusts.
+signed() {
+    host "$1" --signing-key "$cloud/cloud.pem" --instance "$instance" "${@:2}"
+}
+
+# signed_ahead [push|revoke] [OPTION...]: prints an envelope for host push --envelope.
+signed_ahead() {
+    as_relay "$world/bin/exc-push" sign "$@" --signing-key "$cloud/cloud.pem" --instance "$instance"
+}
+
+# drops_nothing COMMAND...: a revocation that matches no stored key.
+drops_nothing() {
+    local status=0
+    "$@" || status=$?
+    same 4 "$status"
+}
+
+# own_store [LINE...]: a store, an agent and an sshd for this test only, which it may break.
+own_store() {
+    # shellcheck disable=SC2119 # the agent gets no environment
+    own_agent
+    start_sshd "$@" "AuthorizedKeysCommand $helper --runtime-dir $runtime %u %f %t %k"
+}
+
+# own_agent [NAME=VALUE...]: a store and an agent for this test only, with this environment.
+# shellcheck disable=SC2120
+own_agent() {
+    runtime=$PWD/store
+    make_store "$runtime"
+    start_agent "$runtime" "$@"
+}
+
+# own_config [LINE...]: the configuration of the agent that is started next: these lines, and no anchor.
+own_config() {
+    mkdir etc etc/trust.d
+    { cat "$config/agent.conf" && printf '%s\n' "$@"; } >etc/agent.conf
+    cp "$config/instance-id" etc/
+    config=$PWD/etc
 }

@@ -1,20 +1,20 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# What a test of whole machines says. M is a machine's name.
+# Machines (machine.sh) with our packages. M is the name of a machine.
 
 instance=i-0123
 host_socket=/run/exc-instance-connect/host.sock
 
-# our_deb PACKAGE: prints the newest of it that was built, for this machine.
+# our_deb PACKAGE: prints the newest file of it that was built for this architecture.
 our_deb() {
     local debs=${EXC_DEBS:-$system_tree/build/deb} found
     found=$(find "$debs" -maxdepth 1 \( -name "$1_*_$(dpkg --print-architecture).deb" -o -name "$1_*_all.deb" \) |
         sort --version-sort | tail -n 1)
-    [[ -n $found ]] || die "no package $1 in $debs: run ./dev deb first"
+    [[ -n $found ]] || die "$debs: has no package $1; run ./dev deb"
     echo "$found"
 }
 
-# install_debs M [FILE...]: these packages with apt, offline; without any, exc-instance-connect and exc-push as built.
+# install_debs M [FILE...]: installs these packages with apt, offline; without any, exc-instance-connect and exc-push.
 install_debs() {
     local root machine=$1
     shift
@@ -33,7 +33,7 @@ apt_get() {
     in_machine "$1" apt-get -qq -o Dpkg::Use-Pty=0 -y "${@:2}"
 }
 
-# trusts_cloud M [INSTANCE]: what signed pushes need: an anchor for cloud.pem, which is made here, and the machine's id.
+# trusts_cloud M [INSTANCE]: what signed pushes need: an anchor for cloud.pem, which is made here, and the instance id.
 trusts_cloud() {
     local root
     root=$(machine_root "$1")
@@ -43,37 +43,37 @@ trusts_cloud() {
     echo "${2:-$instance}" >"$root/etc/exc-instance-connect/instance-id"
 }
 
-# as_relay M COMMAND...: as the user that brings what the host sends.
+# as_relay M COMMAND...: as the relay's user, which stands for a host.
 as_relay() {
     in_machine "$1" setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \
         -- "${@:2}"
 }
 
-# host M COMMAND ARGUMENT...: exc-push, with the machine's host socket.
+# host M COMMAND ARGUMENT...: exc-push, on the machine's host socket.
 host() {
     as_relay "$1" exc-push "$2" --to "unix:$host_socket" "${@:3}"
 }
 
-# signed M COMMAND [OPTION...]: the same with the signature of cloud.pem.
+# signed M COMMAND [OPTION...]: the same, signed with cloud.pem.
 signed() {
     in_machine "$1" install -m 0400 -o exc-instance-connect-relay /dev/stdin /run/cloud.pem <cloud.pem
     host "$1" "$2" --signing-key /run/cloud.pem --instance "$instance" "${@:3}"
 }
 
-# push M USER KEY [OPTION...]: signed, over the host socket; KEY is the file that new_key made.
-push() {
+# push_signed M USER KEY [OPTION...]: on the host socket; KEY is the file that new_key made.
+push_signed() {
     in_machine "$1" tee "/run/$3.pub" <"$3.pub" >/dev/null
     signed "$1" push --user "$2" --key "/run/$3.pub" "${@:4}" >/dev/null
 }
 
-# push_locally M USER KEY [OPTION...]: as the machine's administrator, unsigned.
-push_locally() {
+# push M USER KEY [OPTION...]: by the machine's administrator, unsigned.
+push() {
     in_machine "$1" tee "/run/$3.pub" <"$3.pub" >/dev/null
     in_machine "$1" exc-instance-connect push --user "$2" --key "/run/$3.pub" "${@:4}" >/dev/null
 }
 
-# ssh_in M USER KEY [OPTION...] [-- COMMAND...]: KEY "none" is none. Tried again where sshd was just reading its
-# configuration: a connection at that moment may be reset.
+# ssh_in M USER KEY [OPTION...] [-- COMMAND...]: KEY "none" is none. It tries again after a reset, since sshd resets
+# connections while it reads its configuration again.
 ssh_in() {
     local machine=$1 user=$2 key=$3 options=() status tries
     shift 3
@@ -89,43 +89,6 @@ ssh_in() {
     done
     cat ssh.txt >&2
     return "$status"
-}
-
-# lets_in M USER KEY [SSH-OPTION...]
-lets_in() {
-    same "$2" "$(ssh_in "$@" -- id -un)"
-}
-
-# refuses M USER KEY [SSH-OPTION...]: sshd, and for no other reason than the key.
-refuses() {
-    local status=0
-    ssh_in "$@" -- true 2>refused.txt || status=$?
-    if ((status == 255)) && grep -q 'Permission denied (publickey' refused.txt; then return; fi
-    echo "$2 is not refused with $3: status $status, $(<refused.txt)"
-    return 1
-}
-
-# says PATTERN COMMAND...: it ends well, and a line of what it says matches the regular expression.
-says() {
-    local found status=0
-    found=$("${@:2}" 2>&1) || status=$?
-    if ((status == 0)) && grep -qE -- "$1" <<<"$found"; then return; fi
-    echo "does not say '$1': ${*:2}: status $status, $found"
-    return 1
-}
-
-# fails_with PATTERN COMMAND...: it fails, and says why.
-fails_with() {
-    local found status=0
-    found=$("${@:2}" 2>&1) || status=$?
-    if ((status != 0)) && grep -qE -- "$1" <<<"$found"; then return; fi
-    echo "does not fail with '$1': ${*:2}: status $status, $found"
-    return 1
-}
-
-# guest_refuses REFUSAL COMMAND...: the machine's agent, for that reason.
-guest_refuses() {
-    fails_with "the guest refused: $1: " "${@:2}"
 }
 
 # no_failed_unit M
