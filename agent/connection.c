@@ -317,14 +317,21 @@ static bool is_over(const struct connection *connection) {
         return connection->closing || (connection->ended && connection->drained && connection->next == NEXT_NONE);
 }
 
-static int wait_for_peer(struct connection *connection, bool readable) {
-        int64_t deadline = deadline_ns(connection);
-        uint32_t events = output_waits(connection) ? EPOLLOUT : readable ? EPOLLIN : 0;
-        int r;
+/* Whether the socket is to be read or written now; else a call is being carried out, or waits for its turn. */
+static bool uses_socket(const struct connection *connection) {
+        return output_waits(connection) || (!connection->busy && connection->next == NEXT_NONE);
+}
 
-        r = sd_event_source_set_io_events(connection->io, events);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(connection->io, events == 0 ? SD_EVENT_OFF : SD_EVENT_ON);
+static int wait_for_peer(struct connection *connection) {
+        int64_t deadline = deadline_ns(connection);
+        int r = 0;
+
+        /* While the socket is not used, on_io() stops the events when there is one: mostly there is none until the reply. */
+        if (uses_socket(connection)) {
+                r = sd_event_source_set_io_events(connection->io, output_waits(connection) ? EPOLLOUT : EPOLLIN);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(connection->io, SD_EVENT_ON);
+        }
         if (r >= 0 && deadline != INT64_MAX)
                 r = sd_event_source_set_time(connection->timer, (uint64_t)deadline / 1000);
         if (r >= 0)
@@ -350,7 +357,7 @@ static void settle(struct connection *connection) {
                 return;
         }
         has_turn = connection->next != NEXT_NONE && !connection->busy && !output_waits(connection);
-        if (wait_for_peer(connection, !connection->busy && !has_turn) < 0 || wait_for_turn(connection, has_turn) < 0)
+        if (wait_for_peer(connection) < 0 || wait_for_turn(connection, has_turn) < 0)
                 connection_close(connection);
 }
 
@@ -381,8 +388,9 @@ static void receive(struct connection *connection) {
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *context) {
         struct connection *connection = context;
 
-        (void)source;
         (void)fd;
+        if (!uses_socket(connection))
+                return sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (connection->drained && !output_waits(connection))
                 receive(connection);
         else if (events & (EPOLLHUP | EPOLLERR))

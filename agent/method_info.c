@@ -32,17 +32,24 @@ static json_t *instance_id(struct agent *agent) {
 
 enum { BOOT_ID_LENGTH = 36 };
 
-static bool read_boot_id(char ret[static BOOT_ID_LENGTH + 1]) {
+/* NULL: the kernel does not give it. */
+static const char *boot_id(void) {
+        static char id[BOOT_ID_LENGTH + 1]; /* does not change while this process runs */
+        char text[BOOT_ID_LENGTH];
         ssize_t n;
         int fd;
 
+        if (id[0] != '\0')
+                return id;
         fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return false;
-        n = read(fd, ret, BOOT_ID_LENGTH);
+                return NULL;
+        n = read(fd, text, sizeof(text));
         (void)close(fd);
-        ret[n > 0 ? n : 0] = '\0';
-        return n == BOOT_ID_LENGTH;
+        if (n != sizeof(text))
+                return NULL;
+        memcpy(id, text, sizeof(text));
+        return id;
 }
 
 /* It is sent back unchanged, null too. */
@@ -61,7 +68,6 @@ void method_hello(struct connection *connection) {
         struct agent *agent = agent_of(connection);
         json_t *sync = NULL;
         const char *fault;
-        char boot_id[BOOT_ID_LENGTH + 1];
         struct refused why;
         json_t *limits;
 
@@ -71,7 +77,7 @@ void method_hello(struct connection *connection) {
                 return;
         }
         (void)agent_refresh_config(agent);
-        if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !read_boot_id(boot_id)) {
+        if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !boot_id()) {
                 (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "kernel: no random bytes, or no boot id");
                 connection_refuse(connection, &why);
                 return;
@@ -80,7 +86,7 @@ void method_hello(struct connection *connection) {
                            "keysPerPush", PUSH_KEYS_MAX, "keysPerUser", EXPIRY_KEYS_PER_USER_MAX, "keys",
                            EXPIRY_KEYS_MAX);
         connection_reply(connection, json_pack("{sO? ss so ss ss so so}", "sync", sync, "version", PACKAGE_VERSION,
-                                               "instance", instance_id(agent), "bootId", boot_id, "challenge",
+                                               "instance", instance_id(agent), "bootId", boot_id(), "challenge",
                                                connection->challenge.text, "clock", clock_state(), "limits", limits));
 }
 
