@@ -8,6 +8,7 @@
 
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
+#include "common/debug.h"
 
 static void on_config_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
@@ -26,6 +27,7 @@ static int load_config(struct agent *agent) {
                 return r;
         config_free(agent->config);
         agent->config = config;
+        debug_line("configuration: loaded from %s", agent->config_dir);
         host_keys_clear(&agent->host_keys);
         if (again)
                 return 0;
@@ -53,6 +55,7 @@ int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         r = store_open(agent->runtime_dir, STORE_AGENT, &agent->store, ret_why);
         if (r < 0)
                 return r;
+        debug_line("store: %s opened", agent->runtime_dir);
         if (audit_queue_use_state(agent->store.state_fd) < 0)
                 audit_note(LOG_WARNING, "%s/state/lost: damaged; how many events are lost is unknown",
                            agent->runtime_dir);

@@ -10,6 +10,7 @@
 #include "agent/audit.h"
 #include "agent/freshness.h"
 #include "agent/slots.h"
+#include "common/debug.h"
 
 /* --- the record ----------------------------------------------------------------------------------------------------------- */
 
@@ -147,6 +148,7 @@ static enum refusal publish(struct agent *agent, const struct commit *commit, co
                 return refuse_storing(r, ret_why);
         if (store_user_name(commit->user, name))
                 expiry_count(&agent->expiry, name, push->n_keys);
+        debug_line("stored: grant %s of %s", push->id, commit->user);
         audit_received(push, commit->user, (life->boot_end_ns - life->received.boot_ns) / NS_PER_S);
         if (expiry_sweep_by(&agent->expiry, life->boot_end_ns) < 0)
                 (void)expiry_sweep(&agent->expiry);

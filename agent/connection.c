@@ -13,6 +13,7 @@
 
 #include "agent/audit.h"
 #include "agent/json_dispatch.h"
+#include "common/debug.h"
 #include "wire/json.h"
 
 enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
@@ -157,6 +158,7 @@ static void answer(struct connection *connection, json_t *message, bool last) {
 }
 
 void connection_reply(struct connection *connection, json_t *parameters) {
+        debug_line("replied: success");
         answer(connection, json_pack("{so}", "parameters", parameters), true);
 }
 
@@ -165,6 +167,7 @@ void connection_reply_part(struct connection *connection, json_t *parameters) {
 }
 
 void connection_error(struct connection *connection, const char *error, json_t *parameters) {
+        debug_line("replied: %s", error);
         answer(connection, json_pack("{ssso}", "error", error, "parameters", parameters), true);
 }
 

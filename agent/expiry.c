@@ -10,6 +10,7 @@
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
 #include "agent/slots.h"
+#include "common/debug.h"
 #include "common/events.h"
 
 /* A sweep reads every file, and a dead key opens nothing meanwhile: many that end one after the other wait for one sweep. */
@@ -125,6 +126,7 @@ static int sweep_one(void *context, const struct store_place *place) {
                 slots = slots_end(&sweep->slots, sweep->store, place, &grant);
                 (void)store_remove_claim(sweep->store, place);
                 (void)store_remove_key(sweep->store, place);
+                debug_line("expired: a key of grant %s", place->id);
                 audit_removed(EVENT_EXPIRED, &grant, place, slots);
                 sweep->removed = true;
                 return 0;
@@ -186,6 +188,7 @@ int expiry_sweep(struct expiry *expiry) {
         expiry->counts = sweep.counts; /* transferred */
         expiry->live = sweep.live;
         expiry->swept_boot_ns = sweep.now.boot_ns;
+        debug_line("swept; live keys: %zu", sweep.live);
         if (r < 0)
                 audit_note(LOG_ERR, "store: could not be swept: %s", strerror(-r));
         if (sweep.next_end_ns == INT64_MAX)
@@ -222,8 +225,10 @@ bool expiry_remove_grown(struct expiry *expiry) {
 /* --- exit ----------------------------------------------------------------------------------------------------------------- */
 
 void expiry_exit_if_done(struct expiry *expiry) {
-        if (expiry->idle_now && expiry->live == 0 && audit_queue_empty())
-                (void)sd_event_exit(expiry->event, 0);
+        if (!expiry->idle_now || expiry->live > 0 || !audit_queue_empty())
+                return;
+        debug_line("exit: nothing is left to do");
+        (void)sd_event_exit(expiry->event, 0);
 }
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *context) {

@@ -18,6 +18,7 @@
 
 #include "agent/audit.h"
 #include "agent/varlink_service.h"
+#include "common/debug.h"
 
 enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of a second */
 
@@ -191,11 +192,15 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
         }
         r = peer_identify(listener->home.channel, fd, &peer);
         if (r < 0 || !peer_allowed(listener->home.channel, &peer, listener->relay)) {
+                debug_line("closed: a peer that is not allowed on the %s socket", channel_name(listener->home.channel));
                 if (r >= 0)
                         note_wrong_peer(listener, &peer);
                 (void)close(fd);
                 return 0;
         }
+        debug_line("accepted: %s %" PRIu32 " on the %s socket",
+                   listener->home.channel == CHANNEL_VSOCK ? "CID" : "user id", peer.id,
+                   channel_name(listener->home.channel));
         expiry_await_message(&listener->home.agent->expiry);
         listener->next_fd = fd;
         assign_slot(listener);

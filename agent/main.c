@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "agent/audit.h"
 #include "agent/listener.h"
+#include "common/debug.h"
 
 enum { EXIT_NO_SOCKET = 6 }; /* "not configured" (systemd.exec(5)); the unit does not start it again then */
 
@@ -25,9 +26,10 @@ struct options {
         const char *runtime_dir;
         const char *config_dir;
         bool make_memory;
+        bool verbose;
 };
 
-static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR]\n"
+static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR] [--verbose]\n"
                             "\n"
                             "Takes pushed SSH keys on the sockets that systemd passes to it. It is started by\n"
                             "exc-instance-connect.socket, not by hand. See exc-instance-connect-agent(8).\n"
@@ -35,13 +37,18 @@ static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DI
                             "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
                             "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
                             "  --make-memory       only make the memory of signed pushes, unless it is there\n"
+                            "  --verbose           print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"runtime-dir", required_argument, NULL, 'r'}, {"config-dir", required_argument, NULL, 'c'},
-                {"make-memory", no_argument, NULL, 'm'},       {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},           {NULL, 0, NULL, 0},
+                {"runtime-dir", required_argument, NULL, 'r'},
+                {"config-dir", required_argument, NULL, 'c'},
+                {"make-memory", no_argument, NULL, 'm'},
+                {"verbose", no_argument, NULL, 'V'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
         };
 
         *ret = (struct options){.runtime_dir = STORE_RUNTIME_DIR, .config_dir = CONFIG_DIR};
@@ -61,6 +68,9 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                         break;
                 case 'm':
                         ret->make_memory = true;
+                        break;
+                case 'V':
+                        ret->verbose = true;
                         break;
                 case 'h':
                         (void)fputs(usage, stdout);
@@ -96,6 +106,7 @@ int main(int argc, char *argv[]) {
         int r;
 
         parse_options(argc, argv, &options);
+        debug_init("exc-instance-connect-agent", options.verbose);
         (void)umask(0027);
         /* Without a journal each event is one line here, and not a write for each character of it. */
         (void)setvbuf(stderr, NULL, _IOLBF, 0);

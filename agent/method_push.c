@@ -12,6 +12,7 @@
 #include "agent/policy.h"
 #include "agent/request_parse.h"
 #include "agent/signed_request.h"
+#include "common/debug.h"
 
 /* A push, while the name service is asked. */
 struct push_call {
@@ -102,11 +103,16 @@ static enum refusal store(struct push_call *call, const struct nss_answer *answe
         };
         enum refusal why;
 
+        if (answer->outcome == NSS_FOUND)
+                debug_line("user: %s, user id %u", answer->user, answer->uid);
         why = decide(call, answer, ret_why);
-        if (why == REFUSAL_NONE)
-                why = request_parse_keys(&call->push, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
+        debug_line("policy: %s", call->seen == REPLAY_DONE ? "not asked for a repeat" : "allowed");
+        why = request_parse_keys(&call->push, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        debug_line("keys: %zu accepted", call->push.n_keys);
         if (!is_utf8(answer->user))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE,
                               "name service: the login name of this user is not UTF-8");
@@ -135,6 +141,7 @@ static enum refusal take_local(struct push_call *call, struct refused *ret_why) 
         why = request_parse_push_local(call->connection->call.parameters, &call->push, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
+        debug_line("parameters: push; keys: %zu", call->push.n_keys);
         call->received = instant_now();
         call->synchronized = clock_synchronized();
         return REFUSAL_NONE;
@@ -157,11 +164,17 @@ static enum refusal take_signed(struct push_call *call, struct refused *ret_why)
                 return why;
         call->received = instant_now();
         call->synchronized = clock_synchronized();
+        debug_line("record: %s", call->seen == REPLAY_FREE      ? "none, the push is new"
+                                 : call->seen == REPLAY_PENDING ? "pending, the push was cut off"
+                                                                : "done, the push is a repeat");
         /* One that was cut off had passed this already, and its challenge may be of an agent that is gone. */
         if (call->seen != REPLAY_FREE)
                 return REFUSAL_NONE;
         at = (struct freshness){call->received, call->synchronized, agent->replay.birth_boot_ns};
-        return freshness_check(&call->request.terms, &connection->challenge, &at, ret_why);
+        why = freshness_check(&call->request.terms, &connection->challenge, &at, ret_why);
+        if (why == REFUSAL_NONE)
+                debug_line("fresh: by its %s", call->request.terms.has_challenge ? "challenge" : "time");
+        return why;
 }
 
 static enum refusal ask_user(struct push_call *call, struct refused *ret_why) {

@@ -13,6 +13,7 @@
 #include "agent/request_parse.h"
 #include "agent/signed_request.h"
 #include "agent/slots.h"
+#include "common/debug.h"
 #include "common/events.h"
 
 /* A revocation, while the name service is asked. */
@@ -132,6 +133,7 @@ static int drop(struct revoke_call *call, const char *user) {
                                removal.of_fingerprint ? call->fingerprint : NULL, remove_one, &removal);
         tidied = store_tidy(&agent->store);
         (void)expiry_sweep(&agent->expiry);
+        debug_line("dropped; live keys: %d", removal.revoked);
         call->revoked += removal.revoked;
         return removal.failure < 0 ? removal.failure : r < 0 ? r : tidied;
 }
@@ -301,7 +303,10 @@ static enum refusal take_signed(struct revoke_call *call, enum replay_state *ret
         if (why != REFUSAL_NONE || *ret_seen != REPLAY_FREE)
                 return why;
         at = (struct freshness){call->received, call->synchronized, agent->replay.birth_boot_ns};
-        return freshness_check(&call->request.terms, &connection->challenge, &at, &call->why);
+        why = freshness_check(&call->request.terms, &connection->challenge, &at, &call->why);
+        if (why == REFUSAL_NONE)
+                debug_line("fresh: by its %s", call->request.terms.has_challenge ? "challenge" : "time");
+        return why;
 }
 
 void method_revoke(struct connection *connection) {

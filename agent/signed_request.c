@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/instance_id.h"
+#include "common/debug.h"
 #include "wire/envelope.h"
 
 static enum refusal open_envelope(struct agent *agent, json_t *object, bool unsigned_ok, const char *type,
@@ -18,8 +19,13 @@ static enum refusal open_envelope(struct agent *agent, json_t *object, bool unsi
                 why = trust_possible(&agent->anchors, ret_why);
         if (why == REFUSAL_NONE)
                 why = envelope_from_json(object, ret, ret_why);
+        if (why != REFUSAL_NONE)
+                return why;
+        debug_line("envelope: payload of %zu bytes; signatures: %zu, anchors: %zu",
+                   ret->pae_length - ret->payload_offset, ret->n_signatures, agent->anchors.n);
+        why = trust_verify(ret, &agent->anchors, unsigned_ok, ret_why);
         if (why == REFUSAL_NONE)
-                why = trust_verify(ret, &agent->anchors, unsigned_ok, ret_why);
+                debug_line("signature: %s", ret->n_signatures > 0 ? "good" : "none, and none needed");
         if (why == REFUSAL_NONE && strcmp(ret->type, type) != 0)
                 why = refuse_field(ret_why, "payloadType", "payloadType: expected %s", type);
         return why;
@@ -77,6 +83,8 @@ enum refusal signed_request_push(struct agent *agent, json_t *envelope, bool uns
         payload = payload_of(&opened, &length);
         why = request_parse_push(payload, length, &ret->terms, ret_push, ret_why);
         if (why == REFUSAL_NONE)
+                debug_line("payload: push; keys: %zu", ret_push->n_keys);
+        if (why == REFUSAL_NONE)
                 why = finish(agent, &opened, ret, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
@@ -101,5 +109,9 @@ enum refusal signed_request_revocation(struct agent *agent, json_t *envelope, bo
                 return why;
         payload = payload_of(&opened, &length);
         why = request_parse_revocation(payload, length, &ret->terms, ret_revocation, ret_why);
+        if (why == REFUSAL_NONE)
+                debug_line("payload: revocation of %s", ret_revocation->all       ? "all keys"
+                                                        : ret_revocation->user[0] ? "a user's keys"
+                                                                                  : "a fingerprint");
         return why == REFUSAL_NONE ? finish(agent, &opened, ret, ret_why) : why;
 }

@@ -8,6 +8,7 @@
 #include "agent/method_list.h"
 #include "agent/method_push.h"
 #include "agent/method_revoke.h"
+#include "common/debug.h"
 
 enum { ALL_CHANNELS = false, ADMIN_ONLY = true };
 enum { CALL_BUDGET, PUSH_BUDGET }; /* the second is taken by the method itself: budget_push() */
@@ -58,6 +59,7 @@ void varlink_service_call(struct connection *connection) {
         struct refused why;
         const char *name;
 
+        debug_line("call: %s", method ? method->name : "of an unknown method");
         if (!method) {
                 connection_error(connection, VARLINK_SERVICE ".MethodNotFound",
                                  json_pack("{ss}", "method", connection->call.method));
