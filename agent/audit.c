@@ -83,8 +83,8 @@ void audit_refused(const char *method, const struct refused *why, const char *us
 }
 
 /*
- * The number only where it is final. A slot may hold anything, since the helper's user can write to it: without a valid pid
- * it counts and adds no field.
+ * The number of connections only where it is final. The helper's user can write anything to a slot: one without a valid
+ * pid is counted, and adds no field.
  */
 static void add_slots(struct event *event, const struct grant *grant, const struct slots *slots) {
         char connections[32] = "any";
@@ -106,7 +106,7 @@ void audit_removed(const char *message_id, const struct grant *grant, const stru
 
         begin(&event, message_id);
         store_fingerprint_text(place->fingerprint, fingerprint);
-        /* Who had asked for it stands before the verb: the revocation may be somebody else's. */
+        /* Who asked for the key comes before the verb: somebody else may have revoked it. */
         (void)snprintf(event.message, sizeof(event.message), "Key %s of %s", fingerprint, grant->user);
         append_request(event.message, sizeof(event.message), grant->principal, grant->request_id);
         used = strlen(event.message);
@@ -125,7 +125,7 @@ void audit_damaged(const struct store_place *place) {
 
         begin(&event, EVENT_DAMAGED);
         (void)snprintf(event.message, sizeof(event.message),
-                       "keys/%s/%s/%s is no grant and was removed; other keys are not affected", place->user,
+                       "keys/%s/%s/%s: not a grant; removed, other keys are not affected", place->user,
                        place->fingerprint, place->id);
         send_event(&event, LOG_WARNING);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the journal is told: who asked for access, for whom, and what became of it. Fingerprints, never key material.
- *
- * None of these waits: what the journal does not take at once is queued (audit_queue.h).
+ * Events for the journal: who asked for access, for which user, and what became of it. They have fingerprints, never
+ * keys. None of these functions blocks (agent/audit_queue.h).
  */
 #ifndef EXC_AUDIT_H
 #define EXC_AUDIT_H
@@ -15,21 +14,24 @@
 #include "common/store.h"
 #include "wire/refusal.h"
 
-/* One event for each key of a push that was stored for `user`, the name that the name service has. */
+/* EVENT_RECEIVED for each key of a push that was stored for `user`, the name service's name, for `life_s` seconds. */
 void audit_received(const struct push *push, const char *user, int64_t life_s);
 
-/* `method` was refused. `user`, `principal` and `request_id` as far as they are known, else "". */
+/* EVENT_REFUSED. `user`, `principal` and `request_id` are "" where they are not known. */
 void audit_refused(const char *method, const struct refused *why, const char *user, const char *principal,
                    const char *request_id);
 
-/* A key left the store: EVENT_EXPIRED or EVENT_REVOKED. `slots`: which connections had one; NULL: it is not known. */
+/*
+ * EVENT_EXPIRED or EVENT_REVOKED: a key was removed. `slots`: those of its push that were used; NULL: that is not
+ * known.
+ */
 void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place,
                    const struct slots *slots);
 
-/* A file that is no grant was removed from the store. */
+/* EVENT_DAMAGED: a file that is not a grant was removed. */
 void audit_damaged(const struct store_place *place);
 
-/* Something of ours that does not work (a syslog level of LOG_ERR or LOG_WARNING), or worth knowing (LOG_INFO, LOG_DEBUG). */
+/* EVENT_FAILURE with LOG_ERR or LOG_WARNING; with a lower syslog level a message without an id. */
 void audit_note(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

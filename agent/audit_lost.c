@@ -65,7 +65,7 @@ int audit_lost_write(int state_fd, const struct audit_lost *lost) {
 
         writer_u64(&to, lost->n);
         writer_u64(&to, (uint64_t)lost->since_us);
-        /* Of an agent that was killed here. */
+        /* Left by an agent that was killed here. */
         (void)unlinkat(state_fd, NEW_FILE_NAME, 0);
         fd = openat(state_fd, NEW_FILE_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
         if (fd < 0)

@@ -17,19 +17,19 @@
 
 #define US_PER_S INT64_C(1000000)
 #define RECONNECT_US (UINT64_C(1) * 1000000) /* while the journal's socket is full: it may have been replaced */
-#define LOOK_AGAIN_US (UINT64_C(100) * 1000) /* while it is not there */
+#define RETRY_US (UINT64_C(100) * 1000)      /* while it is missing */
 #define ACCURACY_US (UINT64_C(10) * 1000)
 
 enum {
-        PRIORITY = SD_EVENT_PRIORITY_NORMAL + 20, /* peers come first */
+        PRIORITY = SD_EVENT_PRIORITY_NORMAL + 20, /* after the peers */
         POLL_MS = 100,
 };
 
-struct waiting {
-        struct waiting *next;
-        uint64_t n_events; /* 1; of an EVENT_LOST, those that it reports */
+struct queued {
+        struct queued *next;
+        uint64_t n_events; /* 1; for an EVENT_LOST, those that it reports */
         int64_t at_us;     /* of the first of them, since 1970 */
-        bool report;       /* it is an EVENT_LOST */
+        bool report;       /* an EVENT_LOST */
         const char *message;
         size_t size;
         uint8_t raw[]; /* `size` bytes, then the message */
@@ -41,16 +41,17 @@ static struct {
         void *context;
         sd_event_source *io, *timer;
 
-        int fd; /* connected to the journal while something waits, else -EBADF */
-        struct waiting *first, *last;
+        int send_fd; /* for events that are not queued, once there was one */
+        int fd;      /* connected to the journal while events are queued, else -EBADF */
+        struct queued *first, *last;
         size_t n, bytes;
-        bool met; /* the journal took an event, or was busy */
+        bool met; /* the journal accepted an event, or was busy */
         int64_t absent_since_us;
 
-        struct audit_lost lost; /* not reported yet, and no event about them waits */
+        struct audit_lost lost; /* not reported yet, and no report is queued */
         int state_fd;
-        bool on_disk; /* state/lost is there; its events are reported, or in `lost` */
-} queue = {.fd = -EBADF, .state_fd = -EBADF};
+        bool on_disk; /* state/lost exists; its events are reported, or in `lost` */
+} queue = {.send_fd = -EBADF, .fd = -EBADF, .state_fd = -EBADF};
 
 static int64_t clock_us(clockid_t clock) {
         struct timespec t;
@@ -59,7 +60,7 @@ static int64_t clock_us(clockid_t clock) {
         return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
 }
 
-/* Under systemd, standard error is a stream to the journal, which must not be waited for either. */
+/* Under systemd, standard error is a stream to the journal, and must not block either. */
 static void print_line(const char *message) {
         struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 
@@ -70,40 +71,40 @@ static void print_line(const char *message) {
         (void)fputc('\n', stderr);
 }
 
-/* --- what waits ------------------------------------------------------------------------------------------------- */
+/* --- the queue ------------------------------------------------------------------------------------------------- */
 
 static size_t bytes_of(const struct journal_entry *entry, const char *message) {
-        return sizeof(struct waiting) + entry->to.used + strlen(message) + 1;
+        return sizeof(struct queued) + entry->to.used + strlen(message) + 1;
 }
 
-/* False when there is no room for it. */
-static bool append(const struct journal_entry *entry, const char *message, const struct waiting *about) {
+/* False when the queue is full, or without memory. */
+static bool append(const struct journal_entry *entry, const char *message, const struct queued *about) {
         size_t bytes = bytes_of(entry, message);
-        struct waiting *waiting;
+        struct queued *queued;
 
         if (queue.n == AUDIT_QUEUE_MAX || queue.bytes + bytes > AUDIT_QUEUE_BYTES_MAX)
                 return false;
-        waiting = malloc(bytes);
-        if (!waiting)
+        queued = malloc(bytes);
+        if (!queued)
                 return false;
-        *waiting = *about;
-        waiting->next = NULL;
-        waiting->size = entry->to.used;
-        waiting->message = (const char *)waiting->raw + waiting->size;
-        memcpy(waiting->raw, entry->raw, waiting->size);
-        memcpy(waiting->raw + waiting->size, message, strlen(message) + 1);
+        *queued = *about;
+        queued->next = NULL;
+        queued->size = entry->to.used;
+        queued->message = (const char *)queued->raw + queued->size;
+        memcpy(queued->raw, entry->raw, queued->size);
+        memcpy(queued->raw + queued->size, message, strlen(message) + 1);
         if (queue.last)
-                queue.last->next = waiting;
+                queue.last->next = queued;
         else
-                queue.first = waiting;
-        queue.last = waiting;
+                queue.first = queued;
+        queue.last = queued;
         queue.n++;
         queue.bytes += bytes;
         return true;
 }
 
 static void drop_first(void) {
-        struct waiting *first = queue.first;
+        struct queued *first = queue.first;
 
         queue.first = first->next;
         if (!queue.first)
@@ -121,7 +122,7 @@ static void first_was_sent(void) {
         drop_first();
 }
 
-/* The first event goes to standard error. `counted`: the journal is to have it, and does not. */
+/* Writes the first event to standard error. `counted`: it is lost for the journal. */
 static void give_up_first(bool counted) {
         print_line(queue.first->message);
         if (counted || queue.first->report)
@@ -134,9 +135,9 @@ static void give_up_all(bool counted) {
                 give_up_first(counted);
 }
 
-/* Puts an event about what was lost behind all that waits. `beside`: bytes to leave room for, and one more event. */
+/* Queues a report about lost events. `beside`: bytes of one more event that has to fit; 0: none. */
 static bool append_report(size_t beside) {
-        struct waiting about = {.n_events = queue.lost.n, .at_us = queue.lost.since_us, .report = true};
+        struct queued about = {.n_events = queue.lost.n, .at_us = queue.lost.since_us, .report = true};
         char since[32] = "an unknown time", message[160];
         time_t since_s = (time_t)(queue.lost.since_us / US_PER_S);
         bool one = queue.lost.n == 1;
@@ -146,8 +147,8 @@ static bool append_report(size_t beside) {
         if (gmtime_r(&since_s, &utc))
                 (void)strftime(since, sizeof(since), "%Y-%m-%d %H:%M:%S UTC", &utc);
         (void)snprintf(message, sizeof(message),
-                       "%" PRIu64 " event%s before this one %s lost, the first of %s: the journal did not take %s",
-                       queue.lost.n, one ? "" : "s", one ? "is" : "are", since, one ? "it" : "them");
+                       "%" PRIu64 " event%s before this one %s lost, the first at %s: the journal did not accept %s",
+                       queue.lost.n, one ? "" : "s", one ? "was" : "were", since, one ? "it" : "them");
         journal_begin(&entry);
         journal_add(&entry, "MESSAGE_ID", EVENT_LOST);
         journal_add_number(&entry, FIELD_LOST, queue.lost.n);
@@ -176,7 +177,7 @@ static void disconnect(void) {
         queue.fd = -EBADF;
 }
 
-/* As journal_put(). A journal whose socket was replaced is connected to again. */
+/* Returns what journal_put() does. Connects again if the journal's socket was replaced. */
 static int put_first(void) {
         for (bool again = false;; again = true) {
                 int r;
@@ -195,12 +196,14 @@ static int put_first(void) {
         }
 }
 
-/* Full, or this process is short of something: it will pass. Everything else means that there is no journal to reach. */
+/*
+ * The journal's socket is full, or this process lacks something: a later attempt may succeed. Else there is no journal.
+ */
 static bool is_busy(int error) {
         return error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
 }
 
-/* Comes back when there is room in the journal's socket, or after a while. If even that fails, the next event does it. */
+/* Calls flush() when the journal's socket has room, or after a while. If that fails, the next event does. */
 static void wait_for_journal(void) {
         int enabled = SD_EVENT_OFF;
 
@@ -209,7 +212,7 @@ static void wait_for_journal(void) {
         if (queue.fd >= 0 && !queue.io && sd_event_add_io(queue.event, &queue.io, queue.fd, EPOLLOUT, on_io, NULL) >= 0)
                 (void)sd_event_source_set_priority(queue.io, PRIORITY);
         if (sd_event_source_get_enabled(queue.timer, &enabled) >= 0 && enabled == SD_EVENT_OFF) {
-                (void)sd_event_source_set_time_relative(queue.timer, queue.fd >= 0 ? RECONNECT_US : LOOK_AGAIN_US);
+                (void)sd_event_source_set_time_relative(queue.timer, queue.fd >= 0 ? RECONNECT_US : RETRY_US);
                 (void)sd_event_source_set_enabled(queue.timer, SD_EVENT_ONESHOT);
         }
 }
@@ -222,7 +225,7 @@ static bool absent_for_good(void) {
         return !queue.met || now_us - queue.absent_since_us > AUDIT_QUEUE_ABSENT_S * US_PER_S;
 }
 
-/* Sends as much as the journal takes. */
+/* Sends as many events as the journal accepts. */
 static void flush(void) {
         while (queue.first || (queue.met && queue.lost.n > 0 && append_report(0))) {
                 int r = put_first();
@@ -279,7 +282,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
         return 0;
 }
 
-/* --- for others ------------------------------------------------------------------------------------------------- */
+/* --- interface ------------------------------------------------------------------------------------------------- */
 
 int audit_queue_start(sd_event *event, void (*emptied)(void *context), void *context) {
         int r;
@@ -314,13 +317,19 @@ int audit_queue_use_state(int state_fd) {
         return 0;
 }
 
+static int send_now(const struct journal_entry *entry) {
+        if (queue.send_fd < 0)
+                queue.send_fd = journal_open();
+        return queue.send_fd < 0 ? queue.send_fd : journal_send_on(queue.send_fd, entry);
+}
+
 void audit_queue_add(const struct journal_entry *entry, const char *message) {
-        struct waiting about = {.n_events = 1};
+        struct queued about = {.n_events = 1};
         struct journal_entry late;
         int r = -EAGAIN;
 
         if (!queue.first && queue.lost.n == 0)
-                r = journal_send(entry, 0);
+                r = send_now(entry);
         if (r == 0) {
                 queue.met = true;
                 return;
@@ -356,7 +365,7 @@ static void write_lost(void) {
 
         if (r >= 0)
                 return;
-        (void)snprintf(message, sizeof(message), "%" PRIu64 " events are lost, and state/lost cannot be written: %s",
+        (void)snprintf(message, sizeof(message), "%" PRIu64 " events are lost; state/lost cannot be written: %s",
                        queue.lost.n, strerror(-r));
         print_line(message);
 }
@@ -376,6 +385,9 @@ void audit_queue_stop(void) {
         if (queue.lost.n > 0)
                 write_lost();
         disconnect();
+        if (queue.send_fd >= 0)
+                (void)close(queue.send_fd);
+        queue.send_fd = -EBADF;
         queue.emptied = NULL;
         queue.lost = (struct audit_lost){.n = 0};
         queue.state_fd = -EBADF;

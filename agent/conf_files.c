@@ -85,8 +85,8 @@ static void hash_add_file(uint64_t *hash, const char *path, int64_t *ret_changed
 }
 
 /*
- * A file that changed within SETTLE_S can change again and keep its time stamp. A change time of 0 is that of a file system that
- * records none, as FAT for its root directory.
+ * A file that changed within SETTLE_S can change again and keep its time stamp. A change time of 0 is that of a file
+ * system that records none, as FAT for its root directory.
  */
 static bool is_settled(int64_t changed_s, int64_t now_s) {
         return changed_s != 0 && (changed_s < now_s - SETTLE_S || changed_s > now_s + SETTLE_S);

@@ -9,16 +9,16 @@
 #include "agent/strv.h"
 
 /*
- * The names in the directory `dir_fd` that end in `suffix` and do not begin with a dot, in byte order, so that the result does
- * not depend on the file system. The caller clears `ret`. Negative errno, and `ret` is untouched.
+ * The names in the directory `dir_fd` that end in `suffix` and do not begin with a dot, in byte order, so that the
+ * result does not depend on the file system. The caller clears `ret`. Negative errno, and `ret` is untouched.
  */
 int conf_files_list(int dir_fd, const char *suffix, struct strv *ret);
 
 /*
  * Files and directories with what stat(2) returned for them when they were added. Starts from all zeros.
  *
- * A set that has a directory and each file that was listed in it shows every change: a directory's time stamps change with the
- * names in it, so new, removed and replaced names are seen without another listing.
+ * A set that has a directory and each file that was listed in it shows every change: a directory's time stamps change
+ * with the names in it, so new, removed and replaced names are seen without another listing.
  */
 struct conf_files {
         struct strv paths;

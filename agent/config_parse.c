@@ -54,7 +54,9 @@ __attribute__((format(printf, 2, 3))) static void warn(const struct config_load 
 
 struct key {
         const char *name;
-        /* Parses `value` into `target`. The number of list items added, which may be 0, or -EINVAL after config_fail(). */
+        /*
+         * Parses `value` into `target`. The number of list items added, which may be 0, or -EINVAL after config_fail().
+         */
         int (*set)(struct config_load *load, const struct key *key, char *value, void *target);
         size_t offset; /* of the target in struct config */
         uint32_t min, max;
@@ -62,8 +64,9 @@ struct key {
 };
 
 /*
- * The list names accounts exactly. What other programs write there (sshd's patterns, quotes, commas, sudo's and netgroups'
- * prefixes, a key on an indented line) would be an account that does not exist: a deny list that denies nobody.
+ * The list names accounts exactly. What other programs write there (sshd's patterns, quotes, commas, sudo's and
+ * netgroups' prefixes, a key on an indented line) would be an account that does not exist: a deny list that denies
+ * nobody.
  */
 static int check_name(struct config_load *load, const struct key *key, const char *word) {
         if (strlen(word) > CONFIG_NAME_MAX)

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <sys/timex.h>
 
-/* 128 random bits in base64url (RFC 4648 section 5), without padding. */
+/* In base64url (RFC 4648 section 5), without padding. */
 bool challenge_make(struct challenge *ret, int64_t boot_ns) {
         uint8_t raw[16];
 
@@ -22,40 +22,38 @@ bool challenge_make(struct challenge *ret, int64_t boot_ns) {
 
 static enum refusal check_challenge(const struct terms *terms, struct challenge *challenge, const struct instant *now,
                                     struct refused *ret_why) {
-        bool fits = challenge->text[0] != '\0' && strcmp(challenge->text, terms->challenge) == 0;
+        bool matches = challenge->text[0] != '\0' && strcmp(challenge->text, terms->challenge) == 0;
 
-        if (fits) {
+        if (matches) {
                 challenge->text[0] = '\0';
                 if (now->boot_ns - challenge->given_boot_ns <= CHALLENGE_AGE_MAX_S * NS_PER_S)
                         return REFUSAL_NONE;
         }
-        return refuse(
-                ret_why, REFUSAL_STALE_CHALLENGE,
-                "The challenge is not that of the latest Hello on this connection, was used already or is older than "
-                "%d s; say Hello again and sign the new one.",
-                CHALLENGE_AGE_MAX_S);
+        return refuse(ret_why, REFUSAL_STALE_CHALLENGE,
+                      "challenge: not that of the last Hello on this connection, used before, or older than %d s; "
+                      "call Hello and sign the new one",
+                      CHALLENGE_AGE_MAX_S);
 }
 
-/* In seconds: iat and exp reach further than nanoseconds can count. */
+/* In seconds: iat and exp can be beyond the range of nanoseconds. */
 static enum refusal check_clock(const struct terms *terms, const struct freshness *at, struct refused *ret_why) {
         int64_t now_s = at->now.wall_ns / NS_PER_S, from_s = terms->iat_s - FRESHNESS_SKEW_S;
         int64_t age_ns = at->now.boot_ns - at->birth_boot_ns;
         int64_t birth_s = (at->now.wall_ns - age_ns + NS_PER_S - 1) / NS_PER_S;
 
         if (!at->synchronized)
-                return refuse(
-                        ret_why, REFUSAL_CLOCK_UNSYNCHRONIZED,
-                        "This guest's clock is not synchronized; sign the challenge of a Hello, which needs no clock.");
+                return refuse(ret_why, REFUSAL_CLOCK_UNSYNCHRONIZED,
+                              "clock: not synchronized; sign the challenge of a Hello, which needs no clock");
         if (now_s < from_s)
-                return refuse(ret_why, REFUSAL_NOT_YET_VALID, "By this guest's clock it was signed in the future.");
+                return refuse(ret_why, REFUSAL_NOT_YET_VALID, "iat is in the future");
         if (now_s >= terms->exp_s)
-                return refuse(ret_why, REFUSAL_EXPIRED, "By this guest's clock its time is over.");
-        /* An earlier memory may have accepted it: of another boot, of a store that was unmounted, of a package removed. */
+                return refuse(ret_why, REFUSAL_EXPIRED, "exp is in the past");
+        /* A memory that is lost may have accepted it: that of another boot, or of a store that was unmounted since. */
         if (from_s < birth_s)
                 return refuse(ret_why, REFUSAL_EXPIRED,
-                              "iat is earlier than 30 s after this guest began to remember pushes, %" PRId64
-                              " s ago; sign the challenge of a Hello.",
-                              age_ns / NS_PER_S);
+                              "iat is too early: this guest remembers pushes since %" PRId64
+                              " s ago, and iat must be %d s later; sign the challenge of a Hello",
+                              age_ns / NS_PER_S, FRESHNESS_SKEW_S);
         return REFUSAL_NONE;
 }
 
@@ -67,7 +65,7 @@ enum refusal freshness_check(const struct terms *terms, struct challenge *challe
 
 enum { ERROR_MAX_US = 5 * 1000 * 1000 };
 
-/* STA_UNSYNC is not asked: chronyd without rtcsync leaves it set. systemd judges by the maximum error, too. */
+/* STA_UNSYNC is not used: chronyd without rtcsync leaves it set. systemd uses the maximum error, too. */
 bool clock_synchronized(void) {
         struct timex state = {.modes = 0}; /* reads only */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether an envelope is of now: by a challenge, which needs no clock, or by the wall clock (push.md, "Order of checks"). */
+/*
+ * Freshness of an envelope: by a challenge, which needs no clock, or by the wall clock (push.md, "Order of checks,
+ * freshness and expiry").
+ */
 #ifndef EXC_FRESHNESS_H
 #define EXC_FRESHNESS_H
 
@@ -14,30 +17,39 @@
 enum {
         CHALLENGE_MAX = BASE64_LENGTH(16) + 1, /* with the NUL */
         CHALLENGE_AGE_MAX_S = 120,
-        FRESHNESS_SKEW_S = 30, /* a signer's clock may be ahead of ours by so much */
+        FRESHNESS_SKEW_S = 30, /* how far a signer's clock may be ahead of the guest's */
 };
 
-/* The challenge that the latest Hello on a connection gave out. */
+/* The challenge of the last Hello on a connection. */
 struct challenge {
-        char text[CHALLENGE_MAX]; /* "": none, or used up */
+        char text[CHALLENGE_MAX]; /* base64url; "": none, or used */
         int64_t given_boot_ns;
 };
 
-/* Makes a new one. False when the kernel gives no random bytes. */
+/*
+ * Makes a new one, of 128 random bits, at CLOCK_BOOTTIME `boot_ns`. False when getrandom(2) fails; `ret` is unchanged
+ * then.
+ */
 bool challenge_make(struct challenge *ret, int64_t boot_ns);
 
-/* What the time of an envelope is compared with. */
+/* The guest's time, which that of an envelope is compared with. */
 struct freshness {
         struct instant now;
-        bool synchronized;     /* the wall clock in `now` can be trusted */
-        int64_t birth_boot_ns; /* CLOCK_BOOTTIME since which pushes are remembered (agent/replay.h) */
+        bool synchronized;     /* the wall clock in `now` */
+        int64_t birth_boot_ns; /* CLOCK_BOOTTIME when the memory of pushes was made (agent/replay.h) */
 };
 
-/* REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A challenge that fits is used up. */
+/*
+ * REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A matching challenge is used up, also when
+ * the result is a refusal.
+ */
 enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
                              struct refused *ret_why);
 
-/* Whether the wall clock is synchronized: its maximum error is below 5 s (adjtimex(2)); at boot the kernel says 16 s. */
+/*
+ * Whether the wall clock is synchronized: its maximum error is below 5 s (adjtimex(2)). Until it is set, the kernel
+ * reports 16 s.
+ */
 bool clock_synchronized(void);
 
 #endif

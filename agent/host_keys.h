@@ -17,9 +17,9 @@ struct host_keys {
 };
 
 /*
- * The interface's []HostKey of the files that the configuration names, at most HOST_KEYS_MAX. A file that is missing or holds no
- * known key is left out: this never fails a push. The files are read again where one of them changed. A new reference, which the
- * caller drops without changing the list; NULL: no memory. Cleared with each new configuration.
+ * The interface's []HostKey of the files that the configuration names, at most HOST_KEYS_MAX. A file that is missing or
+ * holds no known key is left out: this never fails a push. The files are read again where one of them changed. A new
+ * reference, which the caller drops without changing the list; NULL: no memory. Cleared with each new configuration.
  */
 json_t *host_keys_get(struct host_keys *keys, const struct config *config);
 

@@ -16,7 +16,9 @@
 
 enum { LINE_SIZE = INSTANCE_ID_MAX + 32 }; /* the prefix, the id, a newline, and one byte that is too many */
 
-/* One line of a file, without its newline. -ENOENT: there is none; -EPERM: it is not a file that only root can write. */
+/*
+ * One line of a file, without its newline. -ENOENT: there is none; -EPERM: it is not a file that only root can write.
+ */
 static int read_line(const char *path, bool owned_by_root, char ret[static LINE_SIZE]) {
         struct stat st;
         ssize_t n;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The id of this instance, which the `aud` of a signed push has to name (push.md, "Order of checks"). It is never learnt from the
- * channel. Sources, in this order:
+ * The id of this instance, which the `aud` of a signed push has to name (push.md, "The guest's own id"). It is never
+ * learnt from the channel. Sources, in this order:
  *
  * 1. InstanceId in the configuration
  * 2. the file instance-id in the configuration directory
  * 3. the systemd credential exc.instance_id
- * 4. the DMI chassis asset tag, then the DMI product serial, only if they begin with INSTANCE_ID_PREFIX: vendors write the same
- *    text into many machines
+ * 4. the DMI chassis asset tag, then the DMI product serial, only if they begin with INSTANCE_ID_PREFIX: vendors write
+ *    the same text into many machines
  */
 #ifndef EXC_INSTANCE_ID_H
 #define EXC_INSTANCE_ID_H
@@ -28,8 +28,8 @@ struct instance_id {
 };
 
 /*
- * Reads the id where one of the files changed since the last call. The first source that is present decides: if it is invalid (not
- * root's, unreadable, malformed), there is no id, and no later source is used.
+ * Reads the id where one of the files changed since the last call. The first source that is present decides: if it is
+ * invalid (not root's, unreadable, malformed), there is no id, and no later source is used.
  */
 void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir);
 

@@ -26,8 +26,8 @@ static const char *curve_name(enum ssh_key_type type) {
 }
 
 /*
- * The cofactor of these curves is 1, so a point on the curve that is not infinity is a public key. OpenSSL looks when it
- * takes the point in, and once more when asked.
+ * The cofactor of these curves is 1, so every point on the curve but the one at infinity is a public key. OpenSSL
+ * checks that in EVP_PKEY_fromdata(3) and in EVP_PKEY_public_check(3).
  */
 static bool point_on_curve(const char *curve, const uint8_t *point, size_t length) {
         char name[16];
@@ -37,24 +37,24 @@ static bool point_on_curve(const char *curve, const uint8_t *point, size_t lengt
                 OSSL_PARAM_END,
         };
         uint8_t copy[SSH_KEY_BLOB_MAX];
-        EVP_PKEY_CTX *take = NULL, *check = NULL;
+        EVP_PKEY_CTX *make = NULL, *check = NULL;
         EVP_PKEY *key = NULL;
         bool ok;
 
-        /* OSSL_PARAM points at what is not const. */
+        /* OSSL_PARAM has no const pointers. */
         (void)snprintf(name, sizeof(name), "%s", curve);
         memcpy(copy, point, length);
         parameters[0].data_size = strlen(name);
         parameters[1].data = copy;
         parameters[1].data_size = length;
 
-        take = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-        ok = take && EVP_PKEY_fromdata_init(take) == 1 &&
-             EVP_PKEY_fromdata(take, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1 &&
+        make = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        ok = make && EVP_PKEY_fromdata_init(make) == 1 &&
+             EVP_PKEY_fromdata(make, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1 &&
              (check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL)) && EVP_PKEY_public_check(check) == 1;
         EVP_PKEY_CTX_free(check);
         EVP_PKEY_free(key);
-        EVP_PKEY_CTX_free(take);
+        EVP_PKEY_CTX_free(make);
         return ok;
 }
 
@@ -71,7 +71,7 @@ int key_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT
         if (EVP_Digest(key->blob, key->blob_length, digest, NULL, EVP_sha256(), NULL) != 1)
                 return -EIO;
         base64_encode(digest, sizeof(digest), text);
-        /* sshd leaves the padding away (sshkey_fingerprint(), sshkey.c). */
+        /* Without padding, as sshkey_fingerprint() in OpenSSH's sshkey.c. */
         (void)snprintf(fingerprint, sizeof(fingerprint), "SHA256:%.*s", STORE_FINGERPRINT_NAME_MAX - 1, text);
         return store_fingerprint_name(fingerprint, ret) ? 0 : -EIO;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What takes OpenSSL to know about a key. */
+/*
+ * Checks and fingerprints of SSH public keys: what common/ssh_key.h leaves to OpenSSL, which the helper does not link.
+ */
 #ifndef EXC_KEY_CHECK_H
 #define EXC_KEY_CHECK_H
 
@@ -8,10 +10,10 @@
 #include "common/ssh_key.h"
 #include "common/store.h"
 
-/* Whether an ECDSA key's point lies on its curve and is not the point at infinity. True for keys without a point. */
+/* Whether the point of an ECDSA key is on its curve, and not the point at infinity. True for keys without a point. */
 bool key_point_on_curve(const struct ssh_key *key);
 
-/* The SHA-256 fingerprint of a key's blob, as a name in the store. Negative errno. */
+/* The SHA-256 fingerprint of the blob, as the store names it. -EIO when OpenSSL fails. */
 int key_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]);
 
 #endif

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who owns a lookup:
+ * Ownership of a lookup:
  *
- * 1. The loop makes it and hands it to a thread: the one that waits, through `struct returned`, or a new one. From then on
- *    the loop touches only the first part of it, the thread only the second.
- * 2. The thread lays it down in `struct returned`, and with that it is the loop's again, which frees it.
- * 3. If the loop has closed `returned` meanwhile, the thread frees it. `returned` itself goes with the last who has it.
+ * 1. The loop makes it and passes it to a thread: the idle one, through `struct shared`, or a new one. From then on the
+ *    loop uses only its first part, the thread only the second.
+ * 2. The thread appends it to the completed lookups in `struct shared`. It belongs to the loop again, which frees it.
+ * 3. If the loop has closed `struct shared` meanwhile, the thread frees it. `struct shared` is freed by its last user.
  *
- * A thread that has brought its lookup back waits for the next one, unless another already waits: then it ends. Only a
- * thread that waits is handed anything, so a lookup never comes behind one that hangs.
+ * A thread that completed a lookup waits for the next one, unless another already waits: then it ends. Only a waiting
+ * thread is given a lookup, so none queues behind one that hangs.
  *
- * A timeout or a cancellation takes away only the callback: the way of the lookup is the same.
+ * A timeout or nss_cancel() only clears the callback.
  */
 #include "agent/nss.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,27 +26,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/nss_query.h"
+
 enum {
-        THREAD_STACK = 512 * 1024,
-        BUFFER_FIRST = 4 * 1024,
-        USER_BUFFER_MAX = 1024 * 1024,
-        GROUP_BUFFER_MAX = 8 * 1024 * 1024, /* a group comes with the names of all its members */
-        GROUPS_FIRST = 64,
-        GROUPS_MAX = 65536, /* NGROUPS_MAX of Linux */
+        THREAD_STACK = 512 * 1024, /* bytes */
         TIMER_ACCURACY_US = 10 * 1000,
 };
 
-STAILQ_HEAD(lookups_returned, nss_lookup);
+STAILQ_HEAD(lookup_queue, nss_lookup);
 
-struct returned {
+/* What the loop and the threads share. */
+struct shared {
         pthread_mutex_t lock;
-        unsigned holders; /* the loop, and each thread */
-        bool closed;      /* by the loop: nobody listens */
-        int fd;           /* written when a lookup has come back; open as long as anybody holds this */
-        struct lookups_returned lookups;
-        bool waits;              /* a thread, for `next` */
-        struct nss_lookup *next; /* handed to it, and not taken yet */
-        pthread_cond_t handed;   /* or closed */
+        unsigned refs; /* the loop, and each thread */
+        bool closed;   /* by the loop */
+        int event_fd;  /* counts completed lookups */
+        struct lookup_queue completed;
+        bool idle;               /* a thread waits for `next` */
+        struct nss_lookup *next; /* for the idle thread, which has not taken it yet */
+        pthread_cond_t wake;     /* `next` or `closed` was set */
 };
 
 struct nss {
@@ -57,26 +52,26 @@ struct nss {
         sd_event_source *source;
         int64_t priority;
         uint64_t limit_us;
-        unsigned n_threads;
+        unsigned n_threads; /* with a lookup */
         LIST_HEAD(, nss_lookup) lookups;
-        struct returned *returned;
+        struct shared *shared;
 };
 
 struct nss_lookup {
-        /* the loop's */
+        /* used by the loop */
         struct nss *nss;
-        nss_done done; /* NULL: nobody waits for it */
+        nss_done done; /* NULL: timed out or cancelled */
         void *context;
-        sd_event_source *source; /* its time limit, or where it has no thread, what answers it */
-        bool threaded;
+        sd_event_source *source; /* the timeout; without a thread, what calls `done` */
+        bool has_thread;
         LIST_ENTRY(nss_lookup) entry;
 
-        /* the thread's, but `asked` and `returned`, which never change */
-        char asked[NSS_USER_MAX + 1];
-        struct returned *returned;
+        /* used by the thread; `user` and `shared` never change */
+        char user[NSS_USER_MAX + 1];
+        struct shared *shared;
         struct nss_answer answer;
         struct nss_group *groups;
-        STAILQ_ENTRY(nss_lookup) returned_entry;
+        STAILQ_ENTRY(nss_lookup) completed_entry;
 };
 
 static void lookup_free(struct nss_lookup *lookup) {
@@ -86,222 +81,99 @@ static void lookup_free(struct nss_lookup *lookup) {
         free(lookup);
 }
 
-/* Called with the lock held, and releases it. */
-static void returned_leave(struct returned *returned) {
-        bool last = --returned->holders == 0;
+/* --- what the loop and the threads share -------------------------------------------------------------------------- */
 
-        (void)pthread_mutex_unlock(&returned->lock);
+static struct shared *shared_new(void) {
+        struct shared *shared = calloc(1, sizeof(*shared));
+
+        if (!shared)
+                return NULL;
+        /* On Linux these two cannot fail. */
+        (void)pthread_mutex_init(&shared->lock, NULL);
+        (void)pthread_cond_init(&shared->wake, NULL);
+        shared->refs = 1;
+        STAILQ_INIT(&shared->completed);
+        shared->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return shared;
+}
+
+/* Called with the lock held, and releases it. */
+static void shared_unref(struct shared *shared) {
+        bool last = --shared->refs == 0;
+
+        (void)pthread_mutex_unlock(&shared->lock);
         if (!last)
                 return;
-        if (returned->fd >= 0)
-                (void)close(returned->fd);
-        (void)pthread_cond_destroy(&returned->handed);
-        (void)pthread_mutex_destroy(&returned->lock);
-        free(returned);
+        if (shared->event_fd >= 0)
+                (void)close(shared->event_fd);
+        (void)pthread_cond_destroy(&shared->wake);
+        (void)pthread_mutex_destroy(&shared->lock);
+        free(shared);
 }
 
-__attribute__((format(printf, 2, 3))) static void answer_failure(struct nss_answer *answer, const char *format, ...) {
-        va_list arguments;
+/* --- the thread --------------------------------------------------------------------------------------------------- */
 
-        va_start(arguments, format);
-        (void)vsnprintf(answer->message, sizeof(answer->message), format, arguments);
-        va_end(arguments);
-        answer->outcome = NSS_FAILURE;
-}
-
-/* The thread */
-
-static void answer_errno(struct nss_answer *answer, const char *what, const char *name, int error) {
-        char text[128];
-
-        /* Names are cut so that the reason is not. */
-        answer_failure(answer, "The name service failed on %s %.64s: %s", what, name,
-                       strerror_r(error, text, sizeof(text)));
-}
-
-/* Gives `*buffer`, in which nothing is kept, twice its size, or BUFFER_FIRST bytes. */
-static int grow(char **buffer, size_t *size, size_t limit) {
-        size_t wanted = *size > 0 ? *size * 2 : BUFFER_FIRST;
-
-        if (wanted > limit)
-                return ERANGE;
-        free(*buffer);
-        *size = 0;
-        *buffer = malloc(wanted);
-        if (!*buffer)
-                return ENOMEM;
-        *size = wanted;
-        return 0;
-}
-
-static bool ask_user(const char *user, struct nss_answer *answer) {
-        struct passwd entry, *found = NULL;
-        char *buffer = NULL;
-        size_t size = 0;
-        bool good = false;
-        int r;
-
-        do {
-                r = grow(&buffer, &size, USER_BUFFER_MAX);
-                if (r != 0)
-                        break;
-                r = getpwnam_r(user, &entry, buffer, size, &found);
-        } while (r == ERANGE);
-
-        /*
-         * getpwnam(3) lists what modules return for a user that they do not know, and some of it means a failure with
-         * others. Only these two are taken for "no such user"; either way nobody gets in.
-         */
-        if (!found && (r == 0 || r == ENOENT || r == ESRCH))
-                answer->outcome = NSS_NO_SUCH_USER;
-        else if (r != 0)
-                answer_errno(answer, "user", user, r);
-        else if (entry.pw_name[0] == '\0' || strlen(entry.pw_name) > NSS_USER_MAX)
-                answer_failure(answer, "The name service gave user %.64s a name that is empty or too long", user);
-        else if (entry.pw_uid == (uid_t)-1 || entry.pw_gid == (gid_t)-1)
-                answer_failure(answer, "The name service gave user %.64s an id that nobody can have", user);
-        else {
-                (void)snprintf(answer->user, sizeof(answer->user), "%s", entry.pw_name);
-                answer->uid = entry.pw_uid;
-                answer->gid = entry.pw_gid;
-                good = true;
-        }
-        free(buffer);
-        return good;
-}
-
-static int gids_of(const struct nss_answer *answer, gid_t **ret, int *ret_n) {
-        gid_t *gids = NULL, *larger;
-        int room = GROUPS_FIRST, n;
-
-        for (;;) {
-                larger = reallocarray(gids, (size_t)room, sizeof(*gids));
-                if (!larger)
-                        break;
-                gids = larger;
-                n = room;
-                if (getgrouplist(answer->user, answer->gid, gids, &n) >= 0) {
-                        *ret = gids;
-                        *ret_n = n;
-                        return 0;
-                }
-                /* getgrouplist(3) is to say how many there are; a call that does not must still come to an end. */
-                room = n > room ? n : room * 2;
-                if (room > GROUPS_MAX) {
-                        free(gids);
-                        return E2BIG;
-                }
-        }
-        free(gids);
-        return ENOMEM;
-}
-
-static bool ask_groups(struct nss_lookup *lookup) {
-        struct nss_answer *answer = &lookup->answer;
-        gid_t *gids = NULL;
-        char *buffer = NULL;
-        size_t size = 0;
-        int n_gids = 0, r;
-
-        if (answer->n_groups == 0)
-                return true;
-
-        r = gids_of(answer, &gids, &n_gids);
-        if (r != 0) {
-                answer_errno(answer, "the groups of", answer->user, r);
-                return false;
-        }
-        for (size_t i = 0; i < answer->n_groups; i++) {
-                struct nss_group *group = &lookup->groups[i];
-                struct group entry, *found = NULL;
-
-                for (;;) {
-                        r = size > 0 ? getgrnam_r(group->name, &entry, buffer, size, &found) : ERANGE;
-                        if (r != ERANGE)
-                                break;
-                        r = grow(&buffer, &size, GROUP_BUFFER_MAX);
-                        if (r != 0)
-                                break;
-                }
-                /*
-                 * Only a clear "no" passes for a group that does not exist: nobody is in it, which opens what
-                 * DenyGroups closes.
-                 */
-                if (r != 0) {
-                        answer_errno(answer, "group", group->name, r);
-                        break;
-                }
-                for (int k = 0; found && k < n_gids; k++)
-                        if (gids[k] == entry.gr_gid)
-                                group->member = true;
-        }
-        free(buffer);
-        free(gids);
-        return r == 0;
-}
-
-static void bring_back(struct returned *returned, struct nss_lookup *lookup) {
+static void complete(struct shared *shared, struct nss_lookup *lookup) {
         bool closed;
 
-        (void)pthread_mutex_lock(&returned->lock);
-        closed = returned->closed;
+        (void)pthread_mutex_lock(&shared->lock);
+        closed = shared->closed;
         if (!closed)
-                STAILQ_INSERT_TAIL(&returned->lookups, lookup, returned_entry);
-        (void)pthread_mutex_unlock(&returned->lock);
+                STAILQ_INSERT_TAIL(&shared->completed, lookup, completed_entry);
+        (void)pthread_mutex_unlock(&shared->lock);
         if (closed)
                 lookup_free(lookup);
-        else /* without the lock, which is the first thing that the loop then asks for */
-                (void)eventfd_write(returned->fd, 1);
+        else /* after the unlock: the loop takes the lock first */
+                (void)eventfd_write(shared->event_fd, 1);
 }
 
-/* Called with the lock held. NULL: there is none for this thread any more. */
-static struct nss_lookup *wait_for_next(struct returned *returned) {
+/* Called with the lock held. NULL: this thread is not needed any more. */
+static struct nss_lookup *wait_for_next(struct shared *shared) {
         struct nss_lookup *next;
 
-        if (returned->waits)
+        if (shared->idle)
                 return NULL;
-        returned->waits = true;
-        while (!returned->next && !returned->closed)
-                (void)pthread_cond_wait(&returned->handed, &returned->lock);
-        returned->waits = false;
-        next = returned->next;
-        returned->next = NULL;
+        shared->idle = true;
+        while (!shared->next && !shared->closed)
+                (void)pthread_cond_wait(&shared->wake, &shared->lock);
+        shared->idle = false;
+        next = shared->next;
+        shared->next = NULL;
         return next;
 }
 
-static void *lookup_thread(void *argument) {
+static void *run_lookups(void *argument) {
         struct nss_lookup *lookup = argument;
-        struct returned *returned = lookup->returned;
+        struct shared *shared = lookup->shared;
 
         while (lookup) {
-                if (ask_user(lookup->asked, &lookup->answer) && ask_groups(lookup))
-                        lookup->answer.outcome = NSS_FOUND;
-                bring_back(returned, lookup);
-                (void)pthread_mutex_lock(&returned->lock);
-                lookup = wait_for_next(returned);
+                nss_query(lookup->user, lookup->groups, lookup->answer.n_groups, &lookup->answer);
+                complete(shared, lookup);
+                (void)pthread_mutex_lock(&shared->lock);
+                lookup = wait_for_next(shared);
                 if (lookup)
-                        (void)pthread_mutex_unlock(&returned->lock);
+                        (void)pthread_mutex_unlock(&shared->lock);
         }
-        returned_leave(returned);
+        shared_unref(shared);
         return NULL;
 }
 
-static bool hand_over(struct nss_lookup *lookup) {
-        struct returned *returned = lookup->returned;
-        bool handed;
+static bool give_to_idle_thread(struct nss_lookup *lookup) {
+        struct shared *shared = lookup->shared;
+        bool given;
 
-        (void)pthread_mutex_lock(&returned->lock);
-        handed = returned->waits && !returned->next;
-        if (handed)
-                returned->next = lookup; /* transferred */
-        (void)pthread_mutex_unlock(&returned->lock);
-        if (handed) /* without the lock, which is the first thing that the thread then asks for */
-                (void)pthread_cond_signal(&returned->handed);
-        return handed;
+        (void)pthread_mutex_lock(&shared->lock);
+        given = shared->idle && !shared->next;
+        if (given)
+                shared->next = lookup; /* transferred */
+        (void)pthread_mutex_unlock(&shared->lock);
+        if (given) /* after the unlock: the thread takes the lock first */
+                (void)pthread_cond_signal(&shared->wake);
+        return given;
 }
 
 static int start_thread(struct nss_lookup *lookup) {
-        struct returned *returned = lookup->returned;
+        struct shared *shared = lookup->shared;
         pthread_attr_t attributes;
         sigset_t all, before;
         pthread_t thread;
@@ -314,65 +186,62 @@ static int start_thread(struct nss_lookup *lookup) {
         if (r == 0)
                 r = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         if (r == 0) {
-                (void)pthread_mutex_lock(&returned->lock);
-                returned->holders++;
-                (void)pthread_mutex_unlock(&returned->lock);
+                (void)pthread_mutex_lock(&shared->lock);
+                shared->refs++;
+                (void)pthread_mutex_unlock(&shared->lock);
 
-                /* Signals are the loop's, also in the moment before the thread could block them itself. */
+                /* The thread inherits the mask: signals are delivered to the loop from its first instruction on. */
                 (void)sigfillset(&all);
                 (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-                r = pthread_create(&thread, &attributes, lookup_thread, lookup);
+                r = pthread_create(&thread, &attributes, run_lookups, lookup);
                 (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
                 if (r != 0) {
-                        (void)pthread_mutex_lock(&returned->lock);
-                        returned_leave(returned);
+                        (void)pthread_mutex_lock(&shared->lock);
+                        shared_unref(shared);
                 }
         }
         (void)pthread_attr_destroy(&attributes);
         return -r;
 }
 
-/* The loop */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
-/* Ends the loop's interest in a lookup, and says whether there was any. */
-static bool detach(struct nss_lookup *lookup, nss_done *ret_done) {
+/* Clears the callback and the timeout. The callback, or NULL where it was cleared before. */
+static nss_done take_done(struct nss_lookup *lookup) {
         nss_done done = lookup->done;
 
         lookup->source = sd_event_source_disable_unref(lookup->source);
         lookup->done = NULL;
-        if (!done)
-                return false;
-        *ret_done = done;
-        return true;
+        return done;
 }
 
-/* Whether its thread has laid it down, and only the loop has not taken it up yet. */
-static bool is_back(struct nss_lookup *lookup) {
+static bool is_completed(struct nss_lookup *lookup) {
         struct nss_lookup *one;
 
-        (void)pthread_mutex_lock(&lookup->returned->lock);
-        STAILQ_FOREACH(one, &lookup->returned->lookups, returned_entry)
+        (void)pthread_mutex_lock(&lookup->shared->lock);
+        STAILQ_FOREACH(one, &lookup->shared->completed, completed_entry)
         if (one == lookup)
                 break;
-        (void)pthread_mutex_unlock(&lookup->returned->lock);
+        (void)pthread_mutex_unlock(&lookup->shared->lock);
         return one;
 }
 
-static int on_time(sd_event_source *source, uint64_t usec, void *context) {
-        struct nss_lookup *lookup = context;
+static int on_timeout(sd_event_source *source, uint64_t usec, void *context) {
         struct nss_answer answer = {.outcome = NSS_TIMEOUT};
+        struct nss_lookup *lookup = context;
         nss_done done;
 
         (void)source;
         (void)usec;
-        if (is_back(lookup))
-                return 0;
+        if (is_completed(lookup))
+                return 0; /* on_completed() comes next */
 
-        /* The thread still has its own answer. */
-        (void)snprintf(answer.user, sizeof(answer.user), "%s", lookup->asked);
-        (void)snprintf(answer.message, sizeof(answer.message),
-                       "The name service did not answer in time about user %.64s", lookup->asked);
-        if (detach(lookup, &done))
+        /* lookup->answer belongs to the thread. */
+        (void)snprintf(answer.user, sizeof(answer.user), "%s", lookup->user);
+        (void)snprintf(answer.message, sizeof(answer.message), "name service: lookup of user %.64s timed out",
+                       lookup->user);
+        done = take_done(lookup);
+        if (done)
                 done(lookup->context, &answer);
         return 0;
 }
@@ -381,23 +250,24 @@ static void lookup_end(struct nss_lookup *lookup) {
         nss_done done;
 
         LIST_REMOVE(lookup, entry);
-        if (lookup->threaded)
+        if (lookup->has_thread)
                 lookup->nss->n_threads--;
         lookup->answer.groups = lookup->groups;
-        if (detach(lookup, &done))
+        done = take_done(lookup);
+        if (done)
                 done(lookup->context, &lookup->answer);
         lookup_free(lookup);
 }
 
-static int on_refused(sd_event_source *source, void *context) {
+static int on_no_thread(sd_event_source *source, void *context) {
         (void)source;
         lookup_end(context);
         return 0;
 }
 
-static int on_returned(sd_event_source *source, int fd, uint32_t events, void *context) {
+static int on_completed(sd_event_source *source, int fd, uint32_t events, void *context) {
+        struct lookup_queue completed = STAILQ_HEAD_INITIALIZER(completed);
         struct nss *nss = context;
-        struct lookups_returned lookups = STAILQ_HEAD_INITIALIZER(lookups);
         struct nss_lookup *lookup;
         eventfd_t count;
 
@@ -405,12 +275,12 @@ static int on_returned(sd_event_source *source, int fd, uint32_t events, void *c
         (void)events;
 
         (void)eventfd_read(fd, &count);
-        (void)pthread_mutex_lock(&nss->returned->lock);
-        STAILQ_CONCAT(&lookups, &nss->returned->lookups);
-        (void)pthread_mutex_unlock(&nss->returned->lock);
+        (void)pthread_mutex_lock(&nss->shared->lock);
+        STAILQ_CONCAT(&completed, &nss->shared->completed);
+        (void)pthread_mutex_unlock(&nss->shared->lock);
 
-        while ((lookup = STAILQ_FIRST(&lookups))) {
-                STAILQ_REMOVE_HEAD(&lookups, returned_entry);
+        while ((lookup = STAILQ_FIRST(&completed))) {
+                STAILQ_REMOVE_HEAD(&completed, completed_entry);
                 lookup_end(lookup);
         }
         return 0;
@@ -423,8 +293,8 @@ int nss_new(sd_event *event, int64_t priority, uint64_t limit_us, struct nss **r
         nss = calloc(1, sizeof(*nss));
         if (!nss)
                 return -ENOMEM;
-        nss->returned = calloc(1, sizeof(*nss->returned));
-        if (!nss->returned) {
+        nss->shared = shared_new();
+        if (!nss->shared) {
                 free(nss);
                 return -ENOMEM;
         }
@@ -432,14 +302,9 @@ int nss_new(sd_event *event, int64_t priority, uint64_t limit_us, struct nss **r
         nss->priority = priority;
         nss->limit_us = limit_us;
         LIST_INIT(&nss->lookups);
-        /* On Linux a mutex and a condition of the default kind always can be made. */
-        (void)pthread_mutex_init(&nss->returned->lock, NULL);
-        (void)pthread_cond_init(&nss->returned->handed, NULL);
-        nss->returned->holders = 1;
-        STAILQ_INIT(&nss->returned->lookups);
-        nss->returned->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = nss->returned->fd < 0 ? -errno
-                                  : sd_event_add_io(event, &nss->source, nss->returned->fd, EPOLLIN, on_returned, nss);
+        r = nss->shared->event_fd < 0
+                    ? -errno
+                    : sd_event_add_io(event, &nss->source, nss->shared->event_fd, EPOLLIN, on_completed, nss);
         if (r >= 0)
                 r = sd_event_source_set_priority(nss->source, priority);
         if (r < 0) {
@@ -464,16 +329,8 @@ static int copy_groups(struct nss_lookup *lookup, char *const *groups, size_t n)
         return 0;
 }
 
-/* Not the loop's own time, which stands still while a call takes long: the limit is the name service's alone. */
-static uint64_t now_us(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_groups, nss_done done, void *context,
-               struct nss_lookup **ret) {
+static int lookup_new(struct nss *nss, const char *user, char *const *groups, size_t n_groups,
+                      struct nss_lookup **ret) {
         struct nss_lookup *lookup;
         int r;
 
@@ -483,65 +340,88 @@ int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_
         if (!lookup)
                 return -ENOMEM;
         lookup->nss = nss;
-        lookup->done = done;
-        lookup->context = context;
-        lookup->returned = nss->returned;
-        (void)snprintf(lookup->asked, sizeof(lookup->asked), "%s", user);
+        lookup->shared = nss->shared;
+        (void)snprintf(lookup->user, sizeof(lookup->user), "%s", user);
         (void)snprintf(lookup->answer.user, sizeof(lookup->answer.user), "%s", user);
         r = copy_groups(lookup, groups, n_groups);
-        if (r < 0)
-                goto fail;
-
-        if (nss->n_threads >= NSS_LOOKUPS_MAX)
-                answer_failure(&lookup->answer,
-                               "The name service has not answered %d earlier questions; push again later",
-                               NSS_LOOKUPS_MAX);
-        else {
-                /* The limit comes first: once the thread runs there is no way back. */
-                r = sd_event_add_time(nss->event, &lookup->source, CLOCK_MONOTONIC, now_us() + nss->limit_us,
-                                      TIMER_ACCURACY_US, on_time, lookup);
-                if (r >= 0)
-                        r = sd_event_source_set_priority(lookup->source, nss->priority);
-                if (r < 0)
-                        goto fail;
-                r = hand_over(lookup) ? 0 : start_thread(lookup);
-                if (r < 0)
-                        answer_failure(&lookup->answer,
-                                       "No thread can be started to ask the name service; push again later");
-                else
-                        lookup->threaded = true;
+        if (r < 0) {
+                lookup_free(lookup);
+                return r;
         }
-        if (!lookup->threaded) {
+        *ret = lookup;
+        return 0;
+}
+
+/* Not the loop's time, which does not move during a long call. */
+static uint64_t monotonic_us(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Without a thread, and with NSS_FAILURE in its answer, where none is to be had. */
+static int start(struct nss_lookup *lookup) {
+        struct nss *nss = lookup->nss;
+        int r;
+
+        if (nss->n_threads >= NSS_LOOKUPS_MAX) {
+                nss_query_fail(&lookup->answer, "name service: %d lookups are not answered yet; push again later",
+                               NSS_LOOKUPS_MAX);
+                return 0;
+        }
+        /* First the timeout: once the thread runs, this cannot fail any more. */
+        r = sd_event_add_time(nss->event, &lookup->source, CLOCK_MONOTONIC, monotonic_us() + nss->limit_us,
+                              TIMER_ACCURACY_US, on_timeout, lookup);
+        if (r >= 0)
+                r = sd_event_source_set_priority(lookup->source, nss->priority);
+        if (r < 0)
+                return r;
+        lookup->has_thread = give_to_idle_thread(lookup) || start_thread(lookup) >= 0;
+        if (lookup->has_thread)
+                nss->n_threads++;
+        else
+                nss_query_fail(&lookup->answer, "name service: cannot start a thread; push again later");
+        return 0;
+}
+
+int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_groups, nss_done done, void *context,
+               struct nss_lookup **ret) {
+        struct nss_lookup *lookup;
+        int r;
+
+        r = lookup_new(nss, user, groups, n_groups, &lookup);
+        if (r < 0)
+                return r;
+        lookup->done = done;
+        lookup->context = context;
+        r = start(lookup);
+        if (r >= 0 && !lookup->has_thread) {
                 lookup->source = sd_event_source_disable_unref(lookup->source);
-                r = sd_event_add_defer(nss->event, &lookup->source, on_refused, lookup);
+                r = sd_event_add_defer(nss->event, &lookup->source, on_no_thread, lookup);
                 if (r >= 0)
                         r = sd_event_source_set_priority(lookup->source, nss->priority);
-                if (r < 0)
-                        goto fail;
-        } else
-                nss->n_threads++;
+        }
+        if (r < 0) {
+                (void)sd_event_source_disable_unref(lookup->source);
+                lookup_free(lookup);
+                return r;
+        }
         LIST_INSERT_HEAD(&nss->lookups, lookup, entry);
         *ret = lookup;
         return 0;
-
-fail:
-        (void)sd_event_source_disable_unref(lookup->source);
-        lookup_free(lookup);
-        return r;
 }
 
 void nss_cancel(struct nss_lookup *lookup) {
-        nss_done done;
-
-        (void)detach(lookup, &done);
-        /* Without a thread there is nobody who would bring it back. */
-        if (!lookup->threaded)
+        (void)take_done(lookup);
+        /* Without a thread nothing would complete it. */
+        if (!lookup->has_thread)
                 lookup_end(lookup);
 }
 
 void nss_free(struct nss *nss) {
         struct nss_lookup *lookup, *next;
-        struct returned *returned;
+        struct shared *shared;
 
         if (!nss)
                 return;
@@ -551,15 +431,15 @@ void nss_free(struct nss *nss) {
         }
 
         (void)sd_event_source_disable_unref(nss->source);
-        returned = nss->returned;
-        (void)pthread_mutex_lock(&returned->lock);
-        returned->closed = true;
-        (void)pthread_cond_signal(&returned->handed);
-        while ((lookup = STAILQ_FIRST(&returned->lookups))) {
-                STAILQ_REMOVE_HEAD(&returned->lookups, returned_entry);
+        shared = nss->shared;
+        (void)pthread_mutex_lock(&shared->lock);
+        shared->closed = true;
+        (void)pthread_cond_signal(&shared->wake);
+        while ((lookup = STAILQ_FIRST(&shared->completed))) {
+                STAILQ_REMOVE_HEAD(&shared->completed, completed_entry);
                 lookup_free(lookup);
         }
-        returned_leave(returned);
+        shared_unref(shared);
 
         sd_event_unref(nss->event);
         free(nss);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asks the name service who a user is, without ever waiting for it.
+ * Lookups of users in the name service (nsswitch.conf(5)) that never block the event loop.
  *
- * The name service may hang: a directory server that does not answer, a module that waits for a lock. So each lookup
- * has a thread to itself, and only what it found comes back to the event loop. One thread without a lookup stays for the
- * next, since to start one takes longer than most lookups. A thread cannot be stopped: one that takes too long is left
- * alone, and what it brings later is thrown away. It counts against NSS_LOOKUPS_MAX until then.
+ * A module of the name service may hang, on an LDAP server that does not answer or on a lock, so a lookup runs in a
+ * thread. One idle thread is kept: starting one takes longer than most lookups. A thread cannot be stopped; after a
+ * timeout it is left to itself, counts against NSS_LOOKUPS_MAX until it returns, and its result is dropped.
  *
- * getgrouplist(3) does not tell when a source of groups could not be reached: the user then is in fewer groups, for us
- * as for sshd. So DenyGroups is only as good as the name service is; AllowGroups fails on the safe side.
+ * getgrouplist(3) does not report a source that could not be reached: the user is then in fewer groups, here as in
+ * sshd. So DenyGroups is only as good as the name service; AllowGroups fails safe.
  */
 #ifndef EXC_NSS_H
 #define EXC_NSS_H
@@ -22,27 +21,27 @@
 #define NSS_LIMIT_US UINT64_C(5000000)
 
 enum {
-        NSS_LOOKUPS_MAX = 16, /* threads, working or hung */
-        NSS_USER_MAX = 256,   /* bytes of a login name */
+        NSS_LOOKUPS_MAX = 16, /* threads at work, hung ones included */
+        NSS_USER_MAX = 256,   /* bytes of a user name */
 };
 
 enum nss_outcome {
         NSS_FOUND,
         NSS_NO_SUCH_USER,
-        NSS_FAILURE, /* `message` says why */
+        NSS_FAILURE, /* `message` has the cause */
         NSS_TIMEOUT, /* likewise */
 };
 
 struct nss_group {
         char *name;
-        bool member; /* by the user's primary or a supplementary group; false for a group that does not exist */
+        bool member; /* by the primary or a supplementary group; false for a group that does not exist */
 };
 
 struct nss_answer {
         enum nss_outcome outcome;
-        char user[NSS_USER_MAX +
-                  1]; /* NSS_FOUND: the name that the name service has (pw_name); else the one asked for */
-        uid_t uid;    /* this and what follows: NSS_FOUND only */
+        /* NSS_FOUND: pw_name, which may differ from the name that was looked up; else the latter */
+        char user[NSS_USER_MAX + 1];
+        uid_t uid; /* this and what follows: NSS_FOUND only */
         gid_t gid;
         const struct nss_group *groups; /* those that were asked about, in that order */
         size_t n_groups;
@@ -52,27 +51,32 @@ struct nss_answer {
 struct nss;
 struct nss_lookup;
 
-/* Called once for each lookup, from the event loop, never from within nss_lookup. `answer` is gone when it returns. */
+/*
+ * Called once for each lookup, from the event loop, never from within nss_lookup(). `answer` is valid until it returns.
+ */
 typedef void (*nss_done)(void *context, const struct nss_answer *answer);
 
 /*
- * `priority`: that of its answers in the event loop. `limit_us`: how long a lookup may take, NSS_LIMIT_US but for tests. Negative
- * errno.
+ * `priority`: of the calls of `done`, in the event loop. `limit_us`: of a lookup; NSS_LIMIT_US but in tests. Negative
+ * errno. The caller frees it with nss_free().
  */
 int nss_new(sd_event *event, int64_t priority, uint64_t limit_us, struct nss **ret);
 
 /*
- * Looks up `user`, and whether he is in each of the `n_groups` groups; all are copied. `ret` may be cancelled until
- * `done` is called, and is gone then. Too many lookups, or no thread to be had, come as NSS_FAILURE.
- * -EINVAL: the name is empty or too long. Other negative errno: `done` will not be called.
+ * Looks up `user`, and the membership in each of the groups; names are copied. `ret` can be cancelled until `done` is
+ * called, and is invalid then. Too many lookups, or no thread, are reported to `done` as NSS_FAILURE. -EINVAL: the name
+ * is empty or too long. After this and other negative errno `done` is not called.
  */
 int nss_lookup(struct nss *nss, const char *user, char *const *groups, size_t n_groups, nss_done done, void *context,
                struct nss_lookup **ret);
 
-/* Whoever asked has gone: `done` will not be called. */
+/* `done` will not be called. */
 void nss_cancel(struct nss_lookup *lookup);
 
-/* Cancels all lookups. Threads that hang keep what they need and release it themselves. Not from within `done`. */
+/*
+ * Cancels all lookups. Threads that hang keep what they use and free it themselves. Not from within `done`. NULL is
+ * accepted.
+ */
 void nss_free(struct nss *nss);
 
 #endif

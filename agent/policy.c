@@ -21,22 +21,22 @@ int policy_groups(const struct config *config, char ***ret, size_t *ret_n) {
         return 0;
 }
 
-static bool holds(const struct strv *list, const char *name) {
+static bool contains(const struct strv *list, const char *name) {
         for (size_t i = 0; i < list->n; i++)
                 if (strcmp(list->item[i], name) == 0)
                         return true;
         return false;
 }
 
-/* The first of the list's groups that the user is in, or NULL. */
-static const char *group_of(const struct strv *list, const struct nss_group *groups) {
+/* The first of these groups that the user is a member of, or NULL. */
+static const char *membership(const struct strv *list, const struct nss_group *groups) {
         for (size_t i = 0; i < list->n; i++)
                 if (groups[i].member)
                         return groups[i].name;
         return NULL;
 }
 
-static bool about(const struct strv *list, const struct nss_group *groups) {
+static bool same_names(const struct strv *list, const struct nss_group *groups) {
         for (size_t i = 0; i < list->n; i++)
                 if (strcmp(list->item[i], groups[i].name) != 0)
                         return false;
@@ -50,27 +50,26 @@ static enum refusal decide_found(const struct config *config, const struct nss_a
         if (answer->n_groups != config->allow_groups.n + config->deny_groups.n)
                 goto other_groups;
         deny = config->allow_groups.n > 0 ? allow + config->allow_groups.n : allow;
-        if (!about(&config->allow_groups, allow) || !about(&config->deny_groups, deny))
+        if (!same_names(&config->allow_groups, allow) || !same_names(&config->deny_groups, deny))
                 goto other_groups;
 
         if (answer->uid < config->min_uid)
-                return refuse(ret, REFUSAL_USER_DENIED, "MinUid in agent.conf is %u, and %s has %u.", config->min_uid,
-                              answer->user, answer->uid);
-        if (holds(&config->deny_users, answer->user))
-                return refuse(ret, REFUSAL_USER_DENIED, "DenyUsers in agent.conf names %s.", answer->user);
-        if (config->allow_users.n > 0 && !holds(&config->allow_users, answer->user))
-                return refuse(ret, REFUSAL_USER_DENIED, "AllowUsers in agent.conf does not name %s.", answer->user);
-        group = group_of(&config->deny_groups, deny);
+                return refuse(ret, REFUSAL_USER_DENIED, "MinUid in agent.conf is %u; %s has user id %u",
+                              config->min_uid, answer->user, answer->uid);
+        if (contains(&config->deny_users, answer->user))
+                return refuse(ret, REFUSAL_USER_DENIED, "DenyUsers in agent.conf names %s", answer->user);
+        if (config->allow_users.n > 0 && !contains(&config->allow_users, answer->user))
+                return refuse(ret, REFUSAL_USER_DENIED, "AllowUsers in agent.conf does not name %s", answer->user);
+        group = membership(&config->deny_groups, deny);
         if (group)
-                return refuse(ret, REFUSAL_USER_DENIED, "DenyGroups in agent.conf names %s, a group of this user.",
-                              group);
-        if (config->allow_groups.n > 0 && !group_of(&config->allow_groups, allow))
-                return refuse(ret, REFUSAL_USER_DENIED, "AllowGroups in agent.conf does not name a group of %s.",
+                return refuse(ret, REFUSAL_USER_DENIED, "DenyGroups in agent.conf names %s, a group of %s", group,
                               answer->user);
+        if (config->allow_groups.n > 0 && !membership(&config->allow_groups, allow))
+                return refuse(ret, REFUSAL_USER_DENIED, "AllowGroups in agent.conf names no group of %s", answer->user);
         return REFUSAL_NONE;
 
 other_groups:
-        return refuse(ret, REFUSAL_STORAGE_FAILURE, "The configuration was changed meanwhile; push again.");
+        return refuse(ret, REFUSAL_STORAGE_FAILURE, "the configuration changed during the lookup; push again");
 }
 
 enum refusal policy_decide(const struct config *config, const struct nss_answer *answer, struct refused *ret) {
@@ -81,7 +80,7 @@ enum refusal policy_decide(const struct config *config, const struct nss_answer 
         case NSS_FOUND:
                 return decide_found(config, answer, ret);
         case NSS_NO_SUCH_USER:
-                return refuse(ret, REFUSAL_NO_SUCH_USER, "There is no user %s here.", answer->user);
+                return refuse(ret, REFUSAL_NO_SUCH_USER, "unknown user %s", answer->user);
         case NSS_FAILURE:
         case NSS_TIMEOUT:
                 break;

@@ -9,8 +9,8 @@
 #include "common/lifetime.h"
 
 /*
- * The bucket's content is kept as the time at which it will be full: each token taken puts that off by 1/rate seconds, and
- * it may not lie further off than the whole burst.
+ * The level is stored as the time when the bucket will be full. A token puts that off by 1/rate seconds, and there is
+ * one as long as the result is at most the whole burst ahead.
  */
 int64_t ratelimit_take(struct ratelimit *rate, int64_t now_ns, uint32_t per_second, uint32_t burst_s) {
         int64_t token_ns, full_at_ns, early_ns;
@@ -34,8 +34,8 @@ int budget_start(struct budget *budget, sd_event *event, int64_t priority) {
 static void note_unnoted(struct budget *budget) {
         if (budget->unnoted > 0)
                 audit_note(LOG_NOTICE,
-                           "%" PRIu64 " more refusals or closed connections on this socket are not noted: they came "
-                           "faster than one a second",
+                           "%" PRIu64 " more refusals or closed connections on this socket were not logged: more than "
+                           "one a second",
                            budget->unnoted);
         budget->unnoted = 0;
 }
@@ -51,8 +51,8 @@ enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refu
 
         if (wait_ns == 0)
                 return REFUSAL_NONE;
-        (void)refuse(ret_why, REFUSAL_RATE_LIMITED, "More than %" PRIu32 " pushes a second on this socket; try again.",
-                     per_second);
+        (void)refuse(ret_why, REFUSAL_RATE_LIMITED,
+                     "more than %" PRIu32 " pushes a second on this socket; push again later", per_second);
         ret_why->retry_after_ms = wait_ns / 1000000 + 1;
         return REFUSAL_RATE_LIMITED;
 }

@@ -13,13 +13,13 @@
 
 #define FILE_NAME "pushes"
 
-/* What the file begins with, in the room of one record: this, and the birth. */
+/* The header has the size of a record: this, and the birth. */
 static const char magic[8] = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2'};
 
 enum {
-        RECORD_SIZE = 128, /* divides a page, so no record lies across two */
+        RECORD_SIZE = 128, /* bytes; divides a page, so no record spans two */
         SLOTS_MIN = 256,
-        READ_AHEAD = 256, /* records at a time */
+        READ_AHEAD = 256, /* records per read */
 };
 
 static void encode(const struct replay_record *record, uint8_t dst[static RECORD_SIZE]) {
@@ -49,7 +49,7 @@ static void decode(const uint8_t src[static RECORD_SIZE], struct replay_record *
         uint8_t state, synchronized;
         uint64_t number;
 
-        /* The record's size is that of all these together: none can fail. */
+        /* All of them fit into RECORD_SIZE, so none can fail. */
         (void)bytes_u8(&from, &state);
         (void)bytes_take(&from, ret->jti, sizeof(ret->jti));
         (void)bytes_take(&from, ret->pae, sizeof(ret->pae));
@@ -70,9 +70,9 @@ static bool is_revocation(const struct replay_record *record) {
         return record->life.boot_end_ns == 0;
 }
 
-/* Of `n_slots` records and what stands before them: where the next one begins. */
-static off_t offset_of(uint32_t n_slots) {
-        return ((off_t)n_slots + 1) * RECORD_SIZE;
+/* Of slot `slot`, and so the size of a file with that many records. */
+static off_t offset_of(uint32_t slot) {
+        return ((off_t)slot + 1) * RECORD_SIZE;
 }
 
 static int read_record(const struct replay *replay, uint32_t slot, struct replay_record *ret) {
@@ -98,7 +98,7 @@ static int write_record(const struct replay *replay, uint32_t slot, const struct
         return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
 }
 
-/* The hash is SHA-256's, so any part of it will do. */
+/* `jti` is a SHA-256, of which any part is a hash. */
 static uint32_t position(const struct replay *replay, const uint8_t jti[static REPLAY_HASH_SIZE]) {
         uint32_t hash;
 
@@ -148,8 +148,8 @@ static int index_one(struct replay *replay, void *context, uint32_t slot, const 
 }
 
 /*
- * Rebuilds the index, four entries to a slot: it is rebuilt before half of them are in use. One that is not whole would
- * miss what is remembered, so on failure the old one stays.
+ * Rebuilds the index, with four entries for each slot: it is rebuilt before half of them are used. On failure the old
+ * one stays, since an incomplete one would not find what is remembered.
  */
 static int make_index(struct replay *replay, uint32_t n_slots) {
         struct replay made = {.fd = replay->fd,
@@ -172,10 +172,7 @@ static int make_index(struct replay *replay, uint32_t n_slots) {
         return 0;
 }
 
-/*
- * Bytes of zeros are free records. The number of slots is a power of two, as the index needs it. Their room is taken now, so
- * that a write into one never lacks it.
- */
+/* Zeros are free records. Their space is allocated now, so that no write into a slot can fail for lack of it. */
 static int set_slots(struct replay *replay, uint32_t n_slots) {
         if (fallocate(replay->fd, 0, 0, offset_of(n_slots)) < 0)
                 return -errno;
@@ -190,7 +187,7 @@ static uint32_t slots_for(off_t size) {
         return n_slots;
 }
 
-/* -ENOENT: it is of a version that recorded no birth. */
+/* -ENOENT: the file is of a version without a birth. */
 static int read_birth(int fd, int64_t boot_ns, int64_t *ret) {
         uint8_t raw[RECORD_SIZE];
         struct bytes from = {raw, sizeof(raw)}, head;
@@ -221,7 +218,7 @@ static int write_birth(int fd, int64_t boot_ns) {
         return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
 }
 
-/* The file appears with its birth in it and room for the first records, or not at all. */
+/* The file appears with its birth and space for the first records, or not at all. */
 static int make_file(int state_fd, int64_t boot_ns, int *ret_fd) {
         char path[64];
         int fd, r;
@@ -325,7 +322,7 @@ static int forget_one(struct replay *replay, void *context, uint32_t slot, const
         return write_record(replay, slot, &nothing);
 }
 
-/* Slots that only a revocation may take. */
+/* Slots that this record may not take. */
 static uint32_t reserved_for(const struct replay_record *record) {
         return is_revocation(record) ? 0 : REPLAY_RESERVED;
 }
@@ -339,7 +336,7 @@ static int make_room(struct replay *replay, uint32_t reserved, const struct inst
                 r = make_index(replay, replay->n_slots);
         if (r < 0)
                 return r;
-        /* With few free ones this walk would soon be due again. Where it cannot grow, what is free is used up first. */
+        /* With few free slots this walk would soon be repeated. If the file cannot grow, the free slots are used. */
         if (replay->n_free < replay->n_slots / 4 + reserved && replay->n_slots < REPLAY_MAX)
                 r = set_slots(replay, replay->n_slots * 2);
         return replay->n_free > reserved ? 0 : r < 0 ? r : -ENOSPC;
@@ -400,7 +397,7 @@ int replay_drop(struct replay *replay, uint32_t slot) {
 
         if (r < 0)
                 return r;
-        /* The index keeps its entry until it is rebuilt: a search skips it. */
+        /* Its index entry stays until the index is rebuilt; replay_find() skips it. */
         replay->n_free++;
         replay->next = slot;
         return 0;

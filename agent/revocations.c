@@ -14,13 +14,16 @@
 
 #define FILE_NAME "revocations"
 
-/* What the file begins with, in the room of one record: this, and the birth of the memory that it belongs to. */
+/* The header has the size of a record: this, and the birth of the memory that it belongs to. */
 static const char magic[8] = {'E', 'X', 'C', 'R', 'E', 'V', 'K', '2'};
 
 enum {
-        RECORD_SIZE = 512, /* divides a page, so no record lies across two; the longest has 336 bytes */
+        RECORD_SIZE = 512, /* bytes; divides a page, so no record spans two; the longest has 336 */
         FILE_SIZE = (REVOCATIONS_MAX + 1) * RECORD_SIZE,
-        /* By then a push from before is over, whatever the two clocks of signer and guest differ by. */
+        /*
+         * Every push from before the revocation has expired by then, however far the clocks of signer and guest are
+         * apart.
+         */
         REMEMBERED_S = REVOCATION_AHEAD_MAX_S + PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S,
 };
 
@@ -124,7 +127,7 @@ static int write_birth(int fd, int64_t birth_boot_ns) {
         return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
 }
 
-/* Bytes of zeros are free records. The file appears with its birth in it and room for all of them, or not at all. */
+/* Zeros are free records. The file appears with its birth and space for all of them, or not at all. */
 static int make_file(int state_fd, int64_t birth_boot_ns, int *ret_fd) {
         char path[64];
         int fd, r;
@@ -188,7 +191,7 @@ static int write_record(const struct revocations *revocations, size_t slot) {
         return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
 }
 
-/* Where the wall clock was not synchronized at receipt, the boot clock says what it would have shown by the clock of now. */
+/* Where the wall clock was not synchronized, the time of receipt follows from the boot clock and the wall clock now. */
 static int64_t time_of(const struct remembered *one, const struct instant *now) {
         int64_t latest_ns, latest_s;
 
@@ -201,13 +204,13 @@ static int64_t time_of(const struct remembered *one, const struct instant *now) 
         return one->iat_s < latest_s ? one->iat_s : latest_s;
 }
 
-/* A push from before `one` would be refused as Expired by now, whichever of the two clocks one goes by. */
+/* Whether every push from before `one` has expired, by either clock. */
 static bool too_old(const struct remembered *one, const struct instant *now) {
         return now->wall_ns / NS_PER_S - time_of(one, now) > PAYLOAD_WINDOW_MAX_S + FRESHNESS_SKEW_S &&
                now->boot_ns - one->received.boot_ns > REMEMBERED_S * NS_PER_S;
 }
 
-/* Its record in the file stays until another is written there: read again, it is too old still. */
+/* An old record stays in the file until it is overwritten: it is old also when it is read again. */
 static size_t find_free(struct revocations *revocations, const struct instant *now) {
         for (size_t i = 0; i < REVOCATIONS_MAX; i++)
                 if (!revocations->list[i].used || too_old(&revocations->list[i], now))
@@ -215,7 +218,7 @@ static size_t find_free(struct revocations *revocations, const struct instant *n
         return REVOCATIONS_MAX;
 }
 
-/* What matches all that each of them matches. Those that stay in the file match nothing beside it. */
+/* One revocation that matches all that each of them does. The records that stay in the file match nothing more. */
 static void merge(struct revocations *revocations, const struct remembered *added, const struct instant *now) {
         struct remembered all = *added;
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory of revocations, so that a channel that held a push back cannot undo one: a push without a challenge must have
- * been signed later than each revocation that matches it (push.md, "Revocation payload").
+ * The memory of revocations, so that a channel that held a push back cannot undo one: a push without a challenge must
+ * have been signed later than each revocation that matches it (push.md, "Revocation payload").
  *
- * 1. It lies in the store, state/revocations, in records of a fixed size whose room is taken when the file is made: a full
- *    file system keeps no revocation from being remembered. It belongs to the memory of pushes that has the same birth.
- * 2. The time of a revocation is that of its receipt where the clock was synchronized then. Where it was not, it is `iat`, and
- *    at most REVOCATION_AHEAD_MAX_S after the receipt, by the clock that the guest has when a push is compared with it: a
- *    push that is timed by the clock is only accepted once that is synchronized.
- * 3. When there is no room for one more, all of them become one that matches every push, of the latest time among them. That
- *    refuses more than it must, and never less.
+ * 1. The file state/revocations in the store has records of a fixed size, whose space is allocated when the file is
+ *    made: a full file system does not stop a revocation. It belongs to the memory of pushes with the same birth.
+ * 2. The time of a revocation is that of its receipt if the clock was synchronized then. Else it is `iat`, at most
+ *    REVOCATION_AHEAD_MAX_S after the receipt, by the clock at the time when a push is compared with it: a push that is
+ *    timed by the clock is only accepted when that is synchronized.
+ * 3. When there is no free record, all revocations are merged into one that matches every push, with the latest of
+ *    their times. It refuses more pushes than the single ones, never fewer.
  */
 #ifndef EXC_REVOCATIONS_H
 #define EXC_REVOCATIONS_H
@@ -22,7 +22,7 @@
 #include "common/lifetime.h"
 
 enum {
-        REVOCATIONS_MAX = 256,
+        REVOCATIONS_MAX = 256, /* records */
         REVOCATION_AHEAD_MAX_S = 300,
 };
 
@@ -31,30 +31,30 @@ struct remembered {
         struct revocation what;
         int64_t iat_s;
         struct instant received;
-        bool synchronized; /* the wall clock in `received` could be trusted */
+        bool synchronized; /* the wall clock in `received` */
 };
 
 struct revocations {
         int fd;
-        struct remembered *list; /* REVOCATIONS_MAX, each where its record is in the file */
+        struct remembered *list; /* REVOCATIONS_MAX, in the order of the file */
 };
 
 #define REVOCATIONS_INIT {.fd = -EBADF}
 
 /*
- * Opens the memory that belongs to the pushes of that birth (agent/replay.h); one that is not there, or belongs to others, is
- * made. Negative errno; -EBADMSG when the file is not what was written here.
+ * Opens the memory that belongs to the pushes of that birth (agent/replay.h); a missing one, or that of another birth,
+ * is made. Negative errno; -EBADMSG: the file is damaged. The caller closes it.
  */
 int revocations_open(int state_fd, int64_t birth_boot_ns, struct revocations *ret);
 void revocations_close(struct revocations *revocations);
 
-/* Negative errno: it is not remembered beyond the end of this agent, and must not be answered as done. */
+/* Negative errno: this agent applies it, but it is not on file, so it must not be answered as done. */
 int revocations_add(struct revocations *revocations, const struct revocation *what, int64_t iat_s,
                     const struct instant *received, bool synchronized);
 
 /*
- * Whether a push of that time, user (as the push has it, and as the name service has it) and keys is too late, at `now` by a
- * clock that is synchronized.
+ * Whether a revocation matches a push that was signed at `iat_s`. `user`: the name service's name, compared besides the
+ * push's own. `now`: of a synchronized clock.
  */
 bool revocations_match(const struct revocations *revocations, const struct push *push, const char *user, int64_t iat_s,
                        const struct instant *now);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int strv_add(struct strv *strv, const char *word) {
+int strv_add(struct strv *strv, const char *text) {
         if (strv->n == strv->room) {
                 size_t room = strv->room > 0 ? strv->room * 2 : 8;
                 char **larger = reallocarray(strv->item, room, sizeof(*larger));
@@ -15,7 +15,7 @@ int strv_add(struct strv *strv, const char *word) {
                 strv->item = larger;
                 strv->room = room;
         }
-        strv->item[strv->n] = strdup(word);
+        strv->item[strv->n] = strdup(text);
         if (!strv->item[strv->n])
                 return -ENOMEM;
         strv->n++;
@@ -31,8 +31,8 @@ void strv_sort(struct strv *strv) {
                 qsort(strv->item, strv->n, sizeof(*strv->item), compare);
 }
 
-bool strv_contains(const struct strv *strv, const char *word) {
-        return strv->n > 0 && bsearch(&word, strv->item, strv->n, sizeof(*strv->item), compare);
+bool strv_contains(const struct strv *strv, const char *text) {
+        return strv->n > 0 && bsearch(&text, strv->item, strv->n, sizeof(*strv->item), compare);
 }
 
 void strv_clear(struct strv *strv) {

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list of strings that grows. Starts from all zeros. */
+/* A growing list of strings. */
 #ifndef EXC_STRV_H
 #define EXC_STRV_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Starts from all zeros. */
 struct strv {
         char **item;
         size_t n;
         size_t room;
 };
 
-/* Appends a copy. -ENOMEM. */
-int strv_add(struct strv *strv, const char *word);
+/* Appends a copy. -ENOMEM, and the list is unchanged. */
+int strv_add(struct strv *strv, const char *text);
 
-/* Byte order, and whether a list in that order holds a word. */
+/* Sorts by strcmp(3). */
 void strv_sort(struct strv *strv);
-bool strv_contains(const struct strv *strv, const char *word);
+
+/* Whether a sorted list has this string. */
+bool strv_contains(const struct strv *strv, const char *text);
 
 void strv_clear(struct strv *strv);
 

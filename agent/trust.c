@@ -226,8 +226,8 @@ void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const 
 /* --- verification ----------------------------------------------------------------------------------------------- */
 
 /*
- * Ed25519 takes no digest (RFC 8032 section 5.1); ECDSA P-256 is used with SHA-256, the signature in DER. OpenSSL accepts only
- * the DER that it would write itself (ECDSA_verify(3)), without padding or trailing bytes.
+ * Ed25519 takes no digest (RFC 8032 section 5.1); ECDSA P-256 is used with SHA-256, the signature in DER. OpenSSL
+ * accepts only the DER that it would write itself (ECDSA_verify(3)), without padding or trailing bytes.
  */
 static bool signed_by(const struct envelope *envelope, const struct signature *signature, EVP_PKEY *key) {
         EVP_MD_CTX *context = EVP_MD_CTX_new();

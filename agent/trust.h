@@ -2,12 +2,12 @@
 /*
  * Trusted keys (anchors) and the verification of envelopes with them (push.md, "Trusted keys").
  *
- * 1. A file NAME.pem holds one PEM public key, Ed25519 or ECDSA P-256. The vendor's and the administrator's directory are read;
- *    a NAME in the administrator's replaces the vendor's.
- * 2. An empty file, or a link to /dev/null, masks the vendor's NAME. So does a file that is unreadable, malformed, not owned by
- *    root or writable by others: it adds no anchor and is noted. Other files are not affected.
- * 3. While the administrator's directory exists but cannot be read or is writable by others than root, it is unknown what is
- *    masked, so there is no anchor at all.
+ * 1. A file NAME.pem holds one PEM public key, Ed25519 or ECDSA P-256. The vendor's and the administrator's directory
+ *    are read; a NAME in the administrator's replaces the vendor's.
+ * 2. An empty file, or a link to /dev/null, masks the vendor's NAME. So does a file that is unreadable, malformed, not
+ *    owned by root or writable by others: it adds no anchor and is noted. Other files are not affected.
+ * 3. While the administrator's directory exists but cannot be read or is writable by others than root, it is unknown
+ *    what is masked, so there is no anchor at all.
  * 4. Nothing that a peer sends becomes an anchor.
  */
 #ifndef EXC_TRUST_H
@@ -46,8 +46,8 @@ struct trust_anchors {
 typedef void (*trust_note)(void *context, const char *path, const char *why);
 
 /*
- * Reads both directories where a file in them changed since the last call. A missing directory holds no anchor. The caller clears
- * `anchors` at the end. `note` may be NULL.
+ * Reads both directories where a file in them changed since the last call. A missing directory holds no anchor. The
+ * caller clears `anchors` at the end. `note` may be NULL.
  */
 void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note note,
                    void *context);
@@ -58,9 +58,9 @@ void trust_clear(struct trust_anchors *anchors);
 enum refusal trust_possible(const struct trust_anchors *anchors, struct refused *ret_why);
 
 /*
- * REFUSAL_NONE when one signature verifies with one anchor, over the exact bytes of the PAE and with the anchor's algorithm. Else
- * Untrusted (no anchor, or no signature) or BadSignature. With `unsigned_ok` an empty list of signatures is accepted; one that is
- * not empty is verified.
+ * REFUSAL_NONE when one signature verifies with one anchor, over the exact bytes of the PAE and with the anchor's
+ * algorithm. Else Untrusted (no anchor, or no signature) or BadSignature. With `unsigned_ok` an empty list of
+ * signatures is accepted; one that is not empty is verified.
  */
 enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
                           struct refused *ret_why);

@@ -39,13 +39,32 @@ void journal_add_number(struct journal_entry *entry, const char *name, uint64_t 
         journal_add(entry, name, text);
 }
 
+static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+
+int journal_open(void) {
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int journal_send_on(int fd, const struct journal_entry *entry) {
+        ssize_t sent;
+
+        if (entry->to.full)
+                return -EMSGSIZE;
+        do
+                sent = sendto(fd, entry->raw, entry->to.used, MSG_NOSIGNAL, (const struct sockaddr *)&journal,
+                              sizeof(journal));
+        while (sent < 0 && errno == EINTR);
+        return sent < 0 ? -errno : 0;
+}
+
 int journal_connect(void) {
-        static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
         int fd, r;
 
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        fd = journal_open();
         if (fd < 0)
-                return -errno;
+                return fd;
         if (connect(fd, (const struct sockaddr *)&journal, sizeof(journal)) < 0) {
                 r = -errno;
                 (void)close(fd);

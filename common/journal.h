@@ -46,6 +46,15 @@ int journal_connect(void);
 int journal_put(int fd, const uint8_t *raw, size_t n);
 
 /*
+ * A non-blocking descriptor for journal_send_on(), connected to nothing, so that it outlives a restart of the journal's
+ * socket. The caller closes it. Negative errno.
+ */
+int journal_open(void);
+
+/* Sends an entry on such a descriptor, without waiting. Returns what journal_send() does. */
+int journal_send_on(int fd, const struct journal_entry *entry);
+
+/*
  * Sends an entry, and waits up to `wait_ms` milliseconds for a journal that is busy.
  * 0; -EAGAIN: it was busy for all that time; -EMSGSIZE: the entry did not fit, and is lost; else as journal_connect().
  */

@@ -45,7 +45,7 @@ def push_does_not_wait_for_journal():
     assert times == sorted(times)
     assert len(stored) >= 256 and len(stored) + int(lost["EXC_LOST"]) == 400
     assert times[-1] <= int(lost["EXC_LOST_SINCE"]) <= time.time() * 1000000
-    assert lost["MESSAGE"].startswith(f"{lost['EXC_LOST']} events before this one are lost, the first of 20")
+    assert lost["MESSAGE"].startswith(f"{lost['EXC_LOST']} events before this one were lost, the first at 20")
     assert (lost["PRIORITY"], lost["SYSLOG_IDENTIFIER"]) == ("4", "exc-instance-connect-agent")
     assert _told(a)[-1] == lost
     a.push()

@@ -73,7 +73,7 @@ WRAP(char *, NULL, ENOMEM, strdup, (const char *text), (text))
 WRAP(int, -1, EIO, fstat, (int fd, struct stat *ret), (fd, ret))
 WRAP(ssize_t, -1, EIO, read, (int fd, void *buffer, size_t n), (fd, buffer, n))
 WRAP(DIR *, NULL, ENOMEM, fdopendir, (int fd), (fd))
-WRAP(struct dirent *, NULL, EIO, readdir, (DIR *folder), (folder))
+WRAP(struct dirent *, NULL, EIO, readdir, (DIR *d), (d))
 /* clang-format on */
 
 static const char *path(const char *name) {
@@ -137,23 +137,23 @@ static void load_text(const char *text) {
         load_well();
 }
 
-/* The error must be at `place`, a name below the folder and perhaps a line, and tell of `what`. */
-static void assert_error(const char *place, const char *what) {
+/* The error must begin with `where`, a name in the directory and perhaps a line, and have `what` in it. */
+static void assert_error(const char *where, const char *what) {
         char start[512];
 
         load();
         assert_non_null(config->error);
-        (void)snprintf(start, sizeof(start), "%s/%s: ", dir, place);
+        (void)snprintf(start, sizeof(start), "%s/%s: ", dir, where);
         if (strncmp(config->error, start, strlen(start)) != 0 || !strstr(config->error, what))
-                fail_msg("\"%s\" should begin with \"%s\" and tell of \"%s\"", config->error, start, what);
+                fail_msg("\"%s\" should begin with \"%s\" and contain \"%s\"", config->error, start, what);
 }
 
 static void assert_refused(const char *text, unsigned line, const char *what) {
-        char place[64];
+        char where[64];
 
         write_text("agent.conf", text);
-        (void)snprintf(place, sizeof(place), "agent.conf:%u", line);
-        assert_error(place, what);
+        (void)snprintf(where, sizeof(where), "agent.conf:%u", line);
+        assert_error(where, what);
 }
 
 static void assert_words(const struct strv *words, const char *expected) {

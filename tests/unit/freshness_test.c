@@ -70,7 +70,7 @@ static int setup(void **state) {
         return 0;
 }
 
-static void a_challenge_is_128_bits_in_base64url_without_padding(void **state) {
+static void challenge_is_128_bits_in_base64url(void **state) {
         static const uint8_t bytes[16] = {0xfb, 0xff, 0xfe, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255};
 
         (void)state;
@@ -80,7 +80,7 @@ static void a_challenge_is_128_bits_in_base64url_without_padding(void **state) {
         assert_int_equal(challenge.given_boot_ns, 7);
 }
 
-static void no_two_challenges_are_the_same(void **state) {
+static void challenges_differ(void **state) {
         struct challenge other;
 
         (void)state;
@@ -90,7 +90,7 @@ static void no_two_challenges_are_the_same(void **state) {
         assert_string_not_equal(challenge.text, other.text);
 }
 
-static void without_random_bytes_there_is_no_challenge(void **state) {
+static void failed_getrandom_makes_no_challenge(void **state) {
         (void)state;
         no_random = true;
         assert_false(challenge_make(&challenge, 7));
@@ -98,7 +98,7 @@ static void without_random_bytes_there_is_no_challenge(void **state) {
         assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
 }
 
-static void the_latest_challenge_is_fresh_and_no_clock_is_asked(void **state) {
+static void last_challenge_needs_no_clock(void **state) {
         struct instant in_1970 = {.boot_ns = UP_S * NS_PER_S, .wall_ns = 0};
 
         (void)state;
@@ -106,7 +106,7 @@ static void the_latest_challenge_is_fresh_and_no_clock_is_asked(void **state) {
         assert_int_equal(by_challenge(challenge.text, in_1970), REFUSAL_NONE);
 }
 
-static void a_challenge_is_used_up_by_the_push_that_fits(void **state) {
+static void matching_challenge_is_used_up(void **state) {
         char text[CHALLENGE_MAX];
 
         (void)state;
@@ -117,7 +117,7 @@ static void a_challenge_is_used_up_by_the_push_that_fits(void **state) {
         assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
 }
 
-static void a_push_with_another_challenge_leaves_it_to_be_used(void **state) {
+static void other_challenge_leaves_it_unused(void **state) {
         char text[CHALLENGE_MAX], cut[CHALLENGE_MAX];
 
         (void)state;
@@ -131,7 +131,7 @@ static void a_push_with_another_challenge_leaves_it_to_be_used(void **state) {
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
 }
 
-static void a_challenge_of_before_the_latest_hello_is_stale(void **state) {
+static void challenge_of_earlier_hello_is_stale(void **state) {
         char text[CHALLENGE_MAX];
 
         (void)state;
@@ -142,13 +142,13 @@ static void a_challenge_of_before_the_latest_hello_is_stale(void **state) {
         assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
 }
 
-static void without_a_hello_every_challenge_is_stale(void **state) {
+static void challenge_without_hello_is_stale(void **state) {
         (void)state;
         assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
         assert_int_equal(by_challenge("AAAAAAAAAAAAAAAAAAAAAA", at(0)), REFUSAL_STALE_CHALLENGE);
 }
 
-static void a_challenge_is_good_for_120_seconds_of_the_boot_clock(void **state) {
+static void challenge_lives_120_seconds_of_boot_time(void **state) {
         struct instant now = at(120 * NS_PER_S);
 
         (void)state;
@@ -160,7 +160,7 @@ static void a_challenge_is_good_for_120_seconds_of_the_boot_clock(void **state) 
         assert_int_equal(by_challenge(challenge.text, now), REFUSAL_STALE_CHALLENGE);
 }
 
-static void by_the_clock_a_push_is_good_from_30_seconds_before_iat(void **state) {
+static void push_is_valid_from_30_seconds_before_iat(void **state) {
         (void)state;
         assert_int_equal(by_clock(NOW_S, NOW_S + 60, at(0)), REFUSAL_NONE);
         assert_int_equal(by_clock(NOW_S + 30, NOW_S + 60, at(0)), REFUSAL_NONE);
@@ -169,7 +169,7 @@ static void by_the_clock_a_push_is_good_from_30_seconds_before_iat(void **state)
         assert_int_equal(by_clock(INT64_C(1) << 40, (INT64_C(1) << 40) + 1, at(0)), REFUSAL_NOT_YET_VALID);
 }
 
-static void by_the_clock_a_push_is_good_until_exp_and_not_at_it(void **state) {
+static void push_is_valid_until_exp(void **state) {
         (void)state;
         assert_int_equal(by_clock(NOW_S - 60, NOW_S, at(-1)), REFUSAL_NONE);
         assert_int_equal(by_clock(NOW_S - 60, NOW_S, at(0)), REFUSAL_EXPIRED);
@@ -178,7 +178,7 @@ static void by_the_clock_a_push_is_good_until_exp_and_not_at_it(void **state) {
 }
 
 /* This machine booted at NOW_S - UP_S, and the memory of pushes began with it. */
-static void what_may_have_been_accepted_before_this_boot_is_expired(void **state) {
+static void push_from_before_boot_is_expired(void **state) {
         struct instant now = at(0);
 
         (void)state;
@@ -190,7 +190,7 @@ static void what_may_have_been_accepted_before_this_boot_is_expired(void **state
         assert_int_equal(by_clock(NOW_S - 69, NOW_S + 60, now), REFUSAL_NONE);
 }
 
-static void a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it(void **state) {
+static void push_must_be_30_seconds_after_boot(void **state) {
         struct instant now = at(0);
 
         (void)state;
@@ -199,7 +199,7 @@ static void a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it(vo
         assert_int_equal(by_clock(NOW_S + 20, NOW_S + 60, now), REFUSAL_NONE);
 }
 
-static void what_another_memory_may_have_accepted_is_expired(void **state) {
+static void push_from_before_memory_is_expired(void **state) {
         (void)state;
         birth_boot_ns = at(-100 * NS_PER_S).boot_ns;
         assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, at(0)), REFUSAL_NONE);
@@ -210,14 +210,14 @@ static void what_another_memory_may_have_accepted_is_expired(void **state) {
         assert_int_equal(by_clock(NOW_S - 70, NOW_S + 60, at(0)), REFUSAL_EXPIRED);
 }
 
-static void the_birth_of_the_memory_is_no_bound_for_a_challenge(void **state) {
+static void memory_does_not_bound_challenge(void **state) {
         (void)state;
         birth_boot_ns = at(0).boot_ns;
         assert_true(challenge_make(&challenge, at(0).boot_ns));
         assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
 }
 
-static void a_clock_that_is_not_synchronized_is_not_asked(void **state) {
+static void unsynchronized_clock_is_not_used(void **state) {
         struct terms terms = {.iat_s = NOW_S, .exp_s = NOW_S + 60};
 
         (void)state;
@@ -226,7 +226,7 @@ static void a_clock_that_is_not_synchronized_is_not_asked(void **state) {
         assert_int_equal(check(&terms, at(0), false), REFUSAL_CLOCK_UNSYNCHRONIZED);
 }
 
-static void a_push_by_the_clock_leaves_the_challenge_to_be_used(void **state) {
+static void push_by_clock_leaves_challenge_unused(void **state) {
         char text[CHALLENGE_MAX];
 
         (void)state;
@@ -236,7 +236,7 @@ static void a_push_by_the_clock_leaves_the_challenge_to_be_used(void **state) {
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
 }
 
-static void a_challenge_that_does_not_fit_is_not_made_good_by_the_clock(void **state) {
+static void valid_times_do_not_replace_challenge(void **state) {
         struct terms terms = {.iat_s = NOW_S, .exp_s = NOW_S + 60, .has_challenge = true};
 
         (void)state;
@@ -245,24 +245,24 @@ static void a_challenge_that_does_not_fit_is_not_made_good_by_the_clock(void **s
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup(a_challenge_is_128_bits_in_base64url_without_padding, setup),
-                cmocka_unit_test_setup(no_two_challenges_are_the_same, setup),
-                cmocka_unit_test_setup(without_random_bytes_there_is_no_challenge, setup),
-                cmocka_unit_test_setup(the_latest_challenge_is_fresh_and_no_clock_is_asked, setup),
-                cmocka_unit_test_setup(a_challenge_is_used_up_by_the_push_that_fits, setup),
-                cmocka_unit_test_setup(a_push_with_another_challenge_leaves_it_to_be_used, setup),
-                cmocka_unit_test_setup(a_challenge_of_before_the_latest_hello_is_stale, setup),
-                cmocka_unit_test_setup(without_a_hello_every_challenge_is_stale, setup),
-                cmocka_unit_test_setup(a_challenge_is_good_for_120_seconds_of_the_boot_clock, setup),
-                cmocka_unit_test_setup(by_the_clock_a_push_is_good_from_30_seconds_before_iat, setup),
-                cmocka_unit_test_setup(by_the_clock_a_push_is_good_until_exp_and_not_at_it, setup),
-                cmocka_unit_test_setup(what_may_have_been_accepted_before_this_boot_is_expired, setup),
-                cmocka_unit_test_setup(a_push_of_the_first_half_minute_after_boot_must_be_dated_after_it, setup),
-                cmocka_unit_test_setup(what_another_memory_may_have_accepted_is_expired, setup),
-                cmocka_unit_test_setup(the_birth_of_the_memory_is_no_bound_for_a_challenge, setup),
-                cmocka_unit_test_setup(a_clock_that_is_not_synchronized_is_not_asked, setup),
-                cmocka_unit_test_setup(a_push_by_the_clock_leaves_the_challenge_to_be_used, setup),
-                cmocka_unit_test_setup(a_challenge_that_does_not_fit_is_not_made_good_by_the_clock, setup),
+                cmocka_unit_test_setup(challenge_is_128_bits_in_base64url, setup),
+                cmocka_unit_test_setup(challenges_differ, setup),
+                cmocka_unit_test_setup(failed_getrandom_makes_no_challenge, setup),
+                cmocka_unit_test_setup(last_challenge_needs_no_clock, setup),
+                cmocka_unit_test_setup(matching_challenge_is_used_up, setup),
+                cmocka_unit_test_setup(other_challenge_leaves_it_unused, setup),
+                cmocka_unit_test_setup(challenge_of_earlier_hello_is_stale, setup),
+                cmocka_unit_test_setup(challenge_without_hello_is_stale, setup),
+                cmocka_unit_test_setup(challenge_lives_120_seconds_of_boot_time, setup),
+                cmocka_unit_test_setup(push_is_valid_from_30_seconds_before_iat, setup),
+                cmocka_unit_test_setup(push_is_valid_until_exp, setup),
+                cmocka_unit_test_setup(push_from_before_boot_is_expired, setup),
+                cmocka_unit_test_setup(push_must_be_30_seconds_after_boot, setup),
+                cmocka_unit_test_setup(push_from_before_memory_is_expired, setup),
+                cmocka_unit_test_setup(memory_does_not_bound_challenge, setup),
+                cmocka_unit_test_setup(unsynchronized_clock_is_not_used, setup),
+                cmocka_unit_test_setup(push_by_clock_leaves_challenge_unused, setup),
+                cmocka_unit_test_setup(valid_times_do_not_replace_challenge, setup),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

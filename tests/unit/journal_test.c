@@ -116,6 +116,25 @@ static void replaced_journal_needs_reconnect(void **state) {
         assert_true(has_got("first"));
 }
 
+static void open_descriptor_outlives_journal(void **state) {
+        int fd = journal_open();
+
+        (void)state;
+        assert_true(fd >= 0);
+        compose("first");
+        assert_int_equal(journal_send_on(fd, &entry), 0);
+        assert_true(has_got("first"));
+        assert_int_equal(journal_socket_listen(NULL), 0);
+        compose("second");
+        assert_int_equal(journal_send_on(fd, &entry), 0);
+        assert_true(has_got("second"));
+        assert_true(journal_socket_fill() > 0);
+        assert_int_equal(journal_send_on(fd, &entry), -EAGAIN);
+        assert_int_equal(journal_socket_stop(NULL), 0);
+        assert_int_equal(journal_send_on(fd, &entry), -ENOENT);
+        assert_int_equal(close(fd), 0);
+}
+
 static void oversized_entry_is_not_sent(void **state) {
         static char text[JOURNAL_ENTRY_MAX + 1];
 
@@ -123,6 +142,7 @@ static void oversized_entry_is_not_sent(void **state) {
         memset(text, 'x', sizeof(text) - 1);
         compose(text);
         assert_int_equal(journal_send(&entry, LONG_MS), -EMSGSIZE);
+        assert_int_equal(journal_send_on(-EBADF, &entry), -EMSGSIZE);
         assert_int_equal(journal_socket_read(), -1);
 }
 
@@ -137,6 +157,7 @@ int main(void) {
                 JOURNAL_TEST(wait_is_bounded),
                 cmocka_unit_test(missing_journal_is_not_waited_for),
                 JOURNAL_TEST(replaced_journal_needs_reconnect),
+                JOURNAL_TEST(open_descriptor_outlives_journal),
                 JOURNAL_TEST(oversized_entry_is_not_sent),
         };
 

@@ -36,7 +36,7 @@ static uint8_t *point_of(struct ssh_key *key) {
         return key->blob + key->point_offset;
 }
 
-static void a_key_that_was_made_properly_is_on_its_curve(void **state) {
+static void valid_key_is_on_curve(void **state) {
         unsigned with_point = 0;
 
         (void)state;
@@ -49,7 +49,7 @@ static void a_key_that_was_made_properly_is_on_its_curve(void **state) {
         assert_int_equal(with_point, 4);
 }
 
-static void a_point_beside_its_curve_is_refused(void **state) {
+static void point_off_curve_is_refused(void **state) {
         (void)state;
         for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
                 struct ssh_key key = known_key(i);
@@ -82,7 +82,7 @@ static void swapped_coordinates_are_refused(void **state) {
 }
 
 /* SEC 1 writes the point at infinity as one zero byte; zeros as coordinates are no point at all. */
-static void the_point_at_infinity_is_refused(void **state) {
+static void point_at_infinity_is_refused(void **state) {
         (void)state;
         for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
                 struct ssh_key key = known_key(i), zeros = key;
@@ -97,7 +97,7 @@ static void the_point_at_infinity_is_refused(void **state) {
         }
 }
 
-static void a_coordinate_as_large_as_the_field_is_refused(void **state) {
+static void coordinate_beyond_field_is_refused(void **state) {
         (void)state;
         for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
                 struct ssh_key key = known_key(i);
@@ -109,7 +109,7 @@ static void a_coordinate_as_large_as_the_field_is_refused(void **state) {
         }
 }
 
-static void a_point_of_one_curve_is_not_on_another(void **state) {
+static void point_of_other_curve_is_refused(void **state) {
         (void)state;
         for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
                 struct ssh_key key = known_key(i);
@@ -124,7 +124,7 @@ static void a_point_of_one_curve_is_not_on_another(void **state) {
         }
 }
 
-static void fingerprints_are_those_of_ssh_keygen(void **state) {
+static void fingerprint_is_that_of_ssh_keygen(void **state) {
         (void)state;
         for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
                 char name[STORE_FINGERPRINT_NAME_MAX], text[STORE_FINGERPRINT_NAME_MAX + 7];
@@ -136,7 +136,7 @@ static void fingerprints_are_those_of_ssh_keygen(void **state) {
         }
 }
 
-static void a_digest_that_fails_gives_no_fingerprint(void **state) {
+static void failed_digest_has_no_fingerprint(void **state) {
         char name[STORE_FINGERPRINT_NAME_MAX] = "before";
         struct ssh_key key = known_key(0);
 
@@ -149,14 +149,14 @@ static void a_digest_that_fails_gives_no_fingerprint(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_key_that_was_made_properly_is_on_its_curve),
-                cmocka_unit_test(a_point_beside_its_curve_is_refused),
+                cmocka_unit_test(valid_key_is_on_curve),
+                cmocka_unit_test(point_off_curve_is_refused),
                 cmocka_unit_test(swapped_coordinates_are_refused),
-                cmocka_unit_test(the_point_at_infinity_is_refused),
-                cmocka_unit_test(a_coordinate_as_large_as_the_field_is_refused),
-                cmocka_unit_test(a_point_of_one_curve_is_not_on_another),
-                cmocka_unit_test(fingerprints_are_those_of_ssh_keygen),
-                cmocka_unit_test(a_digest_that_fails_gives_no_fingerprint),
+                cmocka_unit_test(point_at_infinity_is_refused),
+                cmocka_unit_test(coordinate_beyond_field_is_refused),
+                cmocka_unit_test(point_of_other_curve_is_refused),
+                cmocka_unit_test(fingerprint_is_that_of_ssh_keygen),
+                cmocka_unit_test(failed_digest_has_no_fingerprint),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

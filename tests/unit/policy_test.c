@@ -47,7 +47,7 @@ static struct nss_answer found(const char *user) {
         return answer;
 }
 
-static void without_rules_everybody_who_exists_may(void **state) {
+static void no_rules_allow_every_user(void **state) {
         struct config config = {.min_uid = 0};
         struct nss_answer answer = found("root");
 
@@ -56,7 +56,7 @@ static void without_rules_everybody_who_exists_may(void **state) {
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
 }
 
-static void a_user_who_does_not_exist_is_refused(void **state) {
+static void unknown_user_is_refused(void **state) {
         struct config config = {.allow_users = WORDS(alice_alone)};
         struct nss_answer answer = found("alice");
 
@@ -66,7 +66,7 @@ static void a_user_who_does_not_exist_is_refused(void **state) {
         assert_non_null(strstr(refused.message, "alice"));
 }
 
-static void nobody_may_when_the_name_service_fails_or_is_late(void **state) {
+static void name_service_failure_refuses(void **state) {
         static const enum nss_outcome outcomes[] = {NSS_FAILURE, NSS_TIMEOUT, (enum nss_outcome)99};
         struct config config = {.min_uid = 0};
         struct nss_answer answer = found("alice");
@@ -80,16 +80,16 @@ static void nobody_may_when_the_name_service_fails_or_is_late(void **state) {
         }
 }
 
-static void nobody_may_while_the_configuration_has_an_error(void **state) {
-        struct config config = {.error = "agent.conf:3: mend it"};
+static void configuration_error_refuses(void **state) {
+        struct config config = {.error = "agent.conf:3: fix it"};
         struct nss_answer answer = found("alice");
 
         (void)state;
         assert_int_equal(decide(&config, &answer), REFUSAL_STORAGE_FAILURE);
-        assert_string_equal(refused.message, "agent.conf:3: mend it");
+        assert_string_equal(refused.message, "agent.conf:3: fix it");
 }
 
-static void min_uid_refuses_those_below_it(void **state) {
+static void min_uid_refuses_lower_ids(void **state) {
         struct config config = {.min_uid = 1000, .allow_users = WORDS(alice_alone)};
         struct nss_answer answer = found("alice");
 
@@ -97,24 +97,24 @@ static void min_uid_refuses_those_below_it(void **state) {
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
         answer.uid = 999;
         assert_int_equal(decide(&config, &answer), REFUSAL_USER_DENIED);
-        assert_string_equal(refused.message, "MinUid in agent.conf is 1000, and alice has 999.");
+        assert_string_equal(refused.message, "MinUid in agent.conf is 1000; alice has user id 999");
         config.min_uid = UINT32_MAX - 1;
         answer.uid = UINT32_MAX - 1;
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
 }
 
-static void deny_users_refuses_whom_it_names(void **state) {
+static void deny_users_refuses_listed_user(void **state) {
         struct config config = {.deny_users = WORDS(alice_and_bob)};
         struct nss_answer answer = found("bob");
 
         (void)state;
         assert_int_equal(decide(&config, &answer), REFUSAL_USER_DENIED);
-        assert_string_equal(refused.message, "DenyUsers in agent.conf names bob.");
+        assert_string_equal(refused.message, "DenyUsers in agent.conf names bob");
         answer = found("carol");
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
 }
 
-static void allow_users_lets_in_only_whom_it_names(void **state) {
+static void allow_users_refuses_unlisted_user(void **state) {
         struct config config = {.allow_users = WORDS(alice_and_bob)};
         struct nss_answer answer = found("bob");
 
@@ -122,10 +122,10 @@ static void allow_users_lets_in_only_whom_it_names(void **state) {
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
         answer = found("carol");
         assert_int_equal(decide(&config, &answer), REFUSAL_USER_DENIED);
-        assert_string_equal(refused.message, "AllowUsers in agent.conf does not name carol.");
+        assert_string_equal(refused.message, "AllowUsers in agent.conf does not name carol");
 }
 
-static void names_are_exact(void **state) {
+static void names_are_compared_exactly(void **state) {
         static const char *const others[] = {"Alice", "alic", "alicee", "alice@corp", "*"};
         struct config config = {.allow_users = WORDS(alice_alone)};
 
@@ -147,7 +147,7 @@ static void deny_users_wins_over_allow_users(void **state) {
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
 }
 
-static void deny_groups_refuses_the_members_of_any(void **state) {
+static void deny_groups_refuses_members_of_any(void **state) {
         struct config config = {.deny_groups = WORDS(staff_and_wheel)};
         struct nss_group groups[] = {{staff, false}, {wheel, false}};
         struct nss_answer answer = found("alice");
@@ -158,10 +158,10 @@ static void deny_groups_refuses_the_members_of_any(void **state) {
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
         groups[1].member = true;
         assert_int_equal(decide(&config, &answer), REFUSAL_USER_DENIED);
-        assert_string_equal(refused.message, "DenyGroups in agent.conf names wheel, a group of this user.");
+        assert_string_equal(refused.message, "DenyGroups in agent.conf names wheel, a group of alice");
 }
 
-static void allow_groups_lets_in_only_the_members_of_one(void **state) {
+static void allow_groups_refuses_members_of_none(void **state) {
         struct config config = {.allow_groups = WORDS(staff_and_wheel)};
         struct nss_group groups[] = {{staff, false}, {wheel, false}};
         struct nss_answer answer = found("alice");
@@ -170,12 +170,12 @@ static void allow_groups_lets_in_only_the_members_of_one(void **state) {
         answer.groups = groups;
         answer.n_groups = 2;
         assert_int_equal(decide(&config, &answer), REFUSAL_USER_DENIED);
-        assert_string_equal(refused.message, "AllowGroups in agent.conf does not name a group of alice.");
+        assert_string_equal(refused.message, "AllowGroups in agent.conf names no group of alice");
         groups[1].member = true;
         assert_int_equal(decide(&config, &answer), REFUSAL_NONE);
 }
 
-static void every_list_that_is_set_must_be_passed(void **state) {
+static void every_list_must_be_passed(void **state) {
         struct config config = {
                 .allow_users = WORDS(alice_alone),
                 .allow_groups = WORDS(staff_and_wheel),
@@ -193,7 +193,7 @@ static void every_list_that_is_set_must_be_passed(void **state) {
         }
 }
 
-static void the_groups_to_ask_about_are_those_of_both_lists(void **state) {
+static void groups_to_look_up_are_those_of_both_lists(void **state) {
         struct config config = {.allow_groups = WORDS(staff_and_wheel), .deny_groups = WORDS(guests_alone)};
         struct config none = {.min_uid = 0};
         char **groups;
@@ -214,7 +214,7 @@ static void the_groups_to_ask_about_are_those_of_both_lists(void **state) {
         no_memory = false;
 }
 
-static void an_answer_about_other_groups_than_the_lists_have_now_decides_nothing(void **state) {
+static void answer_about_other_groups_is_failure(void **state) {
         struct config config = {.allow_groups = WORDS(staff_and_wheel), .deny_groups = WORDS(guests_alone)};
         struct nss_group groups[] = {{staff, true}, {wheel, true}, {guests, false}, {guests, false}};
         struct nss_answer answer = found("alice");
@@ -240,20 +240,20 @@ static void an_answer_about_other_groups_than_the_lists_have_now_decides_nothing
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(without_rules_everybody_who_exists_may),
-                cmocka_unit_test(a_user_who_does_not_exist_is_refused),
-                cmocka_unit_test(nobody_may_when_the_name_service_fails_or_is_late),
-                cmocka_unit_test(nobody_may_while_the_configuration_has_an_error),
-                cmocka_unit_test(min_uid_refuses_those_below_it),
-                cmocka_unit_test(deny_users_refuses_whom_it_names),
-                cmocka_unit_test(allow_users_lets_in_only_whom_it_names),
-                cmocka_unit_test(names_are_exact),
+                cmocka_unit_test(no_rules_allow_every_user),
+                cmocka_unit_test(unknown_user_is_refused),
+                cmocka_unit_test(name_service_failure_refuses),
+                cmocka_unit_test(configuration_error_refuses),
+                cmocka_unit_test(min_uid_refuses_lower_ids),
+                cmocka_unit_test(deny_users_refuses_listed_user),
+                cmocka_unit_test(allow_users_refuses_unlisted_user),
+                cmocka_unit_test(names_are_compared_exactly),
                 cmocka_unit_test(deny_users_wins_over_allow_users),
-                cmocka_unit_test(deny_groups_refuses_the_members_of_any),
-                cmocka_unit_test(allow_groups_lets_in_only_the_members_of_one),
-                cmocka_unit_test(every_list_that_is_set_must_be_passed),
-                cmocka_unit_test(the_groups_to_ask_about_are_those_of_both_lists),
-                cmocka_unit_test(an_answer_about_other_groups_than_the_lists_have_now_decides_nothing),
+                cmocka_unit_test(deny_groups_refuses_members_of_any),
+                cmocka_unit_test(allow_groups_refuses_members_of_none),
+                cmocka_unit_test(every_list_must_be_passed),
+                cmocka_unit_test(groups_to_look_up_are_those_of_both_lists),
+                cmocka_unit_test(answer_about_other_groups_is_failure),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static unsigned taken(struct ratelimit *rate, int64_t now_ns) {
         return n;
 }
 
-static void a_burst_is_so_many_seconds_worth(void **state) {
+static void burst_is_tokens_of_its_seconds(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -33,7 +33,7 @@ static void a_burst_is_so_many_seconds_worth(void **state) {
         assert_true(ratelimit_take(&rate, START_NS, 1, 10) > 0);
 }
 
-static void after_the_burst_they_come_at_the_rate(void **state) {
+static void after_burst_rate_applies(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -43,7 +43,7 @@ static void after_the_burst_they_come_at_the_rate(void **state) {
         assert_int_equal(taken(&rate, START_NS + NS_PER_S), PER_SECOND - 1);
 }
 
-static void who_waits_as_long_as_was_said_gets_one(void **state) {
+static void token_is_there_after_returned_wait(void **state) {
         struct ratelimit rate = {0};
         int64_t wait_ns;
 
@@ -55,7 +55,7 @@ static void who_waits_as_long_as_was_said_gets_one(void **state) {
         assert_int_equal(ratelimit_take(&rate, START_NS + wait_ns, PER_SECOND, BURST_S), 0);
 }
 
-static void being_refused_costs_nothing(void **state) {
+static void refusal_takes_no_token(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -65,7 +65,7 @@ static void being_refused_costs_nothing(void **state) {
         assert_int_equal(ratelimit_take(&rate, START_NS + NS_PER_S / PER_SECOND, PER_SECOND, BURST_S), 0);
 }
 
-static void a_long_silence_saves_up_no_more_than_one_burst(void **state) {
+static void idle_time_saves_one_burst(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -73,7 +73,7 @@ static void a_long_silence_saves_up_no_more_than_one_burst(void **state) {
         assert_int_equal(taken(&rate, START_NS + 86400 * NS_PER_S), PER_SECOND * BURST_S);
 }
 
-static void a_rate_of_nothing_is_no_limit(void **state) {
+static void rate_zero_is_unlimited(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -83,7 +83,7 @@ static void a_rate_of_nothing_is_no_limit(void **state) {
         assert_int_equal(taken(&rate, START_NS), PER_SECOND * BURST_S);
 }
 
-static void the_highest_rate_is_kept_to_the_token(void **state) {
+static void highest_rate_is_exact(void **state) {
         struct ratelimit rate = {0};
 
         (void)state;
@@ -94,13 +94,13 @@ static void the_highest_rate_is_kept_to_the_token(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_burst_is_so_many_seconds_worth),
-                cmocka_unit_test(after_the_burst_they_come_at_the_rate),
-                cmocka_unit_test(who_waits_as_long_as_was_said_gets_one),
-                cmocka_unit_test(being_refused_costs_nothing),
-                cmocka_unit_test(a_long_silence_saves_up_no_more_than_one_burst),
-                cmocka_unit_test(a_rate_of_nothing_is_no_limit),
-                cmocka_unit_test(the_highest_rate_is_kept_to_the_token),
+                cmocka_unit_test(burst_is_tokens_of_its_seconds),
+                cmocka_unit_test(after_burst_rate_applies),
+                cmocka_unit_test(token_is_there_after_returned_wait),
+                cmocka_unit_test(refusal_takes_no_token),
+                cmocka_unit_test(idle_time_saves_one_burst),
+                cmocka_unit_test(rate_zero_is_unlimited),
+                cmocka_unit_test(highest_rate_is_exact),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,7 +170,7 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void what_was_never_added_is_not_known(void **state) {
+static void unknown_jti_is_not_found(void **state) {
         (void)state;
         assert_false(known(1));
         (void)add(1);
@@ -178,7 +178,7 @@ static void what_was_never_added_is_not_known(void **state) {
         assert_false(known(2));
 }
 
-static void a_record_comes_back_as_it_went_in(void **state) {
+static void record_round_trips(void **state) {
         struct replay_record in = record_of(1), out;
         uint32_t slot, found;
 
@@ -208,7 +208,7 @@ static void a_record_comes_back_as_it_went_in(void **state) {
         assert_true(out.life.synchronized);
 }
 
-static void two_that_begin_alike_are_two(void **state) {
+static void equal_prefixes_are_distinct(void **state) {
         struct replay_record one = record_of(1), other = record_of(1), found;
         uint32_t slot;
 
@@ -224,7 +224,7 @@ static void two_that_begin_alike_are_two(void **state) {
         assert_memory_equal(found.pae, one.pae, sizeof(found.pae));
 }
 
-static void a_push_is_pending_until_it_is_done_also_over_a_restart(void **state) {
+static void push_is_pending_until_done(void **state) {
         uint32_t one, other;
 
         (void)state;
@@ -242,7 +242,7 @@ static void a_push_is_pending_until_it_is_done_also_over_a_restart(void **state)
         assert_int_equal(find(1).life.boot_end_ns, record_of(1).life.boot_end_ns);
 }
 
-static void what_is_dropped_is_not_known_and_its_place_is_used_again(void **state) {
+static void dropped_slot_is_reused(void **state) {
         uint32_t slot;
 
         (void)state;
@@ -261,7 +261,7 @@ static void what_is_dropped_is_not_known_and_its_place_is_used_again(void **stat
                 assert_true(known(i));
 }
 
-static void voiding_ends_pending_pushes_and_nothing_else(void **state) {
+static void voiding_ends_only_pending_pushes(void **state) {
         struct replay_record revocation = record_of(3);
         uint32_t slot;
 
@@ -287,7 +287,7 @@ static void voiding_ends_pending_pushes_and_nothing_else(void **state) {
         }
 }
 
-static void the_memory_grows_and_keeps_what_it_had(void **state) {
+static void growing_keeps_records(void **state) {
         (void)state;
         assert_int_equal(file_size(), size_of(SLOTS_MIN));
         add_many(0, 5000);
@@ -302,7 +302,7 @@ static void the_memory_grows_and_keeps_what_it_had(void **state) {
 }
 
 /* push.md, "Replay": only when both clocks are past. */
-static void a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_not_before(void **state) {
+static void record_is_forgotten_by_both_clocks(void **state) {
         static const struct {
                 int64_t boot_s, wall_s;
                 bool forgotten;
@@ -328,7 +328,7 @@ static void a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_no
         }
 }
 
-static void one_nanosecond_decides_about_forgetting(void **state) {
+static void forgetting_is_exact(void **state) {
         struct instant now = {record_of(0).forget_boot_ns + 1, record_of(0).forget_wall_ns};
         uint32_t slot;
 
@@ -347,7 +347,7 @@ static void one_nanosecond_decides_about_forgetting(void **state) {
 }
 
 /* Of a push with a challenge: no wall clock was asked. */
-static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alone(void **state) {
+static void record_without_wall_deadline_uses_boot_clock(void **state) {
         uint32_t slot;
 
         (void)state;
@@ -365,7 +365,7 @@ static void a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alon
         assert_true(known(1000));
 }
 
-static void what_can_be_forgotten_makes_room_and_the_rest_stays(void **state) {
+static void only_expired_records_make_room(void **state) {
         (void)state;
         for (uint32_t i = 0; i < PUSHES_MIN; i++) {
                 struct replay_record record = record_of(i);
@@ -383,7 +383,7 @@ static void what_can_be_forgotten_makes_room_and_the_rest_stays(void **state) {
                 assert_true(known(i));
 }
 
-static void a_full_memory_takes_no_more_and_forgets_nothing_early(void **state) {
+static void full_memory_forgets_nothing_early(void **state) {
         uint32_t slot;
 
         (void)state;
@@ -405,7 +405,7 @@ static void a_full_memory_takes_no_more_and_forgets_nothing_early(void **state) 
 }
 
 /* As where storing fails again and again: each time there is one free place, and it must be found at once. */
-static void dropping_and_adding_again_and_again_stays_quick(void **state) {
+static void dropping_and_adding_stays_fast(void **state) {
         enum { CYCLES = 20000 };
         uint32_t slot = 0;
 
@@ -427,7 +427,7 @@ static void dropping_and_adding_again_and_again_stays_quick(void **state) {
         assert_true(n_preads < 4 * CYCLES);
 }
 
-static void dropping_everything_again_and_again_leaves_room_for_everything(void **state) {
+static void dropping_all_leaves_all_room(void **state) {
         uint32_t slots[190];
 
         (void)state;
@@ -455,7 +455,7 @@ static void write_file(const void *bytes, size_t length) {
 /* What the file begins with: made at 42 ns on the boot clock. */
 static const uint8_t head[16] = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2', 0, 0, 0, 0, 0, 0, 0, 42};
 
-static void a_file_that_was_cut_is_not_taken_for_the_whole_memory(void **state) {
+static void truncated_file_is_refused(void **state) {
         static const off_t slots[] = {0, 3, SLOTS_MIN - 1, SLOTS_MIN + 1, 3 * SLOTS_MIN, REPLAY_MAX + 1};
         static uint8_t empty[(SLOTS_MIN + 1) * RECORD_SIZE];
 
@@ -475,7 +475,7 @@ static void a_file_that_was_cut_is_not_taken_for_the_whole_memory(void **state) 
         }
 }
 
-static void the_birth_is_the_time_when_the_memory_was_made(void **state) {
+static void birth_is_time_of_creation(void **state) {
         (void)state;
         assert_int_equal(replay.birth_boot_ns, BIRTH_NS);
         add_many(0, 5000);
@@ -489,14 +489,14 @@ static void the_birth_is_the_time_when_the_memory_was_made(void **state) {
         assert_int_equal(replay.birth_boot_ns, BIRTH_NS + 1000);
 }
 
-static void a_memory_that_is_born_in_the_future_is_refused(void **state) {
+static void birth_in_future_is_refused(void **state) {
         (void)state;
         replay_close(&replay);
         assert_int_equal(replay_open(state_fd, BIRTH_NS - 1, &replay), -EBADMSG);
 }
 
 /* One of a version before births were recorded: nothing says since when it remembers. */
-static void a_memory_without_a_birth_is_made_new(void **state) {
+static void memory_without_birth_is_replaced(void **state) {
         static uint8_t old[SLOTS_MIN * RECORD_SIZE];
 
         (void)state;
@@ -511,7 +511,7 @@ static void a_memory_without_a_birth_is_made_new(void **state) {
         }
 }
 
-static void revocations_have_room_that_pushes_do_not_take(void **state) {
+static void revocations_have_reserved_slots(void **state) {
         struct replay_record revocation = record_of(0);
         uint32_t slot, n = 0;
 
@@ -529,7 +529,7 @@ static void revocations_have_room_that_pushes_do_not_take(void **state) {
         assert_true(known(1000000) && known(1000000 + REPLAY_RESERVED - 1) && known(0));
 }
 
-static void a_file_cut_while_it_is_open_is_an_error_and_no_forgetting(void **state) {
+static void file_truncated_while_open_is_error(void **state) {
         struct replay_record record;
         uint32_t slot;
 
@@ -545,7 +545,7 @@ static void a_file_cut_while_it_is_open_is_an_error_and_no_forgetting(void **sta
 }
 
 /* The index must not lose what could not be read when it was made. */
-static void an_error_of_reading_while_room_is_made_forgets_nothing(void **state) {
+static void read_error_forgets_nothing(void **state) {
         uint32_t slot;
 
         (void)state;
@@ -566,7 +566,7 @@ static void an_error_of_reading_while_room_is_made_forgets_nothing(void **state)
         assert_true(known(20000));
 }
 
-static void without_memory_nothing_is_added_and_nothing_forgotten(void **state) {
+static void no_memory_adds_and_forgets_nothing(void **state) {
         struct replay other = REPLAY_INIT;
         uint32_t slot;
 
@@ -584,7 +584,7 @@ static void without_memory_nothing_is_added_and_nothing_forgotten(void **state) 
         assert_true(known(1000));
 }
 
-static void garbage_of_the_right_size_is_survived(void **state) {
+static void garbage_is_survived(void **state) {
         static uint8_t raw[(SLOTS_MIN + 1) * RECORD_SIZE];
         uint32_t seed = 1;
 
@@ -610,7 +610,7 @@ static void garbage_of_the_right_size_is_survived(void **state) {
 }
 
 /* A state that is not known is not taken for a free place, nor for something to finish. */
-static void a_record_of_an_unknown_state_is_done(void **state) {
+static void unknown_state_is_done(void **state) {
         static uint8_t raw[(SLOTS_MIN + 1) * RECORD_SIZE];
 
         (void)state;
@@ -622,7 +622,7 @@ static void a_record_of_an_unknown_state_is_done(void **state) {
         assert_int_equal(find(1).state, REPLAY_DONE);
 }
 
-static void what_is_no_file_of_ours_is_refused(void **state) {
+static void foreign_file_is_refused(void **state) {
         (void)state;
         replay_close(&replay);
         assert_int_equal(linkat(state_fd, "pushes", state_fd, "other", 0), 0);
@@ -644,7 +644,7 @@ static void what_is_no_file_of_ours_is_refused(void **state) {
         assert_int_equal(replay_open(-EBADF, BIRTH_NS, &(struct replay)REPLAY_INIT), -EBADF);
 }
 
-static void what_cannot_be_written_is_an_error(void **state) {
+static void failed_write_is_error(void **state) {
         int fd = openat(state_fd, "pushes", O_RDONLY | O_CLOEXEC);
         uint32_t slot, other;
 
@@ -669,7 +669,7 @@ static void what_cannot_be_written_is_an_error(void **state) {
         assert_true(known(1));
 }
 
-static void a_full_file_system_stops_neither_the_first_pushes_nor_revocations(void **state) {
+static void full_file_system_stops_neither_push_nor_revocation(void **state) {
         struct replay_record revocation = record_of(0);
         uint32_t n = 0, slot;
         int r;
@@ -696,7 +696,7 @@ static void a_full_file_system_stops_neither_the_first_pushes_nor_revocations(vo
         assert_true(known(n));
 }
 
-static void without_room_for_the_first_records_no_memory_is_made(void **state) {
+static void no_room_for_first_records_makes_no_memory(void **state) {
         struct stat st;
 
         (void)state;
@@ -707,7 +707,7 @@ static void without_room_for_the_first_records_no_memory_is_made(void **state) {
         assert_int_equal(fstatat(state_fd, "pushes", &st, 0), -1);
 }
 
-static void closing_what_was_never_opened_is_no_harm(void **state) {
+static void closing_unopened_memory_is_harmless(void **state) {
         struct replay none = REPLAY_INIT;
 
         (void)state;
@@ -719,36 +719,36 @@ static void closing_what_was_never_opened_is_no_harm(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(what_was_never_added_is_not_known),
-                TEST(a_record_comes_back_as_it_went_in),
-                TEST(two_that_begin_alike_are_two),
-                TEST(a_push_is_pending_until_it_is_done_also_over_a_restart),
-                TEST(what_is_dropped_is_not_known_and_its_place_is_used_again),
-                TEST(voiding_ends_pending_pushes_and_nothing_else),
-                TEST(the_memory_grows_and_keeps_what_it_had),
-                TEST(a_record_is_forgotten_when_both_clocks_are_past_its_deadlines_and_not_before),
-                TEST(one_nanosecond_decides_about_forgetting),
-                TEST(a_record_without_a_wall_deadline_is_forgotten_by_the_boot_clock_alone),
-                TEST(what_can_be_forgotten_makes_room_and_the_rest_stays),
-                TEST(a_full_memory_takes_no_more_and_forgets_nothing_early),
-                TEST(dropping_and_adding_again_and_again_stays_quick),
-                TEST(dropping_everything_again_and_again_leaves_room_for_everything),
-                TEST(a_file_that_was_cut_is_not_taken_for_the_whole_memory),
-                TEST(the_birth_is_the_time_when_the_memory_was_made),
-                TEST(a_memory_that_is_born_in_the_future_is_refused),
-                TEST(a_memory_without_a_birth_is_made_new),
-                TEST(revocations_have_room_that_pushes_do_not_take),
-                TEST(a_file_cut_while_it_is_open_is_an_error_and_no_forgetting),
-                TEST(an_error_of_reading_while_room_is_made_forgets_nothing),
-                TEST(without_memory_nothing_is_added_and_nothing_forgotten),
-                TEST(garbage_of_the_right_size_is_survived),
-                TEST(a_record_of_an_unknown_state_is_done),
-                TEST(what_is_no_file_of_ours_is_refused),
-                TEST(what_cannot_be_written_is_an_error),
-                cmocka_unit_test_setup_teardown(a_full_file_system_stops_neither_the_first_pushes_nor_revocations,
-                                                setup_small, teardown),
-                TEST(without_room_for_the_first_records_no_memory_is_made),
-                TEST(closing_what_was_never_opened_is_no_harm),
+                TEST(unknown_jti_is_not_found),
+                TEST(record_round_trips),
+                TEST(equal_prefixes_are_distinct),
+                TEST(push_is_pending_until_done),
+                TEST(dropped_slot_is_reused),
+                TEST(voiding_ends_only_pending_pushes),
+                TEST(growing_keeps_records),
+                TEST(record_is_forgotten_by_both_clocks),
+                TEST(forgetting_is_exact),
+                TEST(record_without_wall_deadline_uses_boot_clock),
+                TEST(only_expired_records_make_room),
+                TEST(full_memory_forgets_nothing_early),
+                TEST(dropping_and_adding_stays_fast),
+                TEST(dropping_all_leaves_all_room),
+                TEST(truncated_file_is_refused),
+                TEST(birth_is_time_of_creation),
+                TEST(birth_in_future_is_refused),
+                TEST(memory_without_birth_is_replaced),
+                TEST(revocations_have_reserved_slots),
+                TEST(file_truncated_while_open_is_error),
+                TEST(read_error_forgets_nothing),
+                TEST(no_memory_adds_and_forgets_nothing),
+                TEST(garbage_is_survived),
+                TEST(unknown_state_is_done),
+                TEST(foreign_file_is_refused),
+                TEST(failed_write_is_error),
+                cmocka_unit_test_setup_teardown(full_file_system_stops_neither_push_nor_revocation, setup_small,
+                                                teardown),
+                TEST(no_room_for_first_records_makes_no_memory),
+                TEST(closing_unopened_memory_is_harmless),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,14 +138,14 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void without_a_revocation_nothing_is_revoked(void **state) {
+static void empty_memory_matches_nothing(void **state) {
         (void)state;
         assert_false(revoked("alice", "ab", 0));
         open_again();
         assert_false(revoked("alice", "ab", 0));
 }
 
-static void a_push_must_be_signed_later_than_the_revocation(void **state) {
+static void push_must_be_later_than_revocation(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S);
         assert_true(revoked("alice", "a", IAT_S - 1));
@@ -153,7 +153,7 @@ static void a_push_must_be_signed_later_than_the_revocation(void **state) {
         assert_false(revoked("alice", "a", IAT_S + 1));
 }
 
-static void a_revocation_of_a_user_is_for_him_alone(void **state) {
+static void user_revocation_matches_user(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S);
         assert_true(revoked("alice", "a", IAT_S));
@@ -163,7 +163,7 @@ static void a_revocation_of_a_user_is_for_him_alone(void **state) {
         assert_false(revoked("bob", "a", IAT_S));
 }
 
-static void a_user_is_matched_as_asked_for_and_as_the_name_service_has_him(void **state) {
+static void user_matches_under_both_names(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S);
         assert_true(revoked_as("ALICE", "alice", "a", IAT_S));
@@ -171,7 +171,7 @@ static void a_user_is_matched_as_asked_for_and_as_the_name_service_has_him(void 
         assert_false(revoked_as("bob", "bob@example.org", "a", IAT_S));
 }
 
-static void a_revocation_of_a_fingerprint_is_for_every_push_with_that_key(void **state) {
+static void fingerprint_revocation_matches_every_user(void **state) {
         (void)state;
         add(of_fingerprint('f'), IAT_S);
         assert_true(revoked("alice", "f", IAT_S));
@@ -180,7 +180,7 @@ static void a_revocation_of_a_fingerprint_is_for_every_push_with_that_key(void *
         assert_false(revoked("f", "a", IAT_S));
 }
 
-static void a_revocation_of_all_is_for_every_push(void **state) {
+static void revocation_of_all_matches_everything(void **state) {
         (void)state;
         add(of_all(), IAT_S);
         assert_true(revoked("alice", "a", IAT_S));
@@ -188,7 +188,7 @@ static void a_revocation_of_all_is_for_every_push(void **state) {
         assert_false(revoked("bob", "bcd", IAT_S + 1));
 }
 
-static void each_of_several_counts_by_its_own_time(void **state) {
+static void revocations_keep_their_own_times(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S + 10);
         add(of_user("bob"), IAT_S + 20);
@@ -205,7 +205,7 @@ static void each_of_several_counts_by_its_own_time(void **state) {
         }
 }
 
-static void revocations_outlive_the_agent(void **state) {
+static void revocations_survive_restart(void **state) {
         char longest[GRANT_USER_MAX];
 
         (void)state;
@@ -223,7 +223,7 @@ static void revocations_outlive_the_agent(void **state) {
         assert_false(revoked("x", "y", IAT_S + 3));
 }
 
-static void the_time_of_a_revocation_is_that_of_its_receipt(void **state) {
+static void time_is_that_of_receipt(void **state) {
         static const int64_t iats_s[] = {0, IAT_S - 600, IAT_S - 1, IAT_S, IAT_S + 29, IAT_S + 600, INT64_C(1) << 40};
 
         (void)state;
@@ -240,7 +240,7 @@ static void the_time_of_a_revocation_is_that_of_its_receipt(void **state) {
         }
 }
 
-static void with_a_clock_that_is_not_synchronized_it_is_iat_and_little_more_than_receipt(void **state) {
+static void unsynchronized_time_is_iat_bounded_by_receipt(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S + REVOCATION_AHEAD_MAX_S);
         assert_true(revoked_at(IAT_S + REVOCATION_AHEAD_MAX_S, start));
@@ -251,7 +251,7 @@ static void with_a_clock_that_is_not_synchronized_it_is_iat_and_little_more_than
 }
 
 /* As after a boot without a clock of its own: a push that was held back comes once the clock is right. */
-static void a_clock_that_is_set_after_the_receipt_opens_no_gap(void **state) {
+static void clock_set_after_receipt_opens_no_gap(void **state) {
         struct instant in_1970 = {.boot_ns = start.boot_ns, .wall_ns = 0};
 
         (void)state;
@@ -262,7 +262,7 @@ static void a_clock_that_is_set_after_the_receipt_opens_no_gap(void **state) {
 }
 
 /* A push of before has at most PAYLOAD_WINDOW_MAX_S to live from then on, so it is Expired without us. */
-static void a_revocation_is_forgotten_when_both_clocks_are_past_what_it_could_refuse(void **state) {
+static void revocation_is_forgotten_by_both_clocks(void **state) {
         static const struct {
                 int64_t boot_s, wall_s;
                 bool kept;
@@ -281,7 +281,7 @@ static void a_revocation_is_forgotten_when_both_clocks_are_past_what_it_could_re
         }
 }
 
-static void as_long_as_a_push_could_be_fresh_its_revocation_is_there(void **state) {
+static void revocation_outlives_fresh_pushes(void **state) {
         (void)state;
         add(of_user("alice"), IAT_S);
         for (int64_t s = 0; s <= PAYLOAD_WINDOW_MAX_S; s += 10) {
@@ -290,7 +290,7 @@ static void as_long_as_a_push_could_be_fresh_its_revocation_is_there(void **stat
         }
 }
 
-static void a_full_list_becomes_one_that_refuses_more_and_never_less(void **state) {
+static void full_list_is_merged_into_one(void **state) {
         char user[32];
 
         (void)state;
@@ -315,7 +315,7 @@ static void a_full_list_becomes_one_that_refuses_more_and_never_less(void **stat
 }
 
 /* Whatever the clock was at each receipt: none of them may count for less than it did. */
-static void merged_each_counts_as_it_did(void **state) {
+static void merged_revocation_keeps_latest_time(void **state) {
         for (int kind = 0; kind < 4; kind++) {
                 bool first = kind & 1, last = kind & 2;
 
@@ -331,7 +331,7 @@ static void merged_each_counts_as_it_did(void **state) {
         }
 }
 
-static void however_often_the_list_is_full_nothing_is_lost(void **state) {
+static void repeated_merges_lose_nothing(void **state) {
         enum { N = 3 * REVOCATIONS_MAX };
 
         (void)state;
@@ -365,7 +365,7 @@ static void assert_refused(const void *bytes, size_t length) {
         assert_int_equal(other.fd, 0x55555555); /* untouched */
 }
 
-static void a_file_that_was_cut_or_changed_is_refused(void **state) {
+static void damaged_file_is_refused(void **state) {
         static const struct {
                 size_t at;
                 uint8_t value;
@@ -401,7 +401,7 @@ static void a_file_that_was_cut_or_changed_is_refused(void **state) {
         assert_int_equal(n_used(), 2);
 }
 
-static void a_file_of_another_memory_is_replaced(void **state) {
+static void file_of_other_memory_is_replaced(void **state) {
         static uint8_t raw[FILE_SIZE];
 
         (void)state;
@@ -424,7 +424,7 @@ static void a_file_of_another_memory_is_replaced(void **state) {
 }
 
 /* No time that a file can hold makes the sums overflow. */
-static void the_greatest_times_that_a_file_can_hold_are_kept(void **state) {
+static void largest_times_round_trip(void **state) {
         static uint8_t raw[FILE_SIZE];
 
         (void)state;
@@ -440,7 +440,7 @@ static void the_greatest_times_that_a_file_can_hold_are_kept(void **state) {
         assert_true(revoked("alice", "a", IAT_S));
 }
 
-static void what_is_no_file_of_ours_is_refused(void **state) {
+static void foreign_file_is_refused(void **state) {
         struct revocations other;
 
         (void)state;
@@ -472,7 +472,7 @@ static void what_is_no_file_of_ours_is_refused(void **state) {
 }
 
 /* What could not be written is an error, so that it is not answered as done; this agent goes by it all the same. */
-static void what_cannot_be_written_is_an_error_and_counts_meanwhile(void **state) {
+static void failed_write_is_error_but_applies(void **state) {
         int read_only = openat(state_fd, "revocations", O_RDONLY | O_CLOEXEC);
         struct revocation what = of_user("bob");
 
@@ -502,7 +502,7 @@ static void fill(void) {
         assert_int_equal(close(fd), 0);
 }
 
-static void a_full_file_system_keeps_no_revocation_from_being_remembered(void **state) {
+static void full_file_system_does_not_stop_revocation(void **state) {
         (void)state;
         assert_int_equal(mount(NULL, root, NULL, MS_REMOUNT, "size=1m"), 0);
         fill();
@@ -512,7 +512,7 @@ static void a_full_file_system_keeps_no_revocation_from_being_remembered(void **
         assert_true(revoked_at(IAT_S + 2 * REVOCATIONS_MAX - 1, after(600, 600)));
 }
 
-static void without_room_for_all_of_it_no_memory_is_made(void **state) {
+static void no_room_makes_no_memory(void **state) {
         struct revocations other;
 
         (void)state;
@@ -527,29 +527,29 @@ static void without_room_for_all_of_it_no_memory_is_made(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(without_a_revocation_nothing_is_revoked),
-                TEST(a_push_must_be_signed_later_than_the_revocation),
-                TEST(a_revocation_of_a_user_is_for_him_alone),
-                TEST(a_user_is_matched_as_asked_for_and_as_the_name_service_has_him),
-                TEST(a_revocation_of_a_fingerprint_is_for_every_push_with_that_key),
-                TEST(a_revocation_of_all_is_for_every_push),
-                TEST(each_of_several_counts_by_its_own_time),
-                TEST(revocations_outlive_the_agent),
-                TEST(the_time_of_a_revocation_is_that_of_its_receipt),
-                TEST(with_a_clock_that_is_not_synchronized_it_is_iat_and_little_more_than_receipt),
-                TEST(a_clock_that_is_set_after_the_receipt_opens_no_gap),
-                TEST(a_revocation_is_forgotten_when_both_clocks_are_past_what_it_could_refuse),
-                TEST(as_long_as_a_push_could_be_fresh_its_revocation_is_there),
-                TEST(a_full_list_becomes_one_that_refuses_more_and_never_less),
-                TEST(merged_each_counts_as_it_did),
-                TEST(however_often_the_list_is_full_nothing_is_lost),
-                TEST(a_file_that_was_cut_or_changed_is_refused),
-                TEST(a_file_of_another_memory_is_replaced),
-                TEST(the_greatest_times_that_a_file_can_hold_are_kept),
-                TEST(what_is_no_file_of_ours_is_refused),
-                TEST(what_cannot_be_written_is_an_error_and_counts_meanwhile),
-                TEST(a_full_file_system_keeps_no_revocation_from_being_remembered),
-                TEST(without_room_for_all_of_it_no_memory_is_made),
+                TEST(empty_memory_matches_nothing),
+                TEST(push_must_be_later_than_revocation),
+                TEST(user_revocation_matches_user),
+                TEST(user_matches_under_both_names),
+                TEST(fingerprint_revocation_matches_every_user),
+                TEST(revocation_of_all_matches_everything),
+                TEST(revocations_keep_their_own_times),
+                TEST(revocations_survive_restart),
+                TEST(time_is_that_of_receipt),
+                TEST(unsynchronized_time_is_iat_bounded_by_receipt),
+                TEST(clock_set_after_receipt_opens_no_gap),
+                TEST(revocation_is_forgotten_by_both_clocks),
+                TEST(revocation_outlives_fresh_pushes),
+                TEST(full_list_is_merged_into_one),
+                TEST(merged_revocation_keeps_latest_time),
+                TEST(repeated_merges_lose_nothing),
+                TEST(damaged_file_is_refused),
+                TEST(file_of_other_memory_is_replaced),
+                TEST(largest_times_round_trip),
+                TEST(foreign_file_is_refused),
+                TEST(failed_write_is_error_but_applies),
+                TEST(full_file_system_does_not_stop_revocation),
+                TEST(no_room_makes_no_memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

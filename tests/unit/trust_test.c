@@ -17,16 +17,16 @@
 
 /* Linked with --wrap=reallocarray, --wrap=strdup, --wrap=fdopendir, --wrap=readdir, --wrap=fstatat, --wrap=read. */
 static struct {
-        int folder; /* the how manieth folder that is listed cannot be, 0: none, for this reason: */
-        enum { NO_ARRAY, NO_COPY, NO_FOLDER, NO_ENTRY } reason;
+        int nth; /* of the listed directories that cannot be listed, 0: none, for this reason: */
+        enum { NO_ARRAY, NO_COPY, NO_DIR, NO_ENTRY } reason;
         bool no_read;
         bool long_ago; /* every file seems to have been changed long ago, at one and the same time */
         bool coarse;   /* time stamps are of whole seconds */
 } fault;
-static int n_folders;
+static int n_listed;
 
 static bool fails(int reason) {
-        return fault.folder > 0 && n_folders == fault.folder && (int)fault.reason == reason;
+        return fault.nth > 0 && n_listed == fault.nth && (int)fault.reason == reason;
 }
 
 void *__real_reallocarray(void *array, size_t n, size_t size);
@@ -44,16 +44,16 @@ char *__wrap_strdup(const char *text) {
 void *__real_fdopendir(int fd);
 void *__wrap_fdopendir(int fd);
 void *__wrap_fdopendir(int fd) {
-        n_folders++;
+        n_listed++;
         errno = ENOMEM;
-        return fails(NO_FOLDER) ? NULL : __real_fdopendir(fd);
+        return fails(NO_DIR) ? NULL : __real_fdopendir(fd);
 }
 
-void *__real_readdir(void *folder);
-void *__wrap_readdir(void *folder);
-void *__wrap_readdir(void *folder) {
+void *__real_readdir(void *dir);
+void *__wrap_readdir(void *dir);
+void *__wrap_readdir(void *dir) {
         errno = fails(NO_ENTRY) ? EIO : errno;
-        return fails(NO_ENTRY) ? NULL : __real_readdir(folder);
+        return fails(NO_ENTRY) ? NULL : __real_readdir(dir);
 }
 
 int __real_fstatat(int fd, const char *name, struct stat *ret, int flags);
@@ -93,7 +93,7 @@ static void note(void *context, const char *path, const char *why) {
 
 static void refresh(void) {
         n_notes = 0;
-        n_folders = 0;
+        n_listed = 0;
         trust_refresh(&anchors, vendor, config, note, &anchors);
 }
 
@@ -104,22 +104,22 @@ static bool trusted(EVP_PKEY *one) {
         return false;
 }
 
-static const char *path_of(const char *folder, const char *name) {
+static const char *path_of(const char *dir, const char *name) {
         static char path[256];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
         return path;
 }
 
-static void put(const char *folder, const char *name, EVP_PKEY *one) {
-        signing_write_anchor(path_of(folder, name), one);
+static void put(const char *dir, const char *name, EVP_PKEY *one) {
+        signing_write_anchor(path_of(dir, name), one);
 }
 
-static void put_text(const char *folder, const char *name, const char *text) {
-        signing_write(path_of(folder, name), text);
+static void put_text(const char *dir, const char *name, const char *text) {
+        signing_write(path_of(dir, name), text);
 }
 
-static void make_folder(const char *path) {
+static void make_dir(const char *path) {
         assert_int_equal(mkdir(path, 0755), 0);
         assert_int_equal(chmod(path, 0755), 0);
 }
@@ -133,9 +133,9 @@ static int setup(void **state) {
         (void)snprintf(vendor, sizeof(vendor), "%s/vendor", root);
         (void)snprintf(config, sizeof(config), "%s/config", root);
         (void)snprintf(admin, sizeof(admin), "%s/trust.d", config);
-        make_folder(vendor);
-        make_folder(config);
-        make_folder(admin);
+        make_dir(vendor);
+        make_dir(config);
+        make_dir(admin);
         return 0;
 }
 
@@ -174,7 +174,7 @@ static int drop_keys(void **state) {
         return 0;
 }
 
-static void without_files_or_folders_there_is_no_anchor(void **state) {
+static void missing_directories_have_no_anchor(void **state) {
         (void)state;
         refresh();
         assert_int_equal(anchors.n, 0);
@@ -187,7 +187,7 @@ static void without_files_or_folders_there_is_no_anchor(void **state) {
         assert_int_equal(n_notes, 0);
 }
 
-static void both_folders_and_both_algorithms_count(void **state) {
+static void both_directories_and_algorithms_are_used(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put(vendor, "b.pem", p256);
@@ -202,7 +202,7 @@ static void both_folders_and_both_algorithms_count(void **state) {
         assert_string_equal(anchors.anchor[2].name, "b.pem");
 }
 
-static void only_names_that_end_in_pem_and_are_not_hidden_count(void **state) {
+static void only_visible_pem_files_are_used(void **state) {
         static const char *const names[] = {"a.pub", "pem", ".pem", ".a.pem", "a.pem~", "a.PEM", "a.pem.old"};
 
         (void)state;
@@ -215,7 +215,7 @@ static void only_names_that_end_in_pem_and_are_not_hidden_count(void **state) {
         assert_int_equal(n_notes, 0);
 }
 
-static void the_same_name_in_the_administrators_folder_takes_the_vendors_place(void **state) {
+static void administrators_file_replaces_vendors(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put(vendor, "b.pem", key[1]);
@@ -226,7 +226,7 @@ static void the_same_name_in_the_administrators_folder_takes_the_vendors_place(v
         assert_false(trusted(key[0]));
 }
 
-static void an_empty_file_masks_and_is_no_fault(void **state) {
+static void empty_file_masks(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put(vendor, "b.pem", key[1]);
@@ -237,7 +237,7 @@ static void an_empty_file_masks_and_is_no_fault(void **state) {
         assert_int_equal(n_notes, 0);
 }
 
-static void a_link_to_dev_null_masks_and_is_no_fault(void **state) {
+static void link_to_dev_null_masks(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         assert_int_equal(symlink("/dev/null", path_of(admin, "a.pem")), 0);
@@ -249,7 +249,7 @@ static void a_link_to_dev_null_masks_and_is_no_fault(void **state) {
         assert_true(trusted(key[0]));
 }
 
-static void a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators(void **state) {
+static void vendors_mask_does_not_mask_administrators(void **state) {
         (void)state;
         put_text(vendor, "a.pem", "");
         put(admin, "a.pem", key[0]);
@@ -257,7 +257,7 @@ static void a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators(voi
         assert_true(trusted(key[0]));
 }
 
-static void however_many_names_are_masked_each_of_them_is(void **state) {
+static void many_names_are_masked(void **state) {
         (void)state;
         for (int i = 0; i < 3 * TRUST_ANCHORS_MAX; i++) {
                 char name[32];
@@ -284,7 +284,7 @@ static void assert_adds_nothing_but_masks(const char *why) {
         assert_true(strlen(reason) > 0);
 }
 
-static void a_file_that_is_malformed_adds_nothing_but_masks(void **state) {
+static void malformed_file_only_masks(void **state) {
         static const char begin[] = "-----BEGIN PUBLIC KEY-----\n", end[] = "-----END PUBLIC KEY-----\n";
         char *good = signing_pem(key[2]), text[8][1024];
 
@@ -306,7 +306,7 @@ static void a_file_that_is_malformed_adds_nothing_but_masks(void **state) {
         free(good);
 }
 
-static void a_file_with_two_keys_adds_neither(void **state) {
+static void file_with_two_keys_only_masks(void **state) {
         char *one = signing_pem(key[2]), *other = signing_pem(key[3]), text[1024];
 
         (void)state;
@@ -318,7 +318,7 @@ static void a_file_with_two_keys_adds_neither(void **state) {
         free(other);
 }
 
-static void blanks_and_line_ends_behind_the_key_are_nothing(void **state) {
+static void blanks_after_key_are_ignored(void **state) {
         char *pem = signing_pem(key[2]), text[1024];
 
         (void)state;
@@ -329,7 +329,7 @@ static void blanks_and_line_ends_behind_the_key_are_nothing(void **state) {
         free(pem);
 }
 
-static void a_nul_behind_the_key_is_refused(void **state) {
+static void nul_after_key_is_refused(void **state) {
         char *pem = signing_pem(key[2]);
         FILE *file;
 
@@ -343,7 +343,7 @@ static void a_nul_behind_the_key_is_refused(void **state) {
         free(pem);
 }
 
-static void keys_of_other_kinds_are_refused(void **state) {
+static void other_key_types_are_refused(void **state) {
         EVP_PKEY *x25519 = EVP_PKEY_Q_keygen(NULL, NULL, "X25519"), *ed448 = EVP_PKEY_Q_keygen(NULL, NULL, "ED448");
         EVP_PKEY *secp256k1 = signing_ec("secp256k1");
         EVP_PKEY *const others[] = {rsa, p384, x25519, ed448, secp256k1};
@@ -359,7 +359,7 @@ static void keys_of_other_kinds_are_refused(void **state) {
         EVP_PKEY_free(secp256k1);
 }
 
-static void a_private_key_or_a_certificate_is_no_anchor(void **state) {
+static void private_key_is_refused(void **state) {
         FILE *file;
 
         (void)state;
@@ -371,8 +371,8 @@ static void a_private_key_or_a_certificate_is_no_anchor(void **state) {
         assert_adds_nothing_but_masks("a private key");
 }
 
-/* A P-256 key whose point is the one byte 00 (SEC 1 section 2.3.3): whoever likes can sign for it. */
-static void the_point_at_infinity_is_no_anchor(void **state) {
+/* A P-256 key whose point is the one byte 00 (SEC 1 section 2.3.3): anybody can sign for it. */
+static void point_at_infinity_is_refused(void **state) {
         (void)state;
         put_text(admin, "bad.pem",
                  "-----BEGIN PUBLIC KEY-----\n"
@@ -381,7 +381,7 @@ static void the_point_at_infinity_is_no_anchor(void **state) {
         assert_adds_nothing_but_masks("the point at infinity");
 }
 
-static void a_file_that_is_too_long_adds_nothing_but_masks(void **state) {
+static void too_long_file_only_masks(void **state) {
         char *pem = signing_pem(key[2]), *text = malloc(TRUST_FILE_MAX + 2);
         size_t n = strlen(pem);
 
@@ -400,7 +400,7 @@ static void a_file_that_is_too_long_adds_nothing_but_masks(void **state) {
         free(pem);
 }
 
-static void a_file_that_others_own_or_may_write_adds_nothing_but_masks(void **state) {
+static void unsafe_owner_or_mode_only_masks(void **state) {
         static const mode_t modes[] = {0664, 0646, 0620, 0602, 0666};
 
         (void)state;
@@ -417,10 +417,10 @@ static void a_file_that_others_own_or_may_write_adds_nothing_but_masks(void **st
         assert_true(trusted(key[2]));
 }
 
-static void what_is_no_file_adds_nothing_but_masks(void **state) {
+static void special_file_only_masks(void **state) {
         (void)state;
-        make_folder(path_of(admin, "bad.pem"));
-        assert_adds_nothing_but_masks("a folder");
+        make_dir(path_of(admin, "bad.pem"));
+        assert_adds_nothing_but_masks("a directory");
         assert_int_equal(rmdir(path_of(admin, "bad.pem")), 0);
         assert_int_equal(mkfifo(path_of(admin, "bad.pem"), 0644), 0);
         assert_adds_nothing_but_masks("a fifo");
@@ -432,7 +432,7 @@ static void what_is_no_file_adds_nothing_but_masks(void **state) {
         assert_adds_nothing_but_masks("a link to nowhere");
 }
 
-static void a_link_to_a_good_file_of_roots_counts(void **state) {
+static void symlink_is_followed(void **state) {
         (void)state;
         put(root, "elsewhere", key[2]);
         assert_int_equal(symlink("../../elsewhere", path_of(admin, "a.pem")), 0);
@@ -440,7 +440,7 @@ static void a_link_to_a_good_file_of_roots_counts(void **state) {
         assert_true(trusted(key[2]));
 }
 
-static void a_file_that_cannot_be_read_adds_nothing_but_masks(void **state) {
+static void unreadable_file_only_masks(void **state) {
         (void)state;
         put(admin, "bad.pem", key[2]);
         assert_int_equal(chmod(path_of(admin, "bad.pem"), 0600), 0);
@@ -460,7 +460,7 @@ static void a_file_that_cannot_be_read_adds_nothing_but_masks(void **state) {
         assert_string_equal(reason, strerror(EIO));
 }
 
-static void a_vendors_folder_that_others_may_write_holds_no_anchor(void **state) {
+static void unsafe_vendor_directory_has_no_anchor(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put(admin, "b.pem", key[1]);
@@ -479,8 +479,8 @@ static void a_vendors_folder_that_others_may_write_holds_no_anchor(void **state)
         assert_true(trusted(key[0]));
 }
 
-/* What is masked there cannot be told, or could have been unmasked by others. */
-static void an_administrators_folder_that_cannot_be_believed_leaves_no_anchor_at_all(void **state) {
+/* It is unknown what is masked there, or others could have unmasked it. */
+static void unsafe_administrators_directory_disables_all(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put(admin, "b.pem", key[1]);
@@ -506,7 +506,7 @@ static void an_administrators_folder_that_cannot_be_believed_leaves_no_anchor_at
         assert_true(trusted(key[1]));
 }
 
-static void an_administrators_folder_that_is_a_file_leaves_no_anchor_at_all(void **state) {
+static void administrators_directory_that_is_file_disables_all(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         assert_int_equal(rmdir(admin), 0);
@@ -520,14 +520,14 @@ static void an_administrators_folder_that_is_a_file_leaves_no_anchor_at_all(void
         assert_true(trusted(key[0]));
 }
 
-static void an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_anchor_at_all(void **state) {
+static void failed_listing_disables_all(void **state) {
         (void)state;
         put(vendor, "a.pem", key[0]);
         put_text(admin, "a.pem", "");
         put_text(admin, "b.pem", "");
         for (int cause = NO_ARRAY; cause <= NO_ENTRY; cause++) {
                 fault.reason = (unsigned)cause;
-                for (fault.folder = 1; fault.folder <= 2; fault.folder++) {
+                for (fault.nth = 1; fault.nth <= 2; fault.nth++) {
                         trust_clear(&anchors);
                         refresh();
                         assert_int_equal(anchors.n, 0);
@@ -544,7 +544,7 @@ static void an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_
         assert_int_equal(anchors.n, 1);
 }
 
-static void at_most_so_many_anchors_are_loaded_and_the_rest_are_noted(void **state) {
+static void number_of_anchors_is_limited(void **state) {
         (void)state;
         for (int i = 0; i < TRUST_ANCHORS_MAX + 2; i++) {
                 char name[32];
@@ -560,7 +560,7 @@ static void at_most_so_many_anchors_are_loaded_and_the_rest_are_noted(void **sta
         assert_false(trusted(p256));
 }
 
-static void what_is_added_changed_and_removed_is_seen_without_a_restart(void **state) {
+static void changes_are_seen_without_restart(void **state) {
         (void)state;
         put(admin, "a.pem", key[0]);
         refresh();
@@ -584,7 +584,7 @@ static void what_is_added_changed_and_removed_is_seen_without_a_restart(void **s
 }
 
 /* The kernel's time stamps stand still for milliseconds, and on some file systems for seconds. */
-static void a_file_that_is_written_again_at_once_is_seen(void **state) {
+static void file_written_twice_at_once_is_seen(void **state) {
         (void)state;
         fault.coarse = true;
         for (int i = 0; i < 400; i++) {
@@ -595,7 +595,7 @@ static void a_file_that_is_written_again_at_once_is_seen(void **state) {
         }
 }
 
-static void what_did_not_change_for_long_is_not_read_again(void **state) {
+static void settled_files_are_not_read_again(void **state) {
         EVP_PKEY *loaded;
 
         (void)state;
@@ -614,7 +614,7 @@ static void what_did_not_change_for_long_is_not_read_again(void **state) {
         assert_int_equal(anchors.n, 0);
 }
 
-static void a_mode_or_an_owner_that_changes_is_seen(void **state) {
+static void changed_mode_or_owner_is_seen(void **state) {
         (void)state;
         fault.long_ago = true;
         put(admin, "a.pem", key[0]);
@@ -703,7 +703,7 @@ static void change_of_settled_files_is_seen(void **state) {
         assert_int_equal(anchors.n, 2);
 }
 
-static void without_a_note_faults_are_passed_over_in_silence(void **state) {
+static void note_callback_is_optional(void **state) {
         (void)state;
         put_text(admin, "a.pem", "no key");
         put(admin, "b.pem", key[0]);
@@ -712,7 +712,7 @@ static void without_a_note_faults_are_passed_over_in_silence(void **state) {
         assert_int_equal(anchors.n, 1);
 }
 
-static void cleared_anchors_are_none_and_are_loaded_again(void **state) {
+static void cleared_anchors_are_loaded_again(void **state) {
         (void)state;
         fault.long_ago = true;
         put(admin, "a.pem", key[0]);
@@ -727,38 +727,38 @@ static void cleared_anchors_are_none_and_are_loaded_again(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(without_files_or_folders_there_is_no_anchor),
-                TEST(both_folders_and_both_algorithms_count),
-                TEST(only_names_that_end_in_pem_and_are_not_hidden_count),
-                TEST(the_same_name_in_the_administrators_folder_takes_the_vendors_place),
-                TEST(an_empty_file_masks_and_is_no_fault),
-                TEST(a_link_to_dev_null_masks_and_is_no_fault),
-                TEST(a_mask_in_the_vendors_folder_masks_nothing_of_the_administrators),
-                TEST(however_many_names_are_masked_each_of_them_is),
-                TEST(a_file_that_is_malformed_adds_nothing_but_masks),
-                TEST(a_file_with_two_keys_adds_neither),
-                TEST(blanks_and_line_ends_behind_the_key_are_nothing),
-                TEST(a_nul_behind_the_key_is_refused),
-                TEST(keys_of_other_kinds_are_refused),
-                TEST(a_private_key_or_a_certificate_is_no_anchor),
-                TEST(the_point_at_infinity_is_no_anchor),
-                TEST(a_file_that_is_too_long_adds_nothing_but_masks),
-                TEST(a_file_that_others_own_or_may_write_adds_nothing_but_masks),
-                TEST(what_is_no_file_adds_nothing_but_masks),
-                TEST(a_link_to_a_good_file_of_roots_counts),
-                TEST(a_file_that_cannot_be_read_adds_nothing_but_masks),
-                TEST(a_vendors_folder_that_others_may_write_holds_no_anchor),
-                TEST(an_administrators_folder_that_cannot_be_believed_leaves_no_anchor_at_all),
-                TEST(an_administrators_folder_that_is_a_file_leaves_no_anchor_at_all),
-                TEST(an_administrators_folder_that_cannot_be_listed_to_its_end_leaves_no_anchor_at_all),
-                TEST(at_most_so_many_anchors_are_loaded_and_the_rest_are_noted),
-                TEST(what_is_added_changed_and_removed_is_seen_without_a_restart),
-                TEST(a_file_that_is_written_again_at_once_is_seen),
-                TEST(what_did_not_change_for_long_is_not_read_again),
-                TEST(a_mode_or_an_owner_that_changes_is_seen),
+                TEST(missing_directories_have_no_anchor),
+                TEST(both_directories_and_algorithms_are_used),
+                TEST(only_visible_pem_files_are_used),
+                TEST(administrators_file_replaces_vendors),
+                TEST(empty_file_masks),
+                TEST(link_to_dev_null_masks),
+                TEST(vendors_mask_does_not_mask_administrators),
+                TEST(many_names_are_masked),
+                TEST(malformed_file_only_masks),
+                TEST(file_with_two_keys_only_masks),
+                TEST(blanks_after_key_are_ignored),
+                TEST(nul_after_key_is_refused),
+                TEST(other_key_types_are_refused),
+                TEST(private_key_is_refused),
+                TEST(point_at_infinity_is_refused),
+                TEST(too_long_file_only_masks),
+                TEST(unsafe_owner_or_mode_only_masks),
+                TEST(special_file_only_masks),
+                TEST(symlink_is_followed),
+                TEST(unreadable_file_only_masks),
+                TEST(unsafe_vendor_directory_has_no_anchor),
+                TEST(unsafe_administrators_directory_disables_all),
+                TEST(administrators_directory_that_is_file_disables_all),
+                TEST(failed_listing_disables_all),
+                TEST(number_of_anchors_is_limited),
+                TEST(changes_are_seen_without_restart),
+                TEST(file_written_twice_at_once_is_seen),
+                TEST(settled_files_are_not_read_again),
+                TEST(changed_mode_or_owner_is_seen),
                 TEST(change_of_settled_files_is_seen),
-                TEST(without_a_note_faults_are_passed_over_in_silence),
-                TEST(cleared_anchors_are_none_and_are_loaded_again),
+                TEST(note_callback_is_optional),
+                TEST(cleared_anchors_are_loaded_again),
         };
 
         return cmocka_run_group_tests(tests, setup_keys, drop_keys);

@@ -62,21 +62,21 @@ static enum refusal verify(void) {
         return r;
 }
 
-static void a_signature_of_an_ed25519_anchor_verifies(void **state) {
+static void ed25519_signature_verifies(void **state) {
         (void)state;
         trust(ed25519);
         signing_add(&envelope, ed25519);
         assert_int_equal(verify(), REFUSAL_NONE);
 }
 
-static void a_signature_of_a_p256_anchor_verifies(void **state) {
+static void p256_signature_verifies(void **state) {
         (void)state;
         trust(p256);
         signing_add(&envelope, p256);
         assert_int_equal(verify(), REFUSAL_NONE);
 }
 
-static void a_signature_of_a_key_that_is_no_anchor_is_bad(void **state) {
+static void signature_of_unknown_key_is_bad(void **state) {
         (void)state;
         trust(ed25519);
         trust(p256);
@@ -85,7 +85,7 @@ static void a_signature_of_a_key_that_is_no_anchor_is_bad(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void one_good_signature_of_eight_is_enough(void **state) {
+static void one_valid_signature_of_eight_is_enough(void **state) {
         (void)state;
         trust(other_p256);
         trust(ed25519);
@@ -109,27 +109,27 @@ static void any_anchor_may_sign(void **state) {
         }
 }
 
-static void without_an_anchor_nothing_that_is_signed_is_trusted(void **state) {
+static void no_anchor_means_untrusted(void **state) {
         (void)state;
         signing_add(&envelope, ed25519);
         assert_int_equal(verify(), REFUSAL_UNTRUSTED);
 }
 
-static void no_signature_is_untrusted_with_and_without_an_anchor(void **state) {
+static void no_signature_is_untrusted(void **state) {
         (void)state;
         assert_int_equal(verify(), REFUSAL_UNTRUSTED);
         trust(ed25519);
         assert_int_equal(verify(), REFUSAL_UNTRUSTED);
 }
 
-static void where_none_is_needed_an_empty_list_will_do(void **state) {
+static void optional_signature_may_be_missing(void **state) {
         (void)state;
         assert_int_equal(verify_as(true), REFUSAL_NONE);
         trust(ed25519);
         assert_int_equal(verify_as(true), REFUSAL_NONE);
 }
 
-static void where_none_is_needed_a_bad_one_is_still_bad(void **state) {
+static void optional_signature_must_be_valid(void **state) {
         (void)state;
         trust(ed25519);
         signing_add(&envelope, other_ed25519);
@@ -138,7 +138,7 @@ static void where_none_is_needed_a_bad_one_is_still_bad(void **state) {
         assert_int_equal(verify_as(true), REFUSAL_BAD_SIGNATURE);
 }
 
-static void every_bit_of_what_is_signed_counts(void **state) {
+static void every_signed_bit_counts(void **state) {
         (void)state;
         trust(ed25519);
         trust(p256);
@@ -157,7 +157,7 @@ static void every_bit_of_what_is_signed_counts(void **state) {
         }
 }
 
-static void every_bit_of_a_signature_counts(void **state) {
+static void every_signature_bit_counts(void **state) {
         (void)state;
         trust(ed25519);
         trust(p256);
@@ -179,7 +179,7 @@ static void every_bit_of_a_signature_counts(void **state) {
         }
 }
 
-static void the_payload_type_is_signed_too(void **state) {
+static void payload_type_is_signed(void **state) {
         struct envelope revocation;
 
         (void)state;
@@ -191,7 +191,7 @@ static void the_payload_type_is_signed_too(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void a_signature_over_the_payload_alone_is_bad(void **state) {
+static void signature_over_payload_alone_is_bad(void **state) {
         uint8_t raw[ENVELOPE_SIGNATURE_MAX];
         size_t n;
 
@@ -203,7 +203,7 @@ static void a_signature_over_the_payload_alone_is_bad(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void a_p256_signature_over_another_digest_is_bad(void **state) {
+static void p256_signature_over_other_digest_is_bad(void **state) {
         static const char *const digests[] = {"SHA384", "SHA512", "SHA1", "SHA3-256"};
 
         (void)state;
@@ -217,7 +217,7 @@ static void a_p256_signature_over_another_digest_is_bad(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void a_p256_signature_in_raw_form_is_bad(void **state) {
+static void raw_p256_signature_is_bad(void **state) {
         uint8_t raw[64];
         const uint8_t *der;
         ECDSA_SIG *parts;
@@ -236,7 +236,7 @@ static void a_p256_signature_in_raw_form_is_bad(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void a_signature_of_zeros_is_bad_under_every_anchor(void **state) {
+static void signature_of_zeros_is_bad(void **state) {
         static const uint8_t zeros[ENVELOPE_SIGNATURE_MAX];
         static const uint8_t der_zeros[] = {0x30, 6, 2, 1, 0, 2, 1, 0};
         static const uint8_t der_ones[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
@@ -252,7 +252,7 @@ static void a_signature_of_zeros_is_bad_under_every_anchor(void **state) {
         assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
 }
 
-static void an_empty_and_the_longest_payload_verify(void **state) {
+static void empty_and_longest_payload_verify(void **state) {
         static char longest[15 * 1024 + 1];
 
         (void)state;
@@ -268,23 +268,23 @@ static void an_empty_and_the_longest_payload_verify(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup(a_signature_of_an_ed25519_anchor_verifies, setup),
-                cmocka_unit_test_setup(a_signature_of_a_p256_anchor_verifies, setup),
-                cmocka_unit_test_setup(a_signature_of_a_key_that_is_no_anchor_is_bad, setup),
-                cmocka_unit_test_setup(one_good_signature_of_eight_is_enough, setup),
+                cmocka_unit_test_setup(ed25519_signature_verifies, setup),
+                cmocka_unit_test_setup(p256_signature_verifies, setup),
+                cmocka_unit_test_setup(signature_of_unknown_key_is_bad, setup),
+                cmocka_unit_test_setup(one_valid_signature_of_eight_is_enough, setup),
                 cmocka_unit_test_setup(any_anchor_may_sign, setup),
-                cmocka_unit_test_setup(without_an_anchor_nothing_that_is_signed_is_trusted, setup),
-                cmocka_unit_test_setup(no_signature_is_untrusted_with_and_without_an_anchor, setup),
-                cmocka_unit_test_setup(where_none_is_needed_an_empty_list_will_do, setup),
-                cmocka_unit_test_setup(where_none_is_needed_a_bad_one_is_still_bad, setup),
-                cmocka_unit_test_setup(every_bit_of_what_is_signed_counts, setup),
-                cmocka_unit_test_setup(every_bit_of_a_signature_counts, setup),
-                cmocka_unit_test_setup(the_payload_type_is_signed_too, setup),
-                cmocka_unit_test_setup(a_signature_over_the_payload_alone_is_bad, setup),
-                cmocka_unit_test_setup(a_p256_signature_over_another_digest_is_bad, setup),
-                cmocka_unit_test_setup(a_p256_signature_in_raw_form_is_bad, setup),
-                cmocka_unit_test_setup(a_signature_of_zeros_is_bad_under_every_anchor, setup),
-                cmocka_unit_test_setup(an_empty_and_the_longest_payload_verify, setup),
+                cmocka_unit_test_setup(no_anchor_means_untrusted, setup),
+                cmocka_unit_test_setup(no_signature_is_untrusted, setup),
+                cmocka_unit_test_setup(optional_signature_may_be_missing, setup),
+                cmocka_unit_test_setup(optional_signature_must_be_valid, setup),
+                cmocka_unit_test_setup(every_signed_bit_counts, setup),
+                cmocka_unit_test_setup(every_signature_bit_counts, setup),
+                cmocka_unit_test_setup(payload_type_is_signed, setup),
+                cmocka_unit_test_setup(signature_over_payload_alone_is_bad, setup),
+                cmocka_unit_test_setup(p256_signature_over_other_digest_is_bad, setup),
+                cmocka_unit_test_setup(raw_p256_signature_is_bad, setup),
+                cmocka_unit_test_setup(signature_of_zeros_is_bad, setup),
+                cmocka_unit_test_setup(empty_and_longest_payload_verify, setup),
         };
 
         return cmocka_run_group_tests(tests, setup_keys, drop_keys);
