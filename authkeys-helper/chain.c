@@ -79,8 +79,8 @@ static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_
  */
 static int start(const struct arguments *asked, const char *helper, const struct caller *caller, int pipe_fd,
                  pid_t *ret) {
-        static char name[] = "exc-authorized-keys", connection[] = "--connection", expiry_time[] = "--expiry-time",
-                    verbose[] = "--verbose", runtime_dir[] = "--runtime-dir";
+        static char connection[] = "--connection", expiry_time[] = "--expiry-time", verbose[] = "--verbose",
+                    runtime_dir[] = "--runtime-dir";
         const char *const words[] = {asked->user, asked->fingerprint, asked->type, asked->key_text};
         char caller_text[CALLER_TEXT_MAX], *argv[16];
         posix_spawn_file_actions_t actions;
@@ -88,7 +88,7 @@ static int start(const struct arguments *asked, const char *helper, const struct
         int r;
 
         caller_to_text(caller, caller_text);
-        argv[n++] = name;
+        argv[n++] = (char *)(uintptr_t)helper;
         argv[n++] = connection;
         argv[n++] = caller_text;
         argv[n++] = runtime_dir;

@@ -73,7 +73,7 @@ int main(int argc, char *argv[]) {
         else
                 debug_line("connection: process %" PRIu64 ", started %" PRIu64 " ticks after boot", caller.id.pid,
                            caller.id.start_ticks);
-        r = identity_sibling("exc-authorized-keys", helper);
+        r = identity_sibling(argv[0], "exc-authorized-keys", helper);
         if (r < 0) {
                 debug_line("exc-authorized-keys: its path: %s", strerror(-r));
                 chain_other(&asked);

@@ -119,17 +119,15 @@ int identity_become(const char *name) {
         return 0;
 }
 
-int identity_sibling(const char *name, char ret[static PATH_MAX]) {
-        ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX);
+int identity_sibling(const char *argv0, const char *name, char ret[static PATH_MAX]) {
         char *slash;
 
-        if (n < 0)
+        if (!strchr(argv0, '/'))
+                argv0 = HELPER_PROGRAM;
+        if (!realpath(argv0, ret))
                 return -errno;
-        if (n == PATH_MAX)
-                return -ENAMETOOLONG;
-        ret[n] = '\0';
         slash = strrchr(ret, '/');
-        if (!slash || (size_t)(slash + 1 - ret) + strlen(name) >= PATH_MAX)
+        if ((size_t)(slash + 1 - ret) + strlen(name) >= PATH_MAX)
                 return -ENAMETOOLONG;
         memcpy(slash + 1, name, strlen(name) + 1);
         return 0;

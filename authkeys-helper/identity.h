@@ -38,7 +38,10 @@ bool caller_from_text(const char *text, struct caller *ret);
  */
 int identity_become(const char *name);
 
-/* The path of the program `name` in the directory of the running one, symlinks followed. Negative errno. */
-int identity_sibling(const char *name, char ret[static PATH_MAX]);
+/*
+ * The path of the program `name` next to the running one, whose argv[0] is `argv0`; symlinks are followed. Where argv[0]
+ * has no directory, it is the one of installed programs. Negative errno.
+ */
+int identity_sibling(const char *argv0, const char *name, char ret[static PATH_MAX]);
 
 #endif

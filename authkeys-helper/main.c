@@ -40,9 +40,10 @@ static void out_of_time(int signal) {
 /* Does not return where it succeeds. */
 static void execute_chain(char *argv[]) {
         char path[PATH_MAX];
-        int r = identity_sibling("exc-authorized-keys-chain", path);
+        int r = identity_sibling(argv[0], "exc-authorized-keys-chain", path);
 
         if (r == 0) {
+                argv[0] = path;
                 (void)execv(path, argv);
                 r = -errno;
         }

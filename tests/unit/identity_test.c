@@ -2,6 +2,7 @@
 #include "authkeys-helper/identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -241,19 +242,30 @@ static void other_text_is_no_caller(void **state) {
         }
 }
 
-static void sibling_is_in_the_directory_of_the_program(void **state) {
-        char self[PATH_MAX], sibling[PATH_MAX], name[PATH_MAX];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+static void sibling_is_next_to_the_program(void **state) {
+        char directory[] = "/tmp/identity_test.XXXXXX", program[64], link[64], expected[64], sibling[PATH_MAX],
+             name[PATH_MAX];
+        int fd;
 
         (void)state;
-        assert_true(n > 0);
-        self[n] = '\0';
-        assert_int_equal(identity_sibling("other", sibling), 0);
-        assert_memory_equal(sibling, self, (size_t)(strrchr(self, '/') + 1 - self));
-        assert_string_equal(strrchr(sibling, '/'), "/other");
+        assert_non_null(mkdtemp(directory));
+        (void)snprintf(program, sizeof(program), "%s/program", directory);
+        (void)snprintf(link, sizeof(link), "%s.link", directory);
+        (void)snprintf(expected, sizeof(expected), "%s/other", directory);
+        fd = open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        assert_true(fd >= 0 && close(fd) == 0);
+        assert_int_equal(symlink(program, link), 0);
+        assert_int_equal(identity_sibling(program, "other", sibling), 0);
+        assert_string_equal(sibling, expected);
+        assert_int_equal(identity_sibling(link, "other", sibling), 0);
+        assert_string_equal(sibling, expected);
         memset(name, 'x', sizeof(name));
         name[sizeof(name) - 1] = '\0';
-        assert_int_equal(identity_sibling(name, sibling), -ENAMETOOLONG);
+        assert_int_equal(identity_sibling(program, name, sibling), -ENAMETOOLONG);
+        assert_int_equal(unlink(link), 0);
+        assert_int_equal(unlink(program), 0);
+        assert_int_equal(identity_sibling(program, "other", sibling), -ENOENT);
+        assert_int_equal(rmdir(directory), 0);
 }
 
 int main(void) {
@@ -265,7 +277,7 @@ int main(void) {
                 cmocka_unit_test(hidden_parent_is_not_a_dead_one),
                 cmocka_unit_test(caller_is_text_and_comes_back),
                 cmocka_unit_test(other_text_is_no_caller),
-                cmocka_unit_test(sibling_is_in_the_directory_of_the_program),
+                cmocka_unit_test(sibling_is_next_to_the_program),
         };
 
         shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
