@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages to the agent, and to whoever takes its place, one question at a time. */
+/* Messages to the agent, or to a program in its place, one request at a time. */
 #ifndef EXC_BENCH_MESSAGE_H
 #define EXC_BENCH_MESSAGE_H
 

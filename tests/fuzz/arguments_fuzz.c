@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes, split at their NULs, as what sshd hands to the helper: what is taken hangs together. */
+/* Any bytes, split at NULs, as the arguments of the helper: what is accepted is consistent. */
 #include "authkeys-helper/arguments.h"
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ static void require(bool holds) {
                 abort();
 }
 
-/* The offered key, were it stored, is given back as it came. */
+/* The line for the offered key has that key. */
 static void require_line(const struct arguments *asked, const char *type, const char *text) {
         struct grant grant = {.key = asked->key, .life = {.boot_end_ns = 2, .wall_end_ns = INT64_MAX}};
         const struct instant now = {1, 1};
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         enum arguments_result result;
         struct arguments asked;
         const char *why = NULL;
-        int argc = 0, ours = 0;
+        int argc = 0, own = 0;
 
         require(copy);
         if (size > 0)
@@ -41,11 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         for (size_t at = 0; at <= size && argc < 63; at += strlen(copy + at) + 1)
                 argv[argc++] = copy + at;
         argv[argc] = NULL;
-        while (ours < argc && (ours == 0 || strcmp(argv[ours], "--") != 0))
-                ours++;
+        while (own < argc && (own == 0 || strcmp(argv[own], "--") != 0))
+                own++;
 
         result = arguments_parse(argc, argv, &asked, &why);
-        require(asked.chain == (ours + 1 < argc ? argv + ours + 1 : NULL));
+        require(asked.chain == (own + 1 < argc ? argv + own + 1 : NULL));
         require((result == ARGUMENTS_WRONG) == (why != NULL));
         if (result == ARGUMENTS_RUN) {
                 require(asked.user && asked.runtime_dir[0] == '/' && (!asked.chain_user || asked.chain));
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
                 if (asked.fingerprint)
                         (void)store_fingerprint_name(asked.fingerprint, name);
                 if (asked.has_key)
-                        require_line(&asked, argv[ours - 2], argv[ours - 1]);
+                        require_line(&asked, argv[own - 2], argv[own - 1]);
         }
         free(copy);
         return 0;

@@ -18,7 +18,7 @@ enum { STREAM_MAX = 1024 * 1024 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n);
 
-/* What the stream says, told by its bytes alone. */
+/* The messages of the stream, found by its bytes alone. */
 struct model {
         const uint8_t *at; /* where the next message begins */
         size_t left;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Another AuthorizedKeysCommand after ours.
 
-# _other USER BODY: a shell script of that body. Alice has the key `ours` in the store and `theirs` by the script, which
-# writes down as which user it ran.
+# _other BODY: a shell script of that body. Alice has the key `ours` in the store and `theirs` by the script, which writes
+# to `ran_as` which user it ran as.
 _other() {
     new_key ours
     new_key theirs
@@ -42,13 +42,13 @@ both_keys_work_with_the_other_command_as_the_helper_s_user() {
     _both_keys_work_as exc-authorized-keys
 }
 
-both_keys_work_when_sshd_runs_us_as_the_helper_s_user() {
+both_keys_work_when_sshd_runs_the_chain_as_the_helper_s_user() {
     _other 'cat $key'
     start_sshd "AuthorizedKeysCommand $chain %u %f %t %k -- $PWD/other %u"
     _both_keys_work_as exc-authorized-keys
 }
 
-# Such a line an sshd may have read before an upgrade, or an administrator may have written.
+# An sshd may have read such a line before an upgrade, or an administrator may have written it.
 both_keys_work_with_a_line_of_an_earlier_version() {
     _other 'cat $key'
     start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- $PWD/other %u" \
@@ -59,8 +59,7 @@ both_keys_work_with_a_line_of_an_earlier_version() {
     _both_keys_work_as exc-authorized-keys
 }
 
-# Of two connections that offer one key, by two lines that name different programs, one is let in.
-a_line_of_an_earlier_version_identifies_the_same_connection() {
+a_line_of_an_earlier_version_opens_one_connection() {
     _other 'exit 0'
     start_sshd "AuthorizedKeysCommand $helper --chain-user nobody %u %f %t %k -- $PWD/other %u" \
         'AuthorizedKeysCommandUser root'
@@ -137,7 +136,7 @@ a_command_in_a_directory_of_somebody_else_is_not_run() {
     lets_in alice theirs
 }
 
-the_other_command_may_take_longer_than_we_may() {
+the_other_command_has_no_deadline() {
     _chain nobody 'sleep 3; cat $key'
     lets_in alice ours
     lets_in alice theirs
@@ -149,7 +148,7 @@ the_other_command_may_print_a_megabyte() {
     lets_in alice theirs
 }
 
-the_other_command_finds_everything_as_sshd_would_give_it() {
+the_other_command_gets_what_sshd_passes() {
     _chain nobody '{ grep ^Sig[BI] /proc/self/status; ls /proc/self/fd; id; pwd; umask; env; } >>$ran_as; cat $key'
     lets_in alice theirs
     cp ran_as through_us

@@ -27,10 +27,10 @@ _paramiko_gets_in_once() {
     same 'authentication failed' "$(_paramiko "$1")"
 }
 
-paramiko_which_signs_without_asking_gets_in_once_with_ed25519() {
+paramiko_gets_in_once_with_ed25519() {
     _paramiko_gets_in_once ed25519
 }
 
-paramiko_which_signs_without_asking_gets_in_once_with_rsa() {
+paramiko_gets_in_once_with_rsa() {
     _paramiko_gets_in_once rsa
 }

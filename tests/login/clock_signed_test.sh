@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # SPDX-License-Identifier: Apache-2.0
-# What becomes of a signed push when a clock is not what it should be. The host's clock is right.
+# Signed pushes when a clock of the guest is wrong. The host's clock is right.
 
 year=31556952
 
-# An agent that finds the wall clock synchronised or unsynchronised, and that many seconds ahead of the host's. Another
-# one, with the same store, when it is called again.
+# An agent that finds the wall clock synchronised or unsynchronised, and that many seconds ahead of the host's. Called
+# again, it starts another one with the same store.
 _guest_clock() {
     if [[ $runtime != "$PWD/store" ]]; then
         [[ -e k ]] || new_key k
@@ -41,15 +41,15 @@ _lives_by_the_challenge_of_a_guest() {
     refuses alice k
 }
 
-a_challenge_needs_no_clock_and_its_key_lives_its_time_in_a_guest_that_is_years_behind() {
+a_challenge_needs_no_clock_in_a_guest_that_is_years_behind() {
     _lives_by_the_challenge_of_a_guest $((-40 * year))
 }
 
-a_challenge_needs_no_clock_and_its_key_lives_its_time_in_a_guest_that_is_years_ahead() {
+a_challenge_needs_no_clock_in_a_guest_that_is_years_ahead() {
     _lives_by_the_challenge_of_a_guest $((20 * year))
 }
 
-without_a_challenge_a_clock_that_is_not_synchronised_is_not_believed_even_when_it_is_right() {
+without_a_challenge_an_unsynchronised_clock_is_not_used() {
     local off
     for off in 0 $((-40 * year)) $((20 * year)); do
         _guest_clock unsynchronised "$off"
@@ -59,7 +59,7 @@ without_a_challenge_a_clock_that_is_not_synchronised_is_not_believed_even_when_i
     same '' "$(ls -A "$runtime/keys")"
 }
 
-without_a_challenge_a_guest_that_is_behind_does_not_take_it_yet_and_one_that_is_ahead_no_more() {
+without_a_challenge_a_wrong_clock_refuses_the_push() {
     _guest_clock synchronised -60
     guest_refuses NotYetValid _push --no-challenge
     _guest_clock synchronised 61
@@ -71,7 +71,7 @@ without_a_challenge_a_guest_that_is_behind_does_not_take_it_yet_and_one_that_is_
     lets_in alice k
 }
 
-without_a_challenge_the_key_ends_with_the_time_that_was_signed() {
+without_a_challenge_the_key_ends_at_the_signed_time() {
     # By the boot clock, from when it came, it would have 100 seconds.
     _guest_clock synchronised 50
     _push --no-challenge --valid-for 100
@@ -81,7 +81,7 @@ without_a_challenge_the_key_ends_with_the_time_that_was_signed() {
     refuses alice k
 }
 
-_dies_with_a_step_of_the_wall_clock() {
+_ends_with_a_step_of_the_wall_clock() {
     local step
     _guest_clock synchronised 0
     _push --ttl 200 "$@"
@@ -93,15 +93,15 @@ _dies_with_a_step_of_the_wall_clock() {
     done
 }
 
-a_signed_key_that_came_by_a_challenge_dies_when_the_synchronised_clock_is_set() {
-    _dies_with_a_step_of_the_wall_clock
+a_key_pushed_with_a_challenge_ends_when_the_clock_is_set() {
+    _ends_with_a_step_of_the_wall_clock
 }
 
-a_signed_key_that_came_without_a_challenge_dies_when_the_synchronised_clock_is_set() {
-    _dies_with_a_step_of_the_wall_clock --no-challenge
+a_key_pushed_without_a_challenge_ends_when_the_clock_is_set() {
+    _ends_with_a_step_of_the_wall_clock --no-challenge
 }
 
-the_first_synchronisation_after_boot_takes_no_key_that_came_before_it() {
+the_first_synchronisation_after_boot_ends_no_key() {
     _guest_clock unsynchronised $((-40 * year))
     _push --ttl 200
     _guest_clock synchronised 0
@@ -116,9 +116,9 @@ _drops_nothing_signed() {
     drops_nothing signed "$@"
 }
 
-# _held_back_until_after REVOKE OPTION...: a push that was signed before that revocation arrives after it; then one that
+# _delayed_until_after REVOKE OPTION...: a push that was signed before that revocation arrives after it; then one that
 # was signed after it.
-_held_back_until_after() {
+_delayed_until_after() {
     _guest_clock synchronised 0
     signed_ahead --user alice --key k.pub >held
     "$1" revoke "${@:2}"
@@ -135,20 +135,20 @@ _held_back_until_after() {
     lets_in alice k
 }
 
-a_push_held_back_until_its_fingerprint_was_revoked_is_refused() {
+a_push_delayed_until_its_fingerprint_was_revoked_is_refused() {
     new_key k
-    _held_back_until_after _drops_nothing_signed --fingerprint "$(fingerprint k)"
+    _delayed_until_after _drops_nothing_signed --fingerprint "$(fingerprint k)"
 }
 
-a_push_held_back_until_its_user_was_revoked_is_refused() {
-    _held_back_until_after _drops_nothing_signed --user alice
+a_push_delayed_until_its_user_was_revoked_is_refused() {
+    _delayed_until_after _drops_nothing_signed --user alice
 }
 
-a_push_held_back_until_all_was_revoked_is_refused() {
-    _held_back_until_after signed --all
+a_push_delayed_until_all_was_revoked_is_refused() {
+    _delayed_until_after signed --all
 }
 
-a_push_held_back_until_something_else_was_revoked_is_not_late() {
+a_push_delayed_until_another_key_was_revoked_is_stored() {
     _guest_clock synchronised 0
     new_key other
     signed_ahead --user alice --key k.pub >held
@@ -159,7 +159,7 @@ a_push_held_back_until_something_else_was_revoked_is_not_late() {
     lets_in alice k
 }
 
-a_revocation_needs_no_clock_to_be_in_time_for_what_was_held_back() {
+a_revocation_of_delayed_pushes_needs_no_clock() {
     _guest_clock synchronised 0
     signed_ahead --user alice --key k.pub >held
     _guest_clock unsynchronised $((-40 * year))

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # SPDX-License-Identifier: Apache-2.0
-# What becomes of a key when a clock is not what it was.
+# Keys when a clock changes.
 
 # A store of its own, by an agent that finds the wall clock synchronised or unsynchronised, with alice's key k in it for
 # any number of connections.
@@ -10,7 +10,7 @@ _key_stored_by_a_clock() {
     push alice k --connections 0
 }
 
-# An sshd whose helper sees the wall clock that many seconds ahead of everybody else.
+# An sshd whose helper sees the wall clock that many seconds ahead of all other programs.
 _wall_clock_stepped_by() {
     start_sshd "AuthorizedKeysCommand $preloaded TEST_WALL_STEP=$1 $helper --runtime-dir $runtime %u %f %t %k"
 }
@@ -27,19 +27,19 @@ a_key_stored_by_a_synchronised_clock_lets_in() {
     lets_in alice k
 }
 
-a_key_stored_by_a_synchronised_clock_dies_when_the_wall_clock_is_set_forward() {
+a_key_stored_by_a_synchronised_clock_ends_when_the_wall_clock_is_set_forward() {
     _key_stored_by_a_clock synchronised
     _wall_clock_stepped_by 3600
     refuses alice k
 }
 
-a_key_stored_by_a_synchronised_clock_dies_when_the_wall_clock_is_set_back() {
+a_key_stored_by_a_synchronised_clock_ends_when_the_wall_clock_is_set_back() {
     _key_stored_by_a_clock synchronised
     _wall_clock_stepped_by -3600
     refuses alice k
 }
 
-a_key_stored_by_a_synchronised_clock_dies_when_the_boot_clock_is_another() {
+a_key_stored_by_a_synchronised_clock_ends_with_another_boot_clock() {
     _key_stored_by_a_clock synchronised
     _boot_clock_moved_by 5
     refuses alice k
@@ -61,7 +61,7 @@ a_key_stored_by_an_unsynchronised_clock_lives_until_its_end_on_the_boot_clock() 
     refuses alice k
 }
 
-a_key_is_dead_on_a_boot_clock_from_before_it_came() {
+a_key_has_ended_on_a_boot_clock_before_its_receipt() {
     _key_stored_by_a_clock unsynchronised
     _boot_clock_moved_by -20
     refuses alice k

@@ -9,7 +9,7 @@ a_second_connection_is_refused() {
     refuses alice k
 }
 
-two_sessions_over_one_connection_both_get_in() {
+one_connection_has_several_sessions() {
     new_key k
     push alice k
     ssh_in alice k -M -S "$PWD/master" -f -N
@@ -23,7 +23,7 @@ _tries() {
     if ssh_in alice k true 2>>refusals; then echo in >>in; fi
 }
 
-# Six clients at once, of which one is to get in.
+# Six clients at once, of which exactly one gets in.
 _race() {
     local number clients=()
     rm -f in refusals
@@ -36,7 +36,7 @@ _race() {
     same 5 "$(grep -c 'Permission denied (publickey)' refusals)"
 }
 
-of_six_connections_that_race_for_one_key_exactly_one_gets_in() {
+one_of_six_racing_connections_gets_in() {
     local round
     for ((round = 0; round < 50; round++)); do
         admin revoke --all
@@ -46,9 +46,9 @@ of_six_connections_that_race_for_one_key_exactly_one_gets_in() {
     done
 }
 
-# Between seeing that the place is free and taking it lie 200 ms. ssh signs at once when it has the public key nowhere:
-# so sshd asks once for each connection, and nothing would show afterwards who was second.
-of_six_connections_that_see_the_place_free_exactly_one_gets_in() {
+# 200 ms pass between seeing a free slot and taking it. ssh signs at once where it has no public key: so sshd asks once for
+# each connection, and nothing would show afterwards which one was second.
+one_of_six_connections_that_see_a_free_slot_gets_in() {
     start_sshd "AuthorizedKeysCommand $preloaded TEST_WRITE_DELAY=200000 $helper %u %f %t %k"
     ssh-keygen -q -t rsa -m PEM -N '' -C '' -f k
     push alice k
@@ -81,7 +81,7 @@ the_same_key_pushed_twice_opens_two_connections() {
     refuses alice k
 }
 
-# _asks NAME: a client that has asked about the key k and signs when NAME.go is there. What it gets is in NAME.out.
+# _asks NAME: a client that has asked about the key k and signs when NAME.go exists. Its output is in NAME.out.
 _asks() {
     /usr/bin/python3 "$here/slow_agent.py" "$PWD/$1" k &
     wait_for test -S "$1"
@@ -90,7 +90,7 @@ _asks() {
     wait_for test -e "$1.asked"
 }
 
-each_connection_keeps_its_place_between_question_and_signature() {
+each_connection_keeps_its_slot_until_the_signature() {
     local first second
     new_key k
     push alice k
@@ -109,7 +109,7 @@ each_connection_keeps_its_place_between_question_and_signature() {
     refuses alice k
 }
 
-a_key_that_was_asked_about_and_never_signed_for_stays_taken() {
+a_slot_without_a_signature_stays_taken() {
     new_key k
     push alice k
     _asks first
@@ -117,7 +117,7 @@ a_key_that_was_asked_about_and_never_signed_for_stays_taken() {
     refuses alice k
 }
 
-a_key_revoked_between_question_and_signature_is_refused() {
+a_key_revoked_before_the_signature_is_refused() {
     new_key k
     push alice k
     _asks first
@@ -127,7 +127,7 @@ a_key_revoked_between_question_and_signature_is_refused() {
     grep -q 'Permission denied (publickey)' first.out
 }
 
-a_key_that_expires_between_question_and_signature_is_refused() {
+a_key_that_expires_before_the_signature_is_refused() {
     new_key k
     push alice k --ttl 3
     _asks first

@@ -45,7 +45,7 @@ the_event_of_a_login_joins_to_what_sshd_logs() {
     same "${BASH_REMATCH[2]}" "$(_field EXC_FINGERPRINT "$event")"
 }
 
-a_login_is_one_event_and_a_connection_too_many_another() {
+a_login_and_a_refused_connection_are_events() {
     local event
     _journal
     push alice k
@@ -75,7 +75,7 @@ _run_helper() {
         "$helper" "$1" "$(fingerprint "$2.pub")" "$type" "$blob"
 }
 
-# A pipe that nobody reads, as full as it gets, is descriptor 7.
+# Descriptor 7 is a full pipe that nobody reads.
 _full_pipe() {
     mkfifo full
     exec 7<>full

@@ -30,7 +30,7 @@ it_gives_the_key_that_is_asked_for() {
     _answers "$type $blob" "${asked[@]}"
 }
 
-it_finds_the_key_when_sshd_s_fingerprint_is_no_sha256() {
+it_finds_the_key_without_a_sha256_fingerprint() {
     _asked
     _answers "$type $blob" alice MD5:00 "$type" "$blob"
 }
@@ -99,7 +99,7 @@ it_is_silent_without_a_store() {
     _silent --runtime-dir "$PWD/k" "${asked[@]}"
 }
 
-it_is_silent_as_a_user_who_may_not_read_the_store() {
+it_is_silent_as_another_user() {
     _asked --connections 0
     _as bob "$helper" "${asked[@]}" >found
     fails test -s found

@@ -23,7 +23,7 @@ an_rsa_key_lets_its_user_in() {
     lets_in alice k
 }
 
-an_agent_with_five_keys_of_which_the_third_is_ours_lets_in() {
+the_third_of_five_keys_of_an_ssh_agent_lets_in() {
     local name
     for name in k1 k2 k3 k4 k5; do new_key "$name"; done
     push alice k3
@@ -42,7 +42,7 @@ a_key_lets_in_after_its_certificate_was_refused() {
     grep -q 'Failed publickey for alice.*ED25519-CERT' "$sshd_log"
 }
 
-scp_brings_a_file_with_a_key_of_its_own() {
+scp_copies_a_file() {
     new_key k
     push alice k
     echo brought >file
@@ -50,7 +50,7 @@ scp_brings_a_file_with_a_key_of_its_own() {
     same brought "$(<"$world/home/alice/scp_brings")"
 }
 
-sftp_brings_a_file_with_a_key_of_its_own() {
+sftp_copies_a_file() {
     new_key k
     push alice k
     echo brought >file

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# What a key that lets in is limited to.
+# The limits of a key.
 
 a_source_address_is_honoured() {
     new_key k
@@ -16,7 +16,7 @@ one_of_several_source_ranges_is_enough() {
     refuses alice k -b 127.8.8.9
 }
 
-# What comes through sshd from a server behind it: the first bytes of the same sshd.
+# Prints what a forwarded connection to the same sshd yields: its first bytes.
 _forwarded() {
     ssh_in alice k -W "127.0.0.1:$port" | head -c 7
 }
@@ -65,7 +65,7 @@ a_key_without_restriction_forwards() {
     _forwards_an_agent
 }
 
-sshd_takes_the_expiry_time_that_the_helper_writes() {
+sshd_reads_the_helper_s_expiry_time() {
     start_sshd "AuthorizedKeysCommand $helper --expiry-time %u %f %t %k"
     new_key k
     push alice k
@@ -73,7 +73,7 @@ sshd_takes_the_expiry_time_that_the_helper_writes() {
     lets_in alice k
 }
 
-sshd_takes_all_options_of_one_line_together() {
+sshd_reads_all_options_of_one_line() {
     start_sshd "AuthorizedKeysCommand $helper --expiry-time %u %f %t %k"
     new_key k
     push alice k --restrict --source 127.0.0.2 --source 2001:db8::/32

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# Whatever becomes of the store, the other ways in stay as they are, and what is damaged lets nobody in.
+# A damaged store affects no other way to log in, and damaged keys let nobody in.
 
-# The client offers ours, which makes sshd ask the helper, and then theirs, which is in authorized_keys.
+# The client offers `ours`, which makes sshd run the helper, and then `theirs`, which is in authorized_keys.
 _authorized_key_works() {
     new_key theirs
     cp theirs.pub authorized_keys
@@ -11,7 +11,7 @@ _authorized_key_works() {
     fails grep 'AuthorizedKeysCommand.*failed' "$sshd_log"
 }
 
-# An sshd and a store of their own, with a key of ours in it that would let in any number of times.
+# A new sshd and a new store, with the key `ours` in it for any number of connections.
 _store_with_ours() {
     own_store "AuthorizedKeysFile $PWD/authorized_keys"
     new_key ours
@@ -19,7 +19,7 @@ _store_with_ours() {
     lets_in alice ours
 }
 
-# ... COMMAND...: what breaks the store.
+# ... COMMAND...: breaks the store.
 _only_the_authorized_key_works_after() {
     _store_with_ours
     "$@"
@@ -49,7 +49,7 @@ an_authorized_key_works_while_the_store_is_full() {
     _authorized_key_works
 }
 
-a_key_that_is_stored_lets_in_while_the_store_is_full() {
+a_stored_key_lets_in_while_the_store_is_full() {
     own_store
     new_key k
     push alice k
@@ -106,7 +106,7 @@ an_authorized_key_works_while_claim_files_cannot_be_written() {
     _authorized_key_works
 }
 
-an_authorized_key_works_while_a_user_s_folder_can_be_written_by_others() {
+an_authorized_key_works_while_a_user_s_directory_can_be_written_by_others() {
     _only_the_authorized_key_works_after chmod 2757 "$PWD/store/keys/alice"
 }
 
@@ -126,7 +126,7 @@ an_authorized_key_works_while_the_store_cannot_be_read() {
     _only_the_authorized_key_works_after chmod 0700 "$PWD/store"
 }
 
-an_authorized_key_works_while_a_folder_of_the_store_is_gone() {
+an_authorized_key_works_while_a_directory_of_the_store_is_gone() {
     _only_the_authorized_key_works_after rm -r "$PWD/store/claims"
 }
 

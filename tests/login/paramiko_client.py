@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""paramiko_client.py PORT USER ed25519|rsa KEY: prints who it is there, or that it was not let in."""
+"""paramiko_client.py PORT USER ed25519|rsa KEY: prints the user of the session, or that authentication failed."""
 
 import sys
 

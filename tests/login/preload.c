@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests change of the world that a program sees. Preloaded, by NAME=VALUE of the environment:
- *   TEST_CLOCK        what the kernel says of the wall clock: synchronised, unsynchronised, or as chronyd without rtcsync
+ * What tests change for a program that preloads this, by NAME=VALUE of the environment:
+ *   TEST_CLOCK        the kernel's state of the wall clock: synchronised, unsynchronised, or as chronyd without rtcsync
  *                     leaves it: chronyd
  *   TEST_WALL_STEP    seconds that CLOCK_REALTIME is ahead
  *   TEST_WRITE_DELAY  microseconds that pwrite(2) takes
@@ -13,14 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As the kernel says it of itself: 16 s of error where nobody has set the clock since the boot. */
+/* As the kernel does: 16 s of error where the clock has not been set since the boot. */
 int adjtimex(struct timex *t) {
         const char *clock = getenv("TEST_CLOCK");
         long state = syscall(SYS_adjtimex, t);
 
         if (!clock)
                 return (int)state;
-        if (state < 0) /* a container may not ask */
+        if (state < 0) /* not allowed in a container */
                 *t = (struct timex){.maxerror = 0};
         t->maxerror = strcmp(clock, "unsynchronised") == 0 ? 16000000 : 1000;
         if (strcmp(clock, "synchronised") == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * preloaded NAME=VALUE PROGRAM ARGUMENT...: runs it with that variable and with preload.c, whose path is LIBRARY. sshd
- * empties the environment of the command that it runs, so it can be given to that only from behind.
+ * clears the environment of its command, so the command itself must set them.
  */
 #include <stdlib.h>
 #include <unistd.h>

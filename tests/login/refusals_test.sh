@@ -7,7 +7,7 @@ an_unknown_key_is_refused() {
     refuses alice k
 }
 
-another_user_is_refused_and_takes_no_place() {
+another_user_is_refused_and_takes_no_slot() {
     new_key k
     push alice k
     refuses bob k
@@ -21,7 +21,7 @@ an_expired_key_is_refused() {
     refuses alice k
 }
 
-an_expired_key_is_refused_where_no_agent_has_removed_it() {
+an_expired_key_that_was_not_removed_is_refused() {
     own_store
     new_key k
     push alice k --ttl 1 --connections 0

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # SPDX-License-Identifier: Apache-2.0
-# What comes from the host: signed with exc-push, over the host's socket, to a login.
+# From the host to a login: signed with exc-push, over the host's socket.
 
-# A store, an agent with these lines of configuration and an sshd of its own. The agent trusts cloud.pem.
+# A new store, an agent with these lines of configuration, and a new sshd. The agent trusts cloud.pem.
 _own_guest() {
     own_config "$@"
     _trust cloud
     own_store
 }
 
-# _trust NAME: as NAME.pem. Like a file that somebody has put there, it is there as a whole at once.
+# _trust NAME: as NAME.pem. The file appears whole.
 _trust() {
     trusted "$1" >anchor
     mv anchor "$config/trust.d/$1.pem"
@@ -20,7 +20,7 @@ _pushes_signed_with() {
     host push --signing-key "$cloud/$1.pem" --instance "$instance" --user "$2" --key "$3.pub" "${@:4}"
 }
 
-# The process that start_agent has started last: behind its sockets, it becomes the agent.
+# The process that start_agent has started last, which becomes the agent.
 _agent_process() {
     pgrep -P "$agent_pid" -f exc-instance-connect-agent
 }
@@ -32,7 +32,7 @@ a_signed_push_lets_in_once() {
     refuses alice k
 }
 
-a_signed_push_is_limited_as_it_says() {
+a_signed_push_has_its_limits() {
     new_key k
     signed push --user alice --key k.pub --source 127.0.0.2 --restrict --connections 2
     refuses alice k
@@ -41,7 +41,7 @@ a_signed_push_is_limited_as_it_says() {
     refuses alice k -b 127.0.0.2
 }
 
-a_push_without_a_challenge_lets_in_where_the_clock_is_synchronised() {
+a_push_without_a_challenge_needs_a_synchronised_clock() {
     own_agent "LD_PRELOAD=$preload" TEST_CLOCK=synchronised
     start_sshd "AuthorizedKeysCommand $helper --runtime-dir $runtime %u %f %t %k"
     new_key k
@@ -49,7 +49,7 @@ a_push_without_a_challenge_lets_in_where_the_clock_is_synchronised() {
     lets_in alice k
 }
 
-an_envelope_that_comes_again_gives_no_place_back() {
+a_replayed_envelope_frees_no_slot() {
     own_agent "LD_PRELOAD=$preload" TEST_CLOCK=synchronised
     start_sshd "AuthorizedKeysCommand $helper --runtime-dir $runtime %u %f %t %k"
     new_key k
@@ -93,7 +93,7 @@ _with_a_key_of_its_own() {
         sh "$world/etc/ssh_config" "$port" "$1" </dev/null
 }
 
-a_key_made_for_one_command_logs_in_and_is_gone_with_it() {
+a_key_made_for_one_command_ends_with_it() {
     local status=0 socket
     _with_a_key_of_its_own 'id -un; exit 42' >said || status=$?
     same 42 "$status"
@@ -101,7 +101,7 @@ a_key_made_for_one_command_logs_in_and_is_gone_with_it() {
     socket=$(sed -n 1p said)
     same "$PWD/xdg" "$(dirname "$(dirname "$socket")")"
     same '' "$(ls -A xdg)"
-    # No place is left, though the minute is not over.
+    # No slot is left, though the key has not expired.
     admin list --json | grep '"connections":1,"claimed":1'
 }
 
@@ -150,7 +150,7 @@ a_command_signs_in_place_of_a_key() {
     lets_in alice k
 }
 
-trust_moves_from_one_key_to_another_while_the_agent_runs() {
+anchors_can_be_exchanged_while_the_agent_runs() {
     local process
     _own_guest
     new_signer next
@@ -173,7 +173,7 @@ trust_moves_from_one_key_to_another_while_the_agent_runs() {
     refuses carol k
 }
 
-an_anchor_that_is_no_good_spoils_no_other() {
+a_damaged_anchor_affects_no_other() {
     _own_guest
     new_signer writable
     new_key k
@@ -198,7 +198,7 @@ without_an_anchor_every_signature_is_untrusted() {
     refuses alice k
 }
 
-who_may_be_let_in_is_not_the_host_s_to_say() {
+the_guest_s_policy_applies_to_signed_pushes() {
     _own_guest DenyUsers=bob
     new_key k
     guest_refuses UserDenied signed push --user bob --key k.pub
@@ -208,7 +208,7 @@ who_may_be_let_in_is_not_the_host_s_to_say() {
     lets_in alice k
 }
 
-where_the_channel_is_trusted_the_host_needs_no_signature() {
+a_trusted_channel_needs_no_signature() {
     _own_guest Trust=channel
     new_signer forged
     new_key k
@@ -221,7 +221,7 @@ where_the_channel_is_trusted_the_host_needs_no_signature() {
     same '{"revoked":1}' "$(host revoke --unsigned --instance "$instance" --all --json)"
 }
 
-where_the_channel_is_not_trusted_the_host_needs_a_signature() {
+an_untrusted_channel_needs_a_signature() {
     new_key k
     guest_refuses Untrusted host push --unsigned --instance "$instance" --user alice --key k.pub
     guest_refuses Untrusted host revoke --unsigned --instance "$instance" --all

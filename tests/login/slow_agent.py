@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""slow_agent.py SOCKET KEY: an ssh-agent that signs only when SOCKET.go is there, and makes SOCKET.asked before.
+"""slow_agent.py SOCKET KEY: an ssh-agent that signs once SOCKET.go exists, and makes SOCKET.asked before.
 
-ssh asks for the signature when sshd has said that it takes the key. (RFC draft-ietf-sshm-ssh-agent.)
+ssh asks for the signature when sshd has accepted the key. (RFC draft-ietf-sshm-ssh-agent.)
 """
 
 import os

@@ -10,7 +10,7 @@
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* RFC 4648 section 10, and one that needs the two characters that are no letters or digits. */
+/* RFC 4648 section 10, and one text with the two characters that are not letters or digits. */
 static const struct {
         const char *bytes;
         const char *text;
@@ -25,7 +25,7 @@ static const struct {
         {"\xfb\xef\xff", "++//"},
 };
 
-/* In memory of exactly its size, so that a read behind its end does not go unnoticed under the address sanitizer. */
+/* In memory of exactly its size, so that the address sanitizer sees a read past its end. */
 static void assert_refused(const char *text, size_t n) {
         char *exact = malloc(n > 0 ? n : 1);
         uint8_t dst[64];
@@ -38,7 +38,7 @@ static void assert_refused(const char *text, size_t n) {
         free(exact);
 }
 
-static void known_bytes_have_the_known_text(void **state) {
+static void rfc_4648_vectors(void **state) {
         (void)state;
         for (size_t i = 0; i < ELEMENTS(vectors); i++) {
                 size_t n = strlen(vectors[i].bytes), length = 4711;
@@ -54,16 +54,16 @@ static void known_bytes_have_the_known_text(void **state) {
         }
 }
 
-static void every_byte_comes_back_at_every_place(void **state) {
+static void every_byte_round_trips_at_every_index(void **state) {
         (void)state;
         for (size_t n = 1; n <= 6; n++)
-                for (size_t place = 0; place < n; place++)
+                for (size_t index = 0; index < n; index++)
                         for (unsigned value = 0; value < 256; value++) {
                                 uint8_t src[6] = {0x5a, 0xa5, 0x5a, 0xa5, 0x5a, 0xa5}, dst[6];
                                 char text[BASE64_LENGTH(6) + 1];
                                 size_t length;
 
-                                src[place] = (uint8_t)value;
+                                src[index] = (uint8_t)value;
                                 base64_encode(src, n, text);
                                 assert_int_equal(strlen(text), BASE64_LENGTH(n));
                                 assert_true(base64_decode(text, strlen(text), dst, sizeof(dst), &length));
@@ -72,8 +72,8 @@ static void every_byte_comes_back_at_every_place(void **state) {
                         }
 }
 
-/* All 2^16 pairs of last characters: what decodes must be what those bytes are written as. */
-static void no_two_texts_mean_the_same_bytes(void **state) {
+/* All 2^16 pairs of last characters: what decodes must be the encoding of the result. */
+static void decoding_is_one_to_one(void **state) {
         unsigned accepted = 0;
 
         (void)state;
@@ -88,11 +88,11 @@ static void no_two_texts_mean_the_same_bytes(void **state) {
                 base64_encode(dst, length, again);
                 assert_memory_equal(again, text, sizeof(text));
         }
-        /* 64 × 64 without padding, and 16 with one '='. "Zm==" has bits that the padding leaves unused. */
+        /* 64 × 64 without padding, and 16 with one '='. "Zm==" has unused bits that are set. */
         assert_int_equal(accepted, 64 * 64 + 16);
 }
 
-static void bits_that_padding_leaves_unused_must_be_zero(void **state) {
+static void unused_bits_must_be_zero(void **state) {
         (void)state;
         assert_refused("Zh==", 4);
         assert_refused("Zv==", 4);
@@ -103,7 +103,7 @@ static void bits_that_padding_leaves_unused_must_be_zero(void **state) {
         assert_refused("Zm9vYmF=", 8);
 }
 
-static void padding_must_be_there_and_only_at_the_end(void **state) {
+static void padding_is_required_at_the_end_only(void **state) {
         (void)state;
         for (size_t n = 1; n <= 16; n++)
                 if (n % 4 != 0)
@@ -124,12 +124,12 @@ static void any_other_character_is_refused(void **state) {
 
         (void)state;
         for (unsigned c = 0; c < 256; c++)
-                for (size_t place = 0; place < 4; place++) {
+                for (size_t index = 0; index < 4; index++) {
                         char text[] = "Zm9vAAAA";
 
                         if (memchr(known, (int)c, sizeof(known) - 1))
                                 continue;
-                        text[place] = (char)c;
+                        text[index] = (char)c;
                         assert_refused(text, 8);
                 }
 }
@@ -143,7 +143,7 @@ static void white_space_is_refused(void **state) {
         assert_refused("Zm9\t", 4);
 }
 
-static void what_does_not_fit_is_refused(void **state) {
+static void too_small_buffer_is_refused(void **state) {
         (void)state;
         for (size_t i = 1; i < ELEMENTS(vectors); i++) {
                 size_t n = strlen(vectors[i].bytes), length = 4711;
@@ -158,7 +158,7 @@ static void what_does_not_fit_is_refused(void **state) {
 }
 
 /* RFC 4648 section 5, padded. */
-static void either_alphabet_is_taken_and_not_both_in_one_text(void **state) {
+static void either_alphabet_but_not_mixed(void **state) {
         static const struct {
                 const char *text, *standard; /* NULL: refused */
         } texts[] = {
@@ -184,15 +184,15 @@ static void either_alphabet_is_taken_and_not_both_in_one_text(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(known_bytes_have_the_known_text),
-                cmocka_unit_test(every_byte_comes_back_at_every_place),
-                cmocka_unit_test(no_two_texts_mean_the_same_bytes),
-                cmocka_unit_test(bits_that_padding_leaves_unused_must_be_zero),
-                cmocka_unit_test(padding_must_be_there_and_only_at_the_end),
+                cmocka_unit_test(rfc_4648_vectors),
+                cmocka_unit_test(every_byte_round_trips_at_every_index),
+                cmocka_unit_test(decoding_is_one_to_one),
+                cmocka_unit_test(unused_bits_must_be_zero),
+                cmocka_unit_test(padding_is_required_at_the_end_only),
                 cmocka_unit_test(any_other_character_is_refused),
                 cmocka_unit_test(white_space_is_refused),
-                cmocka_unit_test(what_does_not_fit_is_refused),
-                cmocka_unit_test(either_alphabet_is_taken_and_not_both_in_one_text),
+                cmocka_unit_test(too_small_buffer_is_refused),
+                cmocka_unit_test(either_alphabet_but_not_mixed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

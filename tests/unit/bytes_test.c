@@ -36,7 +36,7 @@ static void integers_are_big_endian(void **state) {
         assert_int_equal(from.left, 3);
 }
 
-static void the_highest_bit_of_an_integer_is_kept(void **state) {
+static void highest_bit_is_kept(void **state) {
         static const uint8_t ones[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
         struct bytes from = of(ones, sizeof(ones));
         uint32_t u32;
@@ -50,7 +50,7 @@ static void the_highest_bit_of_an_integer_is_kept(void **state) {
         assert_true(u32 == UINT32_MAX);
 }
 
-static void a_short_rest_leaves_cursor_and_result_alone(void **state) {
+static void failed_read_changes_nothing(void **state) {
         (void)state;
         for (size_t left = 0; left < 8; left++) {
                 struct bytes from = of(eight, left), part = of(eight + 7, 1);
@@ -81,7 +81,7 @@ static void a_short_rest_leaves_cursor_and_result_alone(void **state) {
         }
 }
 
-static void bytes_are_copied_in_their_order(void **state) {
+static void bytes_are_copied_in_order(void **state) {
         struct bytes from = of(eight, sizeof(eight));
         uint8_t raw[3];
 
@@ -92,7 +92,7 @@ static void bytes_are_copied_in_their_order(void **state) {
         assert_int_equal(from.left, 5);
 }
 
-static void nothing_can_be_taken_from_nothing(void **state) {
+static void empty_cursor_yields_nothing(void **state) {
         struct bytes from = {NULL, 0}, part = of(eight, 8);
 
         (void)state;
@@ -102,7 +102,7 @@ static void nothing_can_be_taken_from_nothing(void **state) {
         assert_null(from.at);
 }
 
-static void a_string_is_as_long_as_its_length_says(void **state) {
+static void string_has_its_stated_length(void **state) {
         static const uint8_t two[] = {0, 0, 0, 2, 'h', 'i', 0, 0, 0, 0, 'x'};
         struct bytes from = of(two, sizeof(two)), part;
 
@@ -114,7 +114,7 @@ static void a_string_is_as_long_as_its_length_says(void **state) {
         assert_int_equal(from.left, 1);
 }
 
-static void a_string_longer_than_the_rest_is_refused(void **state) {
+static void string_longer_than_the_rest_is_refused(void **state) {
         static const uint8_t lengths[][6] = {
                 {0, 0, 0, 3, 'h', 'i'},
                 {0xff, 0xff, 0xff, 0xff, 'h', 'i'},
@@ -132,7 +132,7 @@ static void a_string_longer_than_the_rest_is_refused(void **state) {
         }
 }
 
-static void equal_bytes_have_one_length_and_one_content(void **state) {
+static void equality_is_of_length_and_content(void **state) {
         (void)state;
         assert_true(bytes_equal(of("abc", 3), "abc", 3));
         assert_false(bytes_equal(of("abc", 3), "abcd", 4));
@@ -141,7 +141,7 @@ static void equal_bytes_have_one_length_and_one_content(void **state) {
         assert_true(bytes_equal(of(NULL, 0), NULL, 0));
 }
 
-static void text_that_fits_gets_its_nul(void **state) {
+static void text_that_fits_ends_with_a_nul(void **state) {
         char text[4] = {'x', 'x', 'x', 'x'};
 
         (void)state;
@@ -151,7 +151,7 @@ static void text_that_fits_gets_its_nul(void **state) {
         assert_string_equal(text, "");
 }
 
-static void text_that_does_not_fit_or_holds_a_nul_is_refused(void **state) {
+static void long_text_or_a_nul_is_refused(void **state) {
         char text[4] = "old";
 
         (void)state;
@@ -162,7 +162,7 @@ static void text_that_does_not_fit_or_holds_a_nul_is_refused(void **state) {
         assert_string_equal(text, "old");
 }
 
-static void what_is_written_is_read_again(void **state) {
+static void written_values_are_read_back(void **state) {
         uint8_t raw[64], u8;
         struct writer to = {.data = raw, .size = sizeof(raw)};
         struct bytes from, part;
@@ -207,7 +207,7 @@ static void written_integers_are_big_endian(void **state) {
         assert_memory_equal(raw, eight, 4);
 }
 
-static void a_writer_fills_its_memory_to_the_last_byte(void **state) {
+static void writer_fills_its_memory(void **state) {
         uint8_t raw[8] = {0};
         struct writer to = {.data = raw, .size = sizeof(raw)};
 
@@ -222,7 +222,7 @@ static void a_writer_fills_its_memory_to_the_last_byte(void **state) {
         assert_int_equal(to.used, sizeof(raw));
 }
 
-static void a_writer_that_is_full_writes_no_more(void **state) {
+static void full_writer_writes_no_more(void **state) {
         uint8_t *raw = malloc(4);
         struct writer to = {.data = raw, .size = 4};
 
@@ -241,7 +241,7 @@ static void a_writer_that_is_full_writes_no_more(void **state) {
         free(raw);
 }
 
-static void a_string_that_its_length_field_cannot_say_is_not_written(void **state) {
+static void string_over_32_bits_is_not_written(void **state) {
         uint8_t raw[16] = {0};
         struct writer to = {.data = raw, .size = SIZE_MAX};
 
@@ -254,20 +254,20 @@ static void a_string_that_its_length_field_cannot_say_is_not_written(void **stat
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(integers_are_big_endian),
-                cmocka_unit_test(the_highest_bit_of_an_integer_is_kept),
-                cmocka_unit_test(a_short_rest_leaves_cursor_and_result_alone),
-                cmocka_unit_test(bytes_are_copied_in_their_order),
-                cmocka_unit_test(nothing_can_be_taken_from_nothing),
-                cmocka_unit_test(a_string_is_as_long_as_its_length_says),
-                cmocka_unit_test(a_string_longer_than_the_rest_is_refused),
-                cmocka_unit_test(equal_bytes_have_one_length_and_one_content),
-                cmocka_unit_test(text_that_fits_gets_its_nul),
-                cmocka_unit_test(text_that_does_not_fit_or_holds_a_nul_is_refused),
-                cmocka_unit_test(what_is_written_is_read_again),
+                cmocka_unit_test(highest_bit_is_kept),
+                cmocka_unit_test(failed_read_changes_nothing),
+                cmocka_unit_test(bytes_are_copied_in_order),
+                cmocka_unit_test(empty_cursor_yields_nothing),
+                cmocka_unit_test(string_has_its_stated_length),
+                cmocka_unit_test(string_longer_than_the_rest_is_refused),
+                cmocka_unit_test(equality_is_of_length_and_content),
+                cmocka_unit_test(text_that_fits_ends_with_a_nul),
+                cmocka_unit_test(long_text_or_a_nul_is_refused),
+                cmocka_unit_test(written_values_are_read_back),
                 cmocka_unit_test(written_integers_are_big_endian),
-                cmocka_unit_test(a_writer_fills_its_memory_to_the_last_byte),
-                cmocka_unit_test(a_writer_that_is_full_writes_no_more),
-                cmocka_unit_test(a_string_that_its_length_field_cannot_say_is_not_written),
+                cmocka_unit_test(writer_fills_its_memory),
+                cmocka_unit_test(full_writer_writes_no_more),
+                cmocka_unit_test(string_over_32_bits_is_not_written),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,11 +17,11 @@
 #define LITERAL(text) (text), sizeof(text) /* with its NUL */
 
 enum {
-        LONG_MS = 60 * 1000, /* never reached: a test that waits for it hangs, and is seen */
+        LONG_MS = 60 * 1000, /* never reached: a test that waits for it hangs */
         SHORT_MS = 30,
 };
 
-/* A client, and the socket of the one it asks. */
+/* A client, and the socket of its peer. */
 struct pair {
         struct client client;
         int peer;
@@ -47,17 +46,17 @@ static void close_pair(struct pair *pair) {
                 close_peer(pair);
 }
 
-static void say(struct pair *pair, const char *bytes, size_t n) {
+static void send_bytes(struct pair *pair, const char *bytes, size_t n) {
         assert_int_equal(send(pair->peer, bytes, n, MSG_NOSIGNAL), (ssize_t)n);
 }
 
-/* What the client makes of an answer that is these bytes. */
+/* The result of an answer of these bytes. */
 static enum client_result answer(const char *bytes, size_t n, struct client_reply *ret) {
         enum client_result result;
         struct pair pair;
 
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, bytes, n);
+        send_bytes(&pair, bytes, n);
         close_peer(&pair);
         result = client_call(&pair.client, "a.b.C", json_object(), ret);
         close_pair(&pair);
@@ -68,10 +67,10 @@ static void assert_no_reply(const char *text) {
         struct client_reply reply;
 
         if (answer(text, strlen(text) + 1, &reply) != CLIENT_PROTOCOL)
-                fail_msg("taken for a reply: %s", text);
+                fail_msg("accepted as a reply: %s", text);
 }
 
-static void a_request_is_method_parameters_and_a_nul(void **state) {
+static void request_is_method_parameters_and_a_nul(void **state) {
         static const char expected[] = "{\"method\":\"a.b.C\",\"parameters\":{\"n\":1}}";
         char request[256];
         struct pair pair;
@@ -84,7 +83,7 @@ static void a_request_is_method_parameters_and_a_nul(void **state) {
         close_pair(&pair);
 }
 
-static void several_replies_are_asked_for_with_more(void **state) {
+static void more_is_sent_for_several_replies(void **state) {
         static const char expected[] = "{\"method\":\"a.b.C\",\"parameters\":{},\"more\":true}";
         char request[256];
         struct pair pair;
@@ -97,7 +96,7 @@ static void several_replies_are_asked_for_with_more(void **state) {
         close_pair(&pair);
 }
 
-static void a_request_that_is_too_long_is_not_sent(void **state) {
+static void too_long_request_is_not_sent(void **state) {
         char text[FRAME_MAX], byte;
         struct pair pair;
 
@@ -112,7 +111,7 @@ static void a_request_that_is_too_long_is_not_sent(void **state) {
         close_pair(&pair);
 }
 
-static void parameters_that_could_not_be_made_are_our_own_failure(void **state) {
+static void missing_parameters_are_a_local_failure(void **state) {
         struct pair pair;
 
         (void)state;
@@ -121,7 +120,7 @@ static void parameters_that_could_not_be_made_are_our_own_failure(void **state) 
         close_pair(&pair);
 }
 
-static void a_reply_hands_out_its_parameters(void **state) {
+static void reply_has_its_parameters(void **state) {
         struct client_reply reply;
 
         (void)state;
@@ -132,7 +131,7 @@ static void a_reply_hands_out_its_parameters(void **state) {
         json_decref(reply.parameters);
 }
 
-static void a_reply_without_parameters_has_empty_ones(void **state) {
+static void missing_parameters_are_empty(void **state) {
         struct client_reply reply;
 
         (void)state;
@@ -142,7 +141,7 @@ static void a_reply_without_parameters_has_empty_ones(void **state) {
         json_decref(reply.parameters);
 }
 
-static void an_error_is_a_refusal_with_its_name_and_parameters(void **state) {
+static void error_has_its_name_and_parameters(void **state) {
         struct client_reply reply;
 
         (void)state;
@@ -154,7 +153,7 @@ static void an_error_is_a_refusal_with_its_name_and_parameters(void **state) {
 }
 
 /* On a SEQPACKET socket each recv(2) gets what one send(2) sent, so the reads are sure to be as small as this. */
-static void a_reply_may_come_byte_by_byte(void **state) {
+static void reply_may_arrive_byte_by_byte(void **state) {
         static const char text[] = "{\"parameters\":{\"n\":5}}";
         struct client_reply reply;
         struct pair pair;
@@ -162,28 +161,28 @@ static void a_reply_may_come_byte_by_byte(void **state) {
         (void)state;
         open_pair(&pair, SOCK_SEQPACKET, LONG_MS);
         for (size_t i = 0; i < sizeof(text); i++)
-                say(&pair, text + i, 1);
+                send_bytes(&pair, text + i, 1);
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_DONE);
         assert_int_equal(json_integer_value(json_object_get(reply.parameters, "n")), 5);
         json_decref(reply.parameters);
         close_pair(&pair);
 }
 
-static void one_connection_serves_one_call_after_another(void **state) {
+static void connection_serves_several_calls(void **state) {
         struct client_reply reply;
         struct pair pair;
 
         (void)state;
         open_pair(&pair, SOCK_STREAM, LONG_MS);
         for (int i = 0; i < 3; i++) {
-                say(&pair, LITERAL("{\"parameters\":{}}"));
+                send_bytes(&pair, LITERAL("{\"parameters\":{}}"));
                 assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_DONE);
                 json_decref(reply.parameters);
         }
         close_pair(&pair);
 }
 
-static void replies_come_one_by_one_until_one_does_not_continue(void **state) {
+static void replies_come_until_one_does_not_continue(void **state) {
         static const char text[] = "{\"parameters\":{\"n\":0},\"continues\":true}\0"
                                    "{\"parameters\":{\"n\":1},\"continues\":true}\0"
                                    "{\"parameters\":{\"n\":2},\"continues\":false}";
@@ -192,7 +191,7 @@ static void replies_come_one_by_one_until_one_does_not_continue(void **state) {
 
         (void)state;
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, LITERAL(text));
+        send_bytes(&pair, LITERAL(text));
         assert_int_equal(client_send(&pair.client, "a.b.C", json_object(), true), CLIENT_DONE);
         for (int i = 0; i < 3; i++) {
                 assert_int_equal(client_receive(&pair.client, &reply), CLIENT_DONE);
@@ -203,25 +202,25 @@ static void replies_come_one_by_one_until_one_does_not_continue(void **state) {
         close_pair(&pair);
 }
 
-static void a_reply_that_continues_is_refused_where_one_was_asked_for(void **state) {
+static void unexpected_continues_is_refused(void **state) {
         (void)state;
         assert_no_reply("{\"parameters\":{},\"continues\":true}");
 }
 
-static void an_error_that_continues_is_refused(void **state) {
+static void error_that_continues_is_refused(void **state) {
         static const char text[] = "{\"error\":\"a.b.Bad\",\"continues\":true}";
         struct client_reply reply;
         struct pair pair;
 
         (void)state;
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, LITERAL(text));
+        send_bytes(&pair, LITERAL(text));
         assert_int_equal(client_send(&pair.client, "a.b.C", json_object(), true), CLIENT_DONE);
         assert_int_equal(client_receive(&pair.client, &reply), CLIENT_PROTOCOL);
         close_pair(&pair);
 }
 
-static void replies_without_end_are_cut_off(void **state) {
+static void endless_replies_are_refused(void **state) {
         char filler[FRAME_MAX - 256], text[FRAME_MAX];
         enum client_result result = CLIENT_DONE;
         struct client_reply reply;
@@ -237,7 +236,7 @@ static void replies_without_end_are_cut_off(void **state) {
         open_pair(&pair, SOCK_STREAM, LONG_MS);
         assert_int_equal(client_send(&pair.client, "a.b.C", json_object(), true), CLIENT_DONE);
         while (result == CLIENT_DONE && sent < 2 * CLIENT_TOTAL_MAX) {
-                say(&pair, text, (size_t)n + 1);
+                send_bytes(&pair, text, (size_t)n + 1);
                 sent += (size_t)n + 1;
                 result = client_receive(&pair.client, &reply);
                 if (result == CLIENT_DONE)
@@ -248,20 +247,20 @@ static void replies_without_end_are_cut_off(void **state) {
         close_pair(&pair);
 }
 
-static void a_reply_to_nothing_is_refused_at_the_next_call(void **state) {
+static void unsolicited_reply_is_refused(void **state) {
         struct client_reply reply;
         struct pair pair;
 
         (void)state;
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, LITERAL("{\"parameters\":{}}\0{\"parameters\":{\"revoked\":1}}"));
+        send_bytes(&pair, LITERAL("{\"parameters\":{}}\0{\"parameters\":{\"revoked\":1}}"));
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_DONE);
         json_decref(reply.parameters);
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_PROTOCOL);
         close_pair(&pair);
 }
 
-static void what_is_no_json_object_is_no_reply(void **state) {
+static void other_json_is_no_reply(void **state) {
         (void)state;
         assert_no_reply("[]");
         assert_no_reply("[{\"parameters\":{}}]");
@@ -273,14 +272,14 @@ static void what_is_no_json_object_is_no_reply(void **state) {
         assert_no_reply("HTTP/1.1 400 Bad Request\r\n\r\n");
 }
 
-static void names_given_twice_are_refused(void **state) {
+static void duplicate_members_are_refused(void **state) {
         (void)state;
         assert_no_reply("{\"parameters\":{},\"parameters\":{}}");
         assert_no_reply("{\"parameters\":{\"user\":\"a\",\"user\":\"b\"}}");
         assert_no_reply("{\"parameters\":{\"user\":\"a\",\"\\u0075ser\":\"b\"}}");
 }
 
-static void members_that_are_not_known_are_refused(void **state) {
+static void unknown_members_are_refused(void **state) {
         (void)state;
         assert_no_reply("{\"parameters\":{},\"more\":true}");
         assert_no_reply("{\"Parameters\":{}}");
@@ -297,7 +296,7 @@ static void members_of_the_wrong_type_are_refused(void **state) {
         assert_no_reply("{\"error\":[\"a.b.Bad\"]}");
 }
 
-static void an_error_must_be_a_name_that_is_safe_to_print(void **state) {
+static void error_name_is_safe_to_print(void **state) {
         char text[CLIENT_ERROR_MAX + 64];
 
         (void)state;
@@ -312,7 +311,7 @@ static void an_error_must_be_a_name_that_is_safe_to_print(void **state) {
         assert_no_reply(text);
 }
 
-static void nesting_is_refused_before_it_reaches_the_parser(void **state) {
+static void deep_nesting_does_not_reach_the_parser(void **state) {
         char text[FRAME_MAX];
         struct client_reply reply;
 
@@ -326,7 +325,7 @@ static void nesting_is_refused_before_it_reaches_the_parser(void **state) {
         assert_no_reply(text);
 }
 
-static void a_reply_of_17_kb_is_refused_and_its_end_not_waited_for(void **state) {
+static void too_long_reply_is_refused_at_once(void **state) {
         char text[17 * 1024];
         struct client_reply reply;
         struct pair pair;
@@ -334,12 +333,12 @@ static void a_reply_of_17_kb_is_refused_and_its_end_not_waited_for(void **state)
         (void)state;
         memset(text, ' ', sizeof(text));
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, text, sizeof(text));
+        send_bytes(&pair, text, sizeof(text));
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_PROTOCOL);
         close_pair(&pair);
 }
 
-static void behind_a_message_at_fault_the_next_is_read(void **state) {
+static void message_after_a_wrong_one_is_read(void **state) {
         char text[17 * 1024];
         struct client_reply reply;
         struct pair pair;
@@ -347,9 +346,9 @@ static void behind_a_message_at_fault_the_next_is_read(void **state) {
         (void)state;
         memset(text, ' ', sizeof(text));
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, LITERAL("lf of something\"}"));
-        say(&pair, text, sizeof(text));
-        say(&pair, LITERAL("\0{\"parameters\":{\"n\":5}}"));
+        send_bytes(&pair, LITERAL("lf of something\"}"));
+        send_bytes(&pair, text, sizeof(text));
+        send_bytes(&pair, LITERAL("\0{\"parameters\":{\"n\":5}}"));
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_PROTOCOL);
         assert_int_equal(client_receive(&pair.client, &reply), CLIENT_PROTOCOL);
         assert_int_equal(client_receive(&pair.client, &reply), CLIENT_DONE);
@@ -358,13 +357,13 @@ static void behind_a_message_at_fault_the_next_is_read(void **state) {
         close_pair(&pair);
 }
 
-static void a_connection_that_ends_without_a_nul_is_no_answer(void **state) {
+static void unfinished_reply_is_no_answer(void **state) {
         struct client_reply reply;
         struct pair pair;
 
         (void)state;
         open_pair(&pair, SOCK_STREAM, LONG_MS);
-        say(&pair, "{\"parameters\":{}}", 17);
+        send_bytes(&pair, "{\"parameters\":{}}", 17);
         close_peer(&pair);
         assert_int_equal(client_call(&pair.client, "a.b.C", json_object(), &reply), CLIENT_NOT_REACHED);
         assert_int_equal(pair.client.error, -ECONNRESET);
@@ -372,7 +371,7 @@ static void a_connection_that_ends_without_a_nul_is_no_answer(void **state) {
         close_pair(&pair);
 }
 
-static void a_connection_that_is_closed_at_once_is_no_answer(void **state) {
+static void closed_connection_is_no_answer(void **state) {
         struct client_reply reply;
         struct pair pair;
 
@@ -384,7 +383,7 @@ static void a_connection_that_is_closed_at_once_is_no_answer(void **state) {
         close_pair(&pair);
 }
 
-static void what_the_peer_says_before_it_closes_is_heard(void **state) {
+static void reply_before_the_close_is_read(void **state) {
         struct client_reply reply;
 
         (void)state;
@@ -393,7 +392,7 @@ static void what_the_peer_says_before_it_closes_is_heard(void **state) {
         json_decref(reply.parameters);
 }
 
-static void a_peer_that_never_answers_is_given_up(void **state) {
+static void silent_peer_times_out(void **state) {
         struct client_reply reply;
         struct pair pair;
 
@@ -404,7 +403,7 @@ static void a_peer_that_never_answers_is_given_up(void **state) {
         close_pair(&pair);
 }
 
-static void a_peer_that_does_not_read_is_given_up(void **state) {
+static void peer_that_does_not_read_times_out(void **state) {
         char filler[4096] = {0};
         struct client_reply reply;
         struct pair pair;
@@ -418,7 +417,7 @@ static void a_peer_that_does_not_read_is_given_up(void **state) {
         close_pair(&pair);
 }
 
-/* A blank now and then, for as long as somebody takes them. */
+/* A blank now and then, until the other end closes. */
 static void *trickle(void *context) {
         const struct timespec pause = {.tv_nsec = 1000 * 1000};
         int fd = *(int *)context;
@@ -428,7 +427,7 @@ static void *trickle(void *context) {
         return NULL;
 }
 
-static void a_peer_that_always_has_a_byte_more_is_given_up(void **state) {
+static void peer_that_sends_without_end_times_out(void **state) {
         struct client_reply reply;
         pthread_t thread;
         struct pair pair;
@@ -443,127 +442,36 @@ static void a_peer_that_always_has_a_byte_more_is_given_up(void **state) {
         close_pair(&pair);
 }
 
-/* A folder of its own with a path for a socket in it. */
-struct place {
-        char folder[32];
-        struct sockaddr_un address;
-        int listener;
-};
-
-static void open_place(struct place *ret) {
-        *ret = (struct place){.folder = "/tmp/client_test.XXXXXX", .address.sun_family = AF_UNIX, .listener = -EBADF};
-        assert_non_null(mkdtemp(ret->folder));
-        (void)snprintf(ret->address.sun_path, sizeof(ret->address.sun_path), "%s/socket", ret->folder);
-}
-
-static void bind_place(struct place *place) {
-        place->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(place->listener >= 0);
-        assert_int_equal(bind(place->listener, (const struct sockaddr *)&place->address, sizeof(place->address)), 0);
-}
-
-static void close_place(struct place *place) {
-        if (place->listener >= 0)
-                assert_int_equal(close(place->listener), 0);
-        (void)unlink(place->address.sun_path);
-        assert_int_equal(rmdir(place->folder), 0);
-}
-
-static void a_listening_socket_is_connected_to(void **state) {
-        struct place place;
-        struct client client;
-
-        (void)state;
-        open_place(&place);
-        bind_place(&place);
-        assert_int_equal(listen(place.listener, 1), 0);
-        assert_int_equal(client_connect(&client, place.address.sun_path, LONG_MS), CLIENT_DONE);
-        client_close(&client);
-        close_place(&place);
-}
-
-static void a_socket_that_is_missing_or_not_listened_on_is_not_reached(void **state) {
-        struct place place;
-        struct client client;
-
-        (void)state;
-        open_place(&place);
-        assert_int_equal(client_connect(&client, place.address.sun_path, LONG_MS), CLIENT_NOT_REACHED);
-        assert_int_equal(client.error, -ENOENT);
-        client_close(&client);
-        bind_place(&place);
-        assert_int_equal(client_connect(&client, place.address.sun_path, LONG_MS), CLIENT_NOT_REACHED);
-        assert_int_equal(client.error, -ECONNREFUSED);
-        client_close(&client);
-        close_place(&place);
-}
-
-static void a_socket_whose_queue_stays_full_is_given_up(void **state) {
-        struct client waiting[3];
-        struct place place;
-        size_t n = 0;
-
-        (void)state;
-        open_place(&place);
-        bind_place(&place);
-        assert_int_equal(listen(place.listener, 0), 0);
-        while (n < 3 && client_connect(&waiting[n], place.address.sun_path, SHORT_MS) == CLIENT_DONE)
-                n++;
-        assert_in_range(n, 1, 2);
-        assert_int_equal(waiting[n].error, -ETIMEDOUT);
-        for (size_t i = 0; i <= n; i++)
-                client_close(&waiting[i]);
-        close_place(&place);
-}
-
-static void a_path_that_no_socket_can_have_is_said_to_be_too_long(void **state) {
-        char path[200];
-        struct client client;
-
-        (void)state;
-        memset(path, 'x', sizeof(path) - 1);
-        path[0] = '/';
-        path[sizeof(path) - 1] = '\0';
-        assert_int_equal(client_connect(&client, path, LONG_MS), CLIENT_FAILED);
-        assert_int_equal(client.error, -ENAMETOOLONG);
-        assert_non_null(strstr(client.why, "at most 107 bytes"));
-        client_close(&client);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_request_is_method_parameters_and_a_nul),
-                cmocka_unit_test(several_replies_are_asked_for_with_more),
-                cmocka_unit_test(a_request_that_is_too_long_is_not_sent),
-                cmocka_unit_test(parameters_that_could_not_be_made_are_our_own_failure),
-                cmocka_unit_test(a_reply_hands_out_its_parameters),
-                cmocka_unit_test(a_reply_without_parameters_has_empty_ones),
-                cmocka_unit_test(an_error_is_a_refusal_with_its_name_and_parameters),
-                cmocka_unit_test(a_reply_may_come_byte_by_byte),
-                cmocka_unit_test(one_connection_serves_one_call_after_another),
-                cmocka_unit_test(replies_come_one_by_one_until_one_does_not_continue),
-                cmocka_unit_test(a_reply_that_continues_is_refused_where_one_was_asked_for),
-                cmocka_unit_test(an_error_that_continues_is_refused),
-                cmocka_unit_test(replies_without_end_are_cut_off),
-                cmocka_unit_test(a_reply_to_nothing_is_refused_at_the_next_call),
-                cmocka_unit_test(what_is_no_json_object_is_no_reply),
-                cmocka_unit_test(names_given_twice_are_refused),
-                cmocka_unit_test(members_that_are_not_known_are_refused),
+                cmocka_unit_test(request_is_method_parameters_and_a_nul),
+                cmocka_unit_test(more_is_sent_for_several_replies),
+                cmocka_unit_test(too_long_request_is_not_sent),
+                cmocka_unit_test(missing_parameters_are_a_local_failure),
+                cmocka_unit_test(reply_has_its_parameters),
+                cmocka_unit_test(missing_parameters_are_empty),
+                cmocka_unit_test(error_has_its_name_and_parameters),
+                cmocka_unit_test(reply_may_arrive_byte_by_byte),
+                cmocka_unit_test(connection_serves_several_calls),
+                cmocka_unit_test(replies_come_until_one_does_not_continue),
+                cmocka_unit_test(unexpected_continues_is_refused),
+                cmocka_unit_test(error_that_continues_is_refused),
+                cmocka_unit_test(endless_replies_are_refused),
+                cmocka_unit_test(unsolicited_reply_is_refused),
+                cmocka_unit_test(other_json_is_no_reply),
+                cmocka_unit_test(duplicate_members_are_refused),
+                cmocka_unit_test(unknown_members_are_refused),
                 cmocka_unit_test(members_of_the_wrong_type_are_refused),
-                cmocka_unit_test(an_error_must_be_a_name_that_is_safe_to_print),
-                cmocka_unit_test(nesting_is_refused_before_it_reaches_the_parser),
-                cmocka_unit_test(a_reply_of_17_kb_is_refused_and_its_end_not_waited_for),
-                cmocka_unit_test(behind_a_message_at_fault_the_next_is_read),
-                cmocka_unit_test(a_connection_that_ends_without_a_nul_is_no_answer),
-                cmocka_unit_test(a_connection_that_is_closed_at_once_is_no_answer),
-                cmocka_unit_test(what_the_peer_says_before_it_closes_is_heard),
-                cmocka_unit_test(a_peer_that_never_answers_is_given_up),
-                cmocka_unit_test(a_peer_that_does_not_read_is_given_up),
-                cmocka_unit_test(a_peer_that_always_has_a_byte_more_is_given_up),
-                cmocka_unit_test(a_listening_socket_is_connected_to),
-                cmocka_unit_test(a_socket_that_is_missing_or_not_listened_on_is_not_reached),
-                cmocka_unit_test(a_socket_whose_queue_stays_full_is_given_up),
-                cmocka_unit_test(a_path_that_no_socket_can_have_is_said_to_be_too_long),
+                cmocka_unit_test(error_name_is_safe_to_print),
+                cmocka_unit_test(deep_nesting_does_not_reach_the_parser),
+                cmocka_unit_test(too_long_reply_is_refused_at_once),
+                cmocka_unit_test(message_after_a_wrong_one_is_read),
+                cmocka_unit_test(unfinished_reply_is_no_answer),
+                cmocka_unit_test(closed_connection_is_no_answer),
+                cmocka_unit_test(reply_before_the_close_is_read),
+                cmocka_unit_test(silent_peer_times_out),
+                cmocka_unit_test(peer_that_does_not_read_times_out),
+                cmocka_unit_test(peer_that_sends_without_end_times_out),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

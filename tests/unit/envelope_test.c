@@ -52,7 +52,7 @@ static void assert_pae(const char *text) {
 }
 
 /* The example of the DSSE specification (protocol.md, "Test Vectors"). */
-static void the_signed_bytes_are_those_of_dsse_v1(void **state) {
+static void signed_bytes_are_those_of_dsse_v1(void **state) {
         (void)state;
         assert_int_equal(envelope_make("http://example.com/HelloWorld", "hello world", 11, &envelope), 0);
         assert_pae("DSSEv1 29 http://example.com/HelloWorld 11 hello world");
@@ -72,14 +72,14 @@ static void lengths_count_bytes_and_not_characters(void **state) {
         assert_pae("DSSEv1 3 t\xc3\xa4 2 \xc3\xa4");
 }
 
-static void an_empty_payload_is_one_of_no_bytes(void **state) {
+static void payload_may_be_empty(void **state) {
         (void)state;
         assert_int_equal(take("{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}"), REFUSAL_NONE);
         assert_pae("DSSEv1 0  0 ");
         assert_int_equal(envelope.payload_offset, envelope.pae_length);
 }
 
-static void a_payload_of_any_bytes_is_kept_exactly(void **state) {
+static void payload_bytes_are_kept_exactly(void **state) {
         (void)state;
         assert_int_equal(take("{\"payloadType\":\"t\",\"payload\":\"AAH/AA==\",\"signatures\":[]}"), REFUSAL_NONE);
         assert_int_equal(envelope.pae_length - envelope.payload_offset, 4);
@@ -87,7 +87,7 @@ static void a_payload_of_any_bytes_is_kept_exactly(void **state) {
         assert_memory_equal(envelope.pae, "DSSEv1 1 t 4 ", envelope.payload_offset);
 }
 
-static void payloads_of_every_length_of_padding_are_taken(void **state) {
+static void every_padding_is_accepted(void **state) {
         static const char *const payloads[] = {"YQ==", "YWI=", "YWJj", "YWJjZA=="};
 
         (void)state;
@@ -102,7 +102,7 @@ static void payloads_of_every_length_of_padding_are_taken(void **state) {
         }
 }
 
-static void a_payload_that_is_not_canonical_base64_is_refused(void **state) {
+static void noncanonical_payload_is_refused(void **state) {
         static const char *const payloads[] = {
                 "\"YQ\"",    "\"YQ=\"",  "\"YR==\"",     "\"YWJ=\"",      "\"YQ==\\n\"", "\" YQ==\"",
                 "\"Y Q==\"", "\"Y+-_\"", "\"=\"",        "\"==\"",        "\"====\"",    "\"Y===\"",
@@ -120,8 +120,8 @@ static void a_payload_that_is_not_canonical_base64_is_refused(void **state) {
         }
 }
 
-/* RFC 4648 section 5, and one text is in one alphabet. */
-static void the_url_safe_alphabet_is_taken_as_well(void **state) {
+/* RFC 4648 section 5; a text has one alphabet. */
+static void url_safe_alphabet_is_accepted(void **state) {
         (void)state;
         assert_int_equal(take("{\"payloadType\":\"t\",\"payload\":\"--__AA==\",\"signatures\":[{\"sig\":\"_-8=\"},"
                               "{\"sig\":\"/+8=\"}]}"),
@@ -136,7 +136,7 @@ static void the_url_safe_alphabet_is_taken_as_well(void **state) {
                        "envelope.signatures");
 }
 
-static void an_envelope_has_three_members_and_others_are_ignored(void **state) {
+static void unknown_members_are_ignored(void **state) {
         (void)state;
         assert_invalid("[]", "envelope");
         assert_invalid("{}", "envelope.payloadType");
@@ -153,7 +153,7 @@ static void an_envelope_has_three_members_and_others_are_ignored(void **state) {
         assert_string_equal(refused.field, "envelope");
 }
 
-static void a_payload_type_that_is_no_text_or_too_long_is_refused(void **state) {
+static void invalid_payload_type_is_refused(void **state) {
         char text[512], type[ENVELOPE_TYPE_MAX + 1];
 
         (void)state;
@@ -171,7 +171,7 @@ static void a_payload_type_that_is_no_text_or_too_long_is_refused(void **state) 
         assert_int_equal(envelope_make(type, "", 0, &envelope), 0);
 }
 
-static void signatures_are_decoded_and_all_but_sig_is_ignored(void **state) {
+static void keyid_is_ignored(void **state) {
         (void)state;
         assert_int_equal(
                 take("{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":[{\"sig\":\"AQID\"},"
@@ -185,7 +185,7 @@ static void signatures_are_decoded_and_all_but_sig_is_ignored(void **state) {
         assert_int_equal(envelope.signatures[2].length, 0);
 }
 
-static void a_signature_of_another_shape_is_refused(void **state) {
+static void invalid_signature_object_is_refused(void **state) {
         static const char *const signatures[] = {
                 "null",
                 "{}",
@@ -237,7 +237,7 @@ static enum refusal take_object(json_t *object) {
         return r;
 }
 
-static void at_most_eight_signatures_are_taken(void **state) {
+static void at_most_eight_signatures(void **state) {
         (void)state;
         assert_int_equal(take_object(with_signatures(8, 64)), REFUSAL_NONE);
         assert_int_equal(envelope.n_signatures, 8);
@@ -246,7 +246,7 @@ static void at_most_eight_signatures_are_taken(void **state) {
         assert_string_equal(refused.field, "envelope.signatures");
 }
 
-static void a_signature_longer_than_any_of_ours_is_none(void **state) {
+static void overlong_signature_verifies_with_no_key(void **state) {
         static const size_t lengths[] = {ENVELOPE_SIGNATURE_MAX + 1, ENVELOPE_SIGNATURE_MAX + 2, LONG_SIGNATURE};
 
         (void)state;
@@ -259,7 +259,7 @@ static void a_signature_longer_than_any_of_ours_is_none(void **state) {
         }
 }
 
-static void the_longest_payload_fills_the_pae_and_one_byte_more_is_refused(void **state) {
+static void payload_has_a_limit(void **state) {
         static const char head[] = "DSSEv1 1 t 16366 ";
         const size_t longest = ENVELOPE_PAE_MAX - strlen(head);
         uint8_t *raw = calloc(1, longest + 1);
@@ -283,7 +283,7 @@ static void the_longest_payload_fills_the_pae_and_one_byte_more_is_refused(void 
         free(text);
 }
 
-static void adding_a_ninth_or_too_long_a_signature_fails_and_changes_nothing(void **state) {
+static void invalid_signature_is_not_added(void **state) {
         uint8_t raw[ENVELOPE_SIGNATURE_MAX + 1] = {1};
 
         (void)state;
@@ -296,7 +296,7 @@ static void adding_a_ninth_or_too_long_a_signature_fails_and_changes_nothing(voi
         assert_int_equal(envelope.n_signatures, ENVELOPE_SIGNATURES_MAX);
 }
 
-static void what_is_written_is_read_back_the_same(void **state) {
+static void envelope_round_trips(void **state) {
         struct envelope made;
         json_t *object;
 
@@ -323,7 +323,7 @@ static void *jansson_malloc(size_t size) {
         return until_failure > 0 && --until_failure == 0 ? NULL : __real_malloc(size);
 }
 
-static void without_memory_there_is_no_json_rather_than_some_of_it(void **state) {
+static void without_memory_there_is_no_json(void **state) {
         size_t n = 0;
         bool failed;
 
@@ -352,23 +352,23 @@ static void without_memory_there_is_no_json_rather_than_some_of_it(void **state)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(the_signed_bytes_are_those_of_dsse_v1),
+                cmocka_unit_test(signed_bytes_are_those_of_dsse_v1),
                 cmocka_unit_test(lengths_count_bytes_and_not_characters),
-                cmocka_unit_test(an_empty_payload_is_one_of_no_bytes),
-                cmocka_unit_test(a_payload_of_any_bytes_is_kept_exactly),
-                cmocka_unit_test(payloads_of_every_length_of_padding_are_taken),
-                cmocka_unit_test(a_payload_that_is_not_canonical_base64_is_refused),
-                cmocka_unit_test(the_url_safe_alphabet_is_taken_as_well),
-                cmocka_unit_test(an_envelope_has_three_members_and_others_are_ignored),
-                cmocka_unit_test(a_payload_type_that_is_no_text_or_too_long_is_refused),
-                cmocka_unit_test(signatures_are_decoded_and_all_but_sig_is_ignored),
-                cmocka_unit_test(a_signature_of_another_shape_is_refused),
-                cmocka_unit_test(at_most_eight_signatures_are_taken),
-                cmocka_unit_test(a_signature_longer_than_any_of_ours_is_none),
-                cmocka_unit_test(the_longest_payload_fills_the_pae_and_one_byte_more_is_refused),
-                cmocka_unit_test(adding_a_ninth_or_too_long_a_signature_fails_and_changes_nothing),
-                cmocka_unit_test(what_is_written_is_read_back_the_same),
-                cmocka_unit_test(without_memory_there_is_no_json_rather_than_some_of_it),
+                cmocka_unit_test(payload_may_be_empty),
+                cmocka_unit_test(payload_bytes_are_kept_exactly),
+                cmocka_unit_test(every_padding_is_accepted),
+                cmocka_unit_test(noncanonical_payload_is_refused),
+                cmocka_unit_test(url_safe_alphabet_is_accepted),
+                cmocka_unit_test(unknown_members_are_ignored),
+                cmocka_unit_test(invalid_payload_type_is_refused),
+                cmocka_unit_test(keyid_is_ignored),
+                cmocka_unit_test(invalid_signature_object_is_refused),
+                cmocka_unit_test(at_most_eight_signatures),
+                cmocka_unit_test(overlong_signature_verifies_with_no_key),
+                cmocka_unit_test(payload_has_a_limit),
+                cmocka_unit_test(invalid_signature_is_not_added),
+                cmocka_unit_test(envelope_round_trips),
+                cmocka_unit_test(without_memory_there_is_no_json),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static const char *errors_of(void (*send)(void)) {
         return text;
 }
 
-/* Takes one datagram apart as the protocol has it, and compares: names and values by turns, ended by NULL. */
+/* Parses one datagram and compares: names and values by turns, ended by NULL. */
 static void assert_event(const char *const *expected) {
         ssize_t n = journal_socket_read();
         struct bytes from = {(const uint8_t *)journal_datagram, (size_t)n};
@@ -60,7 +60,7 @@ static void send_claimed(void) {
         event_grant(EVENT_CLAIMED, &grant, &place, &who);
 }
 
-static void send_no_place(void) {
+static void send_no_slot(void) {
         event_grant(EVENT_NO_PLACE, &grant, &place, &who);
 }
 
@@ -77,7 +77,7 @@ static void prepare(void) {
 
 #define FINGERPRINT "SHA256:A+++++++++++++++++++++++++++++++++++++++++/"
 
-static void a_claim_is_told_with_all_that_joins_it_to_sshds_own_line(void **state) {
+static void claim_has_the_fields_that_join_it_to_sshds_line(void **state) {
         (void)state;
         prepare();
         assert_string_equal(errors_of(send_claimed), "");
@@ -88,10 +88,10 @@ static void a_claim_is_told_with_all_that_joins_it_to_sshds_own_line(void **stat
                                            "PRIORITY", "6", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
-static void a_key_that_is_used_up_is_told_so(void **state) {
+static void used_up_key_is_an_event(void **state) {
         (void)state;
         prepare();
-        assert_string_equal(errors_of(send_no_place), "");
+        assert_string_equal(errors_of(send_no_slot), "");
         assert_event((const char *const[]){
                 "EXC_USER", "ada", "EXC_FINGERPRINT", FINGERPRINT, "EXC_SSHD_PID", "4711", "EXC_PRINCIPAL", "ops",
                 "EXC_REQUEST_ID", "REQ-1", "MESSAGE_ID", "9efc753be9e68f245e0bb5794c2e22a4", "MESSAGE",
@@ -99,7 +99,7 @@ static void a_key_that_is_used_up_is_told_so(void **state) {
                 "PRIORITY", "5", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
-static void a_failure_names_the_user_and_the_reason(void **state) {
+static void failure_names_user_and_reason(void **state) {
         (void)state;
         assert_string_equal(errors_of(send_failure), "");
         assert_event((const char *const[]){"EXC_USER", "ada", "EXC_SSHD_PID", "4711", "MESSAGE_ID",
@@ -107,7 +107,7 @@ static void a_failure_names_the_user_and_the_reason(void **state) {
                                            "PRIORITY", "4", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
-static void what_the_push_did_not_name_is_no_field(void **state) {
+static void empty_label_is_no_field(void **state) {
         (void)state;
         prepare();
         grant.principal[0] = '\0';
@@ -119,7 +119,7 @@ static void what_the_push_did_not_name_is_no_field(void **state) {
                                            "PRIORITY", "6", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
-static void no_value_can_add_a_field(void **state) {
+static void value_cannot_add_a_field(void **state) {
         static const char evil[] = "x\nPRIORITY=0\nMESSAGE\n\1\1\1\1";
 
         (void)state;
@@ -134,13 +134,13 @@ static void no_value_can_add_a_field(void **state) {
                 "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
 }
 
-static void the_longest_grant_is_told_whole(void **state) {
+static void longest_grant_fits(void **state) {
         (void)state;
         prepare();
         memset(grant.user, 'u', sizeof(grant.user) - 1);
         memset(grant.principal, 'p', sizeof(grant.principal) - 1);
         memset(grant.request_id, 'r', sizeof(grant.request_id) - 1);
-        assert_string_equal(errors_of(send_no_place), "");
+        assert_string_equal(errors_of(send_no_slot), "");
         assert_in_range(journal_socket_read(), 256 + 2 * 1024 + 256, sizeof(journal_datagram));
         memset(&grant, 0, sizeof(grant));
 }
@@ -158,7 +158,7 @@ static void full_journal_delays_helper_within_bound(void **state) {
         assert_true(took_ns < 30 * NS_PER_S);
 }
 
-static void without_a_journal_there_is_a_line_on_standard_error(void **state) {
+static void without_a_journal_stderr_gets_the_message(void **state) {
         (void)state;
         prepare();
         assert_string_equal(errors_of(send_failure), "exc-authorized-keys: this does not work: 17\n");
@@ -174,8 +174,8 @@ static void send_long_failure(void) {
         event_failure(user, NULL, "%s", text);
 }
 
-/* An event that does not fit is cut, or goes to standard error. It never runs over its memory, and none is sent by halves. */
-static void what_is_too_long_is_cut(void **state) {
+/* An event that does not fit is cut, or goes to standard error. It is never sent in part. */
+static void too_long_message_is_cut(void **state) {
         const char *errors = errors_of(send_long_failure);
 
         (void)state;
@@ -184,7 +184,7 @@ static void what_is_too_long_is_cut(void **state) {
         assert_int_equal(journal_socket_read(), -1);
 }
 
-static void no_descriptor_is_left_open(void **state) {
+static void no_descriptor_is_leaked(void **state) {
         int before = dup(0), after;
 
         (void)state;
@@ -199,16 +199,16 @@ static void no_descriptor_is_left_open(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                EVENT_TEST(a_claim_is_told_with_all_that_joins_it_to_sshds_own_line),
-                EVENT_TEST(a_key_that_is_used_up_is_told_so),
-                EVENT_TEST(a_failure_names_the_user_and_the_reason),
-                EVENT_TEST(what_the_push_did_not_name_is_no_field),
-                EVENT_TEST(no_value_can_add_a_field),
-                EVENT_TEST(the_longest_grant_is_told_whole),
+                EVENT_TEST(claim_has_the_fields_that_join_it_to_sshds_line),
+                EVENT_TEST(used_up_key_is_an_event),
+                EVENT_TEST(failure_names_user_and_reason),
+                EVENT_TEST(empty_label_is_no_field),
+                EVENT_TEST(value_cannot_add_a_field),
+                EVENT_TEST(longest_grant_fits),
                 EVENT_TEST(full_journal_delays_helper_within_bound),
-                cmocka_unit_test(without_a_journal_there_is_a_line_on_standard_error),
-                EVENT_TEST(what_is_too_long_is_cut),
-                EVENT_TEST(no_descriptor_is_left_open),
+                cmocka_unit_test(without_a_journal_stderr_gets_the_message),
+                EVENT_TEST(too_long_message_is_cut),
+                EVENT_TEST(no_descriptor_is_leaked),
         };
 
         journal_socket_prepare();

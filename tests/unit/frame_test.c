@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* Hands over as much as there is room for; returns how much. */
+/* Passes as much as there is room for, and returns how much. */
 static size_t offer(struct frames *frames, const char *bytes, size_t n) {
         size_t size;
         char *space = frames_space(frames, &size);
@@ -43,7 +43,7 @@ static void assert_message(struct frames *frames, const char *text) {
         assert_string_equal(message, text);
 }
 
-/* Sends `n` times 'x' and a NUL, in as many reads as it takes, and returns what came out at the end. */
+/* Receives `n` times 'x' and a NUL, in as many reads as it takes, and returns the last result. */
 static enum frame receive_of_length(struct frames *frames, size_t n, size_t *ret_length) {
         enum frame result;
         char *message;
@@ -60,7 +60,7 @@ static enum frame receive_of_length(struct frames *frames, size_t n, size_t *ret
         return result;
 }
 
-static void a_message_ends_at_its_nul(void **state) {
+static void message_ends_at_its_nul(void **state) {
         struct frames frames = {.used = 0};
 
         (void)state;
@@ -70,7 +70,7 @@ static void a_message_ends_at_its_nul(void **state) {
         assert_none(&frames);
 }
 
-static void a_message_may_come_byte_by_byte(void **state) {
+static void message_may_arrive_byte_by_byte(void **state) {
         static const char text[] = "{\"method\":\"m\"}";
         struct frames frames = {.used = 0};
 
@@ -82,7 +82,7 @@ static void a_message_may_come_byte_by_byte(void **state) {
         assert_message(&frames, text);
 }
 
-static void several_messages_in_one_read_come_out_in_order(void **state) {
+static void several_messages_in_one_read(void **state) {
         struct frames frames = {.used = 0};
 
         (void)state;
@@ -95,7 +95,7 @@ static void several_messages_in_one_read_come_out_in_order(void **state) {
         assert_none(&frames);
 }
 
-static void a_nul_on_its_own_is_no_message(void **state) {
+static void nul_alone_is_no_message(void **state) {
         struct frames frames = {.used = 0};
 
         (void)state;
@@ -106,7 +106,7 @@ static void a_nul_on_its_own_is_no_message(void **state) {
         assert_false(frames_half(&frames));
 }
 
-static void the_longest_message_has_16_kib_with_its_nul(void **state) {
+static void message_has_at_most_16_kib(void **state) {
         struct frames frames = {.used = 0};
         size_t length;
 
@@ -116,7 +116,7 @@ static void the_longest_message_has_16_kib_with_its_nul(void **state) {
         assert_int_equal(receive_of_length(&frames, FRAME_MAX, &length), FRAME_TOO_LONG);
 }
 
-static void a_message_that_is_too_long_is_told_once_and_the_next_one_is_whole(void **state) {
+static void too_long_message_is_reported_once(void **state) {
         struct frames frames = {.used = 0};
         size_t length;
 
@@ -127,7 +127,7 @@ static void a_message_that_is_too_long_is_told_once_and_the_next_one_is_whole(vo
         assert_message(&frames, "next");
 }
 
-static void the_longest_message_fits_behind_another(void **state) {
+static void longest_message_fits_after_another(void **state) {
         char *bytes = malloc(FRAME_MAX);
         struct frames frames = {.used = 0};
         size_t taken, length;
@@ -147,7 +147,7 @@ static void the_longest_message_fits_behind_another(void **state) {
         free(bytes);
 }
 
-static void half_a_message_is_told_even_before_the_whole_ones_are_taken(void **state) {
+static void half_message_shows_before_whole_ones_are_read(void **state) {
         struct frames frames = {.used = 0};
 
         (void)state;
@@ -165,14 +165,14 @@ static void half_a_message_is_told_even_before_the_whole_ones_are_taken(void **s
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_message_ends_at_its_nul),
-                cmocka_unit_test(a_message_may_come_byte_by_byte),
-                cmocka_unit_test(several_messages_in_one_read_come_out_in_order),
-                cmocka_unit_test(a_nul_on_its_own_is_no_message),
-                cmocka_unit_test(the_longest_message_has_16_kib_with_its_nul),
-                cmocka_unit_test(a_message_that_is_too_long_is_told_once_and_the_next_one_is_whole),
-                cmocka_unit_test(the_longest_message_fits_behind_another),
-                cmocka_unit_test(half_a_message_is_told_even_before_the_whole_ones_are_taken),
+                cmocka_unit_test(message_ends_at_its_nul),
+                cmocka_unit_test(message_may_arrive_byte_by_byte),
+                cmocka_unit_test(several_messages_in_one_read),
+                cmocka_unit_test(nul_alone_is_no_message),
+                cmocka_unit_test(message_has_at_most_16_kib),
+                cmocka_unit_test(too_long_message_is_reported_once),
+                cmocka_unit_test(longest_message_fits_after_another),
+                cmocka_unit_test(half_message_shows_before_whole_ones_are_read),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

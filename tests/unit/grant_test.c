@@ -12,7 +12,7 @@
 
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Where the fields of fixed place lie (common/grant.h). */
+/* Offsets of the first fields (common/grant.h). */
 enum {
         AT_TIMES = 8,
         AT_SYNCHRONIZED = 40,
@@ -50,7 +50,7 @@ static struct grant full(void) {
         return grant;
 }
 
-/* The largest of everything: an RSA key of 8192 bits with a 32-bit exponent, and every text and list at its limit. */
+/* An RSA key of 8192 bits with a 32-bit exponent, and every text and list at its limit. */
 static struct grant largest(void) {
         struct grant grant = {
                 .life = {{INT64_MAX, INT64_MAX}, INT64_MAX, INT64_MAX, true},
@@ -93,7 +93,7 @@ static void assert_same(const struct grant *a, const struct grant *b) {
         assert_string_equal(a->request_id, b->request_id);
 }
 
-/* In memory of exactly that size, so that the sanitizer sees a read past its end; over whatever lay in `ret` before. */
+/* In memory of exactly that size, so that the sanitizer sees a read past its end; `ret` is filled before. */
 static bool decode(const uint8_t *raw, size_t length, struct grant *ret) {
         uint8_t *copy = malloc(length > 0 ? length : 1);
         bool taken;
@@ -130,7 +130,7 @@ static void assert_round_trip(const struct grant *grant) {
         assert_memory_equal(again, raw, length);
 }
 
-static void a_grant_comes_back_as_it_was_written(void **state) {
+static void grant_round_trips(void **state) {
         struct grant grants[] = {minimal(), full(), largest()};
 
         (void)state;
@@ -138,7 +138,7 @@ static void a_grant_comes_back_as_it_was_written(void **state) {
                 assert_round_trip(&grants[i]);
 }
 
-static void a_grant_for_any_number_of_connections_comes_back(void **state) {
+static void unlimited_grant_round_trips(void **state) {
         struct grant grant = full();
 
         (void)state;
@@ -148,7 +148,7 @@ static void a_grant_for_any_number_of_connections_comes_back(void **state) {
         }
 }
 
-static void the_file_is_laid_out_as_the_header_says(void **state) {
+static void layout_is_that_of_the_header(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX], expected[GRANT_FILE_MAX];
         size_t used = 0, length = encode(&grant, raw);
@@ -170,17 +170,17 @@ static void the_file_is_laid_out_as_the_header_says(void **state) {
         assert_memory_equal(raw, expected, used);
 }
 
-static void the_largest_grant_fits_its_file(void **state) {
+static void largest_grant_fits(void **state) {
         struct grant grant = largest();
         uint8_t raw[GRANT_FILE_MAX];
 
         (void)state;
         assert_true(encode(&grant, raw) <= GRANT_FILE_MAX);
-        /* Not even a longer key, were there one, would change that. */
+        /* Also with the longest blob that fits into the struct. */
         assert_true(encode(&grant, raw) - grant.key.blob_length + SSH_KEY_BLOB_MAX <= GRANT_FILE_MAX);
 }
 
-static void a_grant_that_does_not_fit_is_not_written(void **state) {
+static void too_small_buffer_is_refused(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX], small[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw);
@@ -209,7 +209,7 @@ static void every_truncation_is_refused(void **state) {
         }
 }
 
-static void every_byte_after_the_end_is_refused(void **state) {
+static void trailing_bytes_are_refused(void **state) {
         struct grant grants[] = {minimal(), full()};
         uint8_t raw[GRANT_FILE_MAX];
 
@@ -227,7 +227,7 @@ static void every_byte_after_the_end_is_refused(void **state) {
         }
 }
 
-static void another_magic_is_refused(void **state) {
+static void other_magic_is_refused(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw);
@@ -241,7 +241,7 @@ static void another_magic_is_refused(void **state) {
         assert_true(taken(raw, length));
 }
 
-static void a_time_before_its_clock_began_is_refused(void **state) {
+static void negative_time_is_refused(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw);
@@ -254,7 +254,7 @@ static void a_time_before_its_clock_began_is_refused(void **state) {
         }
 }
 
-static void flags_and_connections_out_of_range_are_refused(void **state) {
+static void out_of_range_values_are_refused(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw);
@@ -273,7 +273,7 @@ static void flags_and_connections_out_of_range_are_refused(void **state) {
         }
 }
 
-/* A grant whose texts are given as bytes, so that they can be what grant_encode() would never write. */
+/* A grant whose texts are bytes that grant_encode() would never write. */
 static size_t with_texts(const char *user, size_t n_user, const char *principal, size_t n_principal,
                          const char *request, size_t n_request, uint8_t raw[static GRANT_FILE_MAX]) {
         static const uint8_t times[32];
@@ -291,7 +291,7 @@ static size_t with_texts(const char *user, size_t n_user, const char *principal,
         return to.used;
 }
 
-static void a_nul_in_a_text_is_refused(void **state) {
+static void nul_in_a_text_is_refused(void **state) {
         uint8_t raw[GRANT_FILE_MAX];
 
         (void)state;
@@ -303,7 +303,7 @@ static void a_nul_in_a_text_is_refused(void **state) {
         assert_false(taken(raw, with_texts("root", 4, "p", 1, "\0r", 2, raw)));
 }
 
-static void texts_end_at_their_limits(void **state) {
+static void texts_have_limits(void **state) {
         uint8_t raw[GRANT_FILE_MAX];
         char text[GRANT_LABEL_MAX];
 
@@ -317,14 +317,14 @@ static void texts_end_at_their_limits(void **state) {
         assert_false(taken(raw, with_texts("u", 1, "", 0, text, GRANT_LABEL_MAX, raw)));
 }
 
-static void a_grant_of_nobody_is_refused(void **state) {
+static void empty_user_is_refused(void **state) {
         uint8_t raw[GRANT_FILE_MAX];
 
         (void)state;
         assert_false(taken(raw, with_texts("", 0, "p", 1, "r", 1, raw)));
 }
 
-static void more_sources_than_the_limit_are_refused(void **state) {
+static void too_many_sources_are_refused(void **state) {
         struct grant grant = largest();
         uint8_t raw[GRANT_FILE_MAX], more[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw);
@@ -342,7 +342,7 @@ static void more_sources_than_the_limit_are_refused(void **state) {
         }
 }
 
-static void a_source_that_sshd_would_not_take_is_refused(void **state) {
+static void invalid_source_is_refused(void **state) {
         static const struct source wrong[] = {
                 {SOURCE_V4, 24, {192, 0, 2, 1}},
                 {SOURCE_V4, 33, {0}},
@@ -366,7 +366,7 @@ static void a_source_that_sshd_would_not_take_is_refused(void **state) {
         }
 }
 
-static void a_key_that_is_none_is_refused(void **state) {
+static void invalid_key_is_refused(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX];
 
@@ -384,7 +384,7 @@ static void a_key_that_is_none_is_refused(void **state) {
         assert_false(taken(raw, encode(&grant, raw)));
 }
 
-static void whatever_is_taken_is_the_one_encoding_of_a_grant(void **state) {
+static void decoding_is_one_to_one(void **state) {
         struct grant grant = full();
         uint8_t raw[GRANT_FILE_MAX], again[GRANT_FILE_MAX];
         size_t length = encode(&grant, raw), refused = 0;
@@ -407,23 +407,23 @@ static void whatever_is_taken_is_the_one_encoding_of_a_grant(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_grant_comes_back_as_it_was_written),
-                cmocka_unit_test(a_grant_for_any_number_of_connections_comes_back),
-                cmocka_unit_test(the_file_is_laid_out_as_the_header_says),
-                cmocka_unit_test(the_largest_grant_fits_its_file),
-                cmocka_unit_test(a_grant_that_does_not_fit_is_not_written),
+                cmocka_unit_test(grant_round_trips),
+                cmocka_unit_test(unlimited_grant_round_trips),
+                cmocka_unit_test(layout_is_that_of_the_header),
+                cmocka_unit_test(largest_grant_fits),
+                cmocka_unit_test(too_small_buffer_is_refused),
                 cmocka_unit_test(every_truncation_is_refused),
-                cmocka_unit_test(every_byte_after_the_end_is_refused),
-                cmocka_unit_test(another_magic_is_refused),
-                cmocka_unit_test(a_time_before_its_clock_began_is_refused),
-                cmocka_unit_test(flags_and_connections_out_of_range_are_refused),
-                cmocka_unit_test(a_nul_in_a_text_is_refused),
-                cmocka_unit_test(texts_end_at_their_limits),
-                cmocka_unit_test(a_grant_of_nobody_is_refused),
-                cmocka_unit_test(more_sources_than_the_limit_are_refused),
-                cmocka_unit_test(a_source_that_sshd_would_not_take_is_refused),
-                cmocka_unit_test(a_key_that_is_none_is_refused),
-                cmocka_unit_test(whatever_is_taken_is_the_one_encoding_of_a_grant),
+                cmocka_unit_test(trailing_bytes_are_refused),
+                cmocka_unit_test(other_magic_is_refused),
+                cmocka_unit_test(negative_time_is_refused),
+                cmocka_unit_test(out_of_range_values_are_refused),
+                cmocka_unit_test(nul_in_a_text_is_refused),
+                cmocka_unit_test(texts_have_limits),
+                cmocka_unit_test(empty_user_is_refused),
+                cmocka_unit_test(too_many_sources_are_refused),
+                cmocka_unit_test(invalid_source_is_refused),
+                cmocka_unit_test(invalid_key_is_refused),
+                cmocka_unit_test(decoding_is_one_to_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

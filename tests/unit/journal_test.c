@@ -20,7 +20,7 @@ static void compose(const char *message) {
         journal_add(&entry, "MESSAGE", message);
 }
 
-/* Whether a datagram that holds the text is in the queue, which is read to its end. */
+/* Whether a datagram with this text is in the queue, which is read to its end. */
 static bool has_got(const char *text) {
         bool found = false;
         ssize_t n;
@@ -91,7 +91,7 @@ static void missing_journal_is_not_waited_for(void **state) {
         (void)state;
         compose("nobody");
         assert_int_equal(journal_send(&entry, LONG_MS), -ENOENT);
-        /* The socket of one that was killed. */
+        /* The socket of a killed journal. */
         assert_int_equal(journal_socket_listen(NULL), 0);
         assert_int_equal(close(journal_socket), 0);
         journal_socket = -EBADF;

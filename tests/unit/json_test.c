@@ -33,7 +33,7 @@ static bool taken(const char *text) {
         return ok;
 }
 
-static void an_object_and_an_array_are_taken_with_what_is_in_them(void **state) {
+static void object_and_array_are_parsed(void **state) {
         static const char text[] = " {\"a\": [1, \"two\", null]}\n";
         json_t *object = read_bytes(text, strlen(text), DEPTH);
 
@@ -46,7 +46,7 @@ static void an_object_and_an_array_are_taken_with_what_is_in_them(void **state) 
         assert_true(taken("{}"));
 }
 
-static void what_is_no_object_or_array_is_refused(void **state) {
+static void other_values_are_refused(void **state) {
         static const char *const texts[] = {"", " ", "1", "\"text\"", "true", "null", "nonsense", "{", "[", "]", "}"};
 
         (void)state;
@@ -54,7 +54,7 @@ static void what_is_no_object_or_array_is_refused(void **state) {
                 assert_false(taken(texts[i]));
 }
 
-static void anything_after_the_end_is_refused(void **state) {
+static void trailing_text_is_refused(void **state) {
         (void)state;
         assert_true(taken("{} \r\n\t"));
         assert_false(taken("{}{}"));
@@ -64,8 +64,8 @@ static void anything_after_the_end_is_refused(void **state) {
         assert_null(read_bytes("{}\0{}", 5, DEPTH));
 }
 
-/* jansson takes a NUL there for the end of the text. */
-static void a_control_character_behind_a_value_is_refused(void **state) {
+/* jansson reads a NUL there as the end of the text. */
+static void control_character_after_a_value_is_refused(void **state) {
         static const char *const values[] = {"0",     "-1",   "7",     "1.5", "1e9", "true",
                                              "false", "null", "\"a\"", "[]",  "{}"};
 
@@ -88,7 +88,7 @@ static void a_control_character_behind_a_value_is_refused(void **state) {
                 }
 }
 
-static void only_the_bytes_that_were_given_are_read(void **state) {
+static void only_the_given_bytes_are_read(void **state) {
         json_t *object = read_bytes("{\"a\":1}}", 7, DEPTH);
 
         (void)state;
@@ -97,7 +97,7 @@ static void only_the_bytes_that_were_given_are_read(void **state) {
         assert_null(read_bytes("{\"a\":1}", 6, DEPTH));
 }
 
-static void nesting_is_taken_up_to_the_limit_and_not_beyond(void **state) {
+static void nesting_has_a_limit(void **state) {
         (void)state;
         assert_true(taken("[[[[]]]]"));
         assert_false(taken("[[[[[]]]]]"));
@@ -105,12 +105,12 @@ static void nesting_is_taken_up_to_the_limit_and_not_beyond(void **state) {
         assert_false(taken("{\"a\":[{\"b\":[{}]}]}"));
 }
 
-static void what_lies_side_by_side_is_not_nested(void **state) {
+static void siblings_are_not_nested(void **state) {
         (void)state;
         assert_true(taken("[[],[],[[],[[]]],{},{\"a\":{}},[[[]]],[[[]]]]"));
 }
 
-static void brackets_within_text_do_not_count(void **state) {
+static void brackets_in_strings_do_not_count(void **state) {
         (void)state;
         assert_true(taken("[\"[[[[[[{{{{{{\"]"));
         assert_true(taken("{\"[[[[[[\":1}"));
@@ -120,13 +120,13 @@ static void brackets_within_text_do_not_count(void **state) {
         assert_false(taken("[\"]]]]\",[[[[]]]]]"));
 }
 
-static void closing_brackets_do_not_earn_depth(void **state) {
+static void closing_brackets_give_no_depth(void **state) {
         (void)state;
         assert_false(taken("]]]]]][[[[[]]]]]"));
 }
 
 /* The parser recurses: a message full of brackets must not get that far. */
-static void a_message_full_of_brackets_is_refused(void **state) {
+static void message_of_brackets_is_refused(void **state) {
         enum { LENGTH = 1024 * 1024 };
         char *text = malloc(LENGTH);
 
@@ -140,14 +140,14 @@ static void a_message_full_of_brackets_is_refused(void **state) {
         free(text);
 }
 
-static void text_that_does_not_end_is_refused(void **state) {
+static void unterminated_string_is_refused(void **state) {
         (void)state;
         assert_false(taken("[\""));
         assert_false(taken("[\"\\"));
         assert_false(taken("[\"\\\"]"));
 }
 
-static void a_member_named_twice_is_refused(void **state) {
+static void duplicate_member_is_refused(void **state) {
         (void)state;
         assert_false(taken("{\"a\":1,\"a\":1}"));
         assert_false(taken("{\"a\":1,\"b\":2,\"a\":null}"));
@@ -156,7 +156,7 @@ static void a_member_named_twice_is_refused(void **state) {
         assert_true(taken("{\"a\":{\"a\":1},\"b\":{\"a\":1}}"));
 }
 
-static void a_nul_is_refused_however_it_is_written(void **state) {
+static void nul_is_refused_in_any_form(void **state) {
         (void)state;
         assert_false(taken("[\"\\u0000\"]"));
         assert_false(taken("[\"ali\\u0000ce\"]"));
@@ -185,7 +185,7 @@ static void invalid_utf8_is_refused(void **state) {
         assert_true(taken("[\"gr\xc3\xbc\xc3\x9f \\ud83d\\ude00\"]"));
 }
 
-static void a_number_that_does_not_fit_is_refused(void **state) {
+static void too_large_number_is_refused(void **state) {
         (void)state;
         assert_true(taken("[9223372036854775807,-9223372036854775808]"));
         assert_false(taken("[9223372036854775808]"));
@@ -196,7 +196,7 @@ static void a_number_that_does_not_fit_is_refused(void **state) {
         assert_false(taken("[NaN]"));
 }
 
-static void what_only_other_parsers_take_is_refused(void **state) {
+static void json_extensions_are_refused(void **state) {
         (void)state;
         assert_false(taken("{'a':1}"));
         assert_false(taken("{a:1}"));
@@ -209,22 +209,22 @@ static void what_only_other_parsers_take_is_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(an_object_and_an_array_are_taken_with_what_is_in_them),
-                cmocka_unit_test(what_is_no_object_or_array_is_refused),
-                cmocka_unit_test(anything_after_the_end_is_refused),
-                cmocka_unit_test(a_control_character_behind_a_value_is_refused),
-                cmocka_unit_test(only_the_bytes_that_were_given_are_read),
-                cmocka_unit_test(nesting_is_taken_up_to_the_limit_and_not_beyond),
-                cmocka_unit_test(what_lies_side_by_side_is_not_nested),
-                cmocka_unit_test(brackets_within_text_do_not_count),
-                cmocka_unit_test(closing_brackets_do_not_earn_depth),
-                cmocka_unit_test(a_message_full_of_brackets_is_refused),
-                cmocka_unit_test(text_that_does_not_end_is_refused),
-                cmocka_unit_test(a_member_named_twice_is_refused),
-                cmocka_unit_test(a_nul_is_refused_however_it_is_written),
+                cmocka_unit_test(object_and_array_are_parsed),
+                cmocka_unit_test(other_values_are_refused),
+                cmocka_unit_test(trailing_text_is_refused),
+                cmocka_unit_test(control_character_after_a_value_is_refused),
+                cmocka_unit_test(only_the_given_bytes_are_read),
+                cmocka_unit_test(nesting_has_a_limit),
+                cmocka_unit_test(siblings_are_not_nested),
+                cmocka_unit_test(brackets_in_strings_do_not_count),
+                cmocka_unit_test(closing_brackets_give_no_depth),
+                cmocka_unit_test(message_of_brackets_is_refused),
+                cmocka_unit_test(unterminated_string_is_refused),
+                cmocka_unit_test(duplicate_member_is_refused),
+                cmocka_unit_test(nul_is_refused_in_any_form),
                 cmocka_unit_test(invalid_utf8_is_refused),
-                cmocka_unit_test(a_number_that_does_not_fit_is_refused),
-                cmocka_unit_test(what_only_other_parsers_take_is_refused),
+                cmocka_unit_test(too_large_number_is_refused),
+                cmocka_unit_test(json_extensions_are_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,13 +27,13 @@ static int64_t left_after(const struct lifetime *life, int64_t boot, int64_t wal
         return lifetime_left_ns(life, &now);
 }
 
-static void a_key_lives_from_the_nanosecond_it_is_received(void **state) {
+static void key_is_live_from_its_receipt(void **state) {
         (void)state;
         assert_int_equal(left_after(&minute, 0, 0), 60 * NS_PER_S);
         assert_int_equal(left_after(&minute, 1, 1), 60 * NS_PER_S - 1);
 }
 
-static void a_key_ends_with_the_boot_clock_to_the_nanosecond(void **state) {
+static void boot_clock_ends_a_key_to_the_nanosecond(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -43,7 +43,7 @@ static void a_key_ends_with_the_boot_clock_to_the_nanosecond(void **state) {
         assert_int_equal(left_after(&life, 60 * NS_PER_S + 1, 60 * NS_PER_S), 0);
 }
 
-static void a_key_ends_with_the_wall_clock_to_the_nanosecond(void **state) {
+static void wall_clock_ends_a_key_to_the_nanosecond(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -53,7 +53,7 @@ static void a_key_ends_with_the_wall_clock_to_the_nanosecond(void **state) {
         assert_int_equal(left_after(&life, 60 * NS_PER_S, 60 * NS_PER_S + 1), 0);
 }
 
-static void the_nearer_of_the_two_ends_counts(void **state) {
+static void nearer_end_counts(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -65,7 +65,7 @@ static void the_nearer_of_the_two_ends_counts(void **state) {
         assert_int_equal(left_after(&life, 10 * NS_PER_S, 10 * NS_PER_S), 0);
 }
 
-static void a_key_without_an_end_by_the_wall_clock_has_none(void **state) {
+static void int64_max_is_no_wall_clock_end(void **state) {
         struct lifetime life = minute;
         struct instant now = {BOOT + NS_PER_S, INT64_MAX};
 
@@ -73,12 +73,12 @@ static void a_key_without_an_end_by_the_wall_clock_has_none(void **state) {
         life.wall_end_ns = INT64_MAX;
         life.synchronized = false;
         assert_int_equal(lifetime_left_ns(&life, &now), 59 * NS_PER_S);
-        /* One nanosecond less is an end like any other. */
+        /* One nanosecond less is an end. */
         life.wall_end_ns = INT64_MAX - 1;
         assert_int_equal(lifetime_left_ns(&life, &now), 0);
 }
 
-static void a_key_of_the_future_is_dead(void **state) {
+static void key_from_the_future_is_expired(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -90,7 +90,7 @@ static void a_key_of_the_future_is_dead(void **state) {
         assert_int_equal(left_after(&life, -1, 0), 0);
 }
 
-static void two_seconds_of_drift_are_borne_and_not_a_nanosecond_more(void **state) {
+static void drift_is_tolerated_up_to_two_seconds(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -105,7 +105,7 @@ static void two_seconds_of_drift_are_borne_and_not_a_nanosecond_more(void **stat
         assert_int_equal(left_after(&life, 10 * NS_PER_S, 8 * NS_PER_S - 1), 0);
 }
 
-static void drift_does_not_end_a_key_that_came_with_an_unsynchronized_clock(void **state) {
+static void drift_of_an_unsynchronized_clock_is_ignored(void **state) {
         struct lifetime life = minute;
 
         (void)state;
@@ -115,7 +115,7 @@ static void drift_does_not_end_a_key_that_came_with_an_unsynchronized_clock(void
         assert_int_equal(left_after(&life, 10 * NS_PER_S, -WALL), 50 * NS_PER_S);
 }
 
-static void numbers_that_overflow_are_dead(void **state) {
+static void overflow_is_expired(void **state) {
         static const struct {
                 struct lifetime life;
                 struct instant now;
@@ -135,7 +135,7 @@ static void numbers_that_overflow_are_dead(void **state) {
                         fail_msg("case %zu is alive", i);
 }
 
-static void the_largest_numbers_that_do_not_overflow_are_taken_as_they_are(void **state) {
+static void largest_numbers_are_valid(void **state) {
         const struct lifetime life = {{0, 0}, INT64_MAX, INT64_MAX, true};
         const struct instant start = {0, 0}, end = {INT64_MAX, INT64_MAX}, last = {INT64_MAX - 1, INT64_MAX - 1};
 
@@ -152,7 +152,7 @@ static bool fits(wide value) {
         return value >= INT64_MIN && value <= INT64_MAX;
 }
 
-/* The rules of the header once more, in numbers that cannot overflow. */
+/* The rules of the header in numbers that cannot overflow. */
 static int64_t model(const struct lifetime *life, const struct instant *now) {
         wide boot = (wide)now->boot_ns - life->received.boot_ns;
         wide wall = (wide)now->wall_ns - life->received.wall_ns;
@@ -177,7 +177,7 @@ static uint64_t next_random(uint64_t *seed) {
         return *seed;
 }
 
-/* Near `base` mostly, and to the nanosecond near the edges. */
+/* Mostly near `base`, and often within nanoseconds of it. */
 static int64_t near(uint64_t *seed, int64_t base) {
         static const int64_t steps[] = {
                 0, 2 * NS_PER_S, -2 * NS_PER_S, NS_PER_S, 60 * NS_PER_S, 61 * NS_PER_S, 30 * NS_PER_S};
@@ -190,7 +190,7 @@ static int64_t near(uint64_t *seed, int64_t base) {
         return base + steps[(pick >> 8) % ELEMENTS(steps)] + (int64_t)((pick >> 16) % 5) - 2;
 }
 
-static void every_answer_is_that_of_a_naive_model(void **state) {
+static void agrees_with_a_wide_model(void **state) {
         uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
         unsigned alive = 0, dead = 0;
 
@@ -212,12 +212,12 @@ static void every_answer_is_that_of_a_naive_model(void **state) {
                 else
                         dead++;
         }
-        /* The numbers are worth something only if both come often. */
+        /* Both results must be frequent for this to prove anything. */
         assert_in_range(alive, 2000, 18000);
         assert_in_range(dead, 2000, 18000);
 }
 
-static void now_is_what_the_two_clocks_say(void **state) {
+static void now_is_both_clocks(void **state) {
         struct timespec boot[2], wall[2];
         struct instant now;
 
@@ -235,18 +235,18 @@ static void now_is_what_the_two_clocks_say(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_key_lives_from_the_nanosecond_it_is_received),
-                cmocka_unit_test(a_key_ends_with_the_boot_clock_to_the_nanosecond),
-                cmocka_unit_test(a_key_ends_with_the_wall_clock_to_the_nanosecond),
-                cmocka_unit_test(the_nearer_of_the_two_ends_counts),
-                cmocka_unit_test(a_key_without_an_end_by_the_wall_clock_has_none),
-                cmocka_unit_test(a_key_of_the_future_is_dead),
-                cmocka_unit_test(two_seconds_of_drift_are_borne_and_not_a_nanosecond_more),
-                cmocka_unit_test(drift_does_not_end_a_key_that_came_with_an_unsynchronized_clock),
-                cmocka_unit_test(numbers_that_overflow_are_dead),
-                cmocka_unit_test(the_largest_numbers_that_do_not_overflow_are_taken_as_they_are),
-                cmocka_unit_test(every_answer_is_that_of_a_naive_model),
-                cmocka_unit_test(now_is_what_the_two_clocks_say),
+                cmocka_unit_test(key_is_live_from_its_receipt),
+                cmocka_unit_test(boot_clock_ends_a_key_to_the_nanosecond),
+                cmocka_unit_test(wall_clock_ends_a_key_to_the_nanosecond),
+                cmocka_unit_test(nearer_end_counts),
+                cmocka_unit_test(int64_max_is_no_wall_clock_end),
+                cmocka_unit_test(key_from_the_future_is_expired),
+                cmocka_unit_test(drift_is_tolerated_up_to_two_seconds),
+                cmocka_unit_test(drift_of_an_unsynchronized_clock_is_ignored),
+                cmocka_unit_test(overflow_is_expired),
+                cmocka_unit_test(largest_numbers_are_valid),
+                cmocka_unit_test(agrees_with_a_wide_model),
+                cmocka_unit_test(now_is_both_clocks),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

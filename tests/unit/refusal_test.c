@@ -30,7 +30,7 @@ static void names_are_those_of_the_interface_in_its_order(void **state) {
         assert_int_equal(why, REFUSAL_MAX_);
 }
 
-static void exit_statuses_count_up_from_10_in_that_order(void **state) {
+static void exit_statuses_count_from_10_in_that_order(void **state) {
         (void)state;
         assert_int_equal(refusal_exit_status(REFUSAL_NONE), 0);
         assert_int_equal(refusal_exit_status(REFUSAL_PERMISSION_DENIED), 10);
@@ -40,7 +40,7 @@ static void exit_statuses_count_up_from_10_in_that_order(void **state) {
                 assert_int_equal(refusal_exit_status((enum refusal)why), 9 + why);
 }
 
-static void what_is_no_refusal_has_no_name(void **state) {
+static void other_values_have_no_name(void **state) {
         (void)state;
         assert_null(refusal_name(REFUSAL_NONE));
         assert_null(refusal_name(REFUSAL_MAX_));
@@ -50,7 +50,7 @@ static void what_is_no_refusal_has_no_name(void **state) {
         assert_int_equal(refusal_from_name(""), REFUSAL_NONE);
 }
 
-static void a_refusal_holds_its_message_and_nothing_of_an_earlier_one(void **state) {
+static void refusal_replaces_an_earlier_one(void **state) {
         struct refused refused = {.index = 3, .retry_after_ms = 7, .field = "old"};
 
         (void)state;
@@ -62,7 +62,7 @@ static void a_refusal_holds_its_message_and_nothing_of_an_earlier_one(void **sta
         assert_int_equal(refused.retry_after_ms, 0);
 }
 
-static void a_field_at_fault_is_an_invalid_payload(void **state) {
+static void field_at_fault_is_invalid_payload(void **state) {
         struct refused refused;
 
         (void)state;
@@ -72,7 +72,7 @@ static void a_field_at_fault_is_an_invalid_payload(void **state) {
         assert_string_equal(refused.message, "0 is too small");
 }
 
-static void a_message_that_is_too_long_is_cut(void **state) {
+static void long_message_is_cut(void **state) {
         struct refused refused;
         char text[2 * sizeof(refused.message)];
 
@@ -86,11 +86,11 @@ static void a_message_that_is_too_long_is_cut(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(names_are_those_of_the_interface_in_its_order),
-                cmocka_unit_test(exit_statuses_count_up_from_10_in_that_order),
-                cmocka_unit_test(what_is_no_refusal_has_no_name),
-                cmocka_unit_test(a_refusal_holds_its_message_and_nothing_of_an_earlier_one),
-                cmocka_unit_test(a_field_at_fault_is_an_invalid_payload),
-                cmocka_unit_test(a_message_that_is_too_long_is_cut),
+                cmocka_unit_test(exit_statuses_count_from_10_in_that_order),
+                cmocka_unit_test(other_values_have_no_name),
+                cmocka_unit_test(refusal_replaces_an_earlier_one),
+                cmocka_unit_test(field_at_fault_is_invalid_payload),
+                cmocka_unit_test(long_message_is_cut),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

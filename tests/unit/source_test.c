@@ -37,7 +37,7 @@ static void assert_written_as(const char *text, const char *expected) {
         assert_string_equal(again, expected);
 }
 
-static void an_ipv4_address_is_taken_apart(void **state) {
+static void ipv4_address_is_parsed(void **state) {
         static const uint8_t address[16] = {192, 0, 2, 1};
         struct source source = source_of("192.0.2.1");
 
@@ -47,7 +47,7 @@ static void an_ipv4_address_is_taken_apart(void **state) {
         assert_memory_equal(source.address, address, sizeof(address));
 }
 
-static void an_ipv6_range_is_taken_apart(void **state) {
+static void ipv6_range_is_parsed(void **state) {
         static const uint8_t address[16] = {0x20, 0x01, 0x0d, 0xb8};
         struct source source = source_of("2001:db8::/32");
 
@@ -75,7 +75,7 @@ static void each_source_has_one_text(void **state) {
         assert_written_as("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127");
 }
 
-static void every_range_without_host_bits_is_taken_and_any_host_bit_is_refused(void **state) {
+static void host_bits_are_refused(void **state) {
         (void)state;
         for (unsigned family = SOURCE_V4; family <= SOURCE_V6; family += SOURCE_V6 - SOURCE_V4) {
                 unsigned bits = family == SOURCE_V4 ? 32 : 128;
@@ -105,7 +105,7 @@ static void every_range_without_host_bits_is_taken_and_any_host_bit_is_refused(v
         }
 }
 
-static void ipv4_in_an_ipv6_dress_is_refused(void **state) {
+static void ipv4_mapped_ipv6_is_refused(void **state) {
         static const struct source mapped = {SOURCE_V6, 128, {[10] = 0xff, [11] = 0xff, [12] = 192, [15] = 1}};
 
         (void)state;
@@ -117,7 +117,7 @@ static void ipv4_in_an_ipv6_dress_is_refused(void **state) {
         assert_false(source_valid(&mapped));
 }
 
-static void ipv6_beside_the_mapped_range_is_taken(void **state) {
+static void ipv6_next_to_the_mapped_range_is_accepted(void **state) {
         (void)state;
         assert_written_as("::fffe:0:0/95", "::fffe:0:0/95");
         assert_written_as("::fffe:0:1", "::fffe:0:1");
@@ -125,7 +125,7 @@ static void ipv6_beside_the_mapped_range_is_taken(void **state) {
         assert_written_as("1::ffff:c000:201", "1::ffff:c000:201");
 }
 
-static void a_prefix_is_plain_decimal_within_the_family(void **state) {
+static void prefix_is_decimal_and_within_the_family(void **state) {
         static const char *const prefixes[] = {
                 "/",           "/33",
                 "/00",         "/01",
@@ -152,7 +152,7 @@ static void a_prefix_is_plain_decimal_within_the_family(void **state) {
         assert_refused("::/300");
 }
 
-static void what_is_no_address_is_refused(void **state) {
+static void other_text_is_refused(void **state) {
         static const char *const texts[] = {
                 "",
                 "/",
@@ -197,7 +197,7 @@ static void what_is_no_address_is_refused(void **state) {
                 assert_refused(texts[i]);
 }
 
-static void an_address_of_any_length_is_refused_where_it_is_none(void **state) {
+static void overlong_text_is_refused(void **state) {
         char text[100] = "";
 
         (void)state;
@@ -209,7 +209,7 @@ static void an_address_of_any_length_is_refused_where_it_is_none(void **state) {
         }
 }
 
-static void a_family_or_prefix_that_cannot_be_is_not_valid(void **state) {
+static void unknown_family_or_prefix_is_invalid(void **state) {
         struct source source = {0};
 
         (void)state;
@@ -228,16 +228,16 @@ static void a_family_or_prefix_that_cannot_be_is_not_valid(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(an_ipv4_address_is_taken_apart),
-                cmocka_unit_test(an_ipv6_range_is_taken_apart),
+                cmocka_unit_test(ipv4_address_is_parsed),
+                cmocka_unit_test(ipv6_range_is_parsed),
                 cmocka_unit_test(each_source_has_one_text),
-                cmocka_unit_test(every_range_without_host_bits_is_taken_and_any_host_bit_is_refused),
-                cmocka_unit_test(ipv4_in_an_ipv6_dress_is_refused),
-                cmocka_unit_test(ipv6_beside_the_mapped_range_is_taken),
-                cmocka_unit_test(a_prefix_is_plain_decimal_within_the_family),
-                cmocka_unit_test(what_is_no_address_is_refused),
-                cmocka_unit_test(an_address_of_any_length_is_refused_where_it_is_none),
-                cmocka_unit_test(a_family_or_prefix_that_cannot_be_is_not_valid),
+                cmocka_unit_test(host_bits_are_refused),
+                cmocka_unit_test(ipv4_mapped_ipv6_is_refused),
+                cmocka_unit_test(ipv6_next_to_the_mapped_range_is_accepted),
+                cmocka_unit_test(prefix_is_decimal_and_within_the_family),
+                cmocka_unit_test(other_text_is_refused),
+                cmocka_unit_test(overlong_text_is_refused),
+                cmocka_unit_test(unknown_family_or_prefix_is_invalid),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

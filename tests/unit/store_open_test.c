@@ -184,7 +184,7 @@ static void each_directory_must_match_the_table(void **state) {
                 }
                 assert_int_equal(chmod(path, directories[i].mode), 0);
 
-                /* Root can open it whoever owns it. */
+                /* Root can open it with any owner. */
                 assert_int_equal(chown(path, SCRATCH_OTHER, SCRATCH_AGENT), 0);
                 assert_int_equal(chmod(path, directories[i].mode), 0);
                 if (strcmp(name, "claims") == 0)

@@ -15,7 +15,7 @@ static void assert_bytes_printed(const char *text, size_t n, const char *expecte
         size_t size = 0;
         FILE *to = open_memstream(&printed, &size);
 
-        /* Exactly its size, so that a read behind its end does not go unnoticed under the address sanitizer. */
+        /* Of exactly its size, so that the address sanitizer sees a read past its end. */
         assert_non_null(exact);
         assert_non_null(to);
         memcpy(exact, text, n);
@@ -31,14 +31,14 @@ static void assert_printed(const char *text, const char *expected) {
         assert_bytes_printed(text, strlen(text), expected);
 }
 
-static void plain_text_is_printed_as_it_is(void **state) {
+static void plain_text_is_unchanged(void **state) {
         (void)state;
         assert_printed("", "");
         assert_printed("DOMAIN\\alice <a@example.org> ~", "DOMAIN\\alice <a@example.org> ~");
         assert_printed("Zoë 管理者 \U0001f511", "Zoë 管理者 \U0001f511");
 }
 
-static void control_characters_are_written_out(void **state) {
+static void control_characters_are_escaped(void **state) {
         (void)state;
         assert_printed("\x1b[2J", "\\x1B[2J");
         assert_printed("a\nb\tc\rd", "a\\x0Ab\\x09c\\x0Dd");
@@ -46,27 +46,27 @@ static void control_characters_are_written_out(void **state) {
         assert_bytes_printed("a\0b", 3, "a\\x00b");
 }
 
-static void c1_controls_are_written_out(void **state) {
+static void c1_controls_are_escaped(void **state) {
         (void)state;
         assert_printed("\xc2\x9b[31m", "\\u{009B}[31m");
         assert_printed("\xc2\x80\xc2\x9f", "\\u{0080}\\u{009F}");
         assert_printed("\u00a1", "\u00a1");
 }
 
-static void bidirectional_controls_are_written_out(void **state) {
+static void bidirectional_controls_are_escaped(void **state) {
         (void)state;
         assert_printed("\u202ealice", "\\u{202E}alice");
         assert_printed("\u2066\u2069\u200e\u200f\u061c", "\\u{2066}\\u{2069}\\u{200E}\\u{200F}\\u{061C}");
 }
 
-static void what_nobody_sees_is_written_out(void **state) {
+static void invisible_characters_are_escaped(void **state) {
         (void)state;
         assert_printed("ro\u200bot", "ro\\u{200B}ot");
         assert_printed("\ufeff\u2028\u00ad", "\\u{FEFF}\\u{2028}\\u{00AD}");
         assert_printed("\U000e0041", "\\u{E0041}");
 }
 
-static void bytes_that_are_no_utf8_are_written_out(void **state) {
+static void invalid_utf8_is_escaped(void **state) {
         (void)state;
         assert_printed("\xff", "\\xFF");
         assert_printed("\x9b", "\\x9B");
@@ -76,7 +76,7 @@ static void bytes_that_are_no_utf8_are_written_out(void **state) {
         assert_printed("\xf0\x9f\x94z", "\\xF0\\x9F\\x94z");
 }
 
-static void overlong_forms_surrogates_and_numbers_past_the_end_are_no_utf8(void **state) {
+static void overlong_forms_and_surrogates_are_escaped(void **state) {
         (void)state;
         assert_printed("\xc0\x9b", "\\xC0\\x9B");
         assert_printed("\xe0\x80\x9b", "\\xE0\\x80\\x9B");
@@ -86,7 +86,7 @@ static void overlong_forms_surrogates_and_numbers_past_the_end_are_no_utf8(void 
         assert_printed("\xf8\x88\x80\x80\x80", "\\xF8\\x88\\x80\\x80\\x80");
 }
 
-static void the_width_is_that_of_what_is_printed(void **state) {
+static void width_counts_escapes(void **state) {
         (void)state;
         assert_int_equal(terminal_width(""), 0);
         assert_int_equal(terminal_width("alice"), 5);
@@ -95,7 +95,7 @@ static void the_width_is_that_of_what_is_printed(void **state) {
         assert_int_equal(terminal_width("\u202ex"), 9);
 }
 
-static void text_is_plain_when_nothing_of_it_is_written_out(void **state) {
+static void plain_means_no_escape(void **state) {
         static const char *const others[] = {"\n", "a\x1b", "\x7f", "\xc2\x9b", "\u202e", "\xff", "a\xc3"};
         size_t characters = 99;
 
@@ -111,15 +111,15 @@ static void text_is_plain_when_nothing_of_it_is_written_out(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(plain_text_is_printed_as_it_is),
-                cmocka_unit_test(control_characters_are_written_out),
-                cmocka_unit_test(c1_controls_are_written_out),
-                cmocka_unit_test(bidirectional_controls_are_written_out),
-                cmocka_unit_test(what_nobody_sees_is_written_out),
-                cmocka_unit_test(bytes_that_are_no_utf8_are_written_out),
-                cmocka_unit_test(overlong_forms_surrogates_and_numbers_past_the_end_are_no_utf8),
-                cmocka_unit_test(text_is_plain_when_nothing_of_it_is_written_out),
-                cmocka_unit_test(the_width_is_that_of_what_is_printed),
+                cmocka_unit_test(plain_text_is_unchanged),
+                cmocka_unit_test(control_characters_are_escaped),
+                cmocka_unit_test(c1_controls_are_escaped),
+                cmocka_unit_test(bidirectional_controls_are_escaped),
+                cmocka_unit_test(invisible_characters_are_escaped),
+                cmocka_unit_test(invalid_utf8_is_escaped),
+                cmocka_unit_test(overlong_forms_and_surrogates_are_escaped),
+                cmocka_unit_test(plain_means_no_escape),
+                cmocka_unit_test(width_counts_escapes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
