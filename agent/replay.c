@@ -3,23 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/record_file.h"
 #include "common/bytes.h"
 
-#define FILE_NAME "pushes"
-
-/* The header has the size of a record: this, and the birth. */
-static const char magic[8] = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2'};
-
 enum {
-        RECORD_SIZE = 128, /* bytes; divides a page, so no record spans two */
+        RECORD_SIZE = 128, /* bytes */
         SLOTS_MIN = 256,
         READ_AHEAD = 256, /* records per read */
+};
+
+static const struct record_file file = {
+        .name = "pushes",
+        .magic = {'E', 'X', 'C', 'P', 'U', 'S', 'H', '2'},
+        .record_size = RECORD_SIZE,
 };
 
 static void encode(const struct replay_record *record, uint8_t dst[static RECORD_SIZE]) {
@@ -70,14 +70,9 @@ static bool is_revocation(const struct replay_record *record) {
         return record->life.boot_end_ns == 0;
 }
 
-/* Of slot `slot`, and so the size of a file with that many records. */
-static off_t offset_of(uint32_t slot) {
-        return ((off_t)slot + 1) * RECORD_SIZE;
-}
-
 static int read_record(const struct replay *replay, uint32_t slot, struct replay_record *ret) {
         uint8_t raw[RECORD_SIZE];
-        ssize_t n = pread(replay->fd, raw, sizeof(raw), offset_of(slot));
+        ssize_t n = pread(replay->fd, raw, sizeof(raw), record_file_offset(&file, slot));
 
         if (n < 0)
                 return -errno;
@@ -89,13 +84,9 @@ static int read_record(const struct replay *replay, uint32_t slot, struct replay
 
 static int write_record(const struct replay *replay, uint32_t slot, const struct replay_record *record) {
         uint8_t raw[RECORD_SIZE];
-        ssize_t n;
 
         encode(record, raw);
-        n = pwrite(replay->fd, raw, sizeof(raw), offset_of(slot));
-        if (n < 0)
-                return -errno;
-        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+        return record_file_write(replay->fd, &file, slot, raw);
 }
 
 /* `jti` is a SHA-256, of which any part is a hash. */
@@ -121,7 +112,7 @@ static int walk(struct replay *replay, each_record each, void *context) {
         uint8_t raw[READ_AHEAD * RECORD_SIZE];
 
         for (uint32_t slot = 0; slot < replay->n_slots;) {
-                ssize_t n = pread(replay->fd, raw, sizeof(raw), offset_of(slot));
+                ssize_t n = pread(replay->fd, raw, sizeof(raw), record_file_offset(&file, slot));
 
                 if (n < RECORD_SIZE)
                         return n < 0 ? -errno : -EIO;
@@ -174,7 +165,7 @@ static int make_index(struct replay *replay, uint32_t n_slots) {
 
 /* Zeros are free records. Their space is allocated now, so that no write into a slot can fail for lack of it. */
 static int set_slots(struct replay *replay, uint32_t n_slots) {
-        if (fallocate(replay->fd, 0, 0, offset_of(n_slots)) < 0)
+        if (fallocate(replay->fd, 0, 0, record_file_offset(&file, n_slots)) < 0)
                 return -errno;
         return make_index(replay, n_slots);
 }
@@ -182,91 +173,28 @@ static int set_slots(struct replay *replay, uint32_t n_slots) {
 static uint32_t slots_for(off_t size) {
         uint32_t n_slots = SLOTS_MIN;
 
-        while (n_slots < REPLAY_MAX && offset_of(n_slots) < size)
+        while (n_slots < REPLAY_MAX && record_file_offset(&file, n_slots) < size)
                 n_slots *= 2;
         return n_slots;
 }
 
-/* -ENOENT: the file is of a version without a birth. */
-static int read_birth(int fd, int64_t boot_ns, int64_t *ret) {
-        uint8_t raw[RECORD_SIZE];
-        struct bytes from = {raw, sizeof(raw)}, head;
-        ssize_t n = pread(fd, raw, sizeof(raw), 0);
-        uint64_t birth;
+static int open_memory(int state_fd, int64_t boot_ns, struct replay *replay) {
+        uint64_t birth_ns;
+        off_t size;
 
-        if (n < 0)
-                return -errno;
-        if (n != (ssize_t)sizeof(raw) || !bytes_slice(&from, sizeof(magic), &head) ||
-            !bytes_equal(head, magic, sizeof(magic)) || !bytes_u64(&from, &birth))
-                return -ENOENT;
-        if (birth > (uint64_t)boot_ns)
-                return -EBADMSG;
-        *ret = (int64_t)birth;
-        return 0;
-}
-
-static int write_birth(int fd, int64_t boot_ns) {
-        uint8_t raw[RECORD_SIZE] = {0};
-        struct writer to = {.data = raw, .size = sizeof(raw)};
-        ssize_t n;
-
-        writer_put(&to, magic, sizeof(magic));
-        writer_u64(&to, (uint64_t)boot_ns);
-        n = pwrite(fd, raw, sizeof(raw), 0);
-        if (n < 0)
-                return -errno;
-        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
-}
-
-/* The file appears with its birth and space for the first records, or not at all. */
-static int make_file(int state_fd, int64_t boot_ns, int *ret_fd) {
-        char path[64];
-        int fd, r;
-
-        fd = openat(state_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return -errno;
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        r = write_birth(fd, boot_ns);
-        if (r >= 0 && (fallocate(fd, 0, 0, offset_of(SLOTS_MIN)) < 0 ||
-                       linkat(AT_FDCWD, path, state_fd, FILE_NAME, AT_SYMLINK_FOLLOW) < 0))
-                r = -errno;
-        if (r < 0) {
-                (void)close(fd);
-                return r;
-        }
-        *ret_fd = fd;
-        return 0;
-}
-
-static int open_file(int state_fd, int64_t boot_ns, struct replay *replay) {
-        struct stat st;
-        int r;
-
-        replay->fd = openat(state_fd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        replay->fd = record_file_open(state_fd, &file, &birth_ns, &size);
         if (replay->fd < 0)
-                return -errno;
-        if (fstat(replay->fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+                return replay->fd;
+        if (birth_ns > (uint64_t)boot_ns || size != record_file_offset(&file, slots_for(size)))
                 return -EBADMSG;
-        r = read_birth(replay->fd, boot_ns, &replay->birth_boot_ns);
-        if (r < 0)
-                return r;
-        if (st.st_size != offset_of(slots_for(st.st_size)))
-                return -EBADMSG;
-        return set_slots(replay, slots_for(st.st_size));
+        replay->birth_boot_ns = (int64_t)birth_ns;
+        return set_slots(replay, slots_for(size));
 }
 
 static int make_memory(int state_fd, int64_t boot_ns, struct replay *replay) {
-        int r;
-
-        replay_close(replay);
-        if (unlinkat(state_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
-                return -errno;
-        r = make_file(state_fd, boot_ns, &replay->fd);
-        if (r < 0)
-                return r;
+        replay->fd = record_file_make(state_fd, &file, (uint64_t)boot_ns, SLOTS_MIN);
+        if (replay->fd < 0)
+                return replay->fd;
         replay->birth_boot_ns = boot_ns;
         return set_slots(replay, SLOTS_MIN);
 }
@@ -275,7 +203,7 @@ int replay_open(int state_fd, int64_t boot_ns, struct replay *ret) {
         struct replay replay = REPLAY_INIT;
         int r;
 
-        r = open_file(state_fd, boot_ns, &replay);
+        r = open_memory(state_fd, boot_ns, &replay);
         if (r == -ENOENT)
                 r = make_memory(state_fd, boot_ns, &replay);
         if (r < 0) {
@@ -383,7 +311,7 @@ int replay_add(struct replay *replay, const struct replay_record *record, const 
 
 static int set_state(const struct replay *replay, uint32_t slot, enum replay_state state) {
         uint8_t raw = (uint8_t)state;
-        ssize_t n = pwrite(replay->fd, &raw, 1, offset_of(slot));
+        ssize_t n = pwrite(replay->fd, &raw, 1, record_file_offset(&file, slot));
 
         return n < 0 ? -errno : n == 1 ? 0 : -EIO;
 }

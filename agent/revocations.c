@@ -2,34 +2,28 @@
 #include "agent/revocations.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/freshness.h"
+#include "agent/record_file.h"
 #include "common/bytes.h"
 
-#define FILE_NAME "revocations"
-
-/* The header has the size of a record: this, and the birth of the memory that it belongs to. */
-static const char magic[8] = {'E', 'X', 'C', 'R', 'E', 'V', 'K', '2'};
-
 enum {
-        RECORD_SIZE = 512, /* bytes; divides a page, so no record spans two; the longest has 336 */
+        RECORD_SIZE = 512, /* bytes; the longest record has 336 */
         FILE_SIZE = (REVOCATIONS_MAX + 1) * RECORD_SIZE,
         /*
-         * Every push from before the revocation has expired by then, however far the clocks of signer and guest are
-         * apart.
+         * Every push from before the revocation has expired by then, however far the clocks of signer and guest differ.
          */
         REMEMBERED_S = REVOCATION_AHEAD_MAX_S + PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S,
 };
 
-static off_t offset_of(size_t slot) {
-        return (off_t)(slot + 1) * RECORD_SIZE;
-}
+static const struct record_file file = {
+        .name = "revocations",
+        .magic = {'E', 'X', 'C', 'R', 'E', 'V', 'K', '2'},
+        .record_size = RECORD_SIZE,
+};
 
 static void encode(const struct remembered *one, uint8_t dst[static RECORD_SIZE]) {
         struct writer to = {.data = dst, .size = RECORD_SIZE};
@@ -79,75 +73,34 @@ static bool decode(const uint8_t src[static RECORD_SIZE], struct remembered *ret
                decode_text(&from, ret->what.fingerprint, sizeof(ret->what.fingerprint));
 }
 
-/* -ENOENT: the file belongs to another memory of pushes, or to none. */
-static int decode_all(const uint8_t raw[static FILE_SIZE], int64_t birth_boot_ns, struct remembered *list) {
-        struct bytes from = {raw, RECORD_SIZE}, head;
-        uint64_t birth;
-
-        if (!bytes_slice(&from, sizeof(magic), &head) || !bytes_equal(head, magic, sizeof(magic)) ||
-            !bytes_u64(&from, &birth) || birth != (uint64_t)birth_boot_ns)
-                return -ENOENT;
-        for (size_t i = 0; i < REVOCATIONS_MAX; i++)
-                if (!decode(raw + offset_of(i), &list[i]))
-                        return -EBADMSG;
-        return 0;
-}
-
-static int read_all(int fd, int64_t birth_boot_ns, struct remembered *list) {
+static int read_all(int fd, struct remembered *list) {
         uint8_t *raw = calloc(1, FILE_SIZE);
-        struct stat st;
         ssize_t n;
-        int r;
+        int r = 0;
 
         if (!raw)
                 return -ENOMEM;
-        n = fstat(fd, &st) < 0 ? -1 : pread(fd, raw, FILE_SIZE, 0);
-        if (n < 0)
-                r = -errno;
-        else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
-                r = -EBADMSG;
-        else
-                r = decode_all(raw, birth_boot_ns, list);
-        if (r >= 0 && st.st_size != FILE_SIZE)
-                r = -EBADMSG;
+        n = pread(fd, raw, FILE_SIZE, 0);
+        if (n != FILE_SIZE)
+                r = n < 0 ? -errno : -EBADMSG;
+        for (uint32_t i = 0; r >= 0 && i < REVOCATIONS_MAX; i++)
+                if (!decode(raw + record_file_offset(&file, i), &list[i]))
+                        r = -EBADMSG;
         free(raw);
         return r;
 }
 
-static int write_birth(int fd, int64_t birth_boot_ns) {
-        uint8_t raw[RECORD_SIZE] = {0};
-        struct writer to = {.data = raw, .size = sizeof(raw)};
-        ssize_t n;
+/* -ENOENT: the file is missing, or belongs to another memory of pushes. */
+static int open_memory(int state_fd, int64_t birth_boot_ns, struct revocations *revocations) {
+        uint64_t birth_ns;
+        off_t size;
 
-        writer_put(&to, magic, sizeof(magic));
-        writer_u64(&to, (uint64_t)birth_boot_ns);
-        n = pwrite(fd, raw, sizeof(raw), 0);
-        if (n < 0)
-                return -errno;
-        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
-}
-
-/* Zeros are free records. The file appears with its birth and space for all of them, or not at all. */
-static int make_file(int state_fd, int64_t birth_boot_ns, int *ret_fd) {
-        char path[64];
-        int fd, r;
-
-        if (unlinkat(state_fd, FILE_NAME, 0) < 0 && errno != ENOENT)
-                return -errno;
-        fd = openat(state_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return -errno;
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        r = write_birth(fd, birth_boot_ns);
-        if (r >= 0 &&
-            (fallocate(fd, 0, 0, FILE_SIZE) < 0 || linkat(AT_FDCWD, path, state_fd, FILE_NAME, AT_SYMLINK_FOLLOW) < 0))
-                r = -errno;
-        if (r < 0) {
-                (void)close(fd);
-                return r;
-        }
-        *ret_fd = fd;
-        return 0;
+        revocations->fd = record_file_open(state_fd, &file, &birth_ns, &size);
+        if (revocations->fd < 0)
+                return revocations->fd;
+        if (birth_ns != (uint64_t)birth_boot_ns)
+                return -ENOENT;
+        return size == FILE_SIZE ? read_all(revocations->fd, revocations->list) : -EBADMSG;
 }
 
 int revocations_open(int state_fd, int64_t birth_boot_ns, struct revocations *ret) {
@@ -157,13 +110,11 @@ int revocations_open(int state_fd, int64_t birth_boot_ns, struct revocations *re
         revocations.list = calloc(REVOCATIONS_MAX, sizeof(*revocations.list));
         if (!revocations.list)
                 return -ENOMEM;
-        revocations.fd = openat(state_fd, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        r = revocations.fd < 0 ? -errno : read_all(revocations.fd, birth_boot_ns, revocations.list);
+        r = open_memory(state_fd, birth_boot_ns, &revocations);
         if (r == -ENOENT) {
                 if (revocations.fd >= 0)
                         (void)close(revocations.fd);
-                revocations.fd = -EBADF;
-                r = make_file(state_fd, birth_boot_ns, &revocations.fd);
+                r = revocations.fd = record_file_make(state_fd, &file, (uint64_t)birth_boot_ns, REVOCATIONS_MAX);
         }
         if (r < 0) {
                 revocations_close(&revocations);
@@ -182,13 +133,9 @@ void revocations_close(struct revocations *revocations) {
 
 static int write_record(const struct revocations *revocations, size_t slot) {
         uint8_t raw[RECORD_SIZE];
-        ssize_t n;
 
         encode(&revocations->list[slot], raw);
-        n = pwrite(revocations->fd, raw, sizeof(raw), offset_of(slot));
-        if (n < 0)
-                return -errno;
-        return n == (ssize_t)sizeof(raw) ? 0 : -ENOSPC;
+        return record_file_write(revocations->fd, &file, (uint32_t)slot, raw);
 }
 
 /* Where the wall clock was not synchronized, the time of receipt follows from the boot clock and the wall clock now. */

@@ -460,7 +460,7 @@ static void comment_after_value_is_refused(void **state) {
         assert_refused("[Agent]\nDenyUsers=root ; and\n", 2, "line of its own");
         assert_refused("[Agent]\nDenyUsers=root # and\n", 2, "line of its own");
         assert_refused("[Agent]\nDenyUsers= ;root\n", 2, "line of its own");
-        assert_refused("[Agent] ; ours\n", 1, "line of its own");
+        assert_refused("[Agent] ; comment\n", 1, "line of its own");
         assert_refused("[Agent]\nDenyUsers=x\n  root\t#and\n", 3, "line of its own");
 }
 

@@ -320,7 +320,7 @@ static void record_is_forgotten_by_both_clocks(void **state) {
                 assert_int_equal(unlinkat(state_fd, "pushes", 0), 0);
                 assert_int_equal(replay_open(state_fd, BIRTH_NS, &replay), 0);
                 add_many(0, PUSHES_MIN);
-                /* There is no free place any more, so what can be forgotten is. */
+                /* There is no free slot, so what can be forgotten is. */
                 assert_int_equal(add_at(SLOTS_MIN, now, &slot), 0);
                 assert_int_equal(known(7), !times[i].forgotten);
                 assert_true(known(SLOTS_MIN));
@@ -404,7 +404,7 @@ static void full_memory_forgets_nothing_early(void **state) {
         assert_false(known(0));
 }
 
-/* As where storing fails again and again: each time there is one free place, and it must be found at once. */
+/* As where storing fails again and again: each time there is one free slot, and it must be found at once. */
 static void dropping_and_adding_stays_fast(void **state) {
         enum { CYCLES = 20000 };
         uint32_t slot = 0;
@@ -609,7 +609,7 @@ static void garbage_is_survived(void **state) {
         assert_true(known(0));
 }
 
-/* A state that is not known is not taken for a free place, nor for something to finish. */
+/* An unknown state means neither a free slot nor a push to finish. */
 static void unknown_state_is_done(void **state) {
         static uint8_t raw[(SLOTS_MIN + 1) * RECORD_SIZE];
 
