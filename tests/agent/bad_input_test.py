@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a peer may send, and how: nothing gets stored, nobody else waits, and memory does not grow."""
+"""Bad input: nothing is stored, other peers do not wait, and memory does not grow."""
 
 import contextlib
 import json
@@ -10,13 +10,13 @@ import time
 import agent
 from agent import Agent, Closed, INTERFACE, MESSAGE_MAX, message, refusal, wait_until
 
-# Sanitizers keep books of their own, which grow with each address that was ever used.
+# Sanitizers have bookkeeping of their own, which grows with each address that was ever used.
 SANITIZED = b"__asan_init" in (agent.WORLD / "bin/exc-instance-connect-agent").read_bytes()
 MEMORY_GROWTH_KIB = (24 if SANITIZED else 6) * 1024
 
 HELLO = message("Hello", {"sync": "s"})
 
-# Messages that are no call.
+# Messages that are not a call.
 NO_CALLS = [
     b"{",
     b"x",
@@ -59,12 +59,12 @@ NO_CALLS = [
 
 
 def _padded(call, length):
-    """The same call, of that length with its NUL."""
+    """The same call, padded to that length with its NUL."""
     return call[:-1] + b" " * (length - len(call)) + b"\0"
 
 
 def _nested(depth):
-    """A call whose brackets lie `depth` within one another."""
+    """A call with `depth` levels of brackets."""
     value = "x"
     for _ in range(depth - 2):
         value = [value]
@@ -76,14 +76,14 @@ def _memory_stays(a, before):
     assert grown < MEMORY_GROWTH_KIB, f"{grown} KiB more than before"
 
 
-def a_message_of_the_greatest_length_is_taken():
+def longest_message_is_taken():
     with Agent().connect() as connection:
         for length in len(HELLO), MESSAGE_MAX - 1, MESSAGE_MAX:
             connection.send(_padded(HELLO, length))
             assert connection.reply()["sync"] == "s"
 
 
-def one_byte_more_is_too_large_and_ends_the_connection():
+def longer_message_is_too_large():
     a = Agent()
     for length in MESSAGE_MAX + 1, MESSAGE_MAX + 2, 3 * MESSAGE_MAX:
         with a.connect() as connection:
@@ -92,7 +92,7 @@ def one_byte_more_is_too_large_and_ends_the_connection():
             assert connection.is_closed()
 
 
-def what_is_no_call_ends_the_connection_without_a_word():
+def malformed_call_ends_the_connection():
     a = Agent()
     for text in NO_CALLS:
         with a.connect() as connection:
@@ -102,14 +102,14 @@ def what_is_no_call_ends_the_connection_without_a_word():
     assert a.stored() == set()
 
 
-def what_came_before_it_is_answered():
+def calls_before_a_malformed_one_are_answered():
     with Agent().connect() as connection:
         connection.send(HELLO + b"{\0" + HELLO)
         assert connection.reply()["sync"] == "s"
         assert connection.is_closed()
 
 
-def brackets_within_brackets_have_a_limit():
+def nesting_has_a_limit():
     a = Agent()
     with a.connect() as connection:
         connection.send(_nested(10))
@@ -127,7 +127,7 @@ def nuls_between_messages_are_skipped():
         assert connection.is_closed()
 
 
-def a_call_with_nuls_in_it_is_none():
+def nul_in_a_call_makes_it_malformed():
     a = Agent()
     push = message("PushLocal", {"user": "alice", "keys": agent.keys(1)})
     for at in range(1, len(push) - 1, 7):
@@ -137,7 +137,7 @@ def a_call_with_nuls_in_it_is_none():
     assert a.stored() == set()
 
 
-def a_method_that_there_is_not_is_named_in_the_refusal():
+def unknown_method_is_named():
     with Agent().connect() as connection:
         for method in (
             f"{INTERFACE}.Shutdown", f"{INTERFACE}.", f"{INTERFACE}.hello", f"{INTERFACE}.Hello.", INTERFACE, ".",
@@ -152,7 +152,7 @@ def a_method_that_there_is_not_is_named_in_the_refusal():
         assert refusal(connection.reply).error == "org.varlink.service.MethodNotFound"
 
 
-def a_parameter_of_the_wrong_type_is_named_in_the_refusal():
+def parameter_of_a_wrong_type_is_named():
     anything = [
         None, True, False, 0, -1, 1, 3.5, 1e300, 2**63 - 1, -2**63, "", "x", [], [1], [None], {}, {"a": 1}, [[]],
     ]
@@ -174,7 +174,7 @@ def a_parameter_of_the_wrong_type_is_named_in_the_refusal():
             for value in filter(lambda value: not takes_it(value), anything):
                 call = {**right, "keys": agent.keys(1), name: value}
                 refused = refusal(connection.call, "PushLocal", call)
-                # Any text is a key to look at, and this is none.
+                # Any text is parsed as a key, and this is none.
                 if name == "keys" and value == ["x"]:
                     assert refused.error == "KeyRejected"
                 else:
@@ -198,7 +198,7 @@ def a_parameter_of_the_wrong_type_is_named_in_the_refusal():
     assert a.stored() == set()
 
 
-def what_is_no_envelope_is_refused_by_whoever_needs_no_signature():
+def malformed_envelope_is_refused():
     a = Agent("RateLimit=0\nTrust=channel")
     signer = agent.Signer()
     a.trust(signer)
@@ -225,7 +225,7 @@ def _is_number(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def a_missing_parameter_is_named_in_the_refusal():
+def missing_parameter_is_named():
     with Agent().connect() as connection:
         for parameters, name in (
             (None, "user"), ({}, "user"), ({"user": "alice"}, "keys"), ({"keys": agent.keys(1)}, "user"),
@@ -236,7 +236,7 @@ def a_missing_parameter_is_named_in_the_refusal():
             assert refused.parameters == {"parameter": "interface"}
 
 
-def a_parameter_that_there_is_not_is_refused_where_it_could_change_what_is_stored():
+def unknown_parameter_is_refused():
     a = Agent()
     a.push()
     before = a.stored()
@@ -251,7 +251,7 @@ def a_parameter_that_there_is_not_is_refused_where_it_could_change_what_is_store
     assert a.stored() == before
 
 
-def bad_values_are_refused():
+def bad_value_is_refused():
     wrong = {
         "user": ["x" * 257, "x" * 15000],
         "keys": [agent.keys(9), agent.keys(100)],
@@ -273,7 +273,7 @@ def bad_values_are_refused():
     assert a.stored() == set()
 
 
-def what_is_no_key_is_rejected_by_its_index():
+def bad_key_is_rejected_by_its_index():
     one = agent.key()
     kind, blob = one.split()
     wrong = [
@@ -293,7 +293,7 @@ def what_is_no_key_is_rejected_by_its_index():
     assert a.stored() == set()
 
 
-def calls_on_one_connection_are_answered_in_order():
+def calls_are_answered_in_order():
     a = Agent(preload=agent.NAME_SERVICE)
     with a.connect() as connection:
         calls = [message("Hello", {"sync": str(n)}) for n in range(300)]
@@ -305,7 +305,7 @@ def calls_on_one_connection_are_answered_in_order():
                 assert connection.reply()["user"] == "slow"
 
 
-def a_oneway_call_is_carried_out_and_not_answered():
+def oneway_call_has_no_reply():
     a = Agent()
     with a.connect() as connection:
         connection.send_call("PushLocal", {"user": "alice", "keys": agent.keys(1)}, oneway=True)
@@ -317,14 +317,14 @@ def a_oneway_call_is_carried_out_and_not_answered():
     assert [row["user"] for row in a.listed()] == ["alice"]
 
 
-def who_asks_for_more_than_there_is_gets_one_reply():
+def more_gets_one_reply_where_there_is_one():
     with Agent().connect() as connection:
         for method in "Hello", "Status", "List", "HostKeys", "org.varlink.service.GetInfo":
             connection.send_call(method, more=True)
             connection.reply()
 
 
-def what_a_half_closed_client_asked_is_answered():
+def half_closed_client_is_answered():
     a = Agent(preload=agent.NAME_SERVICE)
     with a.connect() as connection:
         connection.send(HELLO)
@@ -337,7 +337,7 @@ def what_a_half_closed_client_asked_is_answered():
         assert connection.is_closed()
 
 
-def half_a_message_of_a_client_that_left_is_nothing():
+def half_a_message_is_dropped():
     a = Agent()
     push = message("PushLocal", {"user": "alice", "keys": agent.keys(1)})
     for length in range(0, len(push), 5):
@@ -351,7 +351,7 @@ def half_a_message_of_a_client_that_left_is_nothing():
     assert a.stored() == set()
 
 
-def who_sends_a_byte_now_and_then_is_dropped_and_nobody_waits_for_him():
+def slow_sender_is_disconnected():
     a = Agent()
     with a.connect() as slow, a.connect() as other:
         text = message("PushLocal", {"user": "alice", "keys": agent.keys(1)})
@@ -360,17 +360,17 @@ def who_sends_a_byte_now_and_then_is_dropped_and_nobody_waits_for_him():
                 slow.send(text[at:at + 1])
                 other.call("Status")
                 time.sleep(0.1)
-            raise AssertionError("nobody dropped him")
+            raise AssertionError("not disconnected")
         assert slow.is_closed()
         other.call("Status")
     assert a.stored() == set()
 
 
-def who_sends_half_a_call_with_each_whole_one_stays():
+def sender_of_halves_that_become_whole_stays():
     middle = len(HELLO) // 2
     with Agent().connect() as connection:
         connection.send(HELLO[:middle])
-        # Longer than half a message may lie about.
+        # Longer than half a message may wait for its rest.
         end = time.monotonic() + 7
         while time.monotonic() < end:
             connection.send(HELLO[middle:] + HELLO[:middle])
@@ -378,7 +378,7 @@ def who_sends_half_a_call_with_each_whole_one_stays():
             time.sleep(0.1)
 
 
-def who_sends_without_end_is_dropped_and_nobody_waits_for_him():
+def endless_message_is_disconnected():
     a = Agent()
     a.ask("Status")
     before = a.memory_kib()
@@ -388,11 +388,11 @@ def who_sends_without_end_is_dropped_and_nobody_waits_for_him():
             while time.monotonic() < end:
                 flood.send(b"x" * 65536)
                 other.call("Status")
-            raise AssertionError("nobody dropped him")
+            raise AssertionError("not disconnected")
         _memory_stays(a, before)
 
 
-def who_does_not_read_is_dropped_and_nobody_waits_for_him():
+def client_that_does_not_read_is_disconnected():
     a = Agent()
     a.ask("Status")
     before = a.memory_kib()
@@ -407,11 +407,11 @@ def who_does_not_read_is_dropped_and_nobody_waits_for_him():
                     sent += 1
                 other.call("Status")
                 _memory_stays(a, before)
-            raise AssertionError("nobody dropped him")
+            raise AssertionError("not disconnected")
         assert sent > 0
 
 
-def lists_that_nobody_reads_do_not_keep_memory():
+def unread_lists_keep_no_memory():
     a = Agent()
     agent.fill(a, [f"many{n}" for n in range(1, 65)], principal="p" * 256, requestId="r" * 256)
     assert len(a.listed()) == 2048
@@ -424,11 +424,11 @@ def lists_that_nobody_reads_do_not_keep_memory():
         for connection in deaf[:6]:
             connection.close()
         other.call("Status")
-    # The others stay, and are dropped as those who do not read.
-    wait_until(lambda: a.memory_kib() - before < MEMORY_GROWTH_KIB, "the memory is given back")
+    # The other connections stay, and are closed because they do not read.
+    wait_until(lambda: a.memory_kib() - before < MEMORY_GROWTH_KIB, "the memory is freed")
 
 
-def a_list_of_thousands_comes_in_parts():
+def long_list_comes_in_parts():
     a = Agent()
     agent.fill(a, [f"many{n}" for n in range(1, 65)])
     rows = a.listed()
@@ -437,7 +437,7 @@ def a_list_of_thousands_comes_in_parts():
     assert len(a.ask("List", {"user": "many7"})["keys"]) == 32
 
 
-def what_a_client_asked_before_it_left_is_done():
+def call_of_a_client_that_left_is_carried_out():
     a = Agent(preload=agent.NAME_SERVICE)
     with a.connect() as connection:
         connection.send_call("PushLocal", {"user": "slow", "keys": agent.keys(3)})
@@ -446,7 +446,7 @@ def what_a_client_asked_before_it_left_is_done():
     a.ask("Status")
 
 
-def clients_that_leave_while_the_name_service_hangs_block_nobody():
+def clients_that_leave_during_a_lookup_block_nobody():
     a = Agent(preload=agent.NAME_SERVICE)
     a.push()
     before = a.memory_kib()
@@ -456,12 +456,12 @@ def clients_that_leave_while_the_name_service_hangs_block_nobody():
             a.push(user="bob")
     a.ask("Status")
     _memory_stays(a, before)
-    # Each is told off after five seconds, to nobody, and none of the keys is stored when the service comes back.
-    wait_until(lambda: a.log().count("StorageFailure") == 10, "the name service's time is up")
+    # Each lookup ends after five seconds, and none of the keys is stored when the name service answers again.
+    wait_until(lambda: a.log().count("StorageFailure") == 10, "all lookups have timed out")
     assert {row["user"] for row in a.listed()} == {"alice", "bob"}
 
 
-def a_name_service_that_hangs_too_often_is_asked_no_more_until_it_is_back():
+def hung_lookups_have_a_limit():
     a = Agent(preload=agent.NAME_SERVICE)
     waiting = [a.connect() for _ in range(16)]
     for connection in waiting[:15]:
@@ -480,10 +480,10 @@ def a_name_service_that_hangs_too_often_is_asked_no_more_until_it_is_back():
     wait_until(is_back, "the name service is asked again")
 
 
-a_name_service_that_hangs_too_often_is_asked_no_more_until_it_is_back.slow = True
+hung_lookups_have_a_limit.slow = True
 
 
-def a_thousand_idle_connections_keep_nobody_out():
+def idle_connections_keep_nobody_out():
     a = Agent()
     with a.connect("host") as other:
         other.call("Status")
@@ -505,10 +505,10 @@ def a_thousand_idle_connections_keep_nobody_out():
         other.call("Status")
 
 
-a_thousand_idle_connections_keep_nobody_out.slow = True
+idle_connections_keep_nobody_out.slow = True
 
 
-def connections_that_come_and_go_leave_nothing_behind():
+def connections_leave_nothing_behind():
     a = Agent()
     for _ in range(50):
         a.ask("Status")
@@ -525,7 +525,7 @@ def connections_that_come_and_go_leave_nothing_behind():
     assert open_files < 40, open_files
 
 
-def random_changes_to_calls_store_nothing_that_was_not_answered():
+def randomly_changed_calls_store_only_what_is_answered():
     seed = random.SystemRandom().randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)

@@ -95,8 +95,9 @@ def nothing_is_printed_without_being_asked_for():
 def verbose_prints_the_same_stages():
     a = Agent()
     a.stop()
-    command = ["setpriv", "--reuid=exc-instance-connect", "--regid=exc-instance-connect", "--clear-groups", "--",
-               agent.WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", a.store, "--config-dir", a.config.parent]
+    command = [
+        "setpriv", "--reuid=exc-instance-connect", "--regid=exc-instance-connect", "--clear-groups", "--",
+        agent.WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", a.store, "--config-dir", a.config.parent]
     for option, printed in ([], False), (["--verbose"], True):
         done = subprocess.run([*command, *option], stderr=subprocess.PIPE, text=True, check=False)
         assert done.returncode == 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever the peers of one socket send, and how much, the administrator is answered and calls have a rate."""
+"""Floods: the administrator is answered whatever the peers of a socket send, and calls have a rate."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ METHODS = ("Hello", "HostKeys", "Status", "List", "PushLocal", "RevokeLocal", "P
 
 class _Flood:
     """
-    A process with so many connections that sends `chunk` again and again on each, and reads all answers. Where it is
+    A process with that many connections that sends `chunk` again and again on each, and reads all answers. Where it is
     disconnected, it connects again. With no chunk it does nothing but connect.
     """
 
@@ -36,7 +36,7 @@ class _Flood:
                 self.run()
             os._exit(0)
         os.close(self.ready)
-        # Until it has gone round a number of times: some of it is at the agent.
+        # Until it has sent for a number of rounds: some of it has reached the agent.
         assert os.read(ready, 1) == b"x"
         os.close(ready)
 
@@ -102,7 +102,7 @@ def _call(method):
     return message(method, parameters)
 
 
-def the_administrator_is_answered_while_the_host_floods_a_method():
+def admin_is_answered_while_the_host_floods_a_method():
     for settings in "", "RateLimit=0":
         a = Agent(settings)
         for method in METHODS:
@@ -110,35 +110,35 @@ def the_administrator_is_answered_while_the_host_floods_a_method():
                 _administrator_is_answered(a)
 
 
-def the_administrator_is_answered_while_the_host_sends_what_is_no_call():
+def admin_is_answered_while_the_host_floods_malformed_calls():
     a = Agent("")
     for chunk in b"{\0" * 5000, b"x" * 40000 + b"\0", b"\0" * 30000, message("Hello")[:-1] + b" " * 10000, b"[" * 9999:
         with _Flood(a, "host", chunk):
             _administrator_is_answered(a)
 
 
-def the_administrator_is_answered_while_the_host_connects_and_leaves():
+def admin_is_answered_while_the_host_reconnects():
     a = Agent("")
     with _Flood(a, "host", b""):
         _administrator_is_answered(a)
 
 
-def the_administrator_is_answered_while_strangers_connect():
+def admin_is_answered_while_wrong_peers_connect():
     a = Agent("")
-    stranger = pwd.getpwnam("alice").pw_uid
+    wrong_user = pwd.getpwnam("alice").pw_uid
     for name in "host", "admin":
         for chunk in b"", _call("Hello") * 100:
-            with _Flood(a, name, chunk, user=stranger):
+            with _Flood(a, name, chunk, user=wrong_user):
                 _administrator_is_answered(a)
 
 
-def the_administrator_is_answered_while_another_one_floods():
+def admin_is_answered_while_another_admin_floods():
     a = Agent("")
     with _Flood(a, "admin", _call("Status") * 500, connections=8):
         _administrator_is_answered(a)
 
 
-def a_signed_push_comes_through_while_other_calls_flood_the_host_socket():
+def signed_push_succeeds_while_the_host_floods():
     a = Agent("", preload=agent.CLOCK, TEST_CLOCK="synchronised")
     signer = Signer()
     a.trust(signer)
@@ -146,7 +146,7 @@ def a_signed_push_comes_through_while_other_calls_flood_the_host_socket():
         assert a.send("Push", signer.push(agent.keys(1)))["duplicate"] is False
 
 
-def the_agent_ends_when_it_is_told_to_while_the_host_floods():
+def sigterm_is_obeyed_while_the_host_floods():
     a = Agent("")
     with _Flood(a, "host", _call("Hello") * 500):
         a.stop()
@@ -165,21 +165,21 @@ def _hellos(connection, n):
     return time.monotonic() - start
 
 
-def calls_over_the_rate_wait_and_are_answered():
+def calls_over_the_rate_wait():
     for settings, name in ("", "host"), ("RateLimit=7", "host"), ("RateLimit=0", "admin"):
         with Agent(settings).connect(name) as connection:
             n = CALLS_BURST + 5 * CALLS_PER_S
             assert _hellos(connection, n) >= (n - CALLS_BURST - 10) / CALLS_PER_S
 
 
-def without_a_rate_the_host_s_calls_do_not_wait():
+def calls_without_a_rate_do_not_wait():
     with Agent("RateLimit=0").connect("host") as connection:
         batches = 100
         took = sum(_hellos(connection, CALLS_PER_S) for _ in range(batches))
         assert took < batches - CALLS_BURST / CALLS_PER_S, took
 
 
-def a_call_that_waits_is_carried_out_when_its_sender_has_left():
+def waiting_call_of_a_client_that_left_is_carried_out():
     a = Agent("")
     with a.connect() as connection:
         push = message("PushLocal", {"user": "alice", "keys": agent.keys(1)})
@@ -192,7 +192,7 @@ def a_call_that_waits_is_carried_out_when_its_sender_has_left():
     assert len(a.keys()) == 1
 
 
-def pushes_do_not_wait_behind_the_other_calls_of_other_connections():
+def pushes_do_not_wait_for_other_calls():
     a = Agent("")
     with a.connect("host") as one, a.connect("host") as other:
         one.send(message("Hello") * (CALLS_BURST + 10 * CALLS_PER_S))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That each method answers what the interface promises, and that its limits hold."""
+"""Each method answers what the interface promises, and its limits hold."""
 
 import re
 import time
@@ -49,7 +49,7 @@ def _check_members(value, members):
 
 
 def _calls(signer):
-    """Of each method one that succeeds."""
+    """One call of each method that succeeds."""
     one = agent.key()
     return [
         ("Hello", {"sync": "s"}), ("Hello", {}), ("HostKeys", {}),
@@ -62,7 +62,7 @@ def _calls(signer):
     ]
 
 
-def each_answer_has_the_fields_and_types_of_the_interface():
+def answers_have_the_types_of_the_interface():
     assert len(METHODS) == 8 and len(ERRORS) == 17
     signer = agent.Signer()
     for settings in "RateLimit=0", f"RateLimit=0\nInstanceId=exc:compute:instance/{agent.INSTANCE}\nTrust=channel":
@@ -78,7 +78,7 @@ def each_answer_has_the_fields_and_types_of_the_interface():
             assert called == METHODS.keys()
 
 
-def each_refusal_has_the_fields_and_types_of_the_interface():
+def refusals_have_the_types_of_the_interface():
     refused = [
         ("Push", {}), ("Revoke", {}), ("PushLocal", {}), ("PushLocal", {"user": "alice", "keys": ["x"]}),
         ("PushLocal", {"user": "x", "keys": agent.keys(1)}), ("List", {}),
@@ -99,7 +99,7 @@ def each_refusal_has_the_fields_and_types_of_the_interface():
         "Untrusted", "InvalidPayload", "KeyRejected", "NoSuchUser", "UserDenied", "RateLimited", "PermissionDenied"}
 
 
-def each_refusal_of_what_is_signed_has_the_fields_and_types_of_the_interface():
+def signed_refusals_have_the_types_of_the_interface():
     signer = agent.Signer()
     now = int(time.time())
     used = signer.push(agent.keys(1), jti="j" * 16)
@@ -129,11 +129,11 @@ def each_refusal_of_what_is_signed_has_the_fields_and_types_of_the_interface():
         _check_members(why.parameters, ERRORS[error])
         assert why.parameters["message"]
     assert a.stored() == before
-    # It needs no clock to know it again.
+    # A repeat needs no clock.
     assert a.send("Push", used)["duplicate"] is True
 
 
-def the_service_describes_itself():
+def service_describes_itself():
     with Agent().connect() as connection:
         known = connection.call("org.varlink.service.GetInfo")
         assert known.keys() == {"vendor", "product", "version", "url", "interfaces"}
@@ -148,7 +148,7 @@ def the_service_describes_itself():
         assert (refused.error, refused.parameters) == ("org.varlink.service.InterfaceNotFound", {"interface": "x.y"})
 
 
-def hello_tells_the_limits():
+def hello_has_the_limits():
     a = Agent("MaxTtl=120")
     answer = a.ask("Hello")
     assert answer["limits"] == {"messageBytes": 16384, "maxTtl": 120, "keysPerPush": 8, "keysPerUser": 32, "keys": 4096}
@@ -157,7 +157,7 @@ def hello_tells_the_limits():
     assert abs(answer["clock"]["unix"] - time.time()) < agent.WAIT_S
 
 
-def a_push_is_answered_with_its_keys_and_listed_as_it_was_made():
+def push_is_answered_and_listed():
     a = Agent()
     chosen = agent.keys(3)
     answer = a.push(chosen, user="alice", ttl=200, connections=7, principal="Ann Ä", requestId="r-1")
@@ -177,7 +177,7 @@ def a_push_is_answered_with_its_keys_and_listed_as_it_was_made():
     assert a.ask("HostKeys")["hostKeys"] == answer["hostKeys"]
 
 
-def the_same_key_again_is_a_grant_of_its_own():
+def same_key_again_is_another_grant():
     a = Agent()
     one = agent.key()
     for ttl in 100, 200:
@@ -187,7 +187,7 @@ def the_same_key_again_is_a_grant_of_its_own():
     assert a.stored() == set()
 
 
-def a_revocation_takes_what_it_names_and_nothing_else():
+def revocation_drops_only_what_it_names():
     a = Agent()
     one, two, three = agent.keys(3)
     a.push([one, two])
@@ -207,7 +207,7 @@ def a_revocation_takes_what_it_names_and_nothing_else():
     assert a.stored() == set()
 
 
-def every_key_of_a_revoked_grant_is_counted_and_told():
+def every_key_of_a_revoked_grant_is_counted_and_logged():
     a = Agent()
     chosen = agent.keys(8)
     a.push(chosen)
@@ -217,7 +217,7 @@ def every_key_of_a_revoked_grant_is_counted_and_told():
     assert a.stored() == set()
 
 
-def the_thirty_third_key_of_a_user_finds_the_store_full():
+def user_has_at_most_32_keys():
     a = Agent()
     agent.fill(a, ["alice"])
     for n in 1, 8:
@@ -229,7 +229,7 @@ def the_thirty_third_key_of_a_user_finds_the_store_full():
     a.push()
 
 
-def a_push_that_does_not_fit_as_a_whole_stores_nothing():
+def push_that_does_not_fit_stores_nothing():
     a = Agent()
     for _ in range(4):
         a.push(agent.keys(7))
@@ -252,22 +252,22 @@ def expired_keys_take_no_room():
             assert refused.error == "StoreFull"
         return len(pushed) == 4
 
-    agent.wait_until(all_fit, "there is room for as many")
+    agent.wait_until(all_fit, "as many fit")
 
 
-def four_thousand_and_ninety_six_keys_fill_the_store():
+def store_has_at_most_4096_keys():
     a = Agent()
     agent.fill(a, [f"many{n}" for n in range(1, 128)])
     for _ in range(3):
         a.push(agent.keys(8), user="many128", ttl=300)
-    # As many as any one user may have, but all users together have no more than seven to come.
+    # This user has room for more, but all users together for only seven.
     a.push(agent.keys(1), user="alice", ttl=300)
     assert refusal(a.push, agent.keys(8), user="bob").error == "StoreFull"
     a.push(agent.keys(7), user="bob", ttl=300)
     assert refusal(a.push, user="carol").error == "StoreFull"
     assert a.ask("Status")["keys"] == 4096
     assert len(a.keys()) == 4096
-    # The agent counts again when it comes back.
+    # The next agent counts the keys again.
     a.stop()
     a.start()
     assert refusal(a.push, user="carol").error == "StoreFull"
@@ -277,10 +277,10 @@ def four_thousand_and_ninety_six_keys_fill_the_store():
     assert a.stored() == set()
 
 
-four_thousand_and_ninety_six_keys_fill_the_store.slow = True
+store_has_at_most_4096_keys.slow = True
 
 
-def a_file_system_that_is_full_is_told_as_such():
+def full_file_system_is_a_full_store():
     a = Agent()
     agent.subprocess.run(["mount", "-o", "remount,size=64k", a.store], check=True)
     stored = 0
@@ -299,7 +299,7 @@ def a_file_system_that_is_full_is_told_as_such():
     assert len(a.listed()) == stored + 8
 
 
-def pushes_beyond_the_rate_are_told_when_to_come_back():
+def pushes_over_the_rate_are_refused():
     a = Agent("")
     with a.connect() as connection:
         errors = []
@@ -309,22 +309,22 @@ def pushes_beyond_the_rate_are_told_when_to_come_back():
             errors += [one.error for one in refused]
             for one in refused:
                 assert one.error == "InvalidPayload" or 1 <= one.parameters["retryAfterMs"] <= 21
-        # Those within the rate are refused as well, but for what is in them, and they count.
+        # Pushes within the rate are refused for their content, and count.
         assert errors[:200] == ["InvalidPayload"] * 200
         assert "RateLimited" in errors
         # Other calls are not counted.
         connection.call("Status")
         agent.wait_until(
-            lambda: refusal(connection.call, "PushLocal", {}).error == "InvalidPayload", "there is a token again")
+            lambda: refusal(connection.call, "PushLocal", {}).error == "InvalidPayload", "the rate allows one again")
 
 
-def without_a_rate_limit_there_is_none():
+def rate_limit_0_is_off():
     with Agent("RateLimit=0").connect() as connection:
         for _ in range(1000):
             assert refusal(connection.call, "PushLocal", {}).error == "InvalidPayload"
 
 
-def a_life_longer_than_max_ttl_is_cut():
+def ttl_is_cut_to_max_ttl():
     a = Agent("MaxTtl=100")
     assert a.push(ttl=101)["expiresIn"] == 100
     assert a.push(ttl=2**63 - 1)["expiresIn"] == 100
@@ -333,7 +333,7 @@ def a_life_longer_than_max_ttl_is_cut():
     assert max(row["expiresIn"] for row in a.listed()) <= 100
 
 
-def a_push_without_a_life_has_the_default_one():
+def default_ttl_applies():
     assert Agent("DefaultTtl=17").push()["expiresIn"] == 17
     assert Agent("MaxTtl=20").push()["expiresIn"] == 20
     assert Agent().push(ttl=None)["expiresIn"] == 60

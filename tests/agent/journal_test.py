@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent and a journal that is busy: it waits for it in the background, and says what it could not hand over."""
+"""A busy journal: events wait in the background, and lost ones are reported."""
 
 import socket
 import stat
@@ -26,7 +26,7 @@ def _deaf_agent():
     return a
 
 
-def _told(a):
+def _logged(a):
     return [fields for fields in a.events if fields["MESSAGE"] != "noise"]
 
 
@@ -39,7 +39,7 @@ def push_does_not_wait_for_journal():
     a.hear()
     (lost,) = a.events_of(LOST)
     stored = a.events_of(RECEIVED)
-    # In order, each with its own time; and then how many are missing.
+    # In order, each with its own time; then the number of lost ones.
     assert [fields["EXC_FINGERPRINT"] for fields in stored] == [fingerprint(text) for text in chosen[:len(stored)]]
     times = [int(fields["EXC_TIME"]) for fields in stored]
     assert times == sorted(times)
@@ -47,7 +47,7 @@ def push_does_not_wait_for_journal():
     assert times[-1] <= int(lost["EXC_LOST_SINCE"]) <= time.time() * 1000000
     assert lost["MESSAGE"].startswith(f"{lost['EXC_LOST']} events before this one were lost, the first at 20")
     assert (lost["PRIORITY"], lost["SYSLOG_IDENTIFIER"]) == ("4", "exc-instance-connect-agent")
-    assert _told(a)[-1] == lost
+    assert _logged(a)[-1] == lost
     a.push()
     assert "EXC_TIME" not in a.events_of(RECEIVED, len(stored) + 1)[-1]
     assert a.log() == ""
@@ -58,11 +58,11 @@ def waiting_events_arrive():
     text = agent.key()
     a.push([text])
     a.ask("RevokeLocal")
-    assert _told(a) == []
+    assert _logged(a) == []
     a.hear()
-    wait_until(lambda: len(_told(a)) == 2, "they are there")
-    assert [fields["MESSAGE_ID"] for fields in _told(a)] == [RECEIVED, REVOKED]
-    assert {fields["EXC_FINGERPRINT"] for fields in _told(a)} == {fingerprint(text)}
+    wait_until(lambda: len(_logged(a)) == 2, "both events arrive")
+    assert [fields["MESSAGE_ID"] for fields in _logged(a)] == [RECEIVED, REVOKED]
+    assert {fields["EXC_FINGERPRINT"] for fields in _logged(a)} == {fingerprint(text)}
 
 
 def next_agent_reports_loss():
@@ -79,7 +79,7 @@ def next_agent_reports_loss():
     (lost,) = a.events_of(LOST)
     assert lost["EXC_LOST"] == "3"
     assert before <= int(lost["EXC_LOST_SINCE"]) / 1000000 <= time.time()
-    wait_until(lambda: not (a.store / "state/lost").exists(), "it is reported")
+    wait_until(lambda: not (a.store / "state/lost").exists(), "the loss is reported")
     a.stop()
     assert not (a.store / "state/lost").exists()
 
@@ -92,7 +92,7 @@ def agent_stays_while_event_waits():
     assert a.lives()
     a.hear()
     assert a.wait() == 0
-    assert [fields["MESSAGE_ID"] for fields in _told(a)] == [RECEIVED, REVOKED]
+    assert [fields["MESSAGE_ID"] for fields in _logged(a)] == [RECEIVED, REVOKED]
 
 
 agent_stays_while_event_waits.slow = True

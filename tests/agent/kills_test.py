@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent and the helper are killed: at each step of what they do, and at random moments of everything at once."""
+"""The agent and the helper are killed, at each step of a call and at random moments under load."""
 
 import os
 import pathlib
@@ -32,13 +32,13 @@ class Push:
         self.short = chance.random() < 0.1
         self.ttl = 1 if self.short else 300
         self.answered = False
-        self.revoked = False  # somebody has asked for it
-        self.gone = False  # and was told that it is done
+        self.revoked = False  # a revocation was sent
+        self.gone = False  # and the revocation was answered
         self.served = 0  # connections that were given one of its keys
 
 
 class Store:
-    """What lies in the store, by the names of the keys' fingerprints."""
+    """The contents of the store, by the names of the keys' fingerprints."""
 
     def __init__(self, a):
         self.ids = {}
@@ -47,7 +47,7 @@ class Store:
         self.claims = a.claims()
 
     def grants(self, push):
-        """The ids under which each of its keys lies."""
+        """The ids of each of its keys in the store."""
         return [self.ids.get(name, set()) for name in push.names]
 
     def is_whole(self, push):
@@ -59,7 +59,7 @@ class Store:
 
 
 def _claim_is_last(a):
-    """Wherever a claim file is, all keys of its grant are."""
+    """Each grant with a claim file has all its keys."""
     store = Store(a)
     counts = {}
     for grants in store.ids.values():
@@ -100,7 +100,7 @@ def _at_each_step(a, act):
         a.ask("Status")
         store = Store(a)
         assert set().union(*store.ids.values()) == store.claims
-        # Nor is there an empty folder.
+        # No empty directory is left.
         assert store.claims or a.stored() == set()
         found.append((len(a.keys()), answered))
         a.stop()
@@ -113,14 +113,14 @@ def _answer(a, act):
         return None
 
 
-def a_push_is_stored_as_a_whole_or_not_at_all_at_whichever_step_the_agent_is_killed():
+def killed_push_is_stored_whole_or_not_at_all():
     a = Agent(preload=agent.KILL_AT)
     found = _at_each_step(a, lambda: a.push(agent.keys(8)))
-    # Each key's folder and name, and those of the user and of the claim file; then the answer.
+    # The directory and name of each key, those of the user and of the claim file; then the answer.
     assert len(found) >= 19 and set(found[:-1]) == {(0, False)} and found[-1] == (8, False), found
 
 
-def a_revocation_ends_a_grant_as_a_whole_at_whichever_step_the_agent_is_killed():
+def killed_revocation_ends_a_grant_whole_or_not_at_all():
     a = Agent(preload=agent.KILL_AT)
     a.push(agent.keys(8))
     found = _at_each_step(a, lambda: a.ask("RevokeLocal"))
@@ -128,7 +128,7 @@ def a_revocation_ends_a_grant_as_a_whole_at_whichever_step_the_agent_is_killed()
     assert (8, True) not in found
 
 
-def an_expired_grant_is_gone_in_the_end_at_whichever_step_the_agent_is_killed():
+def killed_sweep_is_finished_by_the_next_agent():
     a = Agent(preload=agent.KILL_AT)
     a.push(agent.keys(8), ttl=1)
     a.kill()
@@ -137,7 +137,7 @@ def an_expired_grant_is_gone_in_the_end_at_whichever_step_the_agent_is_killed():
     assert len(found) > 18 and {left for left, _ in found} == {0}, found
 
 
-def a_helper_that_is_killed_has_taken_no_place_or_one_for_its_own_connection():
+def killed_helper_took_at_most_its_own_slot():
     a = Agent()
     # A program that cannot be read cannot read its own environment in /proc, where sanitizers look for their options.
     readable = a.dir / "helper"
@@ -168,7 +168,7 @@ class Scene:
         self.busy = set()
         self.lock = threading.Lock()
 
-    # Those who push and revoke
+    # Clients that push and revoke
 
     def call(self, method, parameters):
         """The answer, or None when the agent was killed before it could give one."""
@@ -204,13 +204,13 @@ class Scene:
             user = chance.choice(users)
             if stored[user] > USER_KEYS_MAX - 8:
                 self.revoke(user)
-                # Only what was answered is known to be gone; the rest counts on.
+                # Only what was answered is known to be gone.
                 stored[user] = sum(len(push.keys) for push in self.pushes if push.user == user and not push.gone)
             else:
                 stored[user] += len(self.push(user, chance).keys)
 
     def wait_for_the_others(self, number):
-        """Whether to go on. While it is not, nothing of this one's is under way."""
+        """Whether to go on. While it pauses, no call of this client is running."""
         with self.lock:
             if not self.paused:
                 self.busy.add(number)
@@ -223,7 +223,7 @@ class Scene:
         with self.lock:
             self.paused = paused
 
-    # Those who log in
+    # Clients that log in
 
     def log_in(self, push, text, chance):
         """Two at once, and for some of them the helper is killed."""
@@ -258,17 +258,17 @@ class Scene:
             else:
                 time.sleep(0.005)
 
-    # The one who kills
+    # The killer
 
     def guarded(self, what, number, chance):
         try:
             what(number, chance)
-        except Exception as failure:  # of a thread; told by the main one
+        except Exception as failure:  # of a thread; reported by the main one
             self.failures.append(failure)
 
     def run(self):
         threads = []
-        sys.setswitchinterval(0.0005)  # else the one who kills waits for the others, and comes at their moments
+        sys.setswitchinterval(0.0005)  # otherwise the killer waits for the other threads, and kills at their moments
         for number in range(PUSHERS + LOGINS):
             what = self.pusher if number < PUSHERS else self.login
             chance = random.Random(self.chance.random())
@@ -308,30 +308,30 @@ class Scene:
         time.sleep(self.chance.random() * 0.004)
 
     def look_at_what_counts(self):
-        """Without an agent: a grant whose claim file is there is there with all its keys."""
+        """Without an agent: a grant with a claim file has all its keys."""
         pushes = list(self.pushes)
         store = Store(self.a)
         for push in pushes:
             counting = [grants & store.claims for grants in store.grants(push)]
-            # Helpers write into claim files, but nobody makes or removes one now.
+            # Helpers write into claim files, but no file is made or removed now.
             assert all(grants == counting[0] for grants in counting), (push.user, counting)
 
     def look_at_rest(self):
-        """With an agent that has just started and is asked nothing else."""
+        """With an agent that has just started and has no other call."""
         self.pause(True)
         self.a.start()
         agent.wait_until(lambda: not self.busy or self.failures, "all are done")
-        # One who was waiting for an answer from the killed one has none; one whose call was still in the queue has.
+        # A client that waited for the killed agent has no answer; one whose call was still queued has.
         self.a.ask("Status")
         store = Store(self.a)
         for push in self.pushes:
             if push.gone:
-                assert store.has_nothing(push), "revoked, and there"
+                assert store.has_nothing(push), "revoked, and still stored"
             elif push.answered and not push.revoked and not push.short:
-                assert store.is_whole(push), f"answered, and not there: {store.grants(push)}"
+                assert store.is_whole(push), f"answered, and not stored: {store.grants(push)}"
             else:
-                assert store.is_whole(push) or store.has_nothing(push), f"half there: {store.grants(push)}"
-        # Nor is there anything else: each claim file has its keys, and each key its claim file.
+                assert store.is_whole(push) or store.has_nothing(push), f"half stored: {store.grants(push)}"
+        # Nothing else is left: each claim file has its keys, and each key its claim file.
         grants = set().union(*store.ids.values()) if store.ids else set()
         assert grants == store.claims
         self.pause(False)
@@ -339,7 +339,7 @@ class Scene:
     def look_at_logins(self):
         for push in self.pushes:
             assert push.served <= push.connections, (push.served, push.connections)
-        # Whoever comes now gets none of those that are taken.
+        # A new connection gets none of the slots that are taken.
         taken = [push for push in self.pushes if push.served == push.connections and not push.revoked]
         for push in self.chance.sample(taken, min(len(taken), 25)):
             before = push.served
@@ -347,7 +347,7 @@ class Scene:
             assert push.served == before
 
 
-def what_was_answered_is_stored_whole_and_taken_once_wherever_somebody_is_killed():
+def random_kills_lose_nothing_that_was_answered():
     seed = int(os.environ.get("EXC_SEED") or random.SystemRandom().randrange(2**32))
     print("seed", seed)
     scene = Scene(seed)
@@ -357,9 +357,9 @@ def what_was_answered_is_stored_whole_and_taken_once_wherever_somebody_is_killed
     print(f"{KILLS} agents and {scene.killed_helpers} helpers killed; {scene.calls} calls, {scene.answers} answered; "
           f"{answered} of {len(scene.pushes)} pushes answered; {scene.logins} logins, "
           f"{sum(push.served for push in scene.pushes)} let in")
-    # Else it proves nothing.
+    # Otherwise it proves nothing.
     assert scene.calls - scene.answers > KILLS / 4 and scene.killed_helpers > 20 and answered > KILLS
     assert any(push.served for push in scene.pushes)
 
 
-what_was_answered_is_stored_whole_and_taken_once_wherever_somebody_is_killed.slow = True
+random_kills_lose_nothing_that_was_answered.slow = True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of signed pushes and revocations: since when, and where there is no room."""
+"""The memory of signed pushes and revocations: since when it remembers, and a full store."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def _agent(**more):
 
 
 def _mount_again(a):
-    """What a restart of the mount, a removal and installation, or a reboot of a container leave: a store without anything."""
+    """An empty store, as after a restart of the mount, a reinstallation, or a reboot of a container."""
     a.stop()
     subprocess.run(["umount", "--lazy", a.store], check=True)
     a.make_store()
@@ -29,7 +29,7 @@ def _challenged(signer, connection, kind, **payload):
     return getattr(signer, kind)(challenge=challenge, **payload)
 
 
-def a_captured_push_is_not_accepted_by_a_store_that_was_made_again():
+def captured_push_is_refused_by_a_new_store():
     a, signer = _agent()
     push = signer.push(keys(1), life_s=300)
     assert a.send("Push", push)["duplicate"] is False
@@ -40,13 +40,13 @@ def a_captured_push_is_not_accepted_by_a_store_that_was_made_again():
     assert refused.error == "Expired"
     assert "sign the challenge" in refused.parameters["message"]
     assert a.stored() - {"state/pushes"} == set()
-    # One that signs a challenge was made for this connection.
+    # A push that signs a challenge was made for this connection.
     with a.connect("host") as connection:
         challenged = _challenged(signer, connection, "push", chosen=keys(1))
         assert connection.call("Push", {"envelope": challenged})["duplicate"] is False
 
 
-def a_held_back_push_does_not_undo_a_revocation_after_the_store_was_made_again():
+def push_held_back_is_refused_by_a_new_store():
     a, signer = _agent()
     held_back = signer.push(keys(1), life_s=300)
     a.send("Revoke", signer.revoke(all=True))
@@ -55,7 +55,7 @@ def a_held_back_push_does_not_undo_a_revocation_after_the_store_was_made_again()
     assert refusal(a.send, "Push", held_back).error == "Expired"
 
 
-def the_memory_is_made_before_anybody_connects():
+def memory_is_made_before_the_first_connection():
     a, signer = _agent()
     _mount_again(a)
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -66,14 +66,14 @@ def the_memory_is_made_before_anybody_connects():
     assert before <= births[0] == births[1] <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     a.start()
     assert refusal(a.send, "Push", signer.push(keys(1))).error == "Expired"
-    # As one that the boot made, and not the first connection.
+    # As made at the boot, and not by the first connection.
     a.stop()
     a.remember_since(0)
     a.start()
     assert a.send("Push", signer.push(keys(1)))["duplicate"] is False
 
 
-def a_memory_of_a_version_without_births_is_made_new():
+def memory_of_an_old_version_is_replaced():
     a, signer = _agent()
     push = signer.push(keys(1))
     a.stop()
@@ -86,14 +86,14 @@ def a_memory_of_a_version_without_births_is_made_new():
 
 
 def _fill_claim(a, claim):
-    """As somebody who has become the helper's user: takes all room there is for claim files."""
+    """Takes all room for claim files, as a process that runs as the helper's user can."""
     path = a.store / "claims" / "/".join(claim)
     subprocess.run(["dd", "if=/dev/zero", f"of={path}", "bs=1M", "count=100"], stderr=subprocess.DEVNULL, check=False,
                    user=HELPER_USER.pw_uid, group=HELPER_USER.pw_gid, extra_groups=[])
     assert os.statvfs(path).f_bavail == 0
 
 
-def claim_files_take_no_room_from_the_rest_of_the_store():
+def claim_files_take_no_room_of_the_store():
     a, _ = _agent(mounts_claims=True)
     a.push()
     (claim,) = a.claims()
@@ -102,7 +102,7 @@ def claim_files_take_no_room_from_the_rest_of_the_store():
     assert os.statvfs(a.store).f_bavail == before
 
 
-def a_full_store_keeps_no_revocation_out():
+def full_store_takes_a_revocation():
     for mounts_claims in True, False:
         _revokes_in_a_full_store(mounts_claims)
 
@@ -117,7 +117,7 @@ def _revokes_in_a_full_store(mounts_claims):
     revocation = signer.revoke(user="bob")
     assert a.send("Revoke", revocation) == {"revoked": 1}
     assert {user for user, _, _ in a.keys()} == {"alice"}
-    # It was remembered, and outlives the agent.
+    # It is remembered by the next agent too.
     a.stop()
     a.start()
     assert a.send("Revoke", revocation) == {"revoked": 0}
@@ -126,7 +126,7 @@ def _revokes_in_a_full_store(mounts_claims):
     assert a.stored() == set()
 
 
-def a_claim_file_that_has_grown_ends_its_grant_and_makes_room():
+def grown_claim_file_ends_its_grant():
     for mounts_claims in True, False:
         a, signer = _agent(mounts_claims=mounts_claims)
         a.push()
@@ -137,10 +137,10 @@ def a_claim_file_that_has_grown_ends_its_grant_and_makes_room():
         assert "claim files that had grown: 1;" in a.log()
 
 
-def a_revocation_that_is_sent_again_after_it_failed_ends_with_its_exp():
+def failed_revocation_ends_with_its_exp():
     a, signer = _agent()
     a.stop()
-    # Nothing more can be remembered: all records are taken, also those for revocations, and never forgotten.
+    # All records are taken, also those for revocations, and never forgotten.
     record = b"\2" + bytes(80) + b"\0\0\0\0\0\0\0\1".rjust(8) + bytes(9) + b"\x7f" + bytes(7) + b"\x7f" + bytes(7)
     path = a.store / "state/pushes"
     head = path.read_bytes()[:128]

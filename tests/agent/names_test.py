@@ -17,7 +17,7 @@ def _agent(**more):
     return a, signer
 
 
-def a_push_is_stored_under_the_account_s_own_name():
+def push_is_stored_under_the_account_name():
     a, signer = _agent()
     for name in NAMES:
         assert a.push(user=name)["user"] == ACCOUNT
@@ -25,7 +25,7 @@ def a_push_is_stored_under_the_account_s_own_name():
     assert {user for user, _, _ in a.keys()} == {"dana%40corp.example"}
 
 
-def a_local_revocation_means_the_account_under_each_name():
+def local_revocation_means_the_account():
     a, _ = _agent()
     for pushed in NAMES:
         for revoked in NAMES:
@@ -40,7 +40,7 @@ def a_local_revocation_means_the_account_under_each_name():
     assert a.stored() == set()
 
 
-def a_signed_revocation_means_the_account_under_each_name():
+def signed_revocation_means_the_account():
     a, signer = _agent()
     for pushed in NAMES:
         for revoked in NAMES:
@@ -54,7 +54,7 @@ def a_signed_revocation_means_the_account_under_each_name():
                 a.start()
 
 
-def a_list_has_the_keys_of_the_account_under_each_name():
+def list_means_the_account():
     a, _ = _agent()
     a.push(user="alice")
     a.push(user="dana")
@@ -64,7 +64,7 @@ def a_list_has_the_keys_of_the_account_under_each_name():
     assert a.listed(user="nobody-of-that-name") == []
 
 
-def the_keys_of_a_user_who_was_deleted_can_be_revoked_and_listed():
+def deleted_user_can_be_revoked_and_listed():
     a, signer = _agent()
     passwd = pathlib.Path("/etc/passwd")
     for revoke in (lambda: a.ask("RevokeLocal", {"user": "gone"}),
@@ -80,7 +80,7 @@ def the_keys_of_a_user_who_was_deleted_can_be_revoked_and_listed():
         assert a.stored() == set()
 
 
-def without_the_name_service_keys_go_and_the_answer_says_what_is_not_known():
+def revocation_without_a_name_service_drops_keys():
     marker = agent.WORLD / "tests/name-service-fails"
     a, signer = _agent(NAME_SERVICE_FAILS=str(marker))
     a.push(user="dana")
@@ -89,14 +89,14 @@ def without_the_name_service_keys_go_and_the_answer_says_what_is_not_known():
                     refusal(a.send, "Revoke", signer.revoke(user="dana")), refusal(a.ask, "List", {"user": "dana"})):
         assert refused.error == "StorageFailure"
         assert "dana" in refused.parameters["message"]
-    # Of its own name it can say so.
+    # The name itself needs no lookup.
     assert len(a.listed(user=ACCOUNT)) == 1
     assert a.ask("RevokeLocal", {"user": ACCOUNT}) == {"revoked": 1}
     marker.unlink()
     assert a.ask("RevokeLocal", {"user": "dana"}) == {"revoked": 0}
 
 
-def keys_go_before_the_name_service_has_answered():
+def keys_are_dropped_before_the_lookup():
     a, signer = _agent()
     a.push(user="late")
     with a.connect("host") as host:
@@ -105,8 +105,8 @@ def keys_go_before_the_name_service_has_answered():
         assert host.reply() == {"revoked": 1}
 
 
-def a_user_whom_the_name_service_does_not_find_in_time_is_a_failure():
+def lookup_timeout_is_a_failure():
     a, signer = _agent()
     with a.connect("host") as host:
         host.send_call("Revoke", {"envelope": signer.revoke(user="hang")})
-        assert "did not answer" in refusal(host.reply).parameters["message"]
+        assert "timed out" in refusal(host.reply).parameters["message"]

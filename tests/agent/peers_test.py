@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may connect to which socket, and what is answered there."""
+"""Which peers may connect to which socket, and what is answered there."""
 
 import contextlib
 import pwd
@@ -10,11 +10,11 @@ import time
 import agent
 from agent import Agent, Closed, MESSAGE_MAX, RELAY_USER, message, refusal
 
-STRANGERS = [pwd.getpwnam(name).pw_uid for name in ("alice", "nobody", "exc-instance-connect", "exc-authorized-keys")]
+WRONG_USERS = [pwd.getpwnam(name).pw_uid for name in ("alice", "nobody", "exc-instance-connect", "exc-authorized-keys")]
 
 
-def _is_shut_out(a, name, user):
-    """Closed before a byte is read: the agent does not know what is sent, and says nothing."""
+def _is_closed_at_once(a, name, user):
+    """Whether the connection is closed before a byte is read and without a reply."""
     with a.connect(name, user) as connection:
         with contextlib.suppress(BrokenPipeError):
             connection.send(message("Hello"))
@@ -22,35 +22,35 @@ def _is_shut_out(a, name, user):
         return connection.is_closed()
 
 
-def only_root_may_use_the_administration_socket():
+def admin_socket_is_for_root():
     a = Agent()
-    for user in [*STRANGERS, RELAY_USER.pw_uid]:
-        assert _is_shut_out(a, "admin", user), user
+    for user in [*WRONG_USERS, RELAY_USER.pw_uid]:
+        assert _is_closed_at_once(a, "admin", user), user
         assert f"administration socket: user id {user} is not allowed" in a.log()
     assert a.stored() == set()
     with a.connect("admin", 0) as connection:
         connection.call("Hello")
 
 
-def only_the_relay_may_use_the_host_socket():
+def host_socket_is_for_the_relay():
     a = Agent()
-    for user in [*STRANGERS, 0]:
-        assert _is_shut_out(a, "host", user), user
+    for user in [*WRONG_USERS, 0]:
+        assert _is_closed_at_once(a, "host", user), user
         assert f"host socket: user id {user} is not allowed" in a.log()
     with a.connect("host", RELAY_USER.pw_uid) as connection:
         connection.call("Hello")
 
 
-def strangers_take_no_place_from_anybody():
+def wrong_peers_take_no_slot():
     a = Agent()
-    for name, stranger in ("admin", STRANGERS[0]), ("host", 0):
+    for name, wrong_user in ("admin", WRONG_USERS[0]), ("host", 0):
         kept = [a.connect(name) for _ in range(16)]
         for connection in kept:
             connection.call("Hello")
-        # One that is silent gives way, but only to somebody who may come in.
+        # A silent connection is closed for another one, but only for an allowed peer.
         time.sleep(0.3)
         for _ in range(40):
-            assert _is_shut_out(a, name, stranger)
+            assert _is_closed_at_once(a, name, wrong_user)
         assert all(_is_open(connection) for connection in kept)
         time.sleep(0.3)
         with a.connect(name) as connection:
@@ -65,21 +65,21 @@ def _is_open(connection):
     return False
 
 
-def a_flood_of_strangers_is_no_flood_in_the_journal():
+def wrong_peers_do_not_flood_the_journal():
     a = Agent()
     for _ in range(500):
-        with a.connect("admin", STRANGERS[0]):
+        with a.connect("admin", WRONG_USERS[0]):
             pass
     a.stop()
     noted = a.log().count("is not allowed here")
     assert 1 <= noted <= 60
-    # What is left out is at least counted.
+    # What is not logged is counted.
     counts = re.findall(r"(\d+) more refusals or closed connections on this socket were not logged", a.log())
     assert len(counts) <= noted + 1
     assert noted + sum(map(int, counts)) == 500
 
 
-def pushing_and_listing_are_not_for_the_host_socket():
+def local_methods_are_refused_on_the_host_socket():
     a = Agent()
     a.push()
     before = a.stored()
@@ -94,7 +94,7 @@ def pushing_and_listing_are_not_for_the_host_socket():
     assert a.log().count("PermissionDenied") == 8
 
 
-def without_a_trusted_key_the_host_is_told_nothing_but_that():
+def untrusted_comes_before_any_parsing():
     a = Agent()
     signer = agent.Signer()
     a.push()
@@ -109,7 +109,7 @@ def without_a_trusted_key_the_host_is_told_nothing_but_that():
     assert a.stored() == before
 
 
-def an_unsigned_push_is_taken_only_where_no_signature_is_needed():
+def unsigned_push_needs_a_trusted_channel():
     signer = agent.Signer()
     for settings, names in ("", {"admin"}), ("Trust=channel", {"admin", "host"}):
         a = Agent(f"RateLimit=0\n{settings}", preload=agent.CLOCK, TEST_CLOCK="synchronised")
@@ -127,7 +127,7 @@ def an_unsigned_push_is_taken_only_where_no_signature_is_needed():
         assert a.stored() == set()
 
 
-def a_signature_that_is_there_must_be_good_wherever_it_comes_from():
+def given_signature_must_be_good_everywhere():
     a = Agent("RateLimit=0\nTrust=channel", preload=agent.CLOCK, TEST_CLOCK="synchronised")
     signer = agent.Signer()
     forged = agent.Signer().push(agent.keys(1))
@@ -143,7 +143,7 @@ def a_signature_that_is_there_must_be_good_wherever_it_comes_from():
     assert {user for user, _, _ in a.keys()} == {"bob"}
 
 
-def hello_brings_its_sync_back_unchanged():
+def hello_returns_sync_unchanged():
     a = Agent()
     for name in "admin", "host":
         with a.connect(name) as connection:
@@ -152,13 +152,13 @@ def hello_brings_its_sync_back_unchanged():
             assert connection.call("Hello").get("sync") is None
 
 
-def each_hello_has_a_challenge_of_its_own():
+def each_hello_has_its_own_challenge():
     with Agent().connect("host") as connection:
         challenges = {connection.call("Hello")["challenge"] for _ in range(200)}
         assert len(challenges) == 200
 
 
-def on_the_host_socket_what_is_no_call_is_dropped_and_the_connection_stays():
+def host_socket_survives_a_malformed_call():
     with Agent().connect("host") as connection:
         for n, text in enumerate((
             b"{", b"x", b"[" * 16000, b'{"method":1}', b"\xff\xfe\xfd", b"{}" * 5000, message("Hello")[:-2],
@@ -168,7 +168,7 @@ def on_the_host_socket_what_is_no_call_is_dropped_and_the_connection_stays():
             assert connection.reply()["sync"] == str(n)
 
 
-def on_the_host_socket_what_is_too_long_is_dropped_and_the_connection_stays():
+def host_socket_survives_a_long_message():
     with Agent().connect("host") as connection:
         for length in MESSAGE_MAX + 1, MESSAGE_MAX + 100, 5 * MESSAGE_MAX:
             connection.send(b"x" * (length - 1) + b"\0" + message("Hello", {"sync": str(length)}))
@@ -176,20 +176,20 @@ def on_the_host_socket_what_is_too_long_is_dropped_and_the_connection_stays():
             assert connection.reply()["sync"] == str(length)
 
 
-def a_nul_ends_what_a_predecessor_left_half_written():
+def nul_ends_half_a_message():
     with Agent().connect("host") as connection:
         connection.send(message("PushLocal", {"user": "alice", "keys": agent.keys(1)})[:50])
         connection.send(b"\0" + message("Hello", {"sync": "new"}))
         assert connection.reply()["sync"] == "new"
 
 
-def a_flood_on_the_host_socket_leaves_the_administrator_s_alone():
+def full_host_socket_does_not_affect_the_admin_socket():
     a = Agent("")  # with the default RateLimit
     flood = []
     for n in range(500):
         connection = a.connect("host")
         flood.append(connection)
-        # Each as busy as can be: never silent long enough to have to give way, and its replies unread.
+        # Each is never silent long enough to be closed, and leaves its replies unread.
         connection.socket.setblocking(False)
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             connection.send(message("Push", {"envelope": None}) * 50 + message("Hello")[:20])
@@ -203,7 +203,7 @@ def a_flood_on_the_host_socket_leaves_the_administrator_s_alone():
 NO_SOCKET = 6  # for the unit's RestartPreventExitStatus=
 
 
-def _refuses_to_start(sockets, *said, kind=socket.SOCK_STREAM, status=1):
+def _refuses_to_start(sockets, *logged, kind=socket.SOCK_STREAM, status=1):
     a = Agent(sockets=())
     assert a.wait() == NO_SOCKET
     a.names = sockets
@@ -217,24 +217,24 @@ def _refuses_to_start(sockets, *said, kind=socket.SOCK_STREAM, status=1):
     a.log_path.write_text("")
     a.start()
     assert a.wait() == status
-    for text in said:
+    for text in logged:
         assert text in a.log(), a.log()
     assert len(a.log().splitlines()) <= 2, a.log()
 
 
-def without_a_socket_it_does_not_start():
+def start_fails_without_a_socket():
     _refuses_to_start((), "none was passed", "exc-instance-connect.socket", status=NO_SOCKET)
 
 
-def with_a_socket_of_an_unknown_name_it_does_not_start():
+def start_fails_with_an_unknown_socket_name():
     _refuses_to_start(("connection",), '"connection"', '"admin" or "host"')
     _refuses_to_start(("admin", "Host"), '"Host"')
     _refuses_to_start(("",), '""')
 
 
-def with_a_socket_of_another_kind_it_does_not_start():
+def start_fails_with_another_kind_of_socket():
     _refuses_to_start(("admin",), '"admin"', "stream", kind=socket.SOCK_DGRAM)
 
 
-def with_too_many_sockets_it_does_not_start():
+def start_fails_with_too_many_sockets():
     _refuses_to_start(("admin",) * 9, "9 were passed", "at most 8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom the configuration lets in, and what becomes of a bad one."""
+"""Which users the configuration allows, and what a bad one does."""
 
 import os
 
@@ -8,7 +8,7 @@ from agent import Agent, Signer, refusal
 
 
 def _decided(settings, **expected):
-    """What becomes of a push for each of these users."""
+    """The result of a push for each of these users."""
     a = Agent(settings)
     for user, error in expected.items():
         if error:
@@ -21,11 +21,11 @@ def _decided(settings, **expected):
 DENIED = "UserDenied"
 
 
-def without_a_word_about_users_everybody_that_exists_may_come_in():
+def every_user_is_allowed_by_default():
     _decided("", alice=None, root=None, many1=None, nobody_here="NoSuchUser")
 
 
-def allow_users_lets_nobody_else_in():
+def allow_users_excludes_others():
     _decided("AllowUsers=alice bob\nAllowUsers=many1", alice=None, bob=None, many1=None, carol=DENIED, root=DENIED,
              nobody_here="NoSuchUser")
 
@@ -34,27 +34,27 @@ def deny_users_wins():
     _decided("AllowUsers=alice bob\nDenyUsers=bob", alice=None, bob=DENIED)
 
 
-def groups_are_looked_up_primary_and_supplementary():
+def primary_and_supplementary_groups_count():
     _decided("AllowGroups=admins bob", alice=None, bob=None, carol=DENIED)
     _decided("DenyGroups=admins bob", alice=DENIED, bob=DENIED, carol=None)
     _decided("AllowGroups=admins bob\nDenyGroups=bob", alice=None, bob=DENIED)
     _decided("AllowGroups=nothing-of-that-name", alice=DENIED)
 
 
-def min_uid_keeps_system_users_out():
+def min_uid_excludes_system_users():
     _decided("MinUid=1000", alice=None, root=DENIED, sshd=DENIED)
     _decided("MinUid=1001", alice=None)
     _decided("MinUid=1002", alice=DENIED, bob=None)
 
 
-def no_name_makes_a_path_of_its_own_in_the_store():
+def user_name_is_no_path():
     a = Agent()
     for name in "../alice", "alice/", "/", ".", "..", "alice ", "%61lice", "alice\n", "ALICE", "0":
         assert refusal(a.push, user=name).error == "NoSuchUser", name
     assert a.stored() == set()
 
 
-def a_bad_configuration_is_answered_and_mended_without_a_restart():
+def bad_configuration_is_answered_and_fixed_without_a_restart():
     a = Agent("AllowUsers=alice")
     a.push()
     for settings, line, word in (
@@ -65,7 +65,7 @@ def a_bad_configuration_is_answered_and_mended_without_a_restart():
         assert refused.error == "StorageFailure"
         assert f"{a.config}:{line}:" in refused.parameters["message"]
         assert word in refused.parameters["message"]
-        # What needs no policy goes on.
+        # Calls that need no policy are answered.
         assert len(a.listed()) > 0
         assert a.ask("Status")["keys"] > 0
     a.configure("AllowUsers=bob")
@@ -80,7 +80,7 @@ def a_bad_configuration_is_answered_and_mended_without_a_restart():
     assert a.process.pid == process and a.lives()
 
 
-def a_bad_configuration_keeps_no_signed_revocation_away():
+def bad_configuration_takes_a_signed_revocation():
     signer = Signer()
     a = Agent(preload=agent.CLOCK, TEST_CLOCK="synchronised")
     a.trust(signer)
@@ -91,14 +91,14 @@ def a_bad_configuration_keeps_no_signed_revocation_away():
     assert a.listed() == []
 
 
-def status_and_hello_show_the_configuration_of_now():
+def status_and_hello_show_the_current_configuration():
     a = Agent()
     for trust, instance in ("channel", "i-1"), ("signed", "i-2"):
         a.configure(f"Trust={trust}\nInstanceId={instance}")
         assert (a.ask("Status")["trust"], a.ask("Hello")["instance"]) == (trust, instance)
 
 
-def what_is_wrong_is_noted_once_and_not_at_each_call():
+def configuration_warning_is_logged_once():
     a = Agent()
     a.trust(Signer())
     (a.config.parent / "trust.d" / "broken.pem").write_text("no key")
@@ -110,7 +110,7 @@ def what_is_wrong_is_noted_once_and_not_at_each_call():
     assert a.log().count("Strange") == 1, a.log()
 
 
-def a_bad_configuration_does_not_keep_the_agent_from_starting():
+def bad_configuration_does_not_stop_the_start():
     a = Agent("Trust=everybody")
     assert "Trust: invalid value 'everybody'" in refusal(a.push).parameters["message"]
     assert str(a.config) in a.log()
@@ -118,7 +118,7 @@ def a_bad_configuration_does_not_keep_the_agent_from_starting():
     a.push()
 
 
-def a_configuration_that_others_can_write_is_not_used():
+def configuration_writable_by_others_is_not_used():
     a = Agent()
     for path, mode in (a.config, 0o666), (a.config, 0o664), (a.config.parent, 0o777):
         before = path.stat().st_mode & 0o7777
@@ -132,26 +132,26 @@ def a_configuration_that_others_can_write_is_not_used():
     a.push()
 
 
-def a_drop_in_is_read_after_the_main_file():
+def drop_in_is_read_after_the_main_file():
     a = Agent("MaxTtl=100")
-    folder = a.config.parent / "agent.conf.d"
-    folder.mkdir()
-    (folder / "50-x.conf").write_text("[Agent]\nMaxTtl=70\n")
+    directory = a.config.parent / "agent.conf.d"
+    directory.mkdir()
+    (directory / "50-x.conf").write_text("[Agent]\nMaxTtl=70\n")
     assert a.push(ttl=300)["expiresIn"] == 70
-    (folder / "60-y.conf").write_text("[Agent]\nMaxTtl=x\n")
-    assert f"{folder}/60-y.conf:2:" in refusal(a.push).parameters["message"]
-    (folder / "60-y.conf").unlink()
+    (directory / "60-y.conf").write_text("[Agent]\nMaxTtl=x\n")
+    assert f"{directory}/60-y.conf:2:" in refusal(a.push).parameters["message"]
+    (directory / "60-y.conf").unlink()
     a.push()
 
 
-def an_unknown_key_is_a_warning():
+def unknown_key_is_a_warning():
     a = Agent("AllowUser=bob\n[Other]\nX=1")
     a.push()
     assert f"{a.config}:3: unknown key AllowUser in section [Agent] is ignored" in a.log()
     assert "[Other]" in a.log()
 
 
-def without_a_configuration_there_are_the_defaults():
+def missing_configuration_has_defaults():
     a = Agent()
     a.config.unlink()
     assert a.push(ttl=1000)["expiresIn"] == 300
@@ -159,14 +159,14 @@ def without_a_configuration_there_are_the_defaults():
     assert a.push()["expiresIn"] == 60
 
 
-def trust_in_the_channel_is_told_at_each_start():
+def trust_channel_is_logged_at_each_start():
     a = Agent("Trust=channel")
     assert a.ask("Status")["trust"] == "channel"
     assert "Trust=channel" in a.log()
     assert Agent().ask("Status")["trust"] == "signed"
 
 
-def a_name_service_that_hangs_fails_its_own_push_alone():
+def hung_lookup_fails_only_its_own_push():
     a = Agent(preload=agent.NAME_SERVICE)
     with a.connect() as waiting:
         waiting.send_call("PushLocal", {"user": "hang", "keys": agent.keys(1)})
@@ -183,6 +183,6 @@ def a_name_service_that_hangs_fails_its_own_push_alone():
                 pass
         assert answered.error == "StorageFailure"
         assert "hang" in answered.parameters["message"]
-        # He was told while the name service still hung.
+        # The refusal came while the name service still hung.
         assert others > 5
     assert not any(key["user"] == "hang" for key in a.listed())

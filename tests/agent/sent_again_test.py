@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A push whose answer does not come in time is sent again, on a new connection: there is one grant at most."""
+"""A push without an answer is sent again on a new connection: there is at most one grant."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from agent import Agent, RELAY_USER, Signer, keys, refusal, wait_until
 PUSH = agent.WORLD / "bin/exc-push"
 LEFT = "closed by the sender"
 
-# Tells that it is asked, and signs when it may; from then on at once.
+# Reports that it is asked, and signs when it may; from then on at once.
 SIGN = ("touch {0}/asked; until [ -e {0}/may ]; do sleep 0.02; done; "
         "openssl pkeyutl -sign -rawin -inkey {0}/signing.pem -in /dev/stdin")
 
@@ -44,15 +44,15 @@ def _challenged(signer, connection, **more):
     return {"envelope": signer.push(keys(1), challenge=connection.call("Hello")["challenge"], **more)}
 
 
-def while_the_name_service_takes_longer_than_the_host_waits_nothing_is_stored():
+def slow_lookup_stores_nothing_after_the_host_gave_up():
     host = _Host()
     pushing = host.push("late", 1)
-    said = pushing.communicate(timeout=agent.WAIT_S)[0]
-    # It was told three times that the guest did not store it, and signed another one twice.
-    assert pushing.returncode == 19, said
-    wait_until(lambda: host.agent.log().count(LEFT) == 3, "the name service has answered about all of them")
+    output = pushing.communicate(timeout=agent.WAIT_S)[0]
+    # It was refused three times, and signed another push twice.
+    assert pushing.returncode == 19, output
+    wait_until(lambda: host.agent.log().count(LEFT) == 3, "all three lookups have ended")
     assert host.agent.stored() == set()
-    # Whoever waits for it is let in.
+    # A host that waits long enough succeeds.
     pushing = host.push("late", 30)
     assert pushing.wait(agent.WAIT_S) == 0, pushing.communicate()[0]
     assert len(host.agent.claims()) == 1
@@ -66,21 +66,21 @@ def _pushed_to_an_agent_that_stands_still(user):
     (host.dir / "may").touch()
     time.sleep(5)  # longer than its first answer may take, and not as long as both
     host.agent.process.send_signal(signal.SIGCONT)
-    said = pushing.communicate(timeout=agent.WAIT_S)[0]
-    assert pushing.returncode == 0, said
-    wait_until(lambda: LEFT in host.agent.log(), "the name service has answered about the first of them")
+    output = pushing.communicate(timeout=agent.WAIT_S)[0]
+    assert pushing.returncode == 0, output
+    wait_until(lambda: LEFT in host.agent.log(), "the first lookup has ended")
     assert len(host.agent.claims()) == len(host.agent.keys()) == 1
 
 
-def a_push_to_an_agent_that_stands_still_is_one_grant():
+def repeat_to_a_stopped_agent_is_one_grant():
     _pushed_to_an_agent_that_stands_still("alice")
 
 
-def so_it_is_when_the_name_service_is_slow_too():
+def repeat_to_a_stopped_agent_with_a_slow_lookup_is_one_grant():
     _pushed_to_an_agent_that_stands_still("slow")
 
 
-def what_was_stored_before_it_comes_again_is_known():
+def repeat_of_a_stored_push_is_a_duplicate():
     host = _Host()
     with host.agent.connect("host") as connection:
         push = _challenged(host.signer, connection)
@@ -90,18 +90,18 @@ def what_was_stored_before_it_comes_again_is_known():
     assert len(host.agent.claims()) == 1
 
 
-def a_push_whose_challenge_is_said_to_be_lost_is_never_stored():
+def push_with_a_stale_challenge_is_never_stored():
     host = _Host()
     with host.agent.connect("host") as connection:
         push = _challenged(host.signer, connection, user="slow")
         connection.send_call("Push", push)
     assert refusal(host.agent.send, "Push", push["envelope"]).error == "StaleChallenge"
-    wait_until(lambda: LEFT in host.agent.log(), "the name service has answered")
+    wait_until(lambda: LEFT in host.agent.log(), "the lookup has ended")
     assert refusal(host.agent.send, "Push", push["envelope"]).error == "StaleChallenge"
     assert host.agent.stored() == set()
 
 
-def a_push_without_a_challenge_that_comes_again_before_it_is_stored_is_one_grant():
+def repeat_during_the_lookup_is_one_grant():
     host = _Host()
     push = host.signer.push(keys(1), user="slow")
     with host.agent.connect("host") as one, host.agent.connect("host") as other, host.agent.connect("host") as gone:

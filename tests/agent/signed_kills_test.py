@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent is killed at each step of a signed push or revocation, and the very same comes again to the next one."""
+"""The agent is killed at each step of a signed push or revocation, which is then sent again to the next agent."""
 
 import contextlib
 import select
@@ -14,7 +14,7 @@ RECORD_SIZE = 128
 
 
 class Record:
-    """What is remembered of a push (agent/replay.h)."""
+    """The record of a push (agent/replay.h)."""
 
     def __init__(self, raw):
         self.state = raw[0]
@@ -22,12 +22,12 @@ class Record:
 
 
 class Seen:
-    """What lies in the store while nobody changes it."""
+    """The contents of the store while nothing changes it."""
 
     def __init__(self, a):
         path = a.store / "state/pushes"
         raw = path.read_bytes() if path.exists() else b""
-        # The first one is the file's head.
+        # The first one is the header of the file.
         records = [raw[at:at + RECORD_SIZE] for at in range(RECORD_SIZE, len(raw), RECORD_SIZE)]
         self.records = [Record(record) for record in records if record[0] != 0]
         self.keys = a.keys()
@@ -49,11 +49,11 @@ def _agent():
 
 
 def _is_killed(a, step, method, envelope):
-    """Whether the agent is killed before that step, rather than done. None is there afterwards."""
+    """Whether the agent is killed before that step rather than done. No agent runs afterwards."""
     with a.connect("host") as connection:
         connection.send_call(method, {"envelope": envelope})
         a.start(TEST_KILL_AT=str(step))
-        # One that is killed before it takes the connection leaves it to the next one.
+        # An agent that is killed before it accepts leaves the connection to the next one.
         agent.wait_until(lambda: not a.lives() or select.select([connection.socket], [], [], 0)[0], "it is done")
         connection.socket.settimeout(0 if not a.lives() else agent.WAIT_S)
         with contextlib.suppress(Closed, BlockingIOError):
@@ -66,8 +66,8 @@ def _is_killed(a, step, method, envelope):
 
 
 def _forget_everything(a):
-    for folder in "keys", "claims", "state":
-        subprocess.run(["find", a.store / folder, "-mindepth", "1", "-delete"], check=True)
+    for directory in "keys", "claims", "state":
+        subprocess.run(["find", a.store / directory, "-mindepth", "1", "-delete"], check=True)
     a.remember_since(0)
     a.make_memory()
 
@@ -99,7 +99,7 @@ def _pushed_again_at_each_step(log_in_between):
         assert answer["fingerprints"] == [agent.fingerprint(text) for text in chosen] and answer["expiresIn"] > 0
         assert answer["duplicate"] == (found[-1] == DONE)
         assert len(after.keys) == 3 and len({number for _, _, number in after.keys}) == len(after.claims) == 1
-        # With the end that was remembered first, and what was taken is taken.
+        # With the end that was recorded first, and with the slots that were taken.
         assert [record.state for record in after.records] == [DONE]
         assert after.boot_ends_ns == {after.records[0].boot_end_ns}
         if before.records:
@@ -111,19 +111,19 @@ def _pushed_again_at_each_step(log_in_between):
         assert Seen(a).all() == after.all()
         assert [_log_in(a, text) for text in (chosen[0], chosen[2])] == [0 if taken else 2, 0]
         a.stop()
-    # Nothing, the pending record, each key's folder and name and the user's two folders, the claim, the done record.
+    # Nothing, the pending record, directory and name of each key, the user's directories, the claim, the done record.
     assert found == [None] + [PENDING] * (len(found) - 3) + [DONE] * 2 and len(found) >= 12, found
 
 
-def a_push_that_comes_again_is_one_grant_at_whichever_step_the_agent_was_killed():
+def repeat_after_a_kill_is_one_grant():
     _pushed_again_at_each_step(log_in_between=False)
 
 
-def a_push_that_comes_again_gives_no_place_back_at_whichever_step_the_agent_was_killed():
+def repeat_after_a_kill_frees_no_slot():
     _pushed_again_at_each_step(log_in_between=True)
 
 
-def a_push_that_was_cut_off_and_then_revoked_is_not_finished():
+def push_cut_off_and_revoked_is_not_finished():
     a, signer = _agent()
     step = 0
     killed = True
@@ -147,7 +147,7 @@ def a_push_that_was_cut_off_and_then_revoked_is_not_finished():
     assert pending > 5
 
 
-def a_push_that_was_cut_off_when_it_had_filled_the_store_is_finished():
+def push_cut_off_in_a_full_store_is_finished():
     a, signer = _agent()
     step = 0
     killed = True
@@ -167,7 +167,7 @@ def a_push_that_was_cut_off_when_it_had_filled_the_store_is_finished():
     assert step > 10
 
 
-def a_revocation_that_comes_again_is_finished_at_whichever_step_the_agent_was_killed():
+def revocation_after_a_kill_is_finished():
     a, signer = _agent()
     step = 0
     killed = True
@@ -185,7 +185,7 @@ def a_revocation_that_comes_again_is_finished_at_whichever_step_the_agent_was_ki
         a.send("Revoke", envelope)
         assert a.stored() == set()
         assert refusal(a.send, "Push", held_back).error == "Expired"
-        # Once it is done, it takes nothing that came later.
+        # A repeat drops nothing that came later.
         a.push(chosen)
         assert a.send("Revoke", envelope) == {"revoked": 0}
         assert len(a.keys()) == 2

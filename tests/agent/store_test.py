@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of keys in the store, and of the agent when the store is not as it should be."""
+"""Keys in the store until their end, and a store that is not as it should be."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import agent
 from agent import Agent, fingerprint_name, refusal, wait_until
 
 
-def a_key_is_gone_from_the_store_when_its_life_is_over():
+def expired_key_is_removed():
     a = Agent()
     a.push(agent.keys(3), ttl=1)
     a.push(user="bob", ttl=1, connections=0)
@@ -21,11 +21,11 @@ def a_key_is_gone_from_the_store_when_its_life_is_over():
     assert {path.split("/")[1] for path in a.stored()} == {"carol"}
 
 
-def a_list_does_not_show_what_is_over():
+def list_omits_expired_keys():
     a = Agent()
     a.push(ttl=1)
-    wait_until(lambda: a.listed() == [], "it is over")
-    wait_until(lambda: a.ask("Status")["keys"] == 0, "it is counted no more")
+    wait_until(lambda: a.listed() == [], "the key has expired")
+    wait_until(lambda: a.ask("Status")["keys"] == 0, "it is no longer counted")
 
 
 def keys_outlive_the_agent():
@@ -43,7 +43,7 @@ def keys_outlive_the_agent():
     assert "bob" not in {user for user, *_ in a.keys()}
 
 
-def files_and_folders_have_the_modes_that_the_helper_looks_for():
+def store_has_the_modes_that_the_helper_checks():
     a = Agent()
     a.push(agent.keys(2), connections=3)
     for path in a.stored():
@@ -87,7 +87,7 @@ def _spoil(path, how):
 SPOILT = ["empty", "short", "long", "huge", "noise", "mode", "owner", "hard link", "symlink", "fifo"]
 
 
-def a_damaged_file_hides_no_other_key_and_is_removed():
+def damaged_file_is_removed():
     a = Agent(journal=True)
     kept = agent.keys(2)
     a.push(kept)
@@ -98,11 +98,11 @@ def a_damaged_file_hides_no_other_key_and_is_removed():
         _spoil(path, how)
     assert {row["fingerprint"] for row in a.listed()} == {agent.fingerprint(text) for text in kept}
     a.push([kept[0]], user="bob")
-    # When the next key ends, all are looked at.
+    # The end of the next key sweeps all.
     a.push(user="carol", ttl=1)
-    told = a.events_of(_event("DAMAGED"), len(SPOILT))
-    assert len(told) == len(SPOILT)
-    for fields in told:
+    logged = a.events_of(_event("DAMAGED"), len(SPOILT))
+    assert len(logged) == len(SPOILT)
+    for fields in logged:
         assert fields["PRIORITY"] == "4" and "keys/alice/" in fields["MESSAGE"]
     wait_until(lambda: len(a.keys()) == 3, "they are gone")
     assert len(a.listed()) == a.ask("Status")["keys"] == 3
@@ -111,7 +111,7 @@ def a_damaged_file_hides_no_other_key_and_is_removed():
     assert open("/etc/passwd").read(5) == "root:"
 
 
-def what_the_agent_cannot_have_made_is_left_alone_and_hides_nothing():
+def foreign_file_is_left_alone():
     a = Agent()
     a.push()
     for path in "keys/x y", "keys/.hidden", "keys/alice/short", "claims/%", "claims/alice/00", "keys/zed":
@@ -124,7 +124,7 @@ def what_the_agent_cannot_have_made_is_left_alone_and_hides_nothing():
     assert len(a.listed()) == 1
     assert refusal(a.push, user="bob").error == "StorageFailure"
     a.push(user="carol", ttl=1)
-    wait_until(lambda: len(a.claims()) == 1, "there was a look at everything")
+    wait_until(lambda: len(a.claims()) == 1, "the sweep is over")
     a.stop()
     a.start()
     assert len(a.listed()) == 1
@@ -136,14 +136,14 @@ def what_the_agent_cannot_have_made_is_left_alone_and_hides_nothing():
     a.push(user="bob")
 
 
-def a_key_under_another_user_s_name_is_nobody_s():
+def key_under_another_user_name_does_not_count():
     a = Agent()
     text = agent.key()
     a.push([text], connections=0)
     for kind in "keys", "claims":
         shutil.copytree(a.store / kind / "alice", a.store / kind / "bob")
-        for root, folders, files in os.walk(a.store / kind / "bob"):
-            for name in ["."] + folders + files:
+        for root, directories, files in os.walk(a.store / kind / "bob"):
+            for name in ["."] + directories + files:
                 path = os.path.join(root, name)
                 os.chown(path, agent.AGENT_USER.pw_uid, agent.HELPER_USER.pw_gid)
                 os.chmod(path, 0o2750 if os.path.isdir(path) else 0o640 if kind == "keys" else 0o660)
@@ -155,22 +155,22 @@ def a_key_under_another_user_s_name_is_nobody_s():
     assert [user for user, *_ in a.keys()] == ["alice"]
 
 
-def _mends(a, spoil, mend, *said):
+def _recovers(a, damage, repair, *messages):
     """Pushes are refused between the two, and taken after, by the same process."""
-    spoil()
+    damage()
     a.start()
     process = a.process.pid
     for _ in range(2):
         refused = refusal(a.push)
         assert refused.error == "StorageFailure", refused
-        for text in said:
+        for text in messages:
             assert text in refused.parameters["message"], refused
     assert refusal(a.ask, "List").error == "StorageFailure"
     assert refusal(a.ask, "RevokeLocal").error == "StorageFailure"
     assert a.ask("Status")["keys"] == 0
     a.ask("Hello")
-    assert said[0] in a.log()
-    mend()
+    assert messages[0] in a.log()
+    repair()
     a.push()
     assert len(a.listed()) == 1
     a.ask("RevokeLocal")
@@ -178,33 +178,33 @@ def _mends(a, spoil, mend, *said):
     a.stop()
 
 
-def a_store_with_wrong_modes_or_owners_is_not_used_until_it_is_mended():
+def store_with_wrong_modes_or_owners_is_not_used():
     a = Agent()
     a.stop()
     for name, right in ("keys", 0o2750), ("claims", 0o2750), ("state", 0o700):
         path = a.store / name
         for mode in 0o755, 0o2770, 0o777:
-            _mends(a, lambda: path.chmod(mode), lambda: path.chmod(right), str(path), f"{mode:04o}")
+            _recovers(a, lambda: path.chmod(mode), lambda: path.chmod(right), str(path), f"{mode:04o}")
         before = path.stat()
 
         def give_back():
             os.chown(path, before.st_uid, before.st_gid)
             path.chmod(right)  # which chown(2) takes the setgid bit of
 
-        _mends(a, lambda: (os.chown(path, 0, before.st_gid), path.chmod(right)), give_back, str(path))
+        _recovers(a, lambda: (os.chown(path, 0, before.st_gid), path.chmod(right)), give_back, str(path))
         away = a.store / "away"
-        _mends(a, lambda: path.rename(away), lambda: away.rename(path), str(path), "No such file")
-        _mends(a, lambda: (path.rename(away), path.symlink_to(away)), lambda: (path.unlink(), away.rename(path)),
+        _recovers(a, lambda: path.rename(away), lambda: away.rename(path), str(path), "No such file")
+        _recovers(a, lambda: (path.rename(away), path.symlink_to(away)), lambda: (path.unlink(), away.rename(path)),
                str(path))
     for mode in 0o775, 0o1777:
-        _mends(a, lambda: a.store.chmod(mode), lambda: a.store.chmod(0o755), str(a.store), "root")
-    _mends(a, lambda: os.chown(a.store, 1001, 0), lambda: os.chown(a.store, 0, 0), str(a.store), "root")
+        _recovers(a, lambda: a.store.chmod(mode), lambda: a.store.chmod(0o755), str(a.store), "root")
+    _recovers(a, lambda: os.chown(a.store, 1001, 0), lambda: os.chown(a.store, 0, 0), str(a.store), "root")
 
 
-def a_store_that_is_not_in_memory_is_not_used_until_it_is_mended():
+def store_on_a_disk_is_not_used():
     a = Agent(ready=False)
     a.stop()
-    _mends(a, lambda: subprocess.run(["mount", "-t", "proc", "proc", a.store], check=True),
+    _recovers(a, lambda: subprocess.run(["mount", "-t", "proc", "proc", a.store], check=True),
            lambda: (subprocess.run(["umount", a.store], check=True), a.make_store()), "tmpfs")
 
 
@@ -213,7 +213,7 @@ def _event(name):
     return agent.re.search(rf'^#define EVENT_{name} "([0-9a-f]{{32}})"', text, agent.re.MULTILINE).group(1)
 
 
-def a_push_is_told_to_the_journal():
+def push_is_logged():
     a = Agent(journal=True)
     chosen = agent.keys(2)
     a.push(chosen, principal="Ann Ä", requestId="r-1")
@@ -233,20 +233,20 @@ def a_push_is_told_to_the_journal():
     assert a.log() == ""
 
 
-def a_refusal_is_told_to_the_journal():
+def refusal_is_logged():
     a = Agent("MinUid=1000", journal=True)
     refusal(a.push, user="root", principal="p", requestId="r")
     refusal(a.push, ["x"], user="alice")
     with a.connect("host") as connection:
         refusal(connection.call, "List")
         refusal(connection.call, "Push")
-    told = a.events_of(_event("REFUSED"), 4)
-    assert [fields["EXC_REASON"] for fields in told] == ["UserDenied", "KeyRejected", "PermissionDenied", "Untrusted"]
+    logged = a.events_of(_event("REFUSED"), 4)
+    assert [fields["EXC_REASON"] for fields in logged] == ["UserDenied", "KeyRejected", "PermissionDenied", "Untrusted"]
     names = "EXC_USER", "EXC_PRINCIPAL", "EXC_REQUEST_ID", "PRIORITY"
-    assert [told[0][name] for name in names] == ["root", "p", "r", "5"]
+    assert [logged[0][name] for name in names] == ["root", "p", "r", "5"]
 
 
-def the_end_of_a_key_is_told_to_the_journal():
+def end_of_a_key_is_logged():
     a = Agent(journal=True)
     one, two = agent.keys(2)
     a.push([one], ttl=1, principal="p", requestId="r")
@@ -297,7 +297,7 @@ def key_end_proves_no_use():
 
 def key_end_says_no_more_than_known():
     a = Agent(journal=True)
-    # Without a limit nobody takes a slot.
+    # Without a limit no slot is taken.
     text = agent.key()
     a.push([text], connections=0)
     _uses(a, text)
@@ -321,13 +321,13 @@ def key_end_says_no_more_than_known():
     assert "EXC_CONNECTIONS" not in fields and "EXC_SSHD_PID" not in fields
 
 
-def what_does_not_work_is_told_to_the_journal():
+def failure_is_logged():
     a = Agent("MaxTtl=x", journal=True)
     refusal(a.push)
     assert f"{a.config}:3:" in a.events_of(_event("FAILURE"))[0]["MESSAGE"]
 
 
-def nothing_that_a_peer_sends_makes_a_field_of_its_own():
+def peer_cannot_add_a_field():
     a = Agent(journal=True)
     for n, user in enumerate(("x\nEXC_USER=alice\nMESSAGE_ID=0", "\n\1", "\x1b[31m", "x" * 256, "é" * 128)):
         refusal(a.push, user=user)
@@ -336,7 +336,7 @@ def nothing_that_a_peer_sends_makes_a_field_of_its_own():
         assert fields.keys() == {"MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "EXC_USER", "EXC_REASON"}
 
 
-def no_key_material_is_told_to_anybody():
+def key_material_is_never_logged():
     chosen = agent.keys(2)
     spoilt = chosen[1][:-4]
     blobs = [text.split()[1][40:60] for text in chosen]
@@ -349,7 +349,7 @@ def no_key_material_is_told_to_anybody():
         rows = a.listed()
         a.ask("RevokeLocal")
         if journal:
-            wait_until(lambda: len(a.events) >= 7, "the journal has it all")
+            wait_until(lambda: len(a.events) >= 7, "all events arrive")
         else:
             assert a.log()
         for blob in blobs:
@@ -357,7 +357,7 @@ def no_key_material_is_told_to_anybody():
             assert not journal or blob not in str(a.events)
 
 
-def without_a_journal_there_are_readable_lines():
+def events_without_a_journal_are_lines():
     a = Agent()
     text = agent.key()
     a.push([text], principal="Ann")
@@ -368,11 +368,11 @@ def without_a_journal_there_are_readable_lines():
     assert refused.isprintable()
 
 
-def it_leaves_when_no_message_came_for_a_while():
+def agent_exits_when_idle():
     a = Agent()
     a.ask("Status")
     with a.connect() as idle:
-        # Neither strangers nor those who say nothing keep it.
+        # Neither wrong peers nor silent connections keep it running.
         end = time.monotonic() + 2 * agent.WAIT_S
         while a.lives():
             assert time.monotonic() < end
@@ -386,18 +386,18 @@ def it_leaves_when_no_message_came_for_a_while():
     a.ask("Status")
 
 
-def it_stays_while_a_key_lives():
+def agent_stays_while_a_key_lives():
     a = Agent()
     a.push(ttl=36)
     with a.connect() as idle:
         idle.socket.settimeout(2 * agent.WAIT_S)
         assert idle.is_closed()
-    # Who says nothing for so long is dropped, so the time is up for the agent as well.
+    # A connection that is silent for so long is closed, and the agent may exit.
     time.sleep(1.5)
     assert a.lives() and len(a.keys()) == 1
     assert a.wait() == 0
     assert a.stored() == set()
 
 
-it_leaves_when_no_message_came_for_a_while.slow = True
-it_stays_while_a_key_lives.slow = True
+agent_exits_when_idle.slow = True
+agent_stays_while_a_key_lives.slow = True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent asked by somebody else's client: varlinkctl(1) of systemd 257."""
+"""The agent asked by another client: varlinkctl(1) of systemd 257."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def _call(a, method, parameters=None, *options):
     return [json.loads(part) for part in text.replace("\x1e", "").splitlines() if part]
 
 
-def _is_told(a, method, parameters, error):
+def _is_refused(a, method, parameters, error):
     """varlinkctl says which error it got, or the errno that it takes one of org.varlink.service for."""
     try:
         answers = _call(a, method, parameters)
@@ -44,7 +44,7 @@ def _is_told(a, method, parameters, error):
     raise AssertionError(f"not refused: {answers}")
 
 
-def varlinkctl_learns_what_the_service_is():
+def varlinkctl_reads_the_service_info():
     a = Agent()
     text = _varlinkctl("info", a.path())
     for word in "Excloud", "exc-instance-connect", INTERFACE, "org.varlink.service":
@@ -52,14 +52,14 @@ def varlinkctl_learns_what_the_service_is():
     assert _varlinkctl("list-interfaces", a.path()).split() == [INTERFACE, "org.varlink.service"]
 
 
-def varlinkctl_understands_the_interface():
+def varlinkctl_parses_the_interface():
     a = Agent()
     text = _varlinkctl("introspect", a.path(), INTERFACE)
-    ours = (agent.TREE / "interface" / f"{INTERFACE}.varlink").read_text()
+    interface = (agent.TREE / "interface" / f"{INTERFACE}.varlink").read_text()
     for kind in "method", "error", "type":
-        names = re.findall(rf"^{kind} (\w+)", ours, re.MULTILINE)
+        names = re.findall(rf"^{kind} (\w+)", interface, re.MULTILINE)
         assert names and re.findall(rf"^{kind} (\w+)", text, re.MULTILINE) == names
-    # It checks while it reads, and would say so.
+    # It reports an interface that it cannot parse.
     _varlinkctl("introspect", a.path(), "org.varlink.service")
     methods = _varlinkctl("list-methods", a.path()).split()
     assert {f"{INTERFACE}.Hello", f"{INTERFACE}.PushLocal", "org.varlink.service.GetInfo"} <= set(methods)
@@ -81,23 +81,23 @@ def varlinkctl_calls_each_method():
     assert _call(a, f"{INTERFACE}.RevokeLocal", {"fingerprint": agent.fingerprint(text)}) == [{"revoked": 1}]
     envelope = {"payloadType": "x", "payload": "e30=", "signatures": [{"keyid": None, "sig": "AA=="}]}
     for method in "Push", "Revoke":
-        _is_told(a, f"{INTERFACE}.{method}", {"envelope": envelope}, f"{re.escape(INTERFACE)}.Untrusted")
+        _is_refused(a, f"{INTERFACE}.{method}", {"envelope": envelope}, f"{re.escape(INTERFACE)}.Untrusted")
     assert _call(a, "org.varlink.service.GetInfo")[0]["product"] == "exc-instance-connect"
     (answer,) = _call(a, "org.varlink.service.GetInterfaceDescription", {"interface": INTERFACE})
     assert answer["description"].startswith("# The control channel")
 
 
-def varlinkctl_takes_a_list_in_parts():
+def varlinkctl_reads_a_list_in_parts():
     a = Agent()
     agent.fill(a, [f"many{n}" for n in range(1, 9)])
     parts = _call(a, f"{INTERFACE}.List", {}, "--more")
     assert len(parts) > 1
     assert len({row["fingerprint"] for part in parts for row in part["keys"]}) == 256
-    _is_told(a, f"{INTERFACE}.List", {}, "TooLarge")
+    _is_refused(a, f"{INTERFACE}.List", {}, "TooLarge")
 
 
-def varlinkctl_understands_refusals():
+def varlinkctl_reads_refusals():
     a = Agent()
-    _is_told(a, f"{INTERFACE}.PushLocal", {"user": "nobody-here", "keys": agent.keys(1)}, f"{INTERFACE}.NoSuchUser")
-    _is_told(a, f"{INTERFACE}.Nothing", {}, "MethodNotFound|not (found|supported|implemented)")
-    _is_told(a, f"{INTERFACE}.List", {"user": 1}, "InvalidParameter|Invalid argument")
+    _is_refused(a, f"{INTERFACE}.PushLocal", {"user": "nobody-here", "keys": agent.keys(1)}, f"{INTERFACE}.NoSuchUser")
+    _is_refused(a, f"{INTERFACE}.Nothing", {}, "MethodNotFound|not (found|supported|implemented)")
+    _is_refused(a, f"{INTERFACE}.List", {"user": 1}, "InvalidParameter|Invalid argument")
