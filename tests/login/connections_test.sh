@@ -81,10 +81,15 @@ the_same_key_pushed_twice_opens_two_connections() {
     refuses alice k
 }
 
-# _asks NAME: a client that has asked about the key k and signs when NAME.go exists. Its output is in NAME.out.
-_asks() {
+# _slow_agent NAME: an ssh-agent with the key k, which signs when NAME.go exists.
+_slow_agent() {
     /usr/bin/python3 "$here/slow_agent.py" "$PWD/$1" k &
     wait_for test -S "$1"
+}
+
+# _asks NAME: a client that has asked about the key k and signs when NAME.go exists. Its output is in NAME.out.
+_asks() {
+    [[ -S $1 ]] || _slow_agent "$1"
     ssh_in alice none -o IdentitiesOnly=no -o "IdentityAgent=$PWD/$1" id -un >"$1.out" 2>&1 &
     client=$!
     wait_for test -e "$1.asked"
@@ -127,11 +132,17 @@ a_key_revoked_before_the_signature_is_refused() {
     grep -q 'Permission denied (publickey)' first.out
 }
 
+_no_key_is_left() {
+    [[ -z $(find "$runtime/keys" -type f) ]]
+}
+
 a_key_that_expires_before_the_signature_is_refused() {
     new_key k
-    push alice k --ttl 3
+    # Only the client has to be fast.
+    _slow_agent first
+    push alice k --ttl 10
     _asks first
-    sleep 3
+    wait_for _no_key_is_left
     touch first.go
     fails wait "$client"
     grep -q 'Permission denied (publickey)' first.out
