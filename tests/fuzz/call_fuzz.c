@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes on a connection, as the agent meets them: frames, calls, and of PushLocal the push. What is taken must be within
- * its limits, and come back from the store's form as it went in.
+ * Any bytes on a connection, as the agent reads them: frames, calls, and the push of PushLocal. What is accepted is within its
+ * limits and survives a round trip through the format of the store.
  */
 #include <stdlib.h>
 #include <string.h>

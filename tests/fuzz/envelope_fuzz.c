@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any text as an envelope, under one Ed25519 anchor. What is taken is written again the same. What verifies holds the
- * one signature that our own key makes of those bytes: Ed25519 gives the same one each time (RFC 8032 section 5.1.6).
+ * Any text as an envelope, with one Ed25519 anchor. What is accepted survives a round trip. What verifies has the one signature
+ * that the key of the test makes of those bytes: Ed25519 is deterministic (RFC 8032 section 5.1.6).
  */
 #include <openssl/evp.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a payload: in an envelope that needs no signature, so that all of them reach the parser, and again in one
- * with a signature that is none, which must stop every one of them. What is taken is within its limits.
+ * Any bytes as a payload: in an envelope that needs no signature, so that all of them reach the parser, and again in one with a
+ * bad signature, which must stop every one of them. What is accepted is within its limits.
  */
 #include <openssl/evp.h>
 
@@ -42,7 +42,7 @@ static void as_push(const uint8_t *payload, size_t length) {
         }
         require_terms(&terms);
         require_push(&push);
-        /* The identity is not the payload's to choose. */
+        /* The payload does not choose its identity. */
         require(push.id[0] == '\0');
 }
 
@@ -66,7 +66,7 @@ static void as_revocation(const uint8_t *payload, size_t length) {
         require(store_fingerprint_name(text, name) && strcmp(name, revocation.fingerprint) == 0);
 }
 
-/* 64 bytes of the payload's own choice. */
+/* A signature of 64 bytes of the payload. */
 static void require_stopped(struct envelope *envelope) {
         static struct trust_anchors anchors;
         struct refused why = {.why = REFUSAL_NONE};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What holds of every push that was taken, whatever it was made from. */
+/* What holds for every accepted push, whatever it was made from. */
 #ifndef EXC_PUSH_CHECKS_H
 #define EXC_PUSH_CHECKS_H
 
@@ -45,7 +45,7 @@ static inline void require_round_trip(const struct push *push, const struct stor
         require(grant_encode(&decoded, again, sizeof(again)) == length && memcmp(raw, again, length) == 0);
 }
 
-/* It is within its limits, and its keys, if all are taken, come back from the store's form as they went in. */
+/* It is within its limits, and its keys, if all are accepted, survive a round trip through the format of the store. */
 static inline void require_push(struct push *push) {
         char name[STORE_USER_NAME_MAX], fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
         struct refused why = {.why = REFUSAL_NONE};

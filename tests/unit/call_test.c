@@ -29,7 +29,7 @@ static bool parse(const char *message) {
 
 static void assert_refused(const char *message) {
         if (parse(message))
-                fail_msg("taken: %s", message);
+                fail_msg("accepted: %s", message);
         assert_null(call.message);
         assert_null(call.method);
         assert_null(call.parameters);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A payload as the text of its members, which a test changes one by one, and what comes of it. */
+/* A payload as the text of its members, which a test changes one by one, and the result of parsing it. */
 #ifndef EXC_PAYLOAD_MEMBERS_H
 #define EXC_PAYLOAD_MEMBERS_H
 
@@ -141,7 +141,7 @@ static inline void assert_taken(void) {
 
 static inline void assert_refused(const char *field) {
         if (take_push() != REFUSAL_INVALID_PAYLOAD)
-                fail_msg("%s was taken", field);
+                fail_msg("%s: accepted", field);
         assert_string_equal(refused.field, field);
 }
 
@@ -149,14 +149,14 @@ static inline void assert_refused(const char *field) {
 static inline void assert_member_refused(const char *name, const char *text) {
         set(name, text);
         if (take_push() != REFUSAL_INVALID_PAYLOAD)
-                fail_msg("%s was taken: %s", name, text);
+                fail_msg("%s: accepted: %s", name, text);
         assert_string_equal(refused.field, name);
         begin_push();
 }
 
 static inline void assert_revocation_refused(const char *field) {
         if (take_revocation() != REFUSAL_INVALID_PAYLOAD)
-                fail_msg("%s was taken", field);
+                fail_msg("%s: accepted", field);
         assert_string_equal(refused.field, field);
 }
 

@@ -24,7 +24,7 @@ int __wrap_EVP_Digest(const void *from, size_t n, unsigned char *ret, unsigned *
         return digest_fails ? 0 : __real_EVP_Digest(from, n, ret, ret_size, type, impl);
 }
 
-static json_t *object; /* parameters of PushLocal; in order as setup() leaves them */
+static json_t *object; /* parameters of PushLocal; valid after setup() */
 static struct push push;
 static struct refused refused;
 
@@ -67,13 +67,13 @@ static void assert_taken(void) {
 
 static void assert_field_refused(const char *field) {
         if (take() != REFUSAL_INVALID_PAYLOAD)
-                fail_msg("%s: result %d instead: %s", field, (int)refused.why, refused.message);
+                fail_msg("%s: unexpected result %d: %s", field, (int)refused.why, refused.message);
         assert_string_equal(refused.field, field);
 }
 
 static void assert_key_refused(int index) {
         if (take() != REFUSAL_KEY_REJECTED)
-                fail_msg("result %d instead: %s", (int)refused.why, refused.message);
+                fail_msg("unexpected result %d: %s", (int)refused.why, refused.message);
         assert_int_equal(refused.index, index);
 }
 
@@ -143,7 +143,7 @@ static void key_has_no_options_and_no_comment(void **state) {
         }
 }
 
-/* A key's text never comes back: not to the peer, and through the message not into the journal. */
+/* The message goes to the peer and into the journal. */
 static void refusal_does_not_quote_the_key(void **state) {
         (void)state;
         set("keys", json_pack("[s]", "ssh-ed25519 SECRETSECRET"));
@@ -179,7 +179,7 @@ static void every_type_has_sshds_fingerprint(void **state) {
         }
 }
 
-/* An ECDSA key's text, its point changed: 'y' in its last bit, '0' to zeros, 'i' to infinity (SEC 1 section 2.3.3). */
+/* An ECDSA key's text with another point: 'y' in its last bit, '0' to zeros, 'i' to infinity (SEC 1 section 2.3.3). */
 static json_t *with_point(const struct known_key *known, char change) {
         char text[SSH_KEY_TEXT_MAX];
         struct ssh_key key;

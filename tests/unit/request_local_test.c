@@ -21,7 +21,7 @@ ssize_t __wrap_getrandom(void *to, size_t n, unsigned flags) {
         return random_fails ? -1 : __real_getrandom(to, n, flags);
 }
 
-static json_t *object; /* parameters of PushLocal; in order as setup() leaves them */
+static json_t *object; /* parameters of PushLocal; valid after setup() */
 static struct push push;
 static struct refused refused;
 
@@ -63,7 +63,7 @@ static void assert_taken(void) {
 
 static void assert_field_refused(const char *field) {
         if (take() != REFUSAL_INVALID_PAYLOAD)
-                fail_msg("%s: result %d instead: %s", field, (int)refused.why, refused.message);
+                fail_msg("%s: unexpected result %d: %s", field, (int)refused.why, refused.message);
         assert_string_equal(refused.field, field);
 }
 
@@ -132,7 +132,7 @@ static void user_and_keys_are_required(void **state) {
 
 static void wrong_type_is_refused(void **state) {
         static const struct {
-                const char *name, *types; /* every one of [text, integer, real, boolean, list, object] that it is not */
+                const char *name, *types; /* each of text, integer, real, boolean, list and object that it is not */
         } members[] = {
                 {"user", "irblo"},   {"keys", "tirbo"},     {"ttl", "trblo"},       {"connections", "trblo"},
                 {"source", "tirbo"}, {"restrict", "tirlo"}, {"principal", "irblo"}, {"requestId", "irblo"},
@@ -344,7 +344,7 @@ static void empty_label_is_none(void **state) {
 
 static void label_must_be_safe_to_print(void **state) {
         static const char *const texts[] = {
-                "a\nb", /* a line of its own in somebody's log */
+                "a\nb", /* another line in a log */
                 "a\rb",
                 "a\tb",
                 "\x1b[2J", /* an escape sequence */

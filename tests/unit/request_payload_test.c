@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The members of a signed payload. Those that PushLocal has too are tested in request_local_test.c. */
+/* The members of a signed payload. Those that PushLocal has too are in request_local_test.c. */
 #include "tests/unit/payload_members.h"
 
 static void required_members_suffice(void **state) {

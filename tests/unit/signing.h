@@ -49,7 +49,7 @@ static inline size_t signing_sign(EVP_PKEY *key, const char *digest, const void 
         return n;
 }
 
-/* Adds the signature of that key as push.md has it. */
+/* Adds the signature of that key as push.md specifies it. */
 static inline void signing_add(struct envelope *envelope, EVP_PKEY *key) {
         uint8_t signature[ENVELOPE_SIGNATURE_MAX];
         size_t n = signing_sign(key, EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA256", envelope->pae,
@@ -71,7 +71,7 @@ static inline void signing_write(const char *path, const char *text) {
                 abort();
 }
 
-/* The public key in PEM; the caller's to free. */
+/* The public key in PEM; the caller frees it. */
 static inline char *signing_pem(EVP_PKEY *key) {
         BIO *bio = BIO_new(BIO_s_mem());
         char *text, *copy;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the cases of vectors.json against the agent: each against a store, a configuration and a memory of its own, over
- * a connection as the agent makes them, from bytes to bytes. README.md describes the file.
+ * Runs the cases of vectors.json against the agent: each with a store, a configuration and a memory of its own, over a connection
+ * as the agent makes them, from bytes to bytes. README.md describes the file.
  *
  *   driver [NAME...]   all cases, or those of that name
  *
- * Clocks, random bytes, the name service and the journal are replaced at link time, so nothing of this is in the
- * product: linked with what tests/unit/agent_guest.h names, and --wrap=getrandom. Runs as root: each case has a tmpfs of
- * its own in a mount namespace of our own.
+ * Clocks, random bytes, the name service and the journal are replaced at link time, so nothing of this is in the product: linked
+ * with what tests/unit/agent_guest.h names, and --wrap=getrandom. Runs as root: each case has a tmpfs of its own in a private
+ * mount namespace.
  */
 #include <openssl/evp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "tests/unit/agent_guest.h"
 #include "tests/unit/signing.h"
 
-/* What the kernel gives for random bytes while a Hello is answered. */
+/* What getrandom() returns while a Hello is answered. */
 static uint8_t random_bytes[16];
 static bool has_random_bytes;
 
@@ -30,7 +30,7 @@ ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags) {
         return (ssize_t)size;
 }
 
-/* What is wrong with the case that is being run: the first thing that was found. */
+/* The first failure of the case that is running. */
 static char failure[4096];
 
 __attribute__((format(printf, 1, 2))) static bool fail(const char *format, ...) {
@@ -94,7 +94,7 @@ static void make_root(json_t *one) {
         write_config(one);
 }
 
-/* Hello gives out the challenge of the case, because it has these bits. */
+/* Makes Hello return the challenge of the case. */
 static void say_hello(struct guest *guest, json_t *one) {
         const char *challenge = json_string_value(context_of(one, "challenge")), *answered;
         char text[BASE64_LENGTH(16) + 1] = "";
@@ -184,7 +184,7 @@ static bool check_life(const struct lifetime *life, json_t *expected) {
         if (!same_number("life", (life->boot_end_ns - life->received.boot_ns) / NS_PER_S,
                          json_object_get(expected, "life")) ||
             (life->boot_end_ns - life->received.boot_ns) % NS_PER_S != 0)
-                return fail("life is no whole number of seconds");
+                return fail("life is not a whole number of seconds");
         if (json_is_null(wall_end))
                 return life->wall_end_ns == INT64_MAX || fail("there is an end on the wall clock");
         return life->wall_end_ns % NS_PER_S == 0 && same_number("wallEnd", life->wall_end_ns / NS_PER_S, wall_end);
@@ -203,7 +203,7 @@ static bool check_grant(const struct grant *grant, json_t *expected) {
                same_text("requestId", grant->request_id, json_object_get(expected, "requestId"));
 }
 
-/* A duplicate's files may be gone; what is remembered of it is not. */
+/* The files of a duplicate may be gone; its record is not. */
 static bool check_stored(struct guest *guest, const char *id, json_t *expected) {
         json_t *fingerprints = json_object_get(expected, "fingerprints"), *value;
         bool duplicate = json_is_true(json_object_get(expected, "duplicate"));
@@ -285,7 +285,7 @@ static bool check_error(json_t *reply, json_t *expected) {
         const char *error = json_string_value(json_object_get(reply, "error"));
 
         if (!error || strncmp(error, GUEST_INTERFACE, strlen(GUEST_INTERFACE)) != 0)
-                return fail("the answer is no error of ours: %s", error ? error : "success");
+                return fail("the answer is no error of the interface: %s", error ? error : "success");
         if (!json_is_string(json_object_get(answer, "message")))
                 return fail("the error has no message");
         return same_text("the error", error + strlen(GUEST_INTERFACE), json_object_get(expected, "error")) &&
@@ -329,7 +329,7 @@ static bool check_reply(struct guest *guest, json_t *step, json_t *reply, size_t
         if (json_object_get(expected, "dropped"))
                 good = !reply || fail("there is an answer");
         else if (!reply && json_object_get(step, "must") && !ok)
-                good = true; /* left open how it is refused: it was nested too deep to be a call */
+                good = true; /* nested too deep for a call: either refusal will do */
         else if (!reply)
                 good = fail("there is no answer, and the connection is closed");
         else if (ok)
@@ -341,7 +341,7 @@ static bool check_reply(struct guest *guest, json_t *step, json_t *reply, size_t
         else
                 good = check_error(reply, expected);
         if (!ok && look(guest, NULL, NULL).n > n_before)
-                return fail("a key was stored all the same");
+                return fail("a key was stored in spite of the refusal");
         return good;
 }
 
