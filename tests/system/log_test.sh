@@ -199,7 +199,7 @@ the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
     wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == 9 ))"
     in_machine m journalctl -q -x -t forger >explained
     same '' "$(grep -E 'evil|@|EXC_(USER|FINGERPRINT|REASON)' explained || true)"
-    same 9 "$(grep -c 'nybody can write an entry like this one' explained)"
+    same 9 "$(grep -c 'ny user can write an entry like this one' explained)"
 }
 
 # example N: the Nth command of journalctl's in the manual page, about a request, a process and a key of ours.
