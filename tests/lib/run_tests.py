@@ -5,7 +5,7 @@ run_tests.py DIRECTORY [PATTERN]: runs the tests of the files DIRECTORY/*_test.p
 at a time.
 
 A test is a function of such a file, named after the behaviour that it shows; those whose names begin with _ are there
-for others. Or it is a method test_NAME of a unittest.TestCase. PATTERN, a regular expression, selects by NAME or FILE.
+for others. In a file with classes of unittest.TestCase, it is a method test_NAME of one of these. PATTERN, a regular expression, selects by NAME or FILE.
 A test whose attribute `slow` is set starts before the others. One with `short = "no"` does not run in the short form,
 which is that with EXC_SHORT set, as ./dev check does without --whole.
 
@@ -51,15 +51,15 @@ def run_case(case):
 def tests_of(path):
     """In the order of the file."""
     module = importlib.import_module(path.stem)
-    for name, value in vars(module).items():
-        if getattr(value, "__module__", None) != module.__name__:
-            continue
-        if inspect.isfunction(value) and not name.startswith("_") and name != "main":
-            yield Test(path, name, value)
-        elif inspect.isclass(value) and issubclass(value, unittest.TestCase):
-            for method in unittest.defaultTestLoader.getTestCaseNames(value):
-                if method in vars(value):
-                    yield Test(path, method, lambda case=value(method): run_case(case))
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    cases = [value for value in own if inspect.isclass(value) and issubclass(value, unittest.TestCase)]
+    for case in cases:
+        for method in unittest.defaultTestLoader.getTestCaseNames(case):
+            if method in vars(case):
+                yield Test(path, method, lambda test=case(method): run_case(test))
+    for value in own:
+        if not cases and inspect.isfunction(value) and not value.__name__.startswith("_"):
+            yield Test(path, value.__name__, value)
 
 
 def find(directory, pattern):

@@ -16,11 +16,18 @@ need() {
 
 # wait_for COMMAND...: repeats it until it succeeds, for 100 or $wait_seconds seconds at most.
 wait_for() {
-    local end=$((SECONDS + ${wait_seconds:-100}))
+    local end=$((SECONDS + ${wait_seconds:-100})) never
+    if "$@" 2>/dev/null; then return 0; fi
+    # Reading from a pipe that nothing writes to is a sleep without a process.
+    exec {never}<> <(:)
     while ((SECONDS <= end)); do
-        if "$@" 2>/dev/null; then return 0; fi
-        sleep 0.02
+        read -rt 0.02 -u "$never" || true
+        if "$@" 2>/dev/null {never}<&-; then
+            exec {never}<&-
+            return 0
+        fi
     done
+    exec {never}<&-
     echo "timeout waiting for: $*" >&2
     return 1
 }

@@ -172,7 +172,8 @@ make_store() {
     chmod 0600 "$1/state/pushes"
 }
 
-# Nothing of the machine's configuration, no agent, no prompt.
+# Nothing of the machine's configuration, no agent, no prompt. The default key
+# exchange would take a third of the time of a login.
 make_ssh_config() {
     cat >$world/etc/ssh_config <<EOF
 HostKeyAlias world
@@ -184,6 +185,7 @@ ConnectTimeout 10
 PreferredAuthentications publickey
 IdentitiesOnly yes
 IdentityAgent none
+KexAlgorithms curve25519-sha256
 LogLevel ERROR
 EOF
 }

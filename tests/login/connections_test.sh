@@ -37,8 +37,9 @@ _race() {
 }
 
 one_of_six_racing_connections_gets_in() {
-    local round
-    for ((round = 0; round < 50; round++)); do
+    local round rounds=50
+    if [[ -n ${EXC_SHORT:-} ]]; then rounds=8; fi
+    for ((round = 0; round < rounds; round++)); do
         admin revoke --all
         new_key k
         push alice k
