@@ -33,7 +33,7 @@ static int load_config(struct agent *agent) {
                 return 0;
         if (config->error)
                 audit_note(LOG_ERR, "configuration: %s; no key is accepted until it is fixed", config->error);
-        else if (config->trust == TRUST_CHANNEL)
+        else if (config->trust == CONFIG_TRUST_CHANNEL)
                 audit_note(LOG_WARNING, "Trust=channel: pushes from the host need no signature");
         return 0;
 }

@@ -179,7 +179,7 @@ static void set_defaults(struct config *config) {
         config->max_ttl_s = DEFAULT_MAX_TTL_S;
         config->default_ttl_s = DEFAULT_TTL_S;
         config->rate_limit = DEFAULT_RATE_LIMIT;
-        config->trust = TRUST_SIGNED;
+        config->trust = CONFIG_TRUST_SIGNED;
         config->instance_id[0] = '\0';
 }
 

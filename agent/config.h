@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent's configuration (exc-instance-connect.conf(5)): DIR/agent.conf, then the *.conf files of DIR/agent.conf.d in
- * byte order of their names.
+ * The agent's configuration (exc-instance-connect.conf(5)): DIR/agent.conf, then the *.conf files of DIR/agent.conf.d
+ * in byte order of their names.
  *
  * 1. INI with one section, [Agent]. Lists are separated by blanks and add up; of other keys the last value counts. An
  *    indented line continues a list. A comment has a line of its own and begins with # or ;.
@@ -30,13 +30,13 @@ enum {
         CONFIG_INSTANCE_ID_MAX = 256,
         CONFIG_TTL_MAX = 86400,  /* seconds */
         CONFIG_RATE_MAX = 10000, /* pushes a second */
-        CONFIG_RATE_BURST = 4,   /* seconds: as many at once as that many seconds give */
+        CONFIG_RATE_BURST_S = 4, /* seconds: as many at once as that many seconds give */
         CONFIG_ERROR_MAX = 512,  /* bytes, with the NUL */
 };
 
-enum trust {
-        TRUST_SIGNED,
-        TRUST_CHANNEL,
+enum config_trust {
+        CONFIG_TRUST_SIGNED,
+        CONFIG_TRUST_CHANNEL,
 };
 
 struct config {
@@ -52,7 +52,7 @@ struct config {
         uint32_t max_ttl_s;     /* 1 to CONFIG_TTL_MAX */
         uint32_t default_ttl_s; /* 1 to max_ttl_s */
         uint32_t rate_limit;    /* pushes a second on each socket; 0: no limit */
-        enum trust trust;
+        enum config_trust trust;
         char instance_id[CONFIG_INSTANCE_ID_MAX + 1]; /* printable ASCII without blanks, or "" */
 
         struct conf_files files; /* that this was read from */

@@ -148,12 +148,12 @@ static int set_instance_id(struct config_load *load, const struct key *key, char
 }
 
 static int set_trust(struct config_load *load, const struct key *key, char *value, void *target) {
-        enum trust *trust = target;
+        enum config_trust *trust = target;
 
         if (strcmp(value, "signed") == 0)
-                *trust = TRUST_SIGNED;
+                *trust = CONFIG_TRUST_SIGNED;
         else if (strcmp(value, "channel") == 0)
-                *trust = TRUST_CHANNEL;
+                *trust = CONFIG_TRUST_CHANNEL;
         else
                 return config_fail(load, "%s: invalid value '%.64s': expected signed or channel", key->name, value);
         return 0;

@@ -81,7 +81,8 @@ bool connection_silent(const struct connection *connection) {
 }
 
 bool connection_unsigned_ok(const struct connection *connection) {
-        return connection->home->channel == CHANNEL_ADMIN || connection->home->agent->config->trust == TRUST_CHANNEL;
+        return connection->home->channel == CHANNEL_ADMIN ||
+               connection->home->agent->config->trust == CONFIG_TRUST_CHANNEL;
 }
 
 void connection_close(struct connection *connection) {
@@ -236,12 +237,12 @@ static void on_next(struct connection *connection) {
                 connection->home->call(connection);
                 return;
         case NEXT_MALFORMED:
-                if (budget_note(connection->home->budget))
+                if (ratelimit_note(connection->home->budget))
                         audit_note(LOG_NOTICE, "message: not a varlink call; dropped");
                 break;
         case NEXT_TOO_LONG:
                 (void)refuse(&why, REFUSAL_TOO_LARGE, "message: longer than %d bytes with its NUL", FRAME_MAX);
-                if (budget_note(connection->home->budget))
+                if (ratelimit_note(connection->home->budget))
                         audit_refused("message", &why, "", "", "");
                 connection->busy = true;
                 connection_refuse(connection, &why);

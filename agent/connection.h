@@ -43,7 +43,7 @@ enum {
 
 /*
  * Priorities in the event loop. Whatever the host sends keeps neither the administrator waiting, nor a signal, nor the end of a
- * key; and nothing of the administrator's beyond CALLS_PER_S (agent/ratelimit.h) keeps those waiting.
+ * key; and nothing of the administrator's beyond RATELIMIT_CALLS_PER_S (agent/ratelimit.h) keeps those waiting.
  */
 enum {
         PRIORITY_ADMIN = SD_EVENT_PRIORITY_IMPORTANT,
@@ -81,7 +81,7 @@ struct connection_home {
         struct agent *agent;
         enum channel channel;
         int64_t priority;
-        struct budget *budget;
+        struct ratelimit *budget;
         /* Nanoseconds until the socket's budget has room for `connection->call`, which has no method if it is no call. */
         int64_t (*wait)(struct connection *connection);
         /* Carries out `connection->call`, and replies to it now or later. */
@@ -115,7 +115,7 @@ struct connection {
         bool ended;         /* the peer will send nothing more */
         bool closing;       /* to be closed as soon as the replies have left */
 
-        struct challenge challenge; /* of the latest Hello */
+        struct freshness_challenge challenge; /* of the latest Hello */
 
         struct nss_lookup *lookup; /* of connection_look_up() */
         nss_done looked_up;

@@ -7,7 +7,7 @@
 #include <sys/timex.h>
 
 /* In base64url (RFC 4648 section 5), without padding. */
-bool challenge_make(struct challenge *ret, int64_t boot_ns) {
+bool freshness_make_challenge(struct freshness_challenge *ret, int64_t boot_ns) {
         uint8_t raw[16];
 
         if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
@@ -20,19 +20,19 @@ bool challenge_make(struct challenge *ret, int64_t boot_ns) {
         return true;
 }
 
-static enum refusal check_challenge(const struct terms *terms, struct challenge *challenge, const struct instant *now,
-                                    struct refused *ret_why) {
+static enum refusal check_challenge(const struct terms *terms, struct freshness_challenge *challenge,
+                                    const struct instant *now, struct refused *ret_why) {
         bool matches = challenge->text[0] != '\0' && strcmp(challenge->text, terms->challenge) == 0;
 
         if (matches) {
                 challenge->text[0] = '\0';
-                if (now->boot_ns - challenge->given_boot_ns <= CHALLENGE_AGE_MAX_S * NS_PER_S)
+                if (now->boot_ns - challenge->given_boot_ns <= FRESHNESS_CHALLENGE_AGE_MAX_S * NS_PER_S)
                         return REFUSAL_NONE;
         }
         return refuse(ret_why, REFUSAL_STALE_CHALLENGE,
                       "challenge: not that of the last Hello on this connection, used before, or older than %d s; "
                       "call Hello and sign the new one",
-                      CHALLENGE_AGE_MAX_S);
+                      FRESHNESS_CHALLENGE_AGE_MAX_S);
 }
 
 /* In seconds: iat and exp can be beyond the range of nanoseconds. */
@@ -57,8 +57,8 @@ static enum refusal check_clock(const struct terms *terms, const struct freshnes
         return REFUSAL_NONE;
 }
 
-enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
-                             struct refused *ret_why) {
+enum refusal freshness_check(const struct terms *terms, struct freshness_challenge *challenge,
+                             const struct freshness *at, struct refused *ret_why) {
         return terms->has_challenge ? check_challenge(terms, challenge, &at->now, ret_why)
                                     : check_clock(terms, at, ret_why);
 }
@@ -66,7 +66,7 @@ enum refusal freshness_check(const struct terms *terms, struct challenge *challe
 enum { ERROR_MAX_US = 5 * 1000 * 1000 };
 
 /* STA_UNSYNC is not used: chronyd without rtcsync leaves it set. systemd uses the maximum error, too. */
-bool clock_synchronized(void) {
+bool freshness_clock_synchronized(void) {
         struct timex state = {.modes = 0}; /* reads only */
 
         return adjtimex(&state) >= 0 && state.maxerror < ERROR_MAX_US;

@@ -15,14 +15,14 @@
 #include "wire/refusal.h"
 
 enum {
-        CHALLENGE_MAX = BASE64_LENGTH(16) + 1, /* with the NUL */
-        CHALLENGE_AGE_MAX_S = 120,
+        FRESHNESS_CHALLENGE_MAX = BASE64_LENGTH(16) + 1, /* with the NUL */
+        FRESHNESS_CHALLENGE_AGE_MAX_S = 120,
         FRESHNESS_SKEW_S = 30, /* how far a signer's clock may be ahead of the guest's */
 };
 
 /* The challenge of the last Hello on a connection. */
-struct challenge {
-        char text[CHALLENGE_MAX]; /* base64url; "": none, or used */
+struct freshness_challenge {
+        char text[FRESHNESS_CHALLENGE_MAX]; /* base64url; "": none, or used */
         int64_t given_boot_ns;
 };
 
@@ -30,7 +30,7 @@ struct challenge {
  * Makes a new one, of 128 random bits, at CLOCK_BOOTTIME `boot_ns`. False when getrandom(2) fails; `ret` is unchanged
  * then.
  */
-bool challenge_make(struct challenge *ret, int64_t boot_ns);
+bool freshness_make_challenge(struct freshness_challenge *ret, int64_t boot_ns);
 
 /* The guest's time, which that of an envelope is compared with. */
 struct freshness {
@@ -43,13 +43,13 @@ struct freshness {
  * REFUSAL_NONE or StaleChallenge, ClockUnsynchronized, NotYetValid, Expired. A matching challenge is used up, also when
  * the result is a refusal.
  */
-enum refusal freshness_check(const struct terms *terms, struct challenge *challenge, const struct freshness *at,
-                             struct refused *ret_why);
+enum refusal freshness_check(const struct terms *terms, struct freshness_challenge *challenge,
+                             const struct freshness *at, struct refused *ret_why);
 
 /*
  * Whether the wall clock is synchronized: its maximum error is below 5 s (adjtimex(2)). Until it is set, the kernel
  * reports 16 s.
  */
-bool clock_synchronized(void);
+bool freshness_clock_synchronized(void);
 
 #endif

@@ -45,7 +45,8 @@ static void add_key(struct host_keys *keys, const char *path) {
         struct ssh_key key;
 
         conf_files_add(&keys->files, path);
-        if (json_array_size(keys->list) >= HOST_KEYS_MAX || !read_key(path, &key) || key_fingerprint(&key, name) < 0)
+        if (json_array_size(keys->list) >= HOST_KEYS_MAX || !read_key(path, &key) ||
+            key_check_fingerprint(&key, name) < 0)
                 return;
         store_fingerprint_text(name, fingerprint);
         ssh_key_to_text(&key, text);

@@ -58,13 +58,13 @@ static bool point_on_curve(const char *curve, const uint8_t *point, size_t lengt
         return ok;
 }
 
-bool key_point_on_curve(const struct ssh_key *key) {
+bool key_check_point(const struct ssh_key *key) {
         const char *curve = curve_name(key->type);
 
         return !curve || point_on_curve(curve, key->blob + key->point_offset, key->point_length);
 }
 
-int key_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]) {
+int key_check_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]) {
         char text[BASE64_LENGTH(32) + 1], fingerprint[8 + BASE64_LENGTH(32)];
         uint8_t digest[32];
 

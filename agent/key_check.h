@@ -11,9 +11,9 @@
 #include "common/store.h"
 
 /* Whether the point of an ECDSA key is on its curve, and not the point at infinity. True for keys without a point. */
-bool key_point_on_curve(const struct ssh_key *key);
+bool key_check_point(const struct ssh_key *key);
 
 /* The SHA-256 fingerprint of the blob, as the store names it. -EIO when OpenSSL fails. */
-int key_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]);
+int key_check_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]);
 
 #endif

@@ -140,7 +140,7 @@ static const char *channel_name(enum channel channel) {
 /* --- connections ---------------------------------------------------------------------------------------------------------- */
 
 static void note_wrong_peer(struct listener *listener, const struct peer *peer) {
-        if (budget_note(&listener->budget))
+        if (ratelimit_note(&listener->budget))
                 audit_note(LOG_NOTICE, "%s socket: %s %" PRIu32 " is not allowed here; connection closed",
                            channel_name(listener->home.channel),
                            listener->home.channel == CHANNEL_VSOCK ? "CID" : "user id", peer->id);
@@ -236,7 +236,7 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
         if (r >= 0)
                 r = sd_event_source_set_enabled(listener->retry, SD_EVENT_OFF);
         if (r >= 0)
-                r = budget_start(&listener->budget, agent->event, listener->home.priority);
+                r = ratelimit_start(&listener->budget, agent->event, listener->home.priority);
         if (r < 0)
                 audit_note(LOG_ERR, "%s socket: cannot be served: %s", channel_name(channel), strerror(-r));
         return r;
@@ -317,7 +317,7 @@ void listeners_stop(struct listeners *listeners) {
                         connection_close(listener->connections[j]);
                 if (listener->next_fd >= 0)
                         (void)close(listener->next_fd);
-                budget_stop(&listener->budget);
+                ratelimit_stop(&listener->budget);
                 listener->io = sd_event_source_disable_unref(listener->io);
                 listener->retry = sd_event_source_disable_unref(listener->retry);
         }

@@ -41,7 +41,7 @@ enum {
 
 struct listener {
         struct connection_home home;
-        struct budget budget;
+        struct ratelimit budget;
         uid_t relay; /* PEER_NO_USER: nobody may use a relay's socket */
         int fd;
         sd_event_source *io;

@@ -19,7 +19,7 @@ static struct agent *agent_of(const struct connection *connection) {
 
 static json_t *clock_state(void) {
         return json_pack("{sI sb}", "unix", (json_int_t)(instant_now().wall_ns / NS_PER_S), "synchronized",
-                         clock_synchronized());
+                         freshness_clock_synchronized());
 }
 
 /* null where there is none, as in "?string". */
@@ -77,7 +77,7 @@ void method_hello(struct connection *connection) {
                 return;
         }
         (void)agent_refresh_config(agent);
-        if (!challenge_make(&connection->challenge, instant_now().boot_ns) || !boot_id()) {
+        if (!freshness_make_challenge(&connection->challenge, instant_now().boot_ns) || !boot_id()) {
                 (void)refuse(&why, REFUSAL_STORAGE_FAILURE, "kernel: no random bytes, or no boot id");
                 connection_refuse(connection, &why);
                 return;
@@ -112,8 +112,8 @@ void method_status(struct connection *connection) {
         agent_refresh_anchors(agent);
         connection_reply(connection,
                          json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
-                                   "trust", agent->config->trust == TRUST_CHANNEL ? "channel" : "signed", "anchors",
-                                   (int)agent->anchors.n, "keys", (json_int_t)agent->expiry.live, "clock",
+                                   "trust", agent->config->trust == CONFIG_TRUST_CHANNEL ? "channel" : "signed",
+                                   "anchors", (int)agent->anchors.n, "keys", (json_int_t)agent->expiry.live, "clock",
                                    clock_state(), "sshd", sshd_asks_helper() ? "enabled" : "disabled"));
 }
 

@@ -34,7 +34,7 @@ static struct agent *agent_of(const struct push_call *call) {
 
 /* Both take ownership of `call`. */
 static void refuse_push(struct push_call *call, const struct refused *why) {
-        if (why->why != REFUSAL_RATE_LIMITED || budget_note(call->connection->home->budget))
+        if (why->why != REFUSAL_RATE_LIMITED || ratelimit_note(call->connection->home->budget))
                 audit_refused(call->method, why, call->push.user, call->push.principal, call->push.request_id);
         connection_refuse(call->connection, why);
         free(call);
@@ -143,7 +143,7 @@ static enum refusal take_local(struct push_call *call, struct refused *ret_why) 
                 return why;
         debug_line("parameters: push; keys: %zu", call->push.n_keys);
         call->received = instant_now();
-        call->synchronized = clock_synchronized();
+        call->synchronized = freshness_clock_synchronized();
         return REFUSAL_NONE;
 }
 
@@ -163,7 +163,7 @@ static enum refusal take_signed(struct push_call *call, struct refused *ret_why)
         if (why != REFUSAL_NONE)
                 return why;
         call->received = instant_now();
-        call->synchronized = clock_synchronized();
+        call->synchronized = freshness_clock_synchronized();
         debug_line("record: %s", call->seen == REPLAY_FREE      ? "none, the push is new"
                                  : call->seen == REPLAY_PENDING ? "pending, the push was cut off"
                                                                 : "done, the push is a repeat");
@@ -201,7 +201,7 @@ static void start(struct connection *connection, const char *method,
                 return;
         }
         *call = (struct push_call){.connection = connection, .method = method};
-        why = budget_push(connection->home->budget, agent->config->rate_limit, &refused);
+        why = ratelimit_push(connection->home->budget, agent->config->rate_limit, &refused);
         if (why == REFUSAL_NONE)
                 why = agent_ready_for_push(agent, &refused);
         if (why == REFUSAL_NONE)

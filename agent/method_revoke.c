@@ -69,7 +69,7 @@ static void reply(struct revoke_call *call) {
         if (call->revoked > 0)
                 (void)refuse(&why, call->why.why, "keys dropped: %d; not all is done: %s", call->revoked,
                              call->why.message);
-        if (why.why != REFUSAL_RATE_LIMITED || budget_note(call->connection->home->budget))
+        if (why.why != REFUSAL_RATE_LIMITED || ratelimit_note(call->connection->home->budget))
                 audit_refused(call->method, &why, call->user ? call->user : "", "", "");
         connection_refuse(call->connection, &why);
         free(call);
@@ -281,7 +281,7 @@ static enum refusal take_signed(struct revoke_call *call, enum replay_state *ret
         struct freshness at;
         enum refusal why;
 
-        why = budget_push(connection->home->budget, agent->config->rate_limit, &call->why);
+        why = ratelimit_push(connection->home->budget, agent->config->rate_limit, &call->why);
         if (why == REFUSAL_NONE)
                 why = agent_ready(agent, &call->why);
         if (why == REFUSAL_NONE)
@@ -294,7 +294,7 @@ static enum refusal take_signed(struct revoke_call *call, enum replay_state *ret
         call->user = call->what.user[0] != '\0' ? call->what.user : NULL;
         memcpy(call->fingerprint, call->what.fingerprint, sizeof(call->fingerprint));
         call->received = instant_now();
-        call->synchronized = clock_synchronized();
+        call->synchronized = freshness_clock_synchronized();
 
         /* Without a memory it counts as new: to drop keys once more does less harm than not to drop them. */
         *ret_seen = REPLAY_FREE;

@@ -12,42 +12,42 @@
  * The level is stored as the time when the bucket will be full. A token puts that off by 1/rate seconds, and there is
  * one as long as the result is at most the whole burst ahead.
  */
-int64_t ratelimit_take(struct ratelimit *rate, int64_t now_ns, uint32_t per_second, uint32_t burst_s) {
+int64_t ratelimit_take(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t per_second, uint32_t burst_s) {
         int64_t token_ns, full_at_ns, early_ns;
 
         if (per_second == 0)
                 return 0;
         token_ns = NS_PER_S / per_second;
-        full_at_ns = (rate->full_at_ns > now_ns ? rate->full_at_ns : now_ns) + token_ns;
+        full_at_ns = (bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns) + token_ns;
         early_ns = full_at_ns - now_ns - NS_PER_S * burst_s;
         if (early_ns > 0)
                 return early_ns;
-        rate->full_at_ns = full_at_ns;
+        bucket->full_at_ns = full_at_ns;
         return 0;
 }
 
-int budget_start(struct budget *budget, sd_event *event, int64_t priority) {
-        *budget = (struct budget){.nss = NULL};
-        return nss_new(event, priority, NSS_LIMIT_US, &budget->nss);
+int ratelimit_start(struct ratelimit *limits, sd_event *event, int64_t priority) {
+        *limits = (struct ratelimit){.nss = NULL};
+        return nss_new(event, priority, NSS_LIMIT_US, &limits->nss);
 }
 
-static void note_unnoted(struct budget *budget) {
-        if (budget->unnoted > 0)
+static void log_rest(struct ratelimit *limits) {
+        if (limits->n_not_logged > 0)
                 audit_note(LOG_NOTICE,
                            "%" PRIu64 " more refusals or closed connections on this socket were not logged: more than "
                            "one a second",
-                           budget->unnoted);
-        budget->unnoted = 0;
+                           limits->n_not_logged);
+        limits->n_not_logged = 0;
 }
 
-void budget_stop(struct budget *budget) {
-        note_unnoted(budget);
-        nss_free(budget->nss);
-        budget->nss = NULL;
+void ratelimit_stop(struct ratelimit *limits) {
+        log_rest(limits);
+        nss_free(limits->nss);
+        limits->nss = NULL;
 }
 
-enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refused *ret_why) {
-        int64_t wait_ns = ratelimit_take(&budget->pushes, instant_now().boot_ns, per_second, CONFIG_RATE_BURST);
+enum refusal ratelimit_push(struct ratelimit *limits, uint32_t per_second, struct refused *ret_why) {
+        int64_t wait_ns = ratelimit_take(&limits->pushes, instant_now().boot_ns, per_second, CONFIG_RATE_BURST_S);
 
         if (wait_ns == 0)
                 return REFUSAL_NONE;
@@ -57,15 +57,15 @@ enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refu
         return REFUSAL_RATE_LIMITED;
 }
 
-int64_t budget_call(struct budget *budget) {
-        return ratelimit_take(&budget->calls, instant_now().boot_ns, CALLS_PER_S, CALLS_BURST);
+int64_t ratelimit_call(struct ratelimit *limits) {
+        return ratelimit_take(&limits->calls, instant_now().boot_ns, RATELIMIT_CALLS_PER_S, RATELIMIT_CALLS_BURST_S);
 }
 
-bool budget_note(struct budget *budget) {
-        if (ratelimit_take(&budget->notes, instant_now().boot_ns, 1, 10) > 0) {
-                budget->unnoted++;
+bool ratelimit_note(struct ratelimit *limits) {
+        if (ratelimit_take(&limits->log, instant_now().boot_ns, 1, 10) > 0) {
+                limits->n_not_logged++;
                 return false;
         }
-        note_unnoted(budget);
+        log_rest(limits);
         return true;
 }

@@ -14,12 +14,12 @@
 #include "wire/refusal.h"
 
 enum {
-        CALLS_PER_S = 200,
-        CALLS_BURST = 2, /* seconds: as many at once as that many seconds give */
+        RATELIMIT_CALLS_PER_S = 200,
+        RATELIMIT_CALLS_BURST_S = 2, /* seconds: as many at once as that many seconds give */
 };
 
 /* A token bucket, full at first: from all zeros. */
-struct ratelimit {
+struct ratelimit_bucket {
         int64_t full_at_ns; /* when it will be full again */
 };
 
@@ -28,32 +28,32 @@ struct ratelimit {
  * limit) and holds those of `burst_s` seconds, at least 1. 0: taken. Else none was taken, and one will be there in so
  * many nanoseconds.
  */
-int64_t ratelimit_take(struct ratelimit *rate, int64_t now_ns, uint32_t per_second, uint32_t burst_s);
+int64_t ratelimit_take(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t per_second, uint32_t burst_s);
 
-/* What the peers of one socket may use. */
-struct budget {
+/* The limits of one socket. */
+struct ratelimit {
         struct nss *nss;
-        struct ratelimit pushes;
-        struct ratelimit calls;
-        struct ratelimit notes;
-        uint64_t unnoted; /* since the last note */
+        struct ratelimit_bucket pushes;
+        struct ratelimit_bucket calls;
+        struct ratelimit_bucket log;
+        uint64_t n_not_logged; /* since the last entry that was */
 };
 
 /* `priority`: of the results of lookups, in the event loop. Negative errno. */
-int budget_start(struct budget *budget, sd_event *event, int64_t priority);
-void budget_stop(struct budget *budget);
+int ratelimit_start(struct ratelimit *limits, sd_event *event, int64_t priority);
+void ratelimit_stop(struct ratelimit *limits);
 
 /* Takes one push or signed revocation, of `per_second` (0: no limit). REFUSAL_NONE or RateLimited. */
-enum refusal budget_push(struct budget *budget, uint32_t per_second, struct refused *ret_why);
+enum refusal ratelimit_push(struct ratelimit *limits, uint32_t per_second, struct refused *ret_why);
 
 /* Takes one other call. 0, or the nanoseconds until one can be taken. */
-int64_t budget_call(struct budget *budget);
+int64_t ratelimit_call(struct ratelimit *limits);
 
 /*
  * Whether an event that a peer can cause at will may be logged: ten times, then once a second, so that a flood of
  * connections does not become one of journal entries. How many were not logged is written before the next one, or at
  * the end.
  */
-bool budget_note(struct budget *budget);
+bool ratelimit_note(struct ratelimit *limits);
 
 #endif

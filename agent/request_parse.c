@@ -307,9 +307,9 @@ static enum refusal parse_key(struct push *push, size_t index, const char *text,
         fault = ssh_key_from_text(text, strlen(text), &key->key);
         if (fault != SSH_KEY_OK)
                 return reject_key(index, ssh_key_fault_text(fault), ret_why);
-        if (!key_point_on_curve(&key->key))
+        if (!key_check_point(&key->key))
                 return reject_key(index, "its point is not on its curve; make a new key", ret_why);
-        if (key_fingerprint(&key->key, key->fingerprint) < 0)
+        if (key_check_fingerprint(&key->key, key->fingerprint) < 0)
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "key %zu: its fingerprint could not be computed",
                               index);
         for (size_t i = 0; i < index; i++)

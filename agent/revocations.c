@@ -16,7 +16,7 @@ enum {
         /*
          * Every push from before the revocation has expired by then, however far the clocks of signer and guest differ.
          */
-        REMEMBERED_S = REVOCATION_AHEAD_MAX_S + PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S,
+        REMEMBERED_S = REVOCATIONS_AHEAD_MAX_S + PAYLOAD_WINDOW_MAX_S + 2 * FRESHNESS_SKEW_S,
 };
 
 static const struct record_file file = {
@@ -25,7 +25,7 @@ static const struct record_file file = {
         .record_size = RECORD_SIZE,
 };
 
-static void encode(const struct remembered *one, uint8_t dst[static RECORD_SIZE]) {
+static void encode(const struct revocations_record *one, uint8_t dst[static RECORD_SIZE]) {
         struct writer to = {.data = dst, .size = RECORD_SIZE};
 
         memset(dst, 0, RECORD_SIZE);
@@ -63,7 +63,7 @@ static bool decode_text(struct bytes *from, char *dst, size_t size) {
         return bytes_string(from, &text) && bytes_to_text(text, dst, size);
 }
 
-static bool decode(const uint8_t src[static RECORD_SIZE], struct remembered *ret) {
+static bool decode(const uint8_t src[static RECORD_SIZE], struct revocations_record *ret) {
         struct bytes from = {src, RECORD_SIZE};
 
         return decode_flag(&from, &ret->used) && decode_flag(&from, &ret->what.all) &&
@@ -73,7 +73,7 @@ static bool decode(const uint8_t src[static RECORD_SIZE], struct remembered *ret
                decode_text(&from, ret->what.fingerprint, sizeof(ret->what.fingerprint));
 }
 
-static int read_all(int fd, struct remembered *list) {
+static int read_all(int fd, struct revocations_record *list) {
         uint8_t *raw = calloc(1, FILE_SIZE);
         ssize_t n;
         int r = 0;
@@ -139,7 +139,7 @@ static int write_record(const struct revocations *revocations, size_t slot) {
 }
 
 /* Where the wall clock was not synchronized, the time of receipt follows from the boot clock and the wall clock now. */
-static int64_t time_of(const struct remembered *one, const struct instant *now) {
+static int64_t time_of(const struct revocations_record *one, const struct instant *now) {
         int64_t latest_ns, latest_s;
 
         if (one->synchronized)
@@ -147,12 +147,12 @@ static int64_t time_of(const struct remembered *one, const struct instant *now) 
         /* A damaged file may hold any boot time. */
         if (__builtin_sub_overflow(now->wall_ns, now->boot_ns - one->received.boot_ns, &latest_ns))
                 latest_ns = INT64_MAX;
-        latest_s = latest_ns / NS_PER_S + REVOCATION_AHEAD_MAX_S;
+        latest_s = latest_ns / NS_PER_S + REVOCATIONS_AHEAD_MAX_S;
         return one->iat_s < latest_s ? one->iat_s : latest_s;
 }
 
 /* Whether every push from before `one` has expired, by either clock. */
-static bool too_old(const struct remembered *one, const struct instant *now) {
+static bool too_old(const struct revocations_record *one, const struct instant *now) {
         return now->wall_ns / NS_PER_S - time_of(one, now) > PAYLOAD_WINDOW_MAX_S + FRESHNESS_SKEW_S &&
                now->boot_ns - one->received.boot_ns > REMEMBERED_S * NS_PER_S;
 }
@@ -166,13 +166,13 @@ static size_t find_free(struct revocations *revocations, const struct instant *n
 }
 
 /* One revocation that matches all that each of them does. The records that stay in the file match nothing more. */
-static void merge(struct revocations *revocations, const struct remembered *added, const struct instant *now) {
-        struct remembered all = *added;
+static void merge(struct revocations *revocations, const struct revocations_record *added, const struct instant *now) {
+        struct revocations_record all = *added;
 
         all.what = (struct revocation){.all = true};
         all.iat_s = time_of(added, now);
         for (size_t i = 0; i < REVOCATIONS_MAX; i++) {
-                const struct remembered *one = &revocations->list[i];
+                const struct revocations_record *one = &revocations->list[i];
                 int64_t time_s = time_of(one, now);
 
                 if (time_s > all.iat_s)
@@ -187,7 +187,7 @@ static void merge(struct revocations *revocations, const struct remembered *adde
 
 int revocations_add(struct revocations *revocations, const struct revocation *what, int64_t iat_s,
                     const struct instant *received, bool synchronized) {
-        struct remembered one = {
+        struct revocations_record one = {
                 .used = true, .what = *what, .iat_s = iat_s, .received = *received, .synchronized = synchronized};
         size_t slot = find_free(revocations, received);
 
@@ -214,7 +214,7 @@ static bool matches(const struct revocation *what, const struct push *push, cons
 bool revocations_match(const struct revocations *revocations, const struct push *push, const char *user, int64_t iat_s,
                        const struct instant *now) {
         for (size_t i = 0; i < REVOCATIONS_MAX; i++) {
-                const struct remembered *one = &revocations->list[i];
+                const struct revocations_record *one = &revocations->list[i];
 
                 if (one->used && iat_s <= time_of(one, now) && matches(&one->what, push, user))
                         return true;

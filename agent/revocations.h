@@ -6,8 +6,8 @@
  * 1. The file state/revocations in the store has records of a fixed size, whose space is allocated when the file is
  *    made: a full file system does not stop a revocation. It belongs to the memory of pushes with the same birth.
  * 2. The time of a revocation is that of its receipt if the clock was synchronized then. Else it is `iat`, at most
- *    REVOCATION_AHEAD_MAX_S after the receipt, by the clock at the time when a push is compared with it: a push that is
- *    timed by the clock is only accepted when that is synchronized.
+ *    REVOCATIONS_AHEAD_MAX_S after the receipt, by the clock at the time when a push is compared with it: a push that
+ *    is timed by the clock is only accepted when that is synchronized.
  * 3. When there is no free record, all revocations are merged into one that matches every push, with the latest of
  *    their times. It refuses more pushes than the single ones, never fewer.
  */
@@ -23,10 +23,10 @@
 
 enum {
         REVOCATIONS_MAX = 256, /* records */
-        REVOCATION_AHEAD_MAX_S = 300,
+        REVOCATIONS_AHEAD_MAX_S = 300,
 };
 
-struct remembered {
+struct revocations_record {
         bool used; /* false: the record is free */
         struct revocation what;
         int64_t iat_s;
@@ -36,7 +36,7 @@ struct remembered {
 
 struct revocations {
         int fd;
-        struct remembered *list; /* REVOCATIONS_MAX, in the order of the file */
+        struct revocations_record *list; /* REVOCATIONS_MAX, in the order of the file */
 };
 
 #define REVOCATIONS_INIT {.fd = -EBADF}

@@ -11,7 +11,7 @@
 #include "common/debug.h"
 
 enum { ALL_CHANNELS = false, ADMIN_ONLY = true };
-enum { CALL_BUDGET, PUSH_BUDGET }; /* the second is taken by the method itself: budget_push() */
+enum { CALL_BUDGET, PUSH_BUDGET }; /* the second is taken by the method itself: ratelimit_push() */
 
 /* The interface is the same on all sockets, but some of its methods are for the administrator on this machine alone. */
 static const struct method {
@@ -51,7 +51,7 @@ int64_t varlink_service_wait(struct connection *connection) {
                 return 0;
         if (home->channel != CHANNEL_ADMIN && home->agent->config->rate_limit == 0)
                 return 0;
-        return budget_call(home->budget);
+        return ratelimit_call(home->budget);
 }
 
 void varlink_service_call(struct connection *connection) {
@@ -71,7 +71,7 @@ void varlink_service_call(struct connection *connection) {
         }
         name = strrchr(method->name, '.') + 1;
         (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s: only allowed on the administration socket", name);
-        if (budget_note(connection->home->budget))
+        if (ratelimit_note(connection->home->budget))
                 audit_refused(name, &why, "", "", "");
         connection_refuse(connection, &why);
 }

@@ -186,7 +186,7 @@ void doctor_config(struct examination *examination) {
                       config->error);
                 return;
         }
-        if (config->trust == TRUST_CHANNEL) {
+        if (config->trust == CONFIG_TRUST_CHANNEL) {
                 remedy = edit_key("Trust");
                 found(&examination->findings, FINDING_WARNING, "config", &remedy,
                       "Trust=channel: pushes from the host need no signature");

@@ -56,7 +56,7 @@ static void look_at_clock(struct examination *examination) {
         struct remedy remedy = remedy_of("apt-get install -y systemd-timesyncd");
         struct time_service service;
 
-        if (clock_synchronized()) {
+        if (freshness_clock_synchronized()) {
                 found(&examination->findings, FINDING_PASS, "clock", NULL, "it is synchronized");
                 return;
         }

@@ -116,6 +116,6 @@ void doctor_trust(struct examination *examination) {
                 return; /* said already, with the users */
         if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
                 return;
-        look_at_anchors(examination, config->trust != TRUST_CHANNEL);
+        look_at_anchors(examination, config->trust != CONFIG_TRUST_CHANNEL);
         look_at_id(examination, config);
 }

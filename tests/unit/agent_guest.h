@@ -96,7 +96,7 @@ enum { GUEST_SYNCHRONIZED_US = 1000, GUEST_NEVER_SYNCHRONIZED_US = 16000000 };
 
 struct guest {
         struct agent agent;
-        struct budget budget;
+        struct ratelimit budget;
         struct connection_home home;
         struct connection *connection;
         int fd; /* the peer's end */
@@ -142,7 +142,7 @@ static inline void guest_make_memory(const char *root) {
 static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
         guest_make_memory(root);
         if (agent_start(&guest->agent, root, config_dir) < 0 ||
-            budget_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
+            ratelimit_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
                 guest_give_up("agent_start");
         guest->home = (struct connection_home){
                 .agent = &guest->agent,
@@ -164,7 +164,7 @@ static inline void guest_disconnect(struct guest *guest) {
 
 static inline void guest_stop(struct guest *guest) {
         guest_disconnect(guest);
-        budget_stop(&guest->budget);
+        ratelimit_stop(&guest->budget);
         agent_stop(&guest->agent);
 }
 

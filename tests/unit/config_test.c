@@ -178,7 +178,7 @@ static void assert_defaults(void) {
         assert_int_equal(config->max_ttl_s, 300);
         assert_int_equal(config->default_ttl_s, 60);
         assert_int_equal(config->rate_limit, 50);
-        assert_int_equal(config->trust, TRUST_SIGNED);
+        assert_int_equal(config->trust, CONFIG_TRUST_SIGNED);
         assert_string_equal(config->instance_id, "");
 }
 
@@ -220,7 +220,7 @@ static void every_key_is_read(void **state) {
         assert_int_equal(config->default_ttl_s, 3600);
         assert_words(&config->host_key_files, "/etc/ssh/a.pub /etc/ssh/b.pub");
         assert_string_equal(config->instance_id, "exc:compute:instance/i-1=2;3#4");
-        assert_int_equal(config->trust, TRUST_CHANNEL);
+        assert_int_equal(config->trust, CONFIG_TRUST_CHANNEL);
         assert_int_equal(config->rate_limit, 0);
         assert_int_equal(warned.n, 0);
 }
@@ -236,7 +236,7 @@ static void lists_add_up_and_last_value_wins(void **state) {
         load_text("[Agent]\nAllowUsers=first\nMinUid=1\nTrust=signed\nAllowUsers=again\n");
         assert_words(&config->allow_users, "first again second third fourth");
         assert_int_equal(config->min_uid, 4);
-        assert_int_equal(config->trust, TRUST_CHANNEL);
+        assert_int_equal(config->trust, CONFIG_TRUST_CHANNEL);
 }
 
 static void indented_line_continues_list(void **state) {

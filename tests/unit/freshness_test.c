@@ -27,7 +27,7 @@ ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags) {
 
 enum { NOW_S = 1800000000, UP_S = 86400 };
 
-static struct challenge challenge;
+static struct freshness_challenge challenge;
 
 static struct instant at(int64_t after_ns) {
         return (struct instant){.boot_ns = UP_S * NS_PER_S + after_ns, .wall_ns = NOW_S * NS_PER_S + after_ns};
@@ -75,17 +75,17 @@ static void challenge_is_128_bits_in_base64url(void **state) {
 
         (void)state;
         random_bytes = bytes;
-        assert_true(challenge_make(&challenge, 7));
+        assert_true(freshness_make_challenge(&challenge, 7));
         assert_string_equal(challenge.text, "-__-AAECAwQFBgcICQoL_w");
         assert_int_equal(challenge.given_boot_ns, 7);
 }
 
 static void challenges_differ(void **state) {
-        struct challenge other;
+        struct freshness_challenge other;
 
         (void)state;
-        assert_true(challenge_make(&challenge, 0));
-        assert_true(challenge_make(&other, 0));
+        assert_true(freshness_make_challenge(&challenge, 0));
+        assert_true(freshness_make_challenge(&other, 0));
         assert_int_equal(strlen(challenge.text), 22);
         assert_string_not_equal(challenge.text, other.text);
 }
@@ -93,7 +93,7 @@ static void challenges_differ(void **state) {
 static void failed_getrandom_makes_no_challenge(void **state) {
         (void)state;
         no_random = true;
-        assert_false(challenge_make(&challenge, 7));
+        assert_false(freshness_make_challenge(&challenge, 7));
         assert_string_equal(challenge.text, "");
         assert_int_equal(by_challenge("", at(0)), REFUSAL_STALE_CHALLENGE);
 }
@@ -102,15 +102,15 @@ static void last_challenge_needs_no_clock(void **state) {
         struct instant in_1970 = {.boot_ns = UP_S * NS_PER_S, .wall_ns = 0};
 
         (void)state;
-        assert_true(challenge_make(&challenge, in_1970.boot_ns));
+        assert_true(freshness_make_challenge(&challenge, in_1970.boot_ns));
         assert_int_equal(by_challenge(challenge.text, in_1970), REFUSAL_NONE);
 }
 
 static void matching_challenge_is_used_up(void **state) {
-        char text[CHALLENGE_MAX];
+        char text[FRESHNESS_CHALLENGE_MAX];
 
         (void)state;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         memcpy(text, challenge.text, sizeof(text));
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_STALE_CHALLENGE);
@@ -118,10 +118,10 @@ static void matching_challenge_is_used_up(void **state) {
 }
 
 static void other_challenge_leaves_it_unused(void **state) {
-        char text[CHALLENGE_MAX], cut[CHALLENGE_MAX];
+        char text[FRESHNESS_CHALLENGE_MAX], cut[FRESHNESS_CHALLENGE_MAX];
 
         (void)state;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         memcpy(text, challenge.text, sizeof(text));
         memcpy(cut, text, sizeof(cut));
         cut[strlen(cut) - 1] = '\0';
@@ -132,12 +132,12 @@ static void other_challenge_leaves_it_unused(void **state) {
 }
 
 static void challenge_of_earlier_hello_is_stale(void **state) {
-        char text[CHALLENGE_MAX];
+        char text[FRESHNESS_CHALLENGE_MAX];
 
         (void)state;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         memcpy(text, challenge.text, sizeof(text));
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_STALE_CHALLENGE);
         assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
 }
@@ -152,10 +152,10 @@ static void challenge_lives_120_seconds_of_boot_time(void **state) {
         struct instant now = at(120 * NS_PER_S);
 
         (void)state;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         now.wall_ns = 0;
         assert_int_equal(by_challenge(challenge.text, now), REFUSAL_NONE);
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         now.boot_ns++;
         assert_int_equal(by_challenge(challenge.text, now), REFUSAL_STALE_CHALLENGE);
 }
@@ -213,7 +213,7 @@ static void push_from_before_memory_is_expired(void **state) {
 static void memory_does_not_bound_challenge(void **state) {
         (void)state;
         birth_boot_ns = at(0).boot_ns;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         assert_int_equal(by_challenge(challenge.text, at(0)), REFUSAL_NONE);
 }
 
@@ -227,10 +227,10 @@ static void unsynchronized_clock_is_not_used(void **state) {
 }
 
 static void push_by_clock_leaves_challenge_unused(void **state) {
-        char text[CHALLENGE_MAX];
+        char text[FRESHNESS_CHALLENGE_MAX];
 
         (void)state;
-        assert_true(challenge_make(&challenge, at(0).boot_ns));
+        assert_true(freshness_make_challenge(&challenge, at(0).boot_ns));
         memcpy(text, challenge.text, sizeof(text));
         assert_int_equal(by_clock(NOW_S, NOW_S + 60, at(0)), REFUSAL_NONE);
         assert_int_equal(by_challenge(text, at(0)), REFUSAL_NONE);

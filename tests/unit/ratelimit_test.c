@@ -14,7 +14,7 @@
 
 enum { PER_SECOND = 50, BURST_S = 4 };
 
-static unsigned taken(struct ratelimit *rate, int64_t now_ns) {
+static unsigned taken(struct ratelimit_bucket *rate, int64_t now_ns) {
         unsigned n = 0;
 
         while (n < 100000 && ratelimit_take(rate, now_ns, PER_SECOND, BURST_S) == 0)
@@ -23,18 +23,18 @@ static unsigned taken(struct ratelimit *rate, int64_t now_ns) {
 }
 
 static void burst_is_tokens_of_its_seconds(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         assert_int_equal(taken(&rate, START_NS), PER_SECOND * BURST_S);
-        rate = (struct ratelimit){0};
+        rate = (struct ratelimit_bucket){0};
         for (unsigned i = 0; i < 10; i++)
                 assert_int_equal(ratelimit_take(&rate, START_NS, 1, 10), 0);
         assert_true(ratelimit_take(&rate, START_NS, 1, 10) > 0);
 }
 
 static void after_burst_rate_applies(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         (void)taken(&rate, START_NS);
@@ -44,7 +44,7 @@ static void after_burst_rate_applies(void **state) {
 }
 
 static void token_is_there_after_returned_wait(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
         int64_t wait_ns;
 
         (void)state;
@@ -56,7 +56,7 @@ static void token_is_there_after_returned_wait(void **state) {
 }
 
 static void refusal_takes_no_token(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         (void)taken(&rate, START_NS);
@@ -66,7 +66,7 @@ static void refusal_takes_no_token(void **state) {
 }
 
 static void idle_time_saves_one_burst(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         (void)taken(&rate, START_NS);
@@ -74,7 +74,7 @@ static void idle_time_saves_one_burst(void **state) {
 }
 
 static void rate_zero_is_unlimited(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         for (unsigned i = 0; i < 100000; i++)
@@ -84,7 +84,7 @@ static void rate_zero_is_unlimited(void **state) {
 }
 
 static void highest_rate_is_exact(void **state) {
-        struct ratelimit rate = {0};
+        struct ratelimit_bucket rate = {0};
 
         (void)state;
         for (unsigned i = 0; i < 10000 * BURST_S; i++)

@@ -242,12 +242,12 @@ static void time_is_that_of_receipt(void **state) {
 
 static void unsynchronized_time_is_iat_bounded_by_receipt(void **state) {
         (void)state;
-        add(of_user("alice"), IAT_S + REVOCATION_AHEAD_MAX_S);
-        assert_true(revoked_at(IAT_S + REVOCATION_AHEAD_MAX_S, start));
-        assert_false(revoked_at(IAT_S + REVOCATION_AHEAD_MAX_S + 1, start));
+        add(of_user("alice"), IAT_S + REVOCATIONS_AHEAD_MAX_S);
+        assert_true(revoked_at(IAT_S + REVOCATIONS_AHEAD_MAX_S, start));
+        assert_false(revoked_at(IAT_S + REVOCATIONS_AHEAD_MAX_S + 1, start));
         add(of_user("alice"), INT64_C(1) << 40);
-        assert_true(revoked_at(IAT_S + REVOCATION_AHEAD_MAX_S, start));
-        assert_false(revoked_at(IAT_S + REVOCATION_AHEAD_MAX_S + 1, start));
+        assert_true(revoked_at(IAT_S + REVOCATIONS_AHEAD_MAX_S, start));
+        assert_false(revoked_at(IAT_S + REVOCATIONS_AHEAD_MAX_S + 1, start));
 }
 
 /* As after a boot without a clock of its own: a push that was held back comes once the clock is right. */
