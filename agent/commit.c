@@ -161,6 +161,30 @@ static int64_t left_s(const struct lifetime *life) {
         return (lifetime_left_ns(life, &now) + NS_PER_S - 1) / NS_PER_S;
 }
 
+/* Seconds that a push stored before can still be used: 0 where its keys are revoked or all its slots are taken. */
+static int64_t usable_s(const struct agent *agent, const struct commit *commit) {
+        const struct push *push = commit->push;
+        struct store_place place = {0};
+        int64_t found_s = 0;
+
+        if (!store_user_name(commit->user, place.user))
+                return 0;
+        memcpy(place.id, push->id, sizeof(place.id));
+        /* Its keys share one end, but each may have been revoked by its fingerprint. */
+        for (size_t i = 0; i < push->n_keys && found_s == 0; i++) {
+                struct grant grant;
+                int taken;
+
+                memcpy(place.fingerprint, push->keys[i].fingerprint, sizeof(place.fingerprint));
+                if (store_read(&agent->store, &place, &grant) < 0 || strcmp(grant.user, commit->user) != 0)
+                        continue;
+                taken = slots_taken(&agent->store, &place, grant.connections);
+                if (taken >= 0 && (grant.connections == 0 || taken < grant.connections))
+                        found_s = left_s(&grant.life);
+        }
+        return found_s;
+}
+
 /* The claim file is there, and so are all its keys (common/store.h). */
 static bool is_stored(const struct agent *agent, const struct commit *commit) {
         struct store_place place = {0};
@@ -209,7 +233,7 @@ static enum refusal store_signed(struct agent *agent, const struct commit *commi
         if (why != REFUSAL_NONE)
                 return why;
         if (record.state == REPLAY_DONE) {
-                *ret = (struct commit_result){.left_s = left_s(&record.life), .duplicate = true};
+                *ret = (struct commit_result){.left_s = usable_s(agent, commit), .duplicate = true};
                 return REFUSAL_NONE;
         }
         is_new = record.state == REPLAY_FREE;
@@ -240,7 +264,8 @@ static enum refusal store_signed(struct agent *agent, const struct commit *commi
         r = replay_set_done(&agent->replay, slot);
         if (r < 0)
                 return refuse_storing(r, ret_why);
-        *ret = (struct commit_result){.left_s = left_s(&record.life)};
+        /* One that was cut off after its keys were stored may have been used since. */
+        *ret = (struct commit_result){.left_s = is_new ? left_s(&record.life) : usable_s(agent, commit)};
         return REFUSAL_NONE;
 }
 

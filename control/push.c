@@ -79,7 +79,10 @@ static void print_people(const struct options *options, const struct push_answer
         print_field_to(to, "User", "%s", answer->user);
         for (size_t i = 0; i < answer->n_fingerprints; i++)
                 print_field_to(to, "Fingerprint", "%s", answer->fingerprints[i]);
-        print_field_to(to, "Lives for", "%s%s", left, answer->duplicate ? "; it was stored before" : "");
+        print_field_to(to, "Lives for", "%s%s", left,
+                       !answer->duplicate       ? ""
+                       : answer->expires_in > 0 ? "; it was stored before"
+                                                : "; it was stored before, and can no longer be used");
         print_connections(options, to);
         for (size_t i = 0; i < answer->host_keys.n; i++)
                 print_field_to(to, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,

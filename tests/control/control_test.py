@@ -841,6 +841,12 @@ class Repeats(ControlTest):
             self.assertEqual(seen[0], seen[1])
             self.assertIn("it was stored before", result.stdout)
 
+    def test_repeat_of_a_used_up_push_is_said_to_be_useless(self):
+        result, _ = self.push(answers={"Push": reply({
+            "user": "alice", "fingerprints": [FINGERPRINT], "expiresIn": 0, "duplicate": True, "hostKeys": []})})
+        self.assert_done(result)
+        self.assertIn("0 s; it was stored before, and can no longer be used", result.stdout)
+
     def test_a_repeat_whose_challenge_was_lost_is_signed_anew(self):
         seen = []
 

@@ -57,6 +57,52 @@ static void repeat_names_the_account(void **state) {
         assert_pushed_for(&push, "dana@corp.example", true, 60);
 }
 
+static void repeat_of_a_revoked_push_has_no_time_left(void **state) {
+        struct message push = push_of("alice", KEY_A), revocation = revocation_of("alice");
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        assert_revoked(&revocation, 1);
+        assert_pushed(&push, true, 0);
+}
+
+static void repeat_has_the_time_of_the_keys_that_are_left(void **state) {
+        struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                                   json_pack("{ss s[ss]}", "user", "alice", "keys", KEY_A, KEY_B));
+        struct message revocation = sign_revocation(json_pack("{ss}", "fingerprint", FINGERPRINT_A));
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        assert_revoked(&revocation, 1);
+        assert_pushed(&push, true, 60);
+}
+
+/* Takes slots of the one grant that is stored. */
+static int take_slots(void *context, const struct store_place *place) {
+        static const uint8_t taken[CLAIM_SLOT_SIZE] = {1, 2, 3};
+        const int *n = context;
+        int fd = store_open_claim(&guest.agent.store, place, O_RDWR);
+
+        assert_true(fd >= 0);
+        for (int i = 0; i < *n; i++)
+                assert_int_equal(write(fd, taken, sizeof(taken)), sizeof(taken));
+        return close(fd);
+}
+
+static void repeat_of_a_used_up_push_has_no_time_left(void **state) {
+        struct message push = sign(PUSH_PAYLOAD_TYPE, "push-0000000000001",
+                                   json_pack("{ss s[s] si}", "user", "alice", "keys", KEY_A, "connections", 2));
+        int n = 1;
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        assert_int_equal(store_walk(&guest.agent.store, NULL, NULL, take_slots, &n), 0);
+        assert_pushed(&push, true, 60);
+        n = 2;
+        assert_int_equal(store_walk(&guest.agent.store, NULL, NULL, take_slots, &n), 0);
+        assert_pushed(&push, true, 0);
+}
+
 static void repeat_is_not_held_to_the_policy(void **state) {
         struct message push = push_of("alice", KEY_A);
 
@@ -228,7 +274,7 @@ static void same_push_during_the_lookup_is_stored_once(void **state) {
         send_and_wait_for_lookup(&push);
         assert_int_equal(replay_set_done(&guest.agent.replay, leave_pending(&push, 33)), 0);
         let_lookup_end();
-        assert_pushed_reply("alice", true, 33);
+        assert_pushed_reply("alice", true, 0);
         assert_int_equal(stored(), 0);
 }
 
@@ -376,6 +422,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(repeat_is_a_duplicate_also_after_a_restart),
                 TEST(repeat_names_the_account),
+                TEST(repeat_of_a_revoked_push_has_no_time_left),
+                TEST(repeat_has_the_time_of_the_keys_that_are_left),
+                TEST(repeat_of_a_used_up_push_has_no_time_left),
                 TEST(repeat_is_not_held_to_the_policy),
                 TEST(repeat_for_a_deleted_user_keeps_the_name),
                 TEST(repeat_fails_while_the_name_service_fails),
