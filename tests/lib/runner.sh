@@ -12,6 +12,7 @@
 #   # suites: trixie     only on these releases
 #   # short: by turns    in the short form each test runs on one of its releases, the tests of the file by turns
 #   # short: both        in the short form it runs on each of them
+#   # short: trixie      in the short form it runs on this release only
 #   # short: no          in the short form it does not run
 #
 # The short form is that with EXC_SHORT set, as ./dev check does without --whole.
@@ -31,12 +32,10 @@ select_tests() {
         /^[a-z0-9_]+\(\) \{$/ && !/^_/ {
             name = substr($0, 1, index($0, "(") - 1)
             on = " " (value("suites") ? value("suites") : suites) " "
-            turn = 0
-            if (short && value("short") == "by turns" && on == " " suites " ") turn = 1 + turns++ % n_suites
-            for (i = 1; i <= n_suites; i++) {
-                if (!index(on, " " suite[i] " ") || (turn && turn != i) || (short && value("short") == "no")) continue
-                print suite[i], name
-            }
+            mark = short ? value("short") : ""
+            if (mark == "by turns" && on == " " suites " ") on = " " suite[1 + turns++ % n_suites] " "
+            else if (mark != "" && mark != "both" && mark != "by turns") on = " " mark " "
+            for (i = 1; i <= n_suites; i++) if (index(on, " " suite[i] " ")) print suite[i], name
         }
         /^[a-z0-9_]+\(\) \{$/ { in_body = 1 }
         /^#/ { next }

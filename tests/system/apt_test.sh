@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 # What users have of the package repository, and what apt says to one that is not as it should be.
 
 # shellcheck source=tests/system/repository.sh

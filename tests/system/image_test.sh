@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: trixie
 # Images with the package in them, built as docs/images.md says, and machines that are cloned from one.
 
 _page=$system_tree/docs/images.md

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 
 _sockets=(exc-instance-connect.socket exc-instance-connect-host.socket)
 
@@ -22,6 +23,7 @@ _ours() {
         done'
 }
 
+# short: both
 a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     local sshd
     machine_start m "$suite"

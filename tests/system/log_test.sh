@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 # exc-instance-connect log: our events and sshd's lines as one story.
 
 # The machine of all tests below, with ten logins in its journal: five that were let in, and five that were refused,

@@ -6,7 +6,7 @@
 #   . tests/system/machine.sh
 #   machines_enter "$0" "$@"            runs the script again in new namespaces, as root; returns only there
 #
-#   tree SUITE                          prints the path of the tree of bookworm or trixie; makes it when it is missing
+#   tree SUITE                          prints where the tree of bookworm or trixie is; makes it when it is missing
 #   machine_start NAME SUITE [OPTION...]
 #                                       boots a copy of that tree, and waits until systemd reports "running"; OPTION is
 #                                       for systemd-nspawn. SUITE may also be the path of a tree, which is booted as it is
@@ -18,8 +18,8 @@
 #   machine_stop NAME                   shuts it down; its root stays
 #   machine_boot NAME                   boots it after machine_stop
 #
-# SUITE+PACKAGE+PACKAGE is a tree with more packages, made and kept as the others: machine_start m "$suite+sssd-common".
-# Trees are in build/system/trees. They have sshd, the users alice and bob, the dependencies of our packages, and no
+# SUITE+PACKAGE+PACKAGE is that tree with a layer of more packages, made and kept likewise: machine_start m
+# "$suite+sssd-common". Trees and layers are in build/system/trees. They have sshd, the users alice and bob, the dependencies of our packages, and no
 # package sources: a machine has no network but its own lo. Each machine gets host keys, and a machine-id when it boots.
 # What a machine writes is on a tmpfs and ends with it. Another state of systemd than "running", such as "degraded", is an
 # error, unless the regular expression machine_states matches it.
@@ -48,7 +48,8 @@ tree_packages=(
 # Run by mmdebstrap at the end. $1 is the tree.
 # shellcheck disable=SC2016 # for the shell that mmdebstrap starts
 tree_finish='set -eu
-    rm -f "$1"/etc/ssh/ssh_host_*_key "$1"/etc/ssh/ssh_host_*_key.pub "$1"/etc/apt/apt.conf.d/99mmdebstrap
+    rm -f "$1"/etc/ssh/ssh_host_*_key "$1"/etc/ssh/ssh_host_*_key.pub "$1"/etc/apt/apt.conf.d/99mmdebstrap \
+        "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap
     rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/etc/hostname "$1"/etc/resolv.conf
     : >"$1/etc/machine-id"
     for user in alice bob; do
@@ -138,46 +139,76 @@ tree_sources() {
     [[ -z $security ]] || echo "deb $security $1-security main"
 }
 
+# tree SUITE or tree SUITE+PACKAGE+PACKAGE: prints the lower directories of an overlay with it.
 tree() {
-    local suite=${1%%+*} trees=$system_tree/build/system/trees packages stamp
-    packages="${tree_packages[*]}"
-    [[ $1 == "$suite" ]] || packages+=" $(tr + ' ' <<<"${1#*+}")"
-    stamp="$suite $packages $tree_finish"
-    # They have setuid programs that are never updated: only root may enter.
-    install -d -m 0700 "$trees"
-    : >>"$trees/$1.lock"
-    if [[ $(cat "$trees/$1.stamp" 2>/dev/null) != "$stamp" ]]; then
-        # A running machine holds this lock shared, so that its tree is not removed.
-        (
-            flock 9
-            if [[ $(cat "$trees/$1.stamp" 2>/dev/null) != "$stamp" ]]; then
-                tree_make "$suite" "$trees/$1" "${packages// /,}"
-                echo "$stamp" >"$trees/$1.stamp"
-            fi
-        ) 9>"$trees/$1.lock" >&2
+    local suite=${1%%+*} trees=$system_tree/build/system/trees
+    tree_locked "$suite" "$suite" "${tree_packages[*]} $tree_finish" \
+        tree_make "$suite" "$trees/$suite" "${tree_packages[*]}"
+    if [[ $1 == "$suite" ]]; then
+        echo "$trees/$suite"
+    else
+        tree_layer "$suite" "$trees/$suite" "$1" "$(tr + ' ' <<<"${1#*+}")"
     fi
-    echo "$trees/$1"
 }
 
-# tree_make SUITE TREE PACKAGES [OPTION...]: OPTION is mmdebstrap's.
+# tree_layer SUITE LOWER NAME PACKAGES [SETUP [FINISH]]: the tree LOWER with these packages and changes (tree_layer), which
+# are kept under that name.
+tree_layer() {
+    local layer=$system_tree/build/system/trees/$3
+    tree_locked "$1" "$3" "$(cat "${2##*:}.stamp") ${*:4}" \
+        "$system_tree/tests/system/tree_layer" "$1" "$2" "$layer" "${@:4}"
+    echo "$layer:$2"
+}
+
+# tree_locked SUITE NAME STAMP COMMAND...: runs the command that makes a tree, unless it has this stamp. What uses a tree
+# holds its lock shared, so that it is not removed.
+tree_locked() {
+    local trees=$system_tree/build/system/trees suite=$1 name=$2 stamp=$3
+    shift 3
+    # They have setuid programs that are never updated: only root may enter.
+    install -d -m 0700 "$trees"
+    [[ $(cat "$trees/$name.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    (
+        flock 9
+        [[ $(cat "$trees/$name.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+        rm -f "$trees/$name.stamp"
+        "$@" >"$trees/$name.log" 2>&1 9<&- || {
+            tail -n 20 "$trees/$name.log" >&2
+            echo "tree $name: could not be made, from: $(tree_sources "$suite" | tr '\n' ' ')" >&2
+            return 1
+        }
+        echo "$stamp" >"$trees/$name.stamp"
+    ) 9>>"$trees/$name.lock"
+}
+
+# tree_keys DIRECTORY: the keys that this machine trusts, and Debian's for the other suite.
+tree_keys() {
+    local keyring
+    mkdir -p "$1"
+    for keyring in /etc/apt/trusted.gpg.d/*.{gpg,asc} /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+        [[ ! -e $keyring ]] || cp "$keyring" "$1/"
+    done
+}
+
+# tree_apt_conf: prints what apt needs of this machine's configuration to reach its mirrors.
+tree_apt_conf() {
+    apt-config dump | grep -iE '^Acquire::(.*Proxy|Check-Valid-Until|Check-Date|Retries)' || true
+    echo 'Acquire::Retries "3"; Acquire::Languages "none";'
+}
+
+# tree_make SUITE TREE PACKAGES [OPTION...]: OPTION is for mmdebstrap.
 tree_make() {
-    local scratch=$2.scratch sources keyring
+    local scratch=$2.scratch sources
     need mmdebstrap
     mapfile -t sources < <(tree_sources "$1")
-    rm -rf --one-file-system "$scratch" "$2.stamp"
-    mkdir -p "$scratch/keys"
-    # The keys that this machine trusts, and Debian's for the other suite.
-    for keyring in /etc/apt/trusted.gpg.d/*.{gpg,asc} /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-        [[ ! -e $keyring ]] || cp "$keyring" "$scratch/keys/"
-    done
-    apt-config dump | grep -iE '^Acquire::(.*Proxy|Check-Valid-Until|Check-Date|Retries)' >"$scratch/apt.conf" || true
-    echo 'Acquire::Retries "3";' >>"$scratch/apt.conf"
+    rm -rf --one-file-system "$scratch"
+    tree_keys "$scratch/keys"
+    tree_apt_conf >"$scratch/apt.conf"
+    # Nobody has a use for half a tree after a power failure: no fsync.
     mmdebstrap --mode=root --variant=apt --keyring="$scratch/keys" --aptopt="$scratch/apt.conf" \
-        --include="$3" "${@:4}" --customize-hook="$tree_finish" "$1" "$scratch/tree" "${sources[@]}" \
-        </dev/null >"$2.log" 2>&1 || {
+        --dpkgopt=force-unsafe-io --include="${3// /,}" "${@:4}" --customize-hook="$tree_finish" "$1" "$scratch/tree" \
+        "${sources[@]}" </dev/null || {
         rm -rf --one-file-system "$scratch"
-        tail -n 20 "$2.log" >&2
-        echo "mmdebstrap: tree of $1 failed, with the sources: ${sources[*]}" >&2
         return 1
     }
     rm -rf --one-file-system "$2"
@@ -210,16 +241,16 @@ machine_start() {
     chmod 0755 "$directory" "$directory"/{upper,root}
     if [[ $lower != /* ]]; then
         lower=$(tree "$lower")
-        ln -s "$lower.lock" "$directory/lock"
+        tr : '\n' <<<"$lower" | sed 's/$/.lock/' >"$directory/locks"
     fi
     # Owner and mode of an overlay's root are those of its upper layer.
-    chmod --reference="$lower" "$directory/upper"
+    chmod --reference="${lower##*:}" "$directory/upper"
     mount -t overlay -o "lowerdir=$lower,upperdir=$directory/upper,workdir=$directory/work" machine "$directory/root"
     ln -s "$directory" "$machines_own/$name"
     printf '%s\n' "$@" >"$directory/options"
     [[ -s $directory/root/etc/hostname ]] || echo "$name" >"$directory/root/etc/hostname"
     [[ -e $directory/root/etc/hosts ]] || echo "127.0.0.1 localhost $name" >"$directory/root/etc/hosts"
-    if [[ -e $directory/lock && -x $directory/root/usr/sbin/sshd && ! -e $directory/root/etc/ssh/ssh_host_ed25519_key ]]; then
+    if [[ -e $directory/locks && -x $directory/root/usr/sbin/sshd && ! -e $directory/root/etc/ssh/ssh_host_ed25519_key ]]; then
         ssh-keygen -q -A -f "$directory/root" >/dev/null
         # Since 9.8 sshd penalizes an address with many failures, and here all clients have the same.
         [[ ! -x $directory/root/usr/lib/openssh/sshd-session ]] ||
@@ -229,25 +260,27 @@ machine_start() {
 }
 
 machine_boot() {
-    local directory options state
+    local directory options state lock locked=()
     directory=$(machine_directory "$1")
     mapfile -t options < <(grep -v '^$' "$directory/options" || true)
     rm -f "$directory"/{leader,nspawn}
     mkdir -p "$machines_cgroup/${directory##*/}"
+    if [[ -e $directory/locks ]]; then
+        while read -r lock; do locked+=(flock --close --shared "$lock"); done <"$directory/locks"
+    fi
     # A session of its own: the machine outlives a test that is killed, so that its journal can be read.
     # shellcheck disable=SC2016 # for the inner shell
-    setsid bash -c '
+    setsid "${locked[@]}" bash -c '
         directory=$1 cgroup=$2
         shift 2
-        if [[ -e $directory/lock ]]; then exec 9<"$directory/lock" && flock -s 9; fi
         (
-            echo $BASHPID >"$cgroup/cgroup.procs" && echo $BASHPID >"$directory/nspawn" && exec systemd-nspawn "$@" 9<&-
+            echo $BASHPID >"$cgroup/cgroup.procs" && echo $BASHPID >"$directory/nspawn" && exec systemd-nspawn "$@"
         ) &
         wait
         exit 0' machine "$directory" "$machines_cgroup/${directory##*/}" --quiet --boot --directory="$directory/root" \
         --machine="${directory##*/}" --hostname="$1" --register=no --keep-unit --private-network --console=pipe \
         --link-journal=no --resolv-conf=off --timezone=off --rlimit=NOFILE=1024:524288 "${options[@]}" \
-        </dev/null >>"$directory/console" 2>&1 9>&- &
+        </dev/null >>"$directory/console" 2>&1 &
     disown
     if ! wait_for machine_has_leader "$directory" || ! wait_for machine_is_up "$1"; then
         machine_report "$1"
@@ -277,7 +310,7 @@ machine_has_leader() {
 }
 
 machine_is_up() {
-    [[ $(in_machine "$1" systemctl is-system-running) =~ ^(running|degraded|maintenance|${machine_states:-running})$ ]]
+    [[ $(in_machine "$1" systemctl is-system-running --wait) =~ ^(running|degraded|maintenance|${machine_states:-running})$ ]]
 }
 
 in_machine() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 # The packages that are in build/deb and build/deb/arm64: what is in them, and how they come and go.
 
 sockets=(exc-instance-connect.socket exc-instance-connect-host.socket)
@@ -24,12 +25,14 @@ every_program_is_hardened_and_of_its_architecture() {
 }
 
 # suites: bookworm
+# short: no
 files_are_roots_and_the_helper_cannot_be_read() {
     [[ -d $system_tree/build/deb/arm64 ]] || die 'no packages for arm64: ./dev deb arm64'
     _figures files
 }
 
 # suites: bookworm
+# short: no
 a_second_build_makes_the_same_bits() {
     _figures reproducible
 }

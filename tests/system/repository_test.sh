@@ -98,6 +98,7 @@ _primaries_in() {
 }
 
 # suites: trixie
+# short: no
 each_architecture_has_its_own_packages_and_those_for_all() {
     local architecture debs=${EXC_DEBS:-$system_tree/build/deb}
     new_keys keys >subkey

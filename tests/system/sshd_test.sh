@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 # An sshd that is set up already, in all the ways there are: both commands answer, and sshd is as it was when ours goes.
 # "Theirs" is a command that gives the keys in /etc/directory, which only its own user can read.
 

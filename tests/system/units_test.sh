@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
+# short: by turns
 # What systemd makes of the units: when they run, what the agent may do, and what brings them down, which is nothing.
 
 agent=exc-instance-connect.service
@@ -71,6 +72,7 @@ END
 
 # --- the boot -------------------------------------------------------------------------------------------------------
 
+# short: both
 systemd_finds_no_fault_in_the_units() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify \
@@ -551,6 +553,7 @@ memory-3 done
 memory-7 denied' "$(in_machine m cat /var/place.txt)"
 }
 
+# short: both
 a_push_and_its_answers_come_through_all_restrictions() {
     local key
     _started

@@ -24,70 +24,54 @@ vm_cpu=max,-cx16
 
 # vm_vhost: prints the root of vhost-device-vsock, with the libraries of its own suite.
 vm_vhost() {
-    local directory=$system_tree/build/system/trees/vhost sources
-    (
-        flock 9
-        if [[ ! -x $directory/usr/bin/vhost-device-vsock ]]; then
-            mapfile -t sources < <(tree_sources sid | head -n 1)
-            rm -rf "$directory"
-            mmdebstrap --quiet --mode=root --variant=extract --include=vhost-device-vsock \
-                --aptopt='Acquire::Check-Valid-Until "false"' sid "$directory" "${sources[@]}" </dev/null
-        fi
-    ) 9>"$directory.lock" >&2
-    echo "$directory"
+    tree_locked sid vhost 1 vm_vhost_make "$system_tree/build/system/trees/vhost"
+    echo "$system_tree/build/system/trees/vhost"
 }
 
-# Changes the tree $1 of a suite, with a kernel, to what becomes the disk of a virtual machine.
-# shellcheck disable=SC2016 # for the inner shell
-vm_finish='set -eu
-    cd "$1"
-    echo "/dev/vda / ext4 defaults 0 1" >etc/fstab
-    echo vm >etc/hostname
-    echo "127.0.0.1 localhost vm" >etc/hosts
+vm_vhost_make() {
+    local sources
+    mapfile -t sources < <(tree_sources sid | head -n 1)
+    rm -rf "$1"
+    mmdebstrap --mode=root --variant=extract --include=vhost-device-vsock \
+        --aptopt='Acquire::Check-Valid-Until "false"' sid "$1" "${sources[@]}" </dev/null
+}
+
+# What the tree of a suite needs to be the disk of a virtual machine, as a layer (tree_layer). The kernel comes last: its
+# initial RAM file system is made once, with the modules below. A small one, because unpacking it is slow when emulated.
+vm_packages='initramfs-tools kmod python3 socat udev zstd'
+# shellcheck disable=SC2016 # for the shell in the tree
+vm_setup='
+    echo "/dev/vda / ext4 defaults 0 1" >/etc/fstab
+    echo vm >/etc/hostname
+    echo "127.0.0.1 localhost vm" >/etc/hosts
     for unit in apt-daily.timer apt-daily-upgrade.timer fstrim.timer e2scrub_all.timer dpkg-db-backup.timer \
         systemd-networkd-wait-online.service systemd-networkd.service; do
-        ln -sf /dev/null "etc/systemd/system/$unit"
+        ln -sf /dev/null "/etc/systemd/system/$unit"
     done
-    printf "%s\n" "[Socket]" "ListenStream=vsock::'$vm_ssh_port'" "Accept=yes" >etc/systemd/system/test-ssh.socket
+    printf "%s\n" "[Socket]" "ListenStream=vsock::'$vm_ssh_port'" "Accept=yes" >/etc/systemd/system/test-ssh.socket
     printf "%s\n" "[Service]" "ExecStart=-/usr/sbin/sshd -i" "StandardInput=socket" "RuntimeDirectory=sshd" \
-        "RuntimeDirectoryPreserve=yes" >etc/systemd/system/test-ssh@.service
-    mkdir -p etc/systemd/system/multi-user.target.wants root/.ssh
-    ln -s ../test-ssh.socket etc/systemd/system/multi-user.target.wants/
-    chmod 0700 root/.ssh
-    printf "MODULES=list\nCOMPRESS=zstd\n" >etc/initramfs-tools/conf.d/vm
-    printf "virtio_pci\nvirtio_blk\next4\n" >>etc/initramfs-tools/modules
-    printf "vmw_vsock_virtio_transport\nvirtio_console\n" >etc/modules-load.d/vm.conf
-    mkdir -p proc
-    mount -t proc proc proc
-    chroot . update-initramfs -u -k all
-    umount proc'
+        "RuntimeDirectoryPreserve=yes" >/etc/systemd/system/test-ssh@.service
+    mkdir -p /etc/systemd/system/multi-user.target.wants /root/.ssh
+    ln -s ../test-ssh.socket /etc/systemd/system/multi-user.target.wants/
+    chmod 0700 /root/.ssh
+    mkdir -p /etc/initramfs-tools/conf.d /usr/share/initramfs-tools/modules.d /etc/modules-load.d
+    printf "MODULES=list\nCOMPRESS=zstd\n" >/etc/initramfs-tools/conf.d/vm
+    printf "virtio_pci\nvirtio_blk\next4\n" >/usr/share/initramfs-tools/modules.d/vm
+    printf "vmw_vsock_virtio_transport\nvirtio_console\n" >/etc/modules-load.d/vm.conf'
+# shellcheck disable=SC2016 # for the shell in the tree
+vm_finish='$INSTALL linux-image-cloud-amd64'
 
-# vm_base SUITE: prints the directory with vmlinuz, initrd and the tree that becomes the disk.
+# vm_base SUITE: prints the lower directories of an overlay with its tree; boot/ in the first has its kernel.
 vm_base() {
-    local base=$system_tree/build/system/trees/vm-$1 lower stamp
-    lower=$(tree "$1+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd")
-    stamp=$(cat "$lower.stamp")$vm_finish
-    (
-        flock 9
-        if [[ $(cat "$base/stamp" 2>/dev/null) != "$stamp" ]]; then
-            rm -rf "$base"
-            mkdir -p "$base"
-            cp -a "$lower" "$base/tree"
-            bash -c "$vm_finish" vm "$base/tree"
-            cp "$base"/tree/boot/vmlinuz-* "$base/vmlinuz"
-            cp "$base"/tree/boot/initrd.img-* "$base/initrd"
-            echo "$stamp" >"$base/stamp"
-        fi
-    ) 9>"$base.lock" >&2
-    echo "$base"
+    tree_layer "$1" "$(tree "$1")" "vm-$1" "$vm_packages" "$vm_setup" "$vm_finish"
 }
 
-# vm_disk DIRECTORY BASE: makes a file system with that tree, our packages, and a key for root.
+# vm_disk DIRECTORY LOWER: makes a file system with that tree, our packages, and a key for root.
 vm_disk() {
     local root=$1/root
     mkdir -p "$1"/{upper,work,root}
     chmod 0755 "$1/upper"
-    mount -t overlay -o "lowerdir=$2/tree,upperdir=$1/upper,workdir=$1/work" vm "$root"
+    mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" vm "$root"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$1/key"
     install -m 0600 "$1/key.pub" "$root/root/.ssh/authorized_keys"
     ssh-keygen -q -A -f "$root"
@@ -115,7 +99,8 @@ vm_start() {
         tail -n 20 "$directory/disk.log"
         return 1
     }
-    echo "$base" >"$directory/base"
+    cp "${base%%:*}"/boot/vmlinuz-* "$directory/vmlinuz"
+    cp "${base%%:*}"/boot/initrd.img-* "$directory/initrd"
     # Two machines at the same time must not have the same CID, even with separate vhost devices.
     cid=$((3 + BASHPID))
     echo "$cid" >"$directory/cid"
@@ -124,8 +109,7 @@ vm_start() {
 }
 
 vm_boot() {
-    local directory=$vms/$1 base vhost library
-    base=$(<"$directory/base")
+    local directory=$vms/$1 vhost library
     vhost=$(vm_vhost)
     library=$vhost/usr/lib/x86_64-linux-gnu
     setsid "$library/ld-linux-x86-64.so.2" --library-path "$library" "$vhost/usr/bin/vhost-device-vsock" \
@@ -135,7 +119,7 @@ vm_boot() {
     wait_for test -S "$directory/vhost"
     qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
         -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
-        -nodefaults -no-user-config -display none -kernel "$base/vmlinuz" -initrd "$base/initrd" \
+        -nodefaults -no-user-config -display none -kernel "$directory/vmlinuz" -initrd "$directory/initrd" \
         -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0' \
         -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
         -device virtio-rng-pci -device virtio-serial-pci \

@@ -2,10 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # short: by turns
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
-# It is made from the tree $suite+initramfs-tools+kmod+linux-image-cloud-amd64+python3+socat+udev+zstd (vm.sh).
-
-# shellcheck source=tests/system/vm.sh
-. "$here/vm.sh"
 
 # One machine for all tests of this file; what is in its folder belongs to root there.
 _prepare() {
