@@ -103,8 +103,8 @@ static void answer(const struct arguments *asked, const struct store *store, con
                 (void)fflush(stdout);
         } else if (caller->result == -EACCES)
                 event_failure(asked->user, NULL,
-                              "/proc hides sshd's processes (hidepid), so a connection cannot be told from "
-                              "another: mount /proc with gid= of the group " HELPER_USER);
+                              "/proc hides sshd's processes (hidepid), so connections cannot be identified: mount "
+                              "/proc with gid= of the group " HELPER_USER);
         else if (caller->result < 0)
                 event_failure(asked->user, NULL, "The sshd process that asks cannot be identified: %s",
                               strerror(-caller->result));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long signed pushes take. Each is of one new key, for the users bench0, bench1 and so on in turn, with a jti of its
- * own and no challenge; all are signed before the first is sent.
+ * How long signed pushes take. Each is of one new key, for the users bench0, bench1 and so on in turn, with a jti of
+ * its own and no challenge; all are signed before the first is sent.
  *
  *   signed rate SOCKET SECRET AUD USERS PUSHES CONNECTIONS PID   PUSHES for each user over so many connections at once:
  *                                                                pushes a second of CPU time of the process PID, and
  *                                                                pushes a second
- *   signed each SOCKET SECRET AUD USERS PUSHES                   one after the other, each with a connection of its own:
+ *   signed each SOCKET SECRET AUD USERS PUSHES                   one after the other, each with a connection of its
+ *   own:
  *                                                                median and 99th percentile, in nanoseconds
  *   signed forged SOCKET SECRET AUD                              succeeds when a push is refused whose signature is not
  *                                                                of a key that is trusted
@@ -134,8 +135,8 @@ static size_t take_answers(struct stream *stream) {
 }
 
 /*
- * So many are under way at any time that the agent always has something to do; and whoever waits for its answers is not
- * woken by each of them, which would be work of the agent's that is none of a push.
+ * Enough are under way at any time to keep the agent busy. The process that reads the answers is not woken by each of
+ * them, since waking it would be work of the agent that does not belong to a push.
  */
 static int rate(const struct sockaddr_un *agent, const struct batch *batch, size_t connections, pid_t pid) {
         static struct stream streams[CONNECTIONS_MAX];
