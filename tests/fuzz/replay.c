@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a fuzz target over inputs that are kept, without a fuzzer: every file of the folders given as arguments, each
- * folder one test. A target that finds something wrong ends the program. A folder without a file fails, for it would
+ * Runs a fuzz target over inputs that are kept, without a fuzzer: every file of the directories given as arguments, each
+ * directory one test. A target that finds something wrong ends the program. A directory without a file fails, for it would
  * prove nothing.
  */
 #include <dirent.h>
@@ -49,15 +49,15 @@ static int replay_fd(int fd) {
         return 0;
 }
 
-static int replay_folder(const char *path, unsigned *ret_inputs) {
-        DIR *folder = opendir(path);
+static int replay_directory(const char *path, unsigned *ret_inputs) {
+        DIR *directory = opendir(path);
         struct dirent *entry;
         unsigned inputs = 0;
         int r = 0;
 
-        if (!folder)
+        if (!directory)
                 return -errno;
-        while (r == 0 && (errno = 0, entry = readdir(folder))) {
+        while (r == 0 && (errno = 0, entry = readdir(directory))) {
                 int fd;
 
                 if (entry->d_name[0] == '.')
@@ -65,7 +65,7 @@ static int replay_folder(const char *path, unsigned *ret_inputs) {
                 /* Said before it runs: the last line names the input that ended the program. */
                 printf("# %s\n", entry->d_name);
                 (void)fflush(stdout);
-                fd = openat(dirfd(folder), entry->d_name, O_RDONLY | O_CLOEXEC);
+                fd = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
                 if (fd < 0) {
                         r = -errno;
                         break;
@@ -76,7 +76,7 @@ static int replay_folder(const char *path, unsigned *ret_inputs) {
         }
         if (r == 0 && errno != 0)
                 r = -errno;
-        (void)closedir(folder);
+        (void)closedir(directory);
         if (r == 0 && inputs == 0)
                 r = -ENODATA;
         *ret_inputs = inputs;
@@ -87,13 +87,13 @@ int main(int argc, char **argv) {
         int status = EXIT_SUCCESS;
 
         if (argc < 2) {
-                fprintf(stderr, "Usage: %s FOLDER...\n", argv[0]);
+                fprintf(stderr, "Usage: %s DIRECTORY...\n", argv[0]);
                 return EXIT_FAILURE;
         }
         printf("1..%d\n", argc - 1);
         for (int i = 1; i < argc; i++) {
                 unsigned inputs = 0;
-                int r = replay_folder(argv[i], &inputs);
+                int r = replay_directory(argv[i], &inputs);
 
                 if (r < 0)
                         status = EXIT_FAILURE;

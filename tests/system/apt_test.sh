@@ -11,18 +11,18 @@ key_file=/usr/share/keyrings/excloud-apt.gpg
 
 # _keyring_package VERSION KEYS: the real one, with these keys in it, and this version.
 _keyring_package() {
-    local folder
-    folder=$(mktemp -d "$PWD/keyring-XXXXXX")
-    dpkg-deb --raw-extract "$(our_deb excloud-archive-keyring)" "$folder/tree"
-    sed -i "s/^Version: .*/Version: $1/" "$folder/tree/DEBIAN/control"
-    publisher "$2" keyring "$folder/tree$key_file"
-    (cd "$folder/tree" && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
-    dpkg-deb --root-owner-group -Znone --build "$folder/tree" "$folder" >/dev/null
-    rm -r "$folder/tree"
-    echo "$folder"/*.deb
+    local directory
+    directory=$(mktemp -d "$PWD/keyring-XXXXXX")
+    dpkg-deb --raw-extract "$(our_deb excloud-archive-keyring)" "$directory/tree"
+    sed -i "s/^Version: .*/Version: $1/" "$directory/tree/DEBIAN/control"
+    publisher "$2" keyring "$directory/tree$key_file"
+    (cd "$directory/tree" && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
+    dpkg-deb --root-owner-group -Znone --build "$directory/tree" "$directory" >/dev/null
+    rm -r "$directory/tree"
+    echo "$directory"/*.deb
 }
 
-# _serve FOLDER: what the web server shows from now on.
+# _serve DIRECTORY: what the web server shows from now on.
 _serve() {
     ln -sfn "$PWD/$1" served
 }

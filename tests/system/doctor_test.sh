@@ -186,7 +186,7 @@ a_helper_that_is_not_roots_is_healed() {
     _heals failure helper-file 'chown alice /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
 
-a_folder_above_the_helper_that_others_can_write_is_healed() {
+a_directory_above_the_helper_that_others_can_write_is_healed() {
     _heals failure helper-path 'chmod 0777 /usr/libexec/exc-instance-connect'
 }
 
@@ -315,7 +315,7 @@ a_user_that_sshd_does_not_let_in_is_healed() {
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
-# Until its first connection a socket's sshd has no folder in /run, and then tells nothing of its configuration.
+# Until its first connection a socket's sshd has no directory in /run, and then tells nothing of its configuration.
 a_socket_that_nobody_has_come_to_yet_hides_nothing() {
     local unused='systemctl stop ssh.service && systemctl start ssh.socket && test ! -e /run/sshd'
     _whole_machine
@@ -410,10 +410,10 @@ a_store_on_a_disk_is_healed() {
 a_store_without_a_mount_of_its_own_is_healed() {
     _heals warning store-mount "systemctl stop $_sockets
         umount --recursive /run/exc-instance-connect
-        folder='/run/systemd/system/run-exc\x2dinstance\x2dconnect.mount.d'
-        mkdir -p \"\$folder\" && printf '[Unit]\nConditionPathExists=/none\n' >\"\$folder/test.conf\"
+        directory='/run/systemd/system/run-exc\x2dinstance\x2dconnect.mount.d'
+        mkdir -p \"\$directory\" && printf '[Unit]\nConditionPathExists=/none\n' >\"\$directory/test.conf\"
         systemctl daemon-reload && systemctl start $_sockets
-        rm -r \"\$folder\" && systemctl daemon-reload"
+        rm -r \"\$directory\" && systemctl daemon-reload"
 }
 
 a_store_whose_mount_is_masked_is_healed() {
@@ -437,27 +437,27 @@ a_store_that_others_can_write_is_healed() {
     _heals failure store-root 'chown alice /run/exc-instance-connect'
 }
 
-a_folder_of_keys_that_lost_its_group_bit_is_healed() {
+a_directory_of_keys_that_lost_its_group_bit_is_healed() {
     _heals failure store-keys 'chmod g-s /run/exc-instance-connect/keys'
 }
 
-a_folder_of_keys_that_is_missing_is_healed() {
+a_directory_of_keys_that_is_missing_is_healed() {
     _heals failure store-keys 'rm -r /run/exc-instance-connect/keys'
 }
 
-a_folder_of_keys_that_is_a_link_is_healed() {
+a_directory_of_keys_that_is_a_link_is_healed() {
     _heals failure store-keys 'rm -r /run/exc-instance-connect/keys && ln -s /tmp /run/exc-instance-connect/keys'
 }
 
-a_folder_of_claims_of_another_user_is_healed() {
+a_directory_of_claims_of_another_user_is_healed() {
     _heals failure store-claims 'chown alice /run/exc-instance-connect/claims'
 }
 
-a_folder_of_claims_of_another_group_is_healed() {
+a_directory_of_claims_of_another_group_is_healed() {
     _heals failure store-claims 'chgrp root /run/exc-instance-connect/claims'
 }
 
-a_folder_of_state_that_others_can_read_is_healed() {
+a_directory_of_state_that_others_can_read_is_healed() {
     _heals failure store-state 'chmod 2755 /run/exc-instance-connect/state'
 }
 

@@ -48,8 +48,8 @@ def tries_everything():
     refused("the host's socket", connect, RUN + "host.sock")
     refused("the serial port", os.open, PORT, os.O_RDWR)
     refused("the serial port, to read", os.open, PORT, os.O_RDONLY)
-    for folder in "keys", "claims", "state":
-        refused(folder, os.listdir, RUN + folder)
+    for directory in "keys", "claims", "state":
+        refused(directory, os.listdir, RUN + directory)
     refused("the store", os.mkdir, RUN + "mine")
     with open("/dev/vsock", "rb") as device:
         import fcntl

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""host_at_port.py SOCKET MODE [ARGUMENT]: a process of the host, at the chardev behind which is the guest's serial port."""
+"""host_at_port.py SOCKET MODE [ARGUMENT]: a process of the host, at the socket of the guest's virtio-serial port."""
 
 import json
 import secrets
@@ -38,7 +38,7 @@ class Port:
         return message
 
     def answered(self, sync, limit_s):
-        """Whether the answer to this Hello comes; all others are passed over."""
+        """Whether the answer to this Hello comes; others are ignored."""
         while True:
             message = self.message(limit_s)
             if message is None:
@@ -73,13 +73,13 @@ def half(path):
 
 
 def half_then_rest(path):
-    """Whoever ends another's half message gets no answer to the whole."""
+    """A process that ends the half message of another gets no answer to the whole."""
     first, rest = b'{"method":"in.excloud.InstanceConnect.Hello","parameters":{"sync":"joi', b'ned"}}\0'
     port = Port(path)
     port.send(first)
     time.sleep(1)
     port.socket.close()
-    time.sleep(3)  # until the relay takes it for gone
+    time.sleep(3)  # until the relay has noticed
     port = Port(path)
     port.send(rest)
     if port.answered("joined", 5):
@@ -94,27 +94,27 @@ def leaves_at_once(path):
 def never_reads(path):
     port = Port(path)
     port.socket.setblocking(False)
-    # Answers for all that is on the way to the host, then calls for all on the way to the agent. These are few and long:
-    # an emulated guest takes its time for each. QEMU 7.2 keeps little; QEMU 10 may keep megabytes.
+    # Enough answers to fill all buffers towards the host, then enough calls to fill those towards the agent. These are few
+    # and long, because each takes an emulated guest a while. QEMU 7.2 buffers little; QEMU 10 may buffer megabytes.
     long_call = call("HostKeys")[:-2] + b" " * 30000 + b"}\0"
     calls, sent, latest = call("HostKeys") * 1500 + long_call * 100, 0, time.monotonic()
     while time.monotonic() < latest + 5:
         if sent == len(calls):
-            print(f"# all {sent} bytes of calls were taken: this QEMU keeps the answers")
+            print(f"# all {sent} bytes of calls were accepted: this QEMU buffers the answers")
             return
         try:
             sent += port.socket.send(calls[sent:sent + 65536])
             latest = time.monotonic()
         except BlockingIOError:
             time.sleep(0.05)
-    print(f"# {sent} bytes of calls were taken, and for 5 s none more")
+    print(f"# {sent} bytes of calls were accepted, and none for 5 s")
 
 
 def hello_before_and_after(path):
     port = Port(path)
     greet(port, 60, "first hello answered")
     sys.stdin.readline()
-    # The bytes may have met the agent as it left: then the host says Hello again, as the interface tells.
+    # The agent may have exited before it read the bytes: then the host says Hello again, as the interface requires.
     for _ in range(5):
         sync = secrets.token_hex(8)
         port.send(b"\0" + call("Hello", sync=sync))

@@ -34,7 +34,7 @@ _served() {
     return "$status"
 }
 
-# _build FOLDER [COMMAND...]: runs the recipe there, behind the commands, in $PWD, as one whose files are for nobody else.
+# _build DIRECTORY [COMMAND...]: runs the recipe there, behind the commands, in $PWD, as one whose files are for nobody else.
 # What the page sets first is $suite, where this machine has its own Debian from, and that web server.
 _build() {
     local debian
@@ -60,7 +60,7 @@ _prepare() {
     prepared=$PWD _build plain
 }
 
-# _clone NAME FOLDER [OPTION...]: boots a copy of the image there, to which a first boot gives a user.
+# _clone NAME DIRECTORY [OPTION...]: boots a copy of the image there, to which a first boot gives a user.
 _clone() {
     machine_start "$1" "$2/image" "${@:3}"
     in_machine "$1" useradd --create-home --shell /bin/bash --password '*' alice
@@ -72,7 +72,7 @@ _identity() {
     in_machine "$1" cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub
 }
 
-# _state FOLDER UNIT: enabled, disabled or what else.
+# _state DIRECTORY UNIT: enabled, disabled or what else.
 _state() {
     systemctl --root="$1/image" is-enabled "$2" || true
 }

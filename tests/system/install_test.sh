@@ -202,7 +202,7 @@ an_install_that_stopped_halfway_harms_nothing_and_can_be_finished() {
 
 without_openssh_apt_refuses_and_changes_nothing() {
     machine_start m "$suite"
-    # The folder goes with the package when nothing else is in it.
+    # The directory goes with the package when nothing else is in it.
     in_machine m rm -f /etc/ssh/sshd_config.d/90-tests.conf
     apt_get m purge openssh-server
     fails_with 'Depends:? openssh-server' install_debs m

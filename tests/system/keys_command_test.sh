@@ -4,8 +4,8 @@
 # sshd and its AuthorizedKeysCommand: what sshd gives the command and what ours relies on; what sshd takes from it; and
 # what becomes of logins when the command is not as it should be.
 
-_folder=/usr/libexec/exc-instance-connect
-_helper=$_folder/exc-authorized-keys
+_directory=/usr/libexec/exc-instance-connect
+_helper=$_directory/exc-authorized-keys
 _arguments='%u %f %t %k'
 
 # Alice has a key in her file too, $prepared/own. A command that writes down what it was given lies beside ours.
@@ -18,7 +18,7 @@ _prepare() {
     install -d -m 0700 "$root/home/alice/.ssh"
     cp own.pub "$root/home/alice/.ssh/authorized_keys"
     in_machine m chown -R alice:alice /home/alice/.ssh
-    cat >"$root$_folder/probe" <<'END'
+    cat >"$root$_directory/probe" <<'END'
 #!/bin/sh
 # Before anything is opened here, and by another shell: this one would redirect itself.
 (ls -l /proc/$$/fd >/run/descriptors)
@@ -31,13 +31,13 @@ exec 3>>/run/probe/"${PPID}"
     tr '\0' '\n' </proc/$$/environ | sed 's/^/environment /'
     # Without the script that this is, which the shell reads.
     sed -n '/probe$/!s/.* \([0-9]*\) -> /descriptor \1 /p' /run/descriptors
-    echo "folder $(readlink /proc/$$/cwd)"
+    echo "directory $(readlink /proc/$$/cwd)"
     echo "parent $PPID $(cat "/proc/$PPID/comm") $(sed 's/.*) //' "/proc/$PPID/stat" | cut -d ' ' -f 20)"
     echo "session $(cut -d ' ' -f 5,6 /proc/$$/stat)"
 } >&3 2>&3
 exit 0
 END
-    chmod 0755 "$root$_folder/probe"
+    chmod 0755 "$root$_directory/probe"
     # Since 9.8 sshd shuts out an address that fails too often, and here all come from one.
     echo 'PerSourcePenalties no' | in_machine m tee /etc/ssh/sshd_config.d/05-no-penalties.conf >/dev/null
     in_machine m sshd -t 2>/dev/null || in_machine m rm /etc/ssh/sshd_config.d/05-no-penalties.conf
@@ -68,7 +68,7 @@ _sound() {
 # _probed: a login with the probe in our place. Leaves what it wrote in the file `given`, one connection's runs.
 _probed() {
     in_machine m sh -c 'rm -rf /run/probe && install -d -m 1777 /run/probe && : >/run/descriptors && chmod 0666 /run/descriptors'
-    _sshd_runs "$_folder/probe $_arguments" "${1:-exc-authorized-keys}" "${@:2}"
+    _sshd_runs "$_directory/probe $_arguments" "${1:-exc-authorized-keys}" "${@:2}"
     new_key k
     refuses m alice k
     _sshd_runs "$_helper $_arguments" exc-authorized-keys
@@ -86,7 +86,7 @@ _others_get_in() {
 }
 
 # _useless REASON: a key was pushed as k, and sshd does not run the command for that reason. The key is not used up:
-# when all is mended, it opens its one connection.
+# when the fault is fixed, it opens its one connection.
 _useless() {
     local since
     since=$(in_machine m date +@%s)
@@ -103,9 +103,9 @@ _journal_says() {
 
 # As _sound, but the store is kept.
 _sound_again() {
-    in_machine m sh -e -c "[ ! -e $_folder/away ] || mv $_folder/away $_helper
-        chown root:root $_folder $_helper
-        chmod 0755 $_folder
+    in_machine m sh -e -c "[ ! -e $_directory/away ] || mv $_directory/away $_helper
+        chown root:root $_directory $_helper
+        chmod 0755 $_directory
         chmod 0711 $_helper"
 }
 
@@ -167,9 +167,9 @@ its_descriptors_are_nothing_a_pipe_and_sshd_s_complaints() {
     same '' "$(_given 'descriptor ([3-9]|[0-9]{2,})')"
 }
 
-it_runs_in_the_root_folder_with_default_signals_and_a_plain_umask() {
+it_runs_in_the_root_directory_with_default_signals_and_a_plain_umask() {
     _probed
-    same 'folder /' "$(_given folder)"
+    same 'directory /' "$(_given directory)"
     same 'Umask: 0022' "$(_given Umask | tr '\t' ' ')"
     same 'SigBlk: 0000000000000000' "$(_given SigBlk | tr '\t' ' ')"
     same 'SigIgn: 0000000000000000' "$(_given SigIgn | tr '\t' ' ')"
@@ -189,7 +189,7 @@ its_parent_is_the_connection_s_own_process_and_no_other_s() {
     grep -qE "^parent [0-9]+ $name [0-9]+$" given
     # One client that asks about three keys is one connection, which is one parent.
     in_machine m sh -c 'rm -rf /run/probe && install -d -m 1777 /run/probe && : >/run/descriptors && chmod 0666 /run/descriptors'
-    _sshd_runs "$_folder/probe $_arguments" exc-authorized-keys
+    _sshd_runs "$_directory/probe $_arguments" exc-authorized-keys
     new_key a
     new_key b
     new_key c
@@ -207,10 +207,10 @@ one_login_runs_it_twice_in_one_connection_and_has_one_place() {
     local runs
     _pushed
     # The same command, and a note of each time it is run.
-    printf '%s\n' '#!/bin/sh' 'echo $PPID >>/run/runs' "exec $_helper \"\$@\"" >"$(machine_root m)$_folder/counted"
-    chmod 0755 "$(machine_root m)$_folder/counted"
+    printf '%s\n' '#!/bin/sh' 'echo $PPID >>/run/runs' "exec $_helper \"\$@\"" >"$(machine_root m)$_directory/counted"
+    chmod 0755 "$(machine_root m)$_directory/counted"
     in_machine m sh -c ': >/run/runs && chmod 0666 /run/runs'
-    _sshd_runs "$_folder/counted $_arguments" exc-authorized-keys
+    _sshd_runs "$_directory/counted $_arguments" exc-authorized-keys
     lets_in m alice k
     runs=$(in_machine m cat /run/runs)
     same 2 "$(wc -l <<<"$runs")"
@@ -221,7 +221,7 @@ one_login_runs_it_twice_in_one_connection_and_has_one_place() {
 
 it_is_not_run_for_who_may_not_log_in_anyway_nor_where_the_user_s_file_has_the_key() {
     in_machine m sh -c 'rm -rf /run/probe && install -d -m 1777 /run/probe && : >/run/descriptors && chmod 0666 /run/descriptors'
-    _sshd_runs "$_folder/probe $_arguments" exc-authorized-keys 'DenyUsers bob'
+    _sshd_runs "$_directory/probe $_arguments" exc-authorized-keys 'DenyUsers bob'
     new_key k
     refuses m bob k
     refuses m nobody-at-all k
@@ -258,16 +258,16 @@ a_helper_of_its_own_user_is_not_run_either() {
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for file $_helper"
 }
 
-a_helper_in_a_folder_that_anybody_can_write_is_not_run() {
+a_helper_in_a_directory_that_anybody_can_write_is_not_run() {
     _pushed
-    in_machine m chmod 0777 "$_folder"
-    _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_folder"
+    in_machine m chmod 0777 "$_directory"
+    _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_directory"
 }
 
-a_helper_in_a_folder_of_somebody_else_is_not_run() {
+a_helper_in_a_directory_of_somebody_else_is_not_run() {
     _pushed
-    in_machine m chown alice "$_folder"
-    _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_folder"
+    in_machine m chown alice "$_directory"
+    _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_directory"
 }
 
 a_helper_that_cannot_be_executed_takes_nobody_else_s_way_in() {
@@ -278,7 +278,7 @@ a_helper_that_cannot_be_executed_takes_nobody_else_s_way_in() {
 
 a_helper_that_is_not_there_takes_nobody_else_s_way_in() {
     _pushed
-    in_machine m mv "$_helper" "$_folder/away"
+    in_machine m mv "$_helper" "$_directory/away"
     _useless "Could not stat AuthorizedKeysCommand .*$_helper.*: No such file or directory|Unsafe AuthorizedKeysCommand"
 }
 

@@ -13,7 +13,7 @@ _prepare() {
     machine_stop base
 }
 
-# _newer DEB VERSION: prints the name of the same package, in the current folder, of that version and with programs that
+# _newer DEB VERSION: prints the name of the same package, in the current directory, of that version and with programs that
 # are not the same bytes.
 _newer() {
     local program
@@ -100,7 +100,7 @@ _pushes() {
 
 # _listing M: what there is on the machine's disk, with owners and modes; of what is below /etc, with what it says too.
 # Left away are the records of what was done: logs, apt's and dpkg's own, the backups that useradd makes of its files,
-# the index that systemd makes of all catalogs, and the private folders of services that run.
+# the index that systemd makes of all catalogs, and the private directories of services that run.
 _listing() {
     (
         cd "$(machine_root "$1")" || exit
@@ -123,7 +123,7 @@ _ssh_listing() {
     in_machine "$1" sshd -T -C user=alice,host=localhost,addr=127.0.0.1
 }
 
-# _nothing_runs M: no unit, process, mount, socket or folder of ours.
+# _nothing_runs M: no unit, process, mount, socket or directory of ours.
 _nothing_runs() {
     same '' "$(in_machine "$1" systemctl list-units --all --plain --no-legend 'exc-*' 'run-exc*')"
     same '' "$(in_machine "$1" systemctl list-unit-files --no-legend 'exc-*' 'run-exc*')"

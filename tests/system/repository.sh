@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# What tests of the package repository say. KEYS is a folder that new_keys made.
+# What tests of the package repository say. KEYS is a directory that new_keys made.
 
 repository=$system_tree/packaging/apt/repository
 
@@ -26,16 +26,16 @@ primary_of() {
 
 # small_package NAME VERSION [TEXT]: prints the path of a small package with that text in it.
 small_package() {
-    local folder
-    folder=$(mktemp -d "$PWD/package-XXXXXX")
-    mkdir -p "$folder"/tree/{DEBIAN,usr/share/"$1"}
-    echo "${3:-$2}" >"$folder/tree/usr/share/$1/text"
+    local directory
+    directory=$(mktemp -d "$PWD/package-XXXXXX")
+    mkdir -p "$directory"/tree/{DEBIAN,usr/share/"$1"}
+    echo "${3:-$2}" >"$directory/tree/usr/share/$1/text"
     printf '%s\n' "Package: $1" "Version: $2" 'Architecture: all' 'Maintainer: Nobody <nobody@localhost>' \
-        'Description: small' ' It is only for this test.' >"$folder/tree/DEBIAN/control"
-    chmod -R u=rwX,go=rX "$folder"
-    dpkg-deb --root-owner-group -Znone --build "$folder/tree" "$folder" >/dev/null
-    rm -r "$folder/tree"
-    echo "$folder"/*.deb
+        'Description: small' ' It is only for this test.' >"$directory/tree/DEBIAN/control"
+    chmod -R u=rwX,go=rX "$directory"
+    dpkg-deb --root-owner-group -Znone --build "$directory/tree" "$directory" >/dev/null
+    rm -r "$directory/tree"
+    echo "$directory"/*.deb
 }
 
 # sign_again KEYS/HOME SUBKEY [TREE]: its Release, by hand; TREE is ./offered.

@@ -489,7 +489,7 @@ _second() {
     in_machine m systemctl start sshd-second.service
 }
 
-a_second_sshd_that_includes_the_folder_asks_us() {
+a_second_sshd_that_includes_the_directory_asks_us() {
     local before
     _machine
     _file /etc/ssh/sshd_config.d/50-directory.conf "AuthorizedKeysCommand $_theirs %u" 'AuthorizedKeysCommandUser directory'
@@ -509,7 +509,7 @@ a_second_sshd_that_includes_the_folder_asks_us() {
     _theirs_alone -p 2222
 }
 
-a_second_sshd_that_does_not_include_the_folder_is_left_alone() {
+a_second_sshd_that_does_not_include_the_directory_is_left_alone() {
     local before second
     _machine
     _second "AuthorizedKeysCommand $_theirs %u" 'AuthorizedKeysCommandUser directory'
@@ -673,9 +673,9 @@ for number in range(150):
             file.write("".join(chosen.choice(some) + "\n" for _ in range(chosen.randrange(7))))
 END
     in_machine m sh -euc 'mkdir /etc/ssh/more
-        for folder in /root/configs/*; do
-            cp $folder/main /etc/ssh/sshd_config
-            cp $folder/[123] /etc/ssh/more/
+        for directory in /root/configs/*; do
+            cp $directory/main /etc/ssh/sshd_config
+            cp $directory/[123] /etc/ssh/more/
             sshd -t 2>/dev/null || continue
             echo taken
             status=0

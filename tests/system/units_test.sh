@@ -7,7 +7,7 @@ agent=exc-instance-connect.service
 admin=exc-instance-connect.socket
 host=exc-instance-connect-host.socket
 vsock=exc-instance-connect-vsock.socket
-folders=exc-instance-connect-store.service
+directories=exc-instance-connect-store.service
 plain=exc-instance-connect-plain-run.service
 mount='run-exc\x2dinstance\x2dconnect.mount'
 claims='run-exc\x2dinstance\x2dconnect-claims.mount'
@@ -76,7 +76,7 @@ END
 systemd_finds_no_fault_in_the_units() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify \
-        "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount" "$claims" 2>&1)"
+        "$agent" "$admin" "$host" "$vsock" "$directories" "$plain" "$mount" "$claims" 2>&1)"
     _answers
     # Such as a setting that this version does not know.
     same '' "$(in_machine m journalctl -q -b -p warning -o cat _PID=1 | grep -e exc- -e 'exc\\x2d' || true)"
@@ -86,7 +86,7 @@ after_a_boot_the_sockets_listen_and_nothing_runs() {
     _started
     no_failed_unit m
     _is active "$admin" "$host" "$mount" "$claims"
-    _is inactive "$agent" "$folders" "$plain" "$vsock"
+    _is inactive "$agent" "$directories" "$plain" "$vsock"
     fails in_machine m pgrep -u exc-instance-connect,exc-instance-connect-relay,exc-authorized-keys
     _answers
     _is active "$agent"
@@ -114,7 +114,7 @@ nothing_of_ours_is_ordered_before_anything_of_the_boot() {
                 set -- "$@" $(systemctl show --value --property Before -- "$1" | sed "s/\"//g; s/\\\\\\\\/\\\\/g")
             fi
             shift
-        done' _ "$agent" "$admin" "$host" "$vsock" "$folders" "$plain" "$mount" "$claims")
+        done' _ "$agent" "$admin" "$host" "$vsock" "$directories" "$plain" "$mount" "$claims")
     grep -qx "$agent" <<<"$before"
     for unit in sysinit.target local-fs.target basic.target sockets.target network.target network-online.target \
         multi-user.target ssh.service ssh.socket systemd-tmpfiles-setup.service dbus.socket; do
@@ -127,7 +127,7 @@ nothing_of_ours_is_ordered_before_anything_of_the_boot() {
 
 # --- the store and the sockets --------------------------------------------------------------------------------------
 
-the_store_is_a_small_tmpfs_whose_folders_have_their_owners_and_modes() {
+the_store_is_a_small_tmpfs_whose_directories_have_their_owners_and_modes() {
     local options option
     _started
     options=$(in_machine m findmnt --noheadings --output FSTYPE,OPTIONS "$store")

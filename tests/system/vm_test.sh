@@ -3,7 +3,7 @@
 # short: by turns
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
 
-# One machine for all tests of this file; what is in its folder belongs to root there.
+# One machine for all tests of this file; what is in its directory belongs to root there.
 _prepare() {
     need openssl python3 qemu-system-x86_64 socat
     openssl genpkey -algorithm ED25519 -out cloud.pem

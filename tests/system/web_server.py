@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A web server on 127.0.0.1:443: web_server.py FOLDER CERTIFICATE KEY LOG
+"""A web server on 127.0.0.1:443: web_server.py DIRECTORY CERTIFICATE KEY LOG
 
-It serves FOLDER, which may be a link that is moved meanwhile, and writes a line "STATUS PATH" for each request.
+It serves DIRECTORY, which may be a link that is moved meanwhile, and writes a line "STATUS PATH" for each request.
 """
 import functools
 import http.server
 import ssl
 import sys
 
-folder, certificate, key, log_path = sys.argv[1:]
+directory, certificate, key, log_path = sys.argv[1:]
 log = open(log_path, "a", buffering=1, encoding="utf-8")
 
 
@@ -38,4 +38,4 @@ class Server(http.server.ThreadingHTTPServer):
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
-Server(("127.0.0.1", 443), functools.partial(Answer, directory=folder)).serve_forever()
+Server(("127.0.0.1", 443), functools.partial(Answer, directory=directory)).serve_forever()
