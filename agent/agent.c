@@ -32,7 +32,7 @@ static int load_config(struct agent *agent) {
         if (again)
                 return 0;
         if (config->error)
-                audit_note(LOG_ERR, "configuration: %s; no key is accepted until it is fixed", config->error);
+                audit_note(LOG_ERR, "%s; no key is accepted until it is fixed", config->error);
         else if (config->trust == CONFIG_TRUST_CHANNEL)
                 audit_note(LOG_WARNING, "Trust=channel: pushes from the host need no signature");
         return 0;
@@ -136,7 +136,7 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why) 
 
         why = agent_ready(agent, ret_why);
         if (why == REFUSAL_NONE && agent->config->error)
-                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "configuration: %s", agent->config->error);
+                why = refuse(ret_why, REFUSAL_STORAGE_FAILURE, "%s", agent->config->error);
         return why;
 }
 

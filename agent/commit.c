@@ -237,7 +237,8 @@ static enum refusal store_signed(struct agent *agent, const struct commit *commi
                 return REFUSAL_NONE;
         }
         is_new = record.state == REPLAY_FREE;
-        if (is_new && commit->seen != REPLAY_FREE)
+        /* Forgotten while the name service was asked. Of a repeat, the policy was not asked either. */
+        if (commit->seen == REPLAY_DONE || (is_new && commit->seen == REPLAY_PENDING))
                 return refuse(ret_why, REFUSAL_EXPIRED,
                               "expired: its record ended before it was finished; sign it again");
         if (!commit->request->terms.has_challenge && is_revoked(agent, commit))

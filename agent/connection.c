@@ -37,7 +37,7 @@ static const struct json_field call_fields[] = {
         {"parameters", take_parameters, offsetof(struct call, parameters), .expected = "an object"},
         {"more", json_take_boolean, offsetof(struct call, more), .expected = "true or false"},
         {"oneway", json_take_boolean, offsetof(struct call, oneway), .expected = "true or false"},
-        {NULL},
+        {.name = NULL},
 };
 
 bool call_parse(const char *message, size_t length, struct call *ret) {

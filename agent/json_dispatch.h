@@ -7,10 +7,10 @@
  *               .expected = "a login name of 1 to 256 bytes"},
  *              {"ttl", json_take_integer, offsetof(struct push, ttl_s), .min = 1, .max = INT64_MAX,
  *               .expected = "1 or more seconds"},
- *              {NULL},
+ *              {.name = NULL},
  *      };
  *
- * A member with a rule of its own names its own function in place of json_take_text().
+ * A member with a rule of its own names its own function instead of json_take_text().
  */
 #ifndef EXC_JSON_DISPATCH_H
 #define EXC_JSON_DISPATCH_H
@@ -26,7 +26,7 @@ struct json_field;
 
 /*
  * Checks `value` and copies it to `member`, which is at the field's offset in the struct. REFUSAL_NONE, or a refusal in
- * `ret_why`, by json_refuse() where the field's text says all of it. `member` may be half written then.
+ * `ret_why`: json_refuse() where the field's text says all of it. `member` may be half written then.
  */
 typedef enum refusal (*json_take)(const struct json_field *field, json_t *value, void *member, struct refused *ret_why);
 
@@ -45,9 +45,9 @@ enum {
 };
 
 /*
- * Fills the struct `ret` from `object`, row by row; unknown members are refused first. A member that is absent leaves its place
- * in the struct as it is. NULL, or the name of the first member at fault, with InvalidPayload or what its function gave in
- * `ret_why`. The name is the table's or, of an unknown member, the object's.
+ * Fills the struct `ret` from `object`, row by row; unknown members are refused first. What is absent is left as it is in the
+ * struct. NULL, or the name of the first member at fault, with a refusal in `ret_why`: InvalidPayload, or what the row's function
+ * gave. The name is the table's or, of an unknown member, the object's.
  */
 const char *json_dispatch(json_t *object, const struct json_field *fields, unsigned flags, void *ret,
                           struct refused *ret_why);

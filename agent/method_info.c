@@ -63,7 +63,7 @@ static enum refusal take_sync(const struct json_field *field, json_t *value, voi
 void method_hello(struct connection *connection) {
         static const struct json_field fields[] = {
                 {"sync", take_sync, .expected = "a text"},
-                {NULL},
+                {.name = NULL},
         };
         struct agent *agent = agent_of(connection);
         json_t *sync = NULL;
@@ -165,7 +165,7 @@ void method_get_info(struct connection *connection) {
 void method_get_interface_description(struct connection *connection) {
         static const struct json_field fields[] = {
                 {"interface", json_take_text_ref, 0, .max = FRAME_MAX, .required = true, .expected = "a name"},
-                {NULL},
+                {.name = NULL},
         };
         const char *name = NULL, *text = NULL, *fault;
         struct refused ignored;

@@ -128,7 +128,7 @@ static void on_account(void *context, const struct nss_answer *answer) {
 void method_list(struct connection *connection) {
         static const struct json_field fields[] = {
                 {"user", json_take_text_ref, 0, .min = 1, .max = FRAME_MAX, .expected = "a login name"},
-                {NULL},
+                {.name = NULL},
         };
         const char *user = NULL, *fault;
         struct list_call *call;

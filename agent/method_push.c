@@ -8,7 +8,6 @@
 #include "agent/commit.h"
 #include "agent/freshness.h"
 #include "agent/host_keys.h"
-#include "agent/json_dispatch.h"
 #include "agent/policy.h"
 #include "agent/request_parse.h"
 #include "agent/signed_request.h"
@@ -82,7 +81,7 @@ static bool sender_left(const struct push_call *call) {
         return call->is_signed && call->request.terms.has_challenge && call->seen == REPLAY_FREE && poll(&p, 1, 0) != 0;
 }
 
-/* A repeat was allowed when it was stored: of its user only the name is asked for, and a user deleted since keeps the push's. */
+/* A repeat was allowed when it was stored, so only the account's name is needed. A deleted user keeps the name in the push. */
 static enum refusal decide(const struct push_call *call, const struct nss_answer *answer, struct refused *ret_why) {
         if (call->seen != REPLAY_DONE)
                 return policy_decide(agent_of(call)->config, answer, ret_why);

@@ -246,7 +246,7 @@ void method_revoke_local(struct connection *connection) {
                  .max = FRAME_MAX, .expected = "a text"},
                 {"user", json_take_text_ref, offsetof(struct parameters, user), .min = 1, .max = FRAME_MAX,
                  .expected = "a login name"},
-                {NULL},
+                {.name = NULL},
         };
         struct revoke_call *call;
         struct refused ignored;

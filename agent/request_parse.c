@@ -137,7 +137,7 @@ static const struct json_field terms_fields[] = {
          .required = true, .expected = "16 to 128 printable ASCII characters"},
         {"challenge", take_challenge, 0, .max = PAYLOAD_CHALLENGE_MAX - 1, .expected = "a text"},
         {"crit", take_crit, 0, .max = PAYLOAD_CRIT_MAX, .expected = "a list of at most 16 names"},
-        {NULL},
+        {.name = NULL},
 };
 
 /* Of PushLocal and of a signed push. */
@@ -157,7 +157,7 @@ static const struct json_field push_fields[] = {
          .expected = "a text of at most 256 printable characters"},
         {"requestId", take_label, offsetof(struct push, request_id), .max = PUSH_LABEL_CHARACTERS_MAX,
          .expected = "a text of at most 256 printable characters"},
-        {NULL},
+        {.name = NULL},
 };
 
 static const struct json_field revocation_fields[] = {
@@ -166,7 +166,7 @@ static const struct json_field revocation_fields[] = {
         {"user", json_take_text, offsetof(struct revocation, user), .min = 1, .max = GRANT_USER_MAX - 1,
          .expected = "a login name of 1 to 256 bytes"},
         {"all", take_true, offsetof(struct revocation, all), .expected = "true"},
-        {NULL},
+        {.name = NULL},
 };
 
 /* --- requests ------------------------------------------------------------------------------------------------------------- */

@@ -11,13 +11,17 @@
 #include "common/debug.h"
 
 enum { ALL_CHANNELS = false, ADMIN_ONLY = true };
-enum { CALL_BUDGET, PUSH_BUDGET }; /* the second is taken by the method itself: ratelimit_push() */
+
+enum budget_kind {
+        CALL_BUDGET,
+        PUSH_BUDGET, /* the method itself takes it: ratelimit_push() */
+};
 
 /* The interface is the same on all sockets, but some of its methods are for the administrator on this machine alone. */
 static const struct method {
         const char *name;
         bool admin_only;
-        int budget;
+        enum budget_kind budget;
         void (*call)(struct connection *connection);
 } methods[] = {
         {VARLINK_INTERFACE ".Hello", ALL_CHANNELS, CALL_BUDGET, method_hello},

@@ -152,7 +152,7 @@ def sigterm_is_obeyed_while_the_host_floods():
         a.stop()
 
 
-CALLS_PER_S, CALLS_BURST = 200, 400  # agent/budget.h
+CALLS_PER_S, CALLS_BURST = 200, 400  # agent/ratelimit.h
 
 
 def _hellos(connection, n):

@@ -28,7 +28,7 @@ static const struct json_field fields[] = {
          .expected = "-3 to 7"},
         {"flag", json_take_boolean, offsetof(struct target, flag), .expected = "true or false"},
         {"counted", take_counted, offsetof(struct target, taken), .expected = "anything but null"},
-        {NULL},
+        {.name = NULL},
 };
 
 static json_t *object;

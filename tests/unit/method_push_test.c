@@ -241,6 +241,22 @@ static void pending_push_that_is_forgotten_meanwhile_is_not_new(void **state) {
         assert_int_equal(state_of(&push), REPLAY_FREE);
 }
 
+static void repeat_that_is_forgotten_meanwhile_is_not_new(void **state) {
+        struct message push = push_of("alice", KEY_A);
+        struct replay_record record;
+        uint32_t slot;
+
+        (void)state;
+        assert_pushed(&push, false, 60);
+        assert_int_equal(replay_find(&guest.agent.replay, push.jti_hash, &record, &slot), 0);
+        configure("[Agent]\nRateLimit=0\nInstanceId=i-1\nDenyUsers=alice\n");
+        send_and_wait_for_lookup(&push);
+        assert_int_equal(replay_drop(&guest.agent.replay, slot), 0);
+        let_lookup_end();
+        assert_answer(guest_receive(&guest), "Expired");
+        assert_int_equal(state_of(&push), REPLAY_FREE);
+}
+
 static void pending_push_is_not_finished_after_a_revocation(void **state) {
         struct message push = push_of("alice", KEY_A), revocation = revocation_of("alice");
 
@@ -436,6 +452,7 @@ int main(void) {
                 TEST(push_that_cannot_be_stored_is_not_recorded),
                 TEST(pending_push_that_cannot_be_stored_stays_pending),
                 TEST(pending_push_that_is_forgotten_meanwhile_is_not_new),
+                TEST(repeat_that_is_forgotten_meanwhile_is_not_new),
                 TEST(pending_push_is_not_finished_after_a_revocation),
                 TEST(revocation_during_the_lookup_is_obeyed),
                 TEST(same_push_during_the_lookup_is_stored_once),
