@@ -194,7 +194,7 @@ END
 }
 
 # _chained M: an earlier version, with a command after ours. Alice has the key `ours` in the store, `theirs` by that
-# command. A second sshd on port 2200 reads its configuration once, before all that follows.
+# command. A second sshd on port 2200 belongs to no unit, so nothing reloads it: it keeps the line of the earlier version.
 _chained() {
     local root
     machine_start "$1" "$suite"
@@ -212,7 +212,7 @@ _chained() {
         exc-instance-connect enable && rm $programs/exc-authorized-keys-chain
         sed -i "s|/exc-authorized-keys-chain |/exc-authorized-keys |" /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
         grep -q " -- /usr/local/bin/other %u$" /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
-        systemctl reload ssh && systemd-run -q -u second-sshd /usr/sbin/sshd -D -p 2200'
+        systemctl reload ssh && setsid -f /usr/sbin/sshd -D -p 2200 >/dev/null 2>&1'
     wait_for in_machine "$1" sh -c 'ss -ltn | grep -q ":2200 "'
     new_key ours
     push_locally "$1" alice ours --connections 0 --ttl 300
@@ -246,7 +246,6 @@ upgrade_keeps_both_commands_at_every_step() {
     _both_log_in m
     install_debs m
     _both_log_in m
-    # What was read before is gone from the files; the second sshd still has it.
     in_machine m grep "^AuthorizedKeysCommand $programs/exc-authorized-keys-chain .* -- /usr/local/bin/other %u$" \
         /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
     says "^authorizedkeyscommand $programs/exc-authorized-keys-chain " in_machine m sshd -T
