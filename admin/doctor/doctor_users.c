@@ -64,9 +64,9 @@ void doctor_users(struct examination *examination) {
         look_at_user(examination, FINDING_HOST_FAILURE, "user-relay", RELAY_USER);
 }
 
-/* The program, and each directory above it. False when something is wrong, and reported. */
-static bool look_at_path(struct examination *examination, const char *file_check, const char *path_check,
-                         const char *program) {
+/* The program, and each directory above it. False when something is wrong, and reported as `fault`. */
+static bool look_at_path(struct examination *examination, enum finding_status fault, const char *file_check,
+                         const char *path_check, const char *program) {
         struct remedy reinstall = remedy_of(PACKAGE_REINSTALL), remedy;
         const char *check;
         struct safe_path path;
@@ -87,25 +87,24 @@ static bool look_at_path(struct examination *examination, const char *file_check
         case SAFE_PATH_RELATIVE:
                 return false;
         case SAFE_PATH_MISSING:
-                found(&examination->findings, FINDING_FAILURE, file_check, &reinstall, "%s: %s", path.at,
-                      strerror(path.error));
+                found(&examination->findings, fault, file_check, &reinstall, "%s: %s", path.at, strerror(path.error));
                 return false;
         case SAFE_PATH_NOT_REGULAR:
                 remedy = remedy_of("rm -rf %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, file_check, &remedy, "%s is no regular file", path.at);
+                found(&examination->findings, fault, file_check, &remedy, "%s is no regular file", path.at);
                 return false;
         /* It may have been changed already: the remedy takes that right away and reinstalls the files. */
         case SAFE_PATH_FOREIGN:
                 remedy = remedy_of("chown root:root %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, check, &remedy,
+                found(&examination->findings, fault, check, &remedy,
                       "%s belongs to user id %u, so sshd runs nothing there; it must be root's", path.at, path.owner);
                 return false;
         case SAFE_PATH_WRITABLE:
                 remedy = remedy_of("chmod go-w %s", path.at);
                 remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, FINDING_FAILURE, check, &remedy,
+                found(&examination->findings, fault, check, &remedy,
                       "%s has mode %04o, so sshd runs nothing there; only root may write it", path.at, path.mode);
                 return false;
         }
@@ -113,7 +112,8 @@ static bool look_at_path(struct examination *examination, const char *file_check
 }
 
 /* As the user that is to run it: that needs more than a mode, namely each library. */
-static void look_at_run(struct examination *examination, const char *check, const char *path, const char *user) {
+static void look_at_run(struct examination *examination, enum finding_status fault, const char *check, const char *path,
+                        const char *user) {
         char version[] = "--version", program[256];
         struct remedy reinstall = remedy_of(PACKAGE_REINSTALL);
         char *argv[] = {program, version, NULL};
@@ -123,8 +123,8 @@ static void look_at_run(struct examination *examination, const char *check, cons
         (void)snprintf(program, sizeof(program), "%s", path);
         r = program_run(argv, user, DOCTOR_PROGRAM_MS, &result);
         if (r < 0) {
-                found(&examination->findings, FINDING_FAILURE, check, &reinstall, "%s cannot be run as %s: %s", path,
-                      user, strerror(-r));
+                found(&examination->findings, fault, check, &reinstall, "%s cannot be run as %s: %s", path, user,
+                      strerror(-r));
                 return;
         }
         if (program_succeeded(&result)) {
@@ -132,22 +132,23 @@ static void look_at_run(struct examination *examination, const char *check, cons
                 found(&examination->findings, FINDING_PASS, check, NULL, "%s can run: %s", user, result.output);
         } else {
                 result.complaint[strcspn(result.complaint, "\n")] = '\0';
-                found(&examination->findings, FINDING_FAILURE, check, &reinstall, "%s cannot be run as %s: %s", path,
-                      user, result.complaint[0] ? result.complaint : "it ended with an error");
+                found(&examination->findings, fault, check, &reinstall, "%s cannot be run as %s: %s", path, user,
+                      result.complaint[0] ? result.complaint : "it ended with an error");
         }
         program_result_clear(&result);
 }
 
 /* False when those who are to run it cannot. */
-static bool look_at_mode(struct examination *examination, const char *check, const char *path, unsigned mode) {
+static bool look_at_mode(struct examination *examination, enum finding_status fault, const char *check,
+                         const char *path, unsigned mode) {
         struct remedy remedy = remedy_of("chmod %o %s", mode, path);
         struct stat st;
 
         if (stat(path, &st) < 0)
                 return false;
         if ((st.st_mode & 0111) != 0111)
-                found(&examination->findings, FINDING_FAILURE, check, &remedy,
-                      "%s has mode %04o: not everybody can execute it", path, st.st_mode & 07777);
+                found(&examination->findings, fault, check, &remedy, "%s has mode %04o: not everybody can execute it",
+                      path, st.st_mode & 07777);
         else if ((st.st_mode & 07777) != mode)
                 found(&examination->findings, FINDING_WARNING, check, &remedy, "%s has mode %04o, and must have %04o",
                       path, st.st_mode & 07777, mode);
@@ -156,14 +157,21 @@ static bool look_at_mode(struct examination *examination, const char *check, con
         return (st.st_mode & 0111) == 0111;
 }
 
+/* `fault`: what it is when the program cannot be run. */
+static void look_at_program(struct examination *examination, enum finding_status fault, const char *const checks[3],
+                            const char *path, unsigned mode, const char *user) {
+        if (look_at_path(examination, fault, checks[0], checks[1], path) &&
+            look_at_mode(examination, fault, checks[0], path, mode) && getpwnam(user))
+                look_at_run(examination, fault, checks[2], path, user);
+}
+
 void doctor_programs(struct examination *examination) {
-        if (look_at_path(examination, "helper-file", "helper-path", HELPER_PROGRAM) &&
-            look_at_mode(examination, "helper-file", HELPER_PROGRAM, HELPER_MODE) && getpwnam(HELPER_USER))
-                look_at_run(examination, "helper-runs", HELPER_PROGRAM, HELPER_USER);
-        if (look_at_path(examination, "chain-file", "chain-path", CHAIN_PROGRAM) &&
-            look_at_mode(examination, "chain-file", CHAIN_PROGRAM, HELPER_MODE) && getpwnam(HELPER_USER))
-                look_at_run(examination, "chain-runs", CHAIN_PROGRAM, HELPER_USER);
-        if (look_at_path(examination, "agent-file", "agent-path", AGENT_PROGRAM) &&
-            look_at_mode(examination, "agent-file", AGENT_PROGRAM, AGENT_MODE) && getpwnam(AGENT_USER))
-                look_at_run(examination, "agent-runs", AGENT_PROGRAM, AGENT_USER);
+        static const char *const helper[] = {"helper-file", "helper-path", "helper-runs"},
+                                 *const chain[] = {"chain-file", "chain-path", "chain-runs"},
+                                 *const agent[] = {"agent-file", "agent-path", "agent-runs"};
+
+        look_at_program(examination, FINDING_FAILURE, helper, HELPER_PROGRAM, HELPER_MODE, HELPER_USER);
+        /* Where an sshd runs it, the self-test tells whether keys are kept out. */
+        look_at_program(examination, FINDING_WARNING, chain, CHAIN_PROGRAM, HELPER_MODE, HELPER_USER);
+        look_at_program(examination, FINDING_FAILURE, agent, AGENT_PROGRAM, AGENT_MODE, AGENT_USER);
 }

@@ -186,6 +186,14 @@ a_helper_that_is_not_roots_is_healed() {
     _heals failure helper-file 'chown alice /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
 
+missing_chain_program_is_healed() {
+    _heals warning chain-file 'rm /usr/libexec/exc-instance-connect/exc-authorized-keys-chain'
+}
+
+readable_chain_program_is_healed() {
+    _heals warning chain-file 'chmod 0755 /usr/libexec/exc-instance-connect/exc-authorized-keys-chain'
+}
+
 a_directory_above_the_helper_that_others_can_write_is_healed() {
     _heals failure helper-path 'chmod 0777 /usr/libexec/exc-instance-connect'
 }
@@ -248,6 +256,26 @@ a_chained_command_that_is_missing_is_healed() {
         exc-instance-connect enable'
     _healthy
     _heals warning sshd-chain 'rm /usr/local/bin/other /etc/ssh/sshd_config.d/50-other.conf'
+}
+
+# A line of an earlier version, in which exc-authorized-keys has the other command after it.
+line_of_an_earlier_version_is_healed() {
+    in_machine m install -m 0755 /bin/true /usr/local/bin/other
+    in_machine m bash -ec 'exc-instance-connect disable
+        printf "AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n" \
+            >/etc/ssh/sshd_config.d/50-other.conf
+        exc-instance-connect enable'
+    _healthy
+    _heals warning sshd-keys-form "sed -i 's|exc-authorized-keys-chain |exc-authorized-keys |' $_drop_in &&
+        systemctl reload ssh"
+    # Where sshd runs it, keys are kept out without it.
+    in_machine m mv /usr/libexec/exc-instance-connect/exc-authorized-keys-chain /root/
+    fails_with '^failure +self-test .*exc-authorized-keys-chain' in_machine m exc-instance-connect doctor --user alice
+    fails _gets_in
+    in_machine m mv /root/exc-authorized-keys-chain /usr/libexec/exc-instance-connect/
+    in_machine m bash -ec 'rm /etc/ssh/sshd_config.d/50-other.conf /usr/local/bin/other
+        exc-instance-connect disable && exc-instance-connect enable'
+    _healthy
 }
 
 # sshd of Debian runs what the group root can write, so exc-authorized-keys and doctor say the same of it.
