@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""guest.py WHAT: what the tests of virtual machines do inside of them."""
+"""guest.py FUNCTION [ARGUMENT]: what tests do inside a virtual machine."""
 
 import json
 import os
@@ -18,7 +18,7 @@ HELLO = b'{"method":"in.excloud.InstanceConnect.Hello","parameters":{}}\0'
 def vsock(cid):
     """b"" when the connection is closed without an answer."""
     with socket.socket(socket.AF_VSOCK) as to:
-        to.settimeout(20)
+        to.settimeout(100)
         # Where nothing listens, this fails, and the test with it.
         to.connect((cid, 842))
         try:
@@ -76,7 +76,7 @@ def floods(seconds):
         several = []
         for _ in range(20):
             one = socket.socket(socket.AF_VSOCK)
-            one.settimeout(20)
+            one.settimeout(100)
             try:
                 one.connect((1, 842))
                 several.append(one)
@@ -136,7 +136,7 @@ def fills():
         for _ in range(5):
             keys = [ed25519(number + i) for i in range(8)]
             number += 8
-            answer = agent.call("PushLocal", user=user, keys=keys, ttl=300)
+            answer = agent.call("PushLocal", user=user, keys=keys, ttl=3600)
             if "error" in answer:
                 name = answer["error"].rsplit(".", 1)[1]
                 refusals[name] = refusals.get(name, 0) + 1

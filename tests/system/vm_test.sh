@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
 # short: by turns
-# From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel holds.
+# From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel
+# enforces. Emulation is slow, and slower beside other work: what a test waits for is an event, with a deadline of minutes.
 
-# One machine for all tests of this file; what is in its directory belongs to root there.
+# One machine for all tests of this file.
 _prepare() {
     need openssl python3 qemu-system-x86_64 socat
     openssl genpkey -algorithm ED25519 -out cloud.pem
@@ -15,11 +16,15 @@ _vm_prepare() {
     install -d -m 0755 "$1/etc/exc-instance-connect" "$1/etc/exc-instance-connect/trust.d"
     openssl pkey -in cloud.pem -pubout >"$1/etc/exc-instance-connect/trust.d/cloud.pem"
     echo "$instance" >"$1/etc/exc-instance-connect/instance-id"
-    printf '[Agent]\nRateLimit=0\n' >"$1/etc/exc-instance-connect/agent.conf"
+    # Keys must live until the store is full, and events of the relay are in its debug output.
+    printf '[Agent]\nRateLimit=0\nMaxTtl=3600\n' >"$1/etc/exc-instance-connect/agent.conf"
+    install -d -m 0755 "$1/etc/systemd/system/exc-instance-connect-relay.service.d"
+    printf '[Service]\nEnvironment=EXC_DEBUG=1\n' \
+        >"$1/etc/systemd/system/exc-instance-connect-relay.service.d/debug.conf"
     cp "$here/guest.py" "$1/usr/local/bin/guest.py"
 }
 
-# _exc_push COMMAND ADDRESS [OPTION...]: on the host. An emulated guest takes its time.
+# _exc_push COMMAND ADDRESS [OPTION...]: on the host.
 _exc_push() {
     "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
 }
@@ -47,21 +52,41 @@ _refuses() {
 
 # _attach MODE [ARGUMENT...]: a process of the host at the serial port (host_at_port.py).
 _attach() {
-    timeout 120 python3 "$here/host_at_port.py" "$(vm_serial "$suite")" "$@"
+    timeout 600 python3 "$here/host_at_port.py" "$(vm_serial "$suite")" "$@"
 }
 
 _relay_pid() {
     in_vm "$suite" systemctl show --value --property MainPID exc-instance-connect-relay.service
 }
 
+# _now: the time of the machine, for journalctl --since.
+_now() {
+    in_vm "$suite" date +@%s.%6N
+}
+
+# _wait_in_vm SCRIPT: until it succeeds there.
+_wait_in_vm() {
+    in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
+}
+
+# _relay_logs SINCE TEXT: waits until it does.
+_relay_logs() {
+    _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
+}
+
 # short: both
 a_key_that_comes_over_virtio_serial_lets_in_once() {
+    local since
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
     new_key k
     _refuses alice k
+    since=$(_now)
     _signs push "$(_serial)" --user alice --key k.pub
     _lets_in alice k
     _refuses alice k
+    _relay_logs "$since" 'debug: agent: connected to /run/exc-instance-connect/host.sock'
+    _relay_logs "$since" 'debug: host: detached'
+    _relay_logs "$since" 'debug: agent: connection closed, [0-9]* bytes sent, [0-9]* received'
 }
 
 # short: both
@@ -116,26 +141,25 @@ a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
     in_vm "$suite" modprobe vsock_loopback
     in_vm "$suite" exc-instance-connect revoke --all >/dev/null
     in_vm "$suite" systemctl stop exc-instance-connect.service
-    in_vm "$suite" 'setsid runuser -u alice -- python3 /usr/local/bin/guest.py floods 100 >/tmp/flood 2>&1 </dev/null &'
+    in_vm "$suite" 'setsid runuser -u alice -- python3 /usr/local/bin/guest.py floods 1000 >/tmp/flood 2>&1 </dev/null &'
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub
     _lets_in alice k
     in_vm "$suite" exc-instance-connect revoke --all >/dev/null
     before=$(in_vm "$suite" systemctl show --value -p InvocationID exc-instance-connect.service)
-    # It leaves 30 s after the last call. The flood starts it again, and so another one runs, or none.
-    in_vm "$suite" "for i in \$(seq 60); do
-        [ \"\$(systemctl show --value -p InvocationID exc-instance-connect.service)\" = '$before' ] || exit 0; sleep 1
-        done; exit 1"
+    # It exits 30 s after the last call. The flood starts it again, and so another one runs, or none.
+    _wait_in_vm "[ \"\$(systemctl show --value -p InvocationID exc-instance-connect.service)\" != '$before' ]"
     in_vm "$suite" 'pkill -f "guest.py floods"' || true
-    in_vm "$suite" 'for i in $(seq 50); do
-        grep -q "[1-9][0-9]* were closed, 0 answered" /tmp/flood && break; sleep 0.2; done; cat /tmp/flood; [ $i -lt 50 ]'
+    _wait_in_vm 'grep -q "[1-9][0-9]* were closed, 0 answered" /tmp/flood'
 }
 
 without_a_host_the_relay_uses_no_time() {
-    local pid before after
+    local pid since before after
     pid=$(_relay_pid)
-    # The last host may have left just now, and that takes the relay a second (RELAY_LEFT_MS).
-    sleep 5
+    # Until it has noticed that a host detached, it has work.
+    since=$(_now)
+    _attach half
+    _relay_logs "$since" 'debug: agent: connection closed'
     # Nanoseconds.
     before=$(in_vm "$suite" "cut -d ' ' -f 1 /proc/$pid/schedstat")
     sleep 60
@@ -145,7 +169,11 @@ without_a_host_the_relay_uses_no_time() {
 }
 
 half_a_message_never_becomes_part_of_the_next_hosts() {
-    _attach half_then_rest
+    local since
+    since=$(_now)
+    _attach half
+    _relay_logs "$since" 'debug: host: detached'
+    _attach rest
     new_key k
     _attach half
     _signs push "$(_serial)" --user alice --key k.pub
@@ -154,19 +182,19 @@ half_a_message_never_becomes_part_of_the_next_hosts() {
 
 a_host_that_writes_and_leaves_at_once_is_heard() {
     local before
-    before=$(in_vm "$suite" date +%s.%6N)
+    before=$(_now)
     _attach leaves_at_once
-    in_vm "$suite" "for i in \$(seq 50); do
-        journalctl -q --since=@$before MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push && exit 0
-        sleep 0.2; done; exit 1"
+    _wait_in_vm "journalctl -q --since=$before MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push"
 }
 
 a_host_that_does_not_read_stops_nobody() {
-    local pid
+    local pid since
     pid=$(_relay_pid)
     new_key k
+    since=$(_now)
     _attach never_reads
-    sleep 3 # until the relay takes it for gone: another one before that would read its answers
+    # Another host before that would read the answers.
+    _relay_logs "$since" 'debug: host: detached'
     in_vm "$suite" exc-instance-connect status >/dev/null
     same "$pid" "$(_relay_pid)"
     in_vm "$suite" "awk '/^VmHWM/ { exit !(\$2 < 8192) }' /proc/$pid/status"
@@ -177,20 +205,21 @@ a_host_that_does_not_read_stops_nobody() {
 the_agent_restarts_while_a_host_is_attached() {
     coproc HOST { _attach hello_before_and_after; }
     local line out=${HOST[0]} in=${HOST[1]}
-    read -r -t 60 line <&"$out"
+    read -r -t 600 line <&"$out"
     same 'first hello answered' "$line"
     in_vm "$suite" systemctl stop exc-instance-connect.service
     echo go >&"$in"
-    read -r -t 60 line <&"$out"
+    read -r -t 600 line <&"$out"
     same 'second hello answered' "$line"
 }
 
 while_the_hosts_socket_is_down_the_host_waits() {
-    local answer
+    local answer since
     in_vm "$suite" systemctl stop exc-instance-connect-host.socket
+    since=$(_now)
     _attach hello >answer &
     answer=$!
-    sleep 3
+    _relay_logs "$since" 'agent not reachable, the host waits'
     same '' "$(<answer)"
     in_vm "$suite" systemctl start exc-instance-connect-host.socket
     wait "$answer"
@@ -198,14 +227,12 @@ while_the_hosts_socket_is_down_the_host_waits() {
 }
 
 another_host_process_waits_for_its_turn() {
-    local first
-    mkfifo hold
-    _attach holds <hold >held &
-    first=$!
-    exec 5>hold
-    wait_for grep -q attached held
+    coproc HOST { _attach holds; }
+    local line out=${HOST[0]} in=${HOST[1]} first=$HOST_PID
+    read -r -t 600 line <&"$out"
+    same 'hello answered' "$line"
     fails_with 'one at a time' "$prepared/host/usr/bin/exc-push" hello --to "$(_serial)" --timeout 2
-    exec 5>&-
+    echo go >&"$in"
     wait "$first"
     says "$instance" _exc_push hello "$(_serial)"
 }
@@ -228,13 +255,12 @@ a_full_store_says_so_and_run_has_room() {
     _lets_in alice k
 }
 
-# As a host does that is short of processors, or moves the machine. Both pushes are there when it goes on.
+# As on a host that is short of processors, or migrates the machine. Both pushes are there when it continues.
 a_guest_that_stands_still_before_it_takes_a_push_has_one_grant() {
     local address qemu
     qemu=$(<"$vms/$suite/pid")
     new_key k
-    # Asked to sign, so when the guest has given its challenge, the signer stops the machine: until a second connection
-    # waits.
+    # When it has to sign, so after the guest's challenge, the signer stops the machine, until a second connection waits.
     cat >sign <<END
 [ -e stopped ] || { touch stopped; kill -STOP $qemu; (sleep 13; kill -CONT $qemu) >/dev/null 2>&1 & }
 cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
@@ -257,11 +283,11 @@ the_kernel_holds_the_agent_to_its_limits() {
 
 without_the_port_nothing_of_the_relay_is_there() {
     vm_monitor "$suite" 'device_del p0'
-    in_vm "$suite" 'for i in $(seq 100); do [ -e /dev/virtio-ports/in.excloud.InstanceConnect ] || break; sleep 0.1; done
-        for i in $(seq 100); do systemctl is-active -q exc-instance-connect-relay.service || exit 0; sleep 0.1; done; exit 1'
+    _wait_in_vm '[ ! -e /dev/virtio-ports/in.excloud.InstanceConnect ]'
+    _wait_in_vm '! systemctl is-active -q exc-instance-connect-relay.service'
     same '' "$(in_vm "$suite" systemctl --plain --no-legend --failed list-units)"
     vm_monitor "$suite" 'device_add virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0'
-    says "$instance" _exc_push hello "$(_serial)" --wait 30
+    says "$instance" _exc_push hello "$(_serial)" --wait 300
 }
 
 what_a_host_wrote_before_the_guest_booted_is_answered() {
@@ -274,15 +300,15 @@ what_a_host_wrote_before_the_guest_booted_is_answered() {
     same 'hello answered' "$(<answer)"
 }
 
-# The last one: the host's side of vsock does not get over a reset.
+# The last one: vhost-device-vsock does not survive a reset.
 a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
     new_key k
-    # Asked to sign, so when the guest has given its challenge, the signer resets the machine first.
+    # When it has to sign, so after the guest's challenge, the signer resets the machine.
     cat >sign <<END
 [ -e reset ] || { touch reset; echo system_reset | socat -t 1 - UNIX-CONNECT:$vms/$suite/monitor >/dev/null; }
 cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
 END
-    "$prepared/host/usr/bin/exc-push" push --to "$(_serial)" --timeout 3 --wait 200 --sign-command 'sh ./sign' \
+    "$prepared/host/usr/bin/exc-push" push --to "$(_serial)" --timeout 3 --wait 900 --sign-command 'sh ./sign' \
         --instance "$instance" --user alice --key k.pub 2>said.txt
     cat said.txt
     grep -q 'the guest was not reached.*trying again' said.txt
