@@ -71,6 +71,7 @@ static inline int teardown(void **state) {
         guest_stop(&guest);
         scratch_become(0);
         EVP_PKEY_free(anchor);
+        anchor = NULL;
         scratch_unmount_store(root);
         return umount2("/sys", MNT_DETACH);
 }
