@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "authkeys-helper/debug.h"
 #include "authkeys-helper/lookup.h"
+#include "common/debug.h"
 #include "common/lifetime.h"
 #include "common/safe_path.h"
 

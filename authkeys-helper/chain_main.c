@@ -15,8 +15,8 @@
 
 #include "authkeys-helper/arguments.h"
 #include "authkeys-helper/chain.h"
-#include "authkeys-helper/debug.h"
 #include "authkeys-helper/identity.h"
+#include "common/debug.h"
 #include "common/lifetime.h"
 #include "common/store.h"
 

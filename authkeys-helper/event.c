@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "authkeys-helper/debug.h"
+#include "common/debug.h"
 #include "common/events.h"
 #include "common/journal.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "authkeys-helper/debug.h"
+#include "common/debug.h"
 
 /* More than the agent lets a user have; the oldest beyond that are not considered. */
 enum { CANDIDATES_MAX = 64 };

@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include "authkeys-helper/arguments.h"
-#include "authkeys-helper/debug.h"
 #include "authkeys-helper/event.h"
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
+#include "common/debug.h"
 #include "common/events.h"
 
 #define PROGRAM "exc-authorized-keys"

@@ -23,9 +23,9 @@
 #include <cmocka.h>
 
 #include "authkeys-helper/chain.h"
-#include "authkeys-helper/debug.h"
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
+#include "common/debug.h"
 #include "common/lifetime.h"
 #include "tests/unit/scratch.h"
 
