@@ -21,45 +21,45 @@ enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a seco
 /* --- calls ---------------------------------------------------------------------------------------------------------------- */
 
 /* null is how some clients say that there are none. */
-static enum refusal take_parameters(const struct json_field *field, json_t *value, void *member,
+static enum refusal take_parameters(const struct json_dispatch_field *field, json_t *value, void *member,
                                     struct refused *ret_why) {
         if (json_is_null(value))
                 return REFUSAL_NONE;
         if (!json_is_object(value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(json_t **)member = json_incref(value);
         return REFUSAL_NONE;
 }
 
-static const struct json_field call_fields[] = {
-        {"method", json_take_text_ref, offsetof(struct call, method), .min = 1, .max = FRAME_MAX, .required = true,
-         .expected = "a name"},
-        {"parameters", take_parameters, offsetof(struct call, parameters), .expected = "an object"},
-        {"more", json_take_boolean, offsetof(struct call, more), .expected = "true or false"},
-        {"oneway", json_take_boolean, offsetof(struct call, oneway), .expected = "true or false"},
+static const struct json_dispatch_field call_fields[] = {
+        {"method", json_dispatch_text_ref, offsetof(struct connection_call, method), .min = 1, .max = FRAME_MAX,
+         .required = true, .expected = "a name"},
+        {"parameters", take_parameters, offsetof(struct connection_call, parameters), .expected = "an object"},
+        {"more", json_dispatch_boolean, offsetof(struct connection_call, more), .expected = "true or false"},
+        {"oneway", json_dispatch_boolean, offsetof(struct connection_call, oneway), .expected = "true or false"},
         {.name = NULL},
 };
 
-bool call_parse(const char *message, size_t length, struct call *ret) {
+bool connection_call_parse(const char *message, size_t length, struct connection_call *ret) {
         struct refused ignored;
 
-        *ret = (struct call){.message = json_read(message, length, CALL_DEPTH_MAX)};
+        *ret = (struct connection_call){.message = json_read(message, length, CONNECTION_CALL_DEPTH_MAX)};
         if (json_is_object(ret->message) &&
-            !json_dispatch(ret->message, call_fields, JSON_REFUSE_UNKNOWN, ret, &ignored) &&
+            !json_dispatch(ret->message, call_fields, JSON_DISPATCH_REFUSE_UNKNOWN, ret, &ignored) &&
             !(ret->more && ret->oneway)) {
                 if (!ret->parameters)
                         ret->parameters = json_object();
                 if (ret->parameters)
                         return true;
         }
-        call_clear(ret);
+        connection_call_clear(ret);
         return false;
 }
 
-void call_clear(struct call *call) {
+void connection_call_clear(struct connection_call *call) {
         json_decref(call->parameters);
         json_decref(call->message);
-        *call = (struct call)CALL_INIT;
+        *call = (struct connection_call)CONNECTION_CALL_INIT;
 }
 
 /* --- state ------------------------------------------------------------------------------------------------------------ */
@@ -76,12 +76,12 @@ static bool output_waits(const struct connection *connection) {
 }
 
 bool connection_silent(const struct connection *connection) {
-        return !connection->busy && connection->next == NEXT_NONE && !output_waits(connection) &&
+        return !connection->busy && connection->next == CONNECTION_NEXT_NONE && !output_waits(connection) &&
                !frames_half(&connection->frames);
 }
 
 bool connection_unsigned_ok(const struct connection *connection) {
-        return connection->home->channel == CHANNEL_ADMIN ||
+        return connection->home->channel == CONNECTION_ADMIN ||
                connection->home->agent->config->trust == CONFIG_TRUST_CHANNEL;
 }
 
@@ -95,7 +95,7 @@ void connection_close(struct connection *connection) {
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
         sd_event_source_disable_unref(connection->turn);
-        call_clear(&connection->call);
+        connection_call_clear(&connection->call);
         free(connection->output);
         if (connection->fd >= 0)
                 (void)close(connection->fd);
@@ -153,7 +153,7 @@ static void answer(struct connection *connection, json_t *message, bool last) {
         if (!last)
                 return;
         connection->busy = false;
-        call_clear(&connection->call);
+        connection_call_clear(&connection->call);
         if (!connection->working)
                 connection_work(connection);
 }
@@ -225,22 +225,22 @@ void connection_look_up(struct connection *connection, const char *user, char *c
 
 /* Carries out what is next. */
 static void on_next(struct connection *connection) {
-        enum next next = connection->next;
+        enum connection_next next = connection->next;
         struct refused why;
 
-        connection->next = NEXT_NONE;
+        connection->next = CONNECTION_NEXT_NONE;
         switch (next) {
-        case NEXT_NONE:
+        case CONNECTION_NEXT_NONE:
                 return;
-        case NEXT_CALL:
+        case CONNECTION_NEXT_CALL:
                 connection->busy = true;
                 connection->home->call(connection);
                 return;
-        case NEXT_MALFORMED:
+        case CONNECTION_NEXT_MALFORMED:
                 if (ratelimit_note(connection->home->budget))
                         audit_note(LOG_NOTICE, "message: not a varlink call; dropped");
                 break;
-        case NEXT_TOO_LONG:
+        case CONNECTION_NEXT_TOO_LONG:
                 (void)refuse(&why, REFUSAL_TOO_LARGE, "message: longer than %d bytes with its NUL", FRAME_MAX);
                 if (ratelimit_note(connection->home->budget))
                         audit_refused("message", &why, "", "", "");
@@ -248,7 +248,7 @@ static void on_next(struct connection *connection) {
                 connection_refuse(connection, &why);
                 break;
         }
-        if (connection->home->channel != CHANNEL_RELAY)
+        if (connection->home->channel != CONNECTION_RELAY)
                 connection->closing = true;
 }
 
@@ -262,10 +262,12 @@ static bool take_next(struct connection *connection) {
                 connection->drained = true;
                 return false;
         case FRAME_MESSAGE:
-                connection->next = call_parse(message, length, &connection->call) ? NEXT_CALL : NEXT_MALFORMED;
+                connection->next = connection_call_parse(message, length, &connection->call)
+                                           ? CONNECTION_NEXT_CALL
+                                           : CONNECTION_NEXT_MALFORMED;
                 break;
         case FRAME_TOO_LONG:
-                connection->next = NEXT_TOO_LONG;
+                connection->next = CONNECTION_NEXT_TOO_LONG;
                 break;
         }
         expiry_postpone_exit(&connection->home->agent->expiry);
@@ -284,7 +286,7 @@ static void take_messages(struct connection *connection) {
                 flush(connection);
                 if (output_waits(connection) || connection->closing)
                         return;
-                if (connection->next == NEXT_NONE && !take_next(connection))
+                if (connection->next == CONNECTION_NEXT_NONE && !take_next(connection))
                         return;
                 if (carried_out)
                         return;
@@ -300,7 +302,7 @@ static void take_messages(struct connection *connection) {
 /* --- deadlines and the event loop ----------------------------------------------------------------------------------------- */
 
 static int64_t deadline_ns(struct connection *connection) {
-        if (connection->busy || connection->next != NEXT_NONE)
+        if (connection->busy || connection->next != CONNECTION_NEXT_NONE)
                 return INT64_MAX; /* the method has limits of its own, and nothing is expected of the peer */
         if (output_waits(connection))
                 return connection->silent_since_ns + CONNECTION_STALL_S * NS_PER_S;
@@ -318,12 +320,13 @@ static bool is_over(const struct connection *connection) {
         if (output_waits(connection) || connection->busy)
                 return false;
         /* What was received is also carried out when the peer is gone. */
-        return connection->closing || (connection->ended && connection->drained && connection->next == NEXT_NONE);
+        return connection->closing ||
+               (connection->ended && connection->drained && connection->next == CONNECTION_NEXT_NONE);
 }
 
 /* Whether the socket is to be read or written now; else a call is being carried out, or waits for its turn. */
 static bool uses_socket(const struct connection *connection) {
-        return output_waits(connection) || (!connection->busy && connection->next == NEXT_NONE);
+        return output_waits(connection) || (!connection->busy && connection->next == CONNECTION_NEXT_NONE);
 }
 
 static int wait_for_peer(struct connection *connection) {
@@ -360,7 +363,7 @@ static void settle(struct connection *connection) {
                 connection_close(connection);
                 return;
         }
-        has_turn = connection->next != NEXT_NONE && !connection->busy && !output_waits(connection);
+        has_turn = connection->next != CONNECTION_NEXT_NONE && !connection->busy && !output_waits(connection);
         if (wait_for_peer(connection) < 0 || wait_for_turn(connection, has_turn) < 0)
                 connection_close(connection);
 }
@@ -446,7 +449,7 @@ int connection_new(const struct connection_home *home, int fd, struct connection
                 return -ENOMEM;
         }
         *connection = (struct connection){
-                .home = home, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
+                .home = home, .fd = fd, .drained = true, .call = CONNECTION_CALL_INIT, .silent_since_ns = now_ns()};
         r = add_sources(connection);
         if (r < 0) {
                 connection_close(connection);

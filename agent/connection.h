@@ -38,7 +38,7 @@ enum {
          * Brackets within brackets: message, parameters, envelope, signatures, signature; and below those what an unknown
          * member of an envelope holds, which is ignored.
          */
-        CALL_DEPTH_MAX = 10,
+        CONNECTION_CALL_DEPTH_MAX = 10,
 };
 
 /*
@@ -46,18 +46,18 @@ enum {
  * key; and nothing of the administrator's beyond RATELIMIT_CALLS_PER_S (agent/ratelimit.h) keeps those waiting.
  */
 enum {
-        PRIORITY_ADMIN = SD_EVENT_PRIORITY_IMPORTANT,
-        PRIORITY_HOST = SD_EVENT_PRIORITY_IDLE,
+        CONNECTION_PRIORITY_ADMIN = SD_EVENT_PRIORITY_IMPORTANT,
+        CONNECTION_PRIORITY_HOST = SD_EVENT_PRIORITY_IDLE,
 };
 
-enum channel {
-        CHANNEL_ADMIN, /* the administrator on this machine */
-        CHANNEL_RELAY, /* a unix socket that the virtio-serial relay connects to */
-        CHANNEL_VSOCK,
+enum connection_channel {
+        CONNECTION_ADMIN, /* the administrator on this machine */
+        CONNECTION_RELAY, /* a unix socket that the virtio-serial relay connects to */
+        CONNECTION_VSOCK,
 };
 
 /* A varlink call: what one message asks for. */
-struct call {
+struct connection_call {
         json_t *message;    /* holds what the two below point into */
         const char *method; /* with its interface */
         json_t *parameters; /* an object, empty where the message has none */
@@ -65,21 +65,21 @@ struct call {
         bool oneway;        /* no reply is */
 };
 
-#define CALL_INIT {.message = NULL}
+#define CONNECTION_CALL_INIT {.message = NULL}
 
 /*
  * False when the message is no call: not an object of method, parameters, more and oneway alone, each of its type, and not
- * both of the last two; or JSON that wire/json.h does not take. `ret` is then empty. call_clear() frees it.
+ * both of the last two; or JSON that wire/json.h does not take. `ret` is then empty. connection_call_clear() frees it.
  */
-bool call_parse(const char *message, size_t length, struct call *ret);
-void call_clear(struct call *call);
+bool connection_call_parse(const char *message, size_t length, struct connection_call *ret);
+void connection_call_clear(struct connection_call *call);
 
 struct connection;
 
 /* Where a connection belongs, and what it calls. */
 struct connection_home {
         struct agent *agent;
-        enum channel channel;
+        enum connection_channel channel;
         int64_t priority;
         struct ratelimit *budget;
         /* Nanoseconds until the socket's budget has room for `connection->call`, which has no method if it is no call. */
@@ -91,11 +91,11 @@ struct connection_home {
 };
 
 /* What was taken from the stream and waits for its turn. */
-enum next {
-        NEXT_NONE,
-        NEXT_CALL,
-        NEXT_MALFORMED,
-        NEXT_TOO_LONG,
+enum connection_next {
+        CONNECTION_NEXT_NONE,
+        CONNECTION_NEXT_CALL,
+        CONNECTION_NEXT_MALFORMED,
+        CONNECTION_NEXT_TOO_LONG,
 };
 
 struct connection {
@@ -107,13 +107,13 @@ struct connection {
 
         struct frames frames;
         bool drained; /* no whole message is in there */
-        enum next next;
-        uint64_t next_usec; /* monotonic: not before; 0: at the next turn */
-        struct call call;   /* the one that is next, or being carried out */
-        bool busy;          /* its reply is not written yet */
-        bool working;       /* inside connection_work(), which looks for more to do by itself */
-        bool ended;         /* the peer will send nothing more */
-        bool closing;       /* to be closed as soon as the replies have left */
+        enum connection_next next;
+        uint64_t next_usec;          /* monotonic: not before; 0: at the next turn */
+        struct connection_call call; /* the one that is next, or being carried out */
+        bool busy;                   /* its reply is not written yet */
+        bool working;                /* inside connection_work(), which looks for more to do by itself */
+        bool ended;                  /* the peer will send nothing more */
+        bool closing;                /* to be closed as soon as the replies have left */
 
         struct freshness_challenge challenge; /* of the latest Hello */
 

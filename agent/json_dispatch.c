@@ -3,36 +3,36 @@
 
 #include <string.h>
 
-bool json_field_known(const struct json_field *fields, const char *name) {
+bool json_dispatch_known(const struct json_dispatch_field *fields, const char *name) {
         for (; fields->name; fields++)
                 if (strcmp(fields->name, name) == 0)
                         return true;
         return false;
 }
 
-enum refusal json_refuse(const struct json_field *field, struct refused *ret_why) {
+enum refusal json_dispatch_refuse(const struct json_dispatch_field *field, struct refused *ret_why) {
         return refuse_field(ret_why, field->name, "%s: expected %s", field->name, field->expected);
 }
 
-static enum refusal take_field(json_t *object, const struct json_field *field, unsigned flags, void *ret,
+static enum refusal take_field(json_t *object, const struct json_dispatch_field *field, unsigned flags, void *ret,
                                struct refused *ret_why) {
         json_t *value = json_object_get(object, field->name);
 
-        if (value && !(json_is_null(value) && (flags & JSON_NULL_IS_ABSENT) != 0))
+        if (value && !(json_is_null(value) && (flags & JSON_DISPATCH_NULL_IS_ABSENT) != 0))
                 return field->take(field, value, (char *)ret + field->offset, ret_why);
         if (field->required)
                 return refuse_field(ret_why, field->name, "%s: missing; expected %s", field->name, field->expected);
         return REFUSAL_NONE;
 }
 
-const char *json_dispatch(json_t *object, const struct json_field *fields, unsigned flags, void *ret,
+const char *json_dispatch(json_t *object, const struct json_dispatch_field *fields, unsigned flags, void *ret,
                           struct refused *ret_why) {
         const char *name;
         json_t *value;
 
-        if ((flags & JSON_REFUSE_UNKNOWN) != 0)
+        if ((flags & JSON_DISPATCH_REFUSE_UNKNOWN) != 0)
                 json_object_foreach(object, name, value)
-                        if (!json_field_known(fields, name)) {
+                        if (!json_dispatch_known(fields, name)) {
                                 /* The field has its name, which may be of any length. */
                                 (void)refuse_field(ret_why, name, "unknown parameter; check its spelling");
                                 return name;
@@ -43,35 +43,39 @@ const char *json_dispatch(json_t *object, const struct json_field *fields, unsig
         return NULL;
 }
 
-static bool text_fits(const struct json_field *field, const json_t *value) {
+static bool text_fits(const struct json_dispatch_field *field, const json_t *value) {
         return json_is_string(value) && (int64_t)json_string_length(value) >= field->min &&
                (int64_t)json_string_length(value) <= field->max;
 }
 
-enum refusal json_take_text(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+enum refusal json_dispatch_text(const struct json_dispatch_field *field, json_t *value, void *member,
+                                struct refused *ret_why) {
         if (!text_fits(field, value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         memcpy(member, json_string_value(value), json_string_length(value) + 1);
         return REFUSAL_NONE;
 }
 
-enum refusal json_take_text_ref(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+enum refusal json_dispatch_text_ref(const struct json_dispatch_field *field, json_t *value, void *member,
+                                    struct refused *ret_why) {
         if (!text_fits(field, value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(const char **)member = json_string_value(value);
         return REFUSAL_NONE;
 }
 
-enum refusal json_take_integer(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+enum refusal json_dispatch_integer(const struct json_dispatch_field *field, json_t *value, void *member,
+                                   struct refused *ret_why) {
         if (!json_is_integer(value) || json_integer_value(value) < field->min || json_integer_value(value) > field->max)
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(int64_t *)member = json_integer_value(value);
         return REFUSAL_NONE;
 }
 
-enum refusal json_take_boolean(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+enum refusal json_dispatch_boolean(const struct json_dispatch_field *field, json_t *value, void *member,
+                                   struct refused *ret_why) {
         if (!json_is_boolean(value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(bool *)member = json_is_true(value);
         return REFUSAL_NONE;
 }

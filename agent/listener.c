@@ -24,7 +24,7 @@ enum { RETRY_ACCURACY_US = 10 * 1000 }; /* 0 would be sd_event's own quarter of 
 
 /* --- peers ---------------------------------------------------------------------------------------------------------------- */
 
-static int peer_cid(int fd, struct peer *ret) {
+static int peer_cid(int fd, struct listener_peer *ret) {
         struct sockaddr_vm address = {0};
         socklen_t size = sizeof(address);
 
@@ -36,11 +36,11 @@ static int peer_cid(int fd, struct peer *ret) {
         return 0;
 }
 
-int peer_identify(enum channel channel, int fd, struct peer *ret) {
+int listener_identify_peer(enum connection_channel channel, int fd, struct listener_peer *ret) {
         struct ucred credentials;
         socklen_t size = sizeof(credentials);
 
-        if (channel == CHANNEL_VSOCK)
+        if (channel == CONNECTION_VSOCK)
                 return peer_cid(fd, ret);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
                 return -errno;
@@ -50,13 +50,13 @@ int peer_identify(enum channel channel, int fd, struct peer *ret) {
         return 0;
 }
 
-bool peer_allowed(enum channel channel, const struct peer *peer, uid_t relay) {
+bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t relay) {
         switch (channel) {
-        case CHANNEL_ADMIN:
+        case CONNECTION_ADMIN:
                 return peer->id == 0;
-        case CHANNEL_RELAY:
-                return relay != PEER_NO_USER && peer->id == relay;
-        case CHANNEL_VSOCK:
+        case CONNECTION_RELAY:
+                return relay != LISTENER_NO_USER && peer->id == relay;
+        case CONNECTION_VSOCK:
                 return peer->id == VMADDR_CID_HOST;
         }
         return false;
@@ -125,13 +125,13 @@ static bool make_room(struct listener *listener) {
         return false;
 }
 
-static const char *channel_name(enum channel channel) {
+static const char *channel_name(enum connection_channel channel) {
         switch (channel) {
-        case CHANNEL_ADMIN:
+        case CONNECTION_ADMIN:
                 return "administration";
-        case CHANNEL_RELAY:
+        case CONNECTION_RELAY:
                 return "host";
-        case CHANNEL_VSOCK:
+        case CONNECTION_VSOCK:
                 return "vsock";
         }
         return "?";
@@ -139,11 +139,11 @@ static const char *channel_name(enum channel channel) {
 
 /* --- connections ---------------------------------------------------------------------------------------------------------- */
 
-static void note_wrong_peer(struct listener *listener, const struct peer *peer) {
+static void note_wrong_peer(struct listener *listener, const struct listener_peer *peer) {
         if (ratelimit_note(&listener->budget))
                 audit_note(LOG_NOTICE, "%s socket: %s %" PRIu32 " is not allowed here; connection closed",
                            channel_name(listener->home.channel),
-                           listener->home.channel == CHANNEL_VSOCK ? "CID" : "user id", peer->id);
+                           listener->home.channel == CONNECTION_VSOCK ? "CID" : "user id", peer->id);
 }
 
 /* Gives a slot to the connection that was accepted last, or lets it wait for one. */
@@ -174,7 +174,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context) {
 /* The identity comes first: a wrong peer must not cost another one its slot. */
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *context) {
         struct listener *listener = context;
-        struct peer peer;
+        struct listener_peer peer;
         int fd, r;
 
         (void)source;
@@ -190,8 +190,8 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                         pause_accepting(listener);
                 return 0;
         }
-        r = peer_identify(listener->home.channel, fd, &peer);
-        if (r < 0 || !peer_allowed(listener->home.channel, &peer, listener->relay)) {
+        r = listener_identify_peer(listener->home.channel, fd, &peer);
+        if (r < 0 || !listener_allows_peer(listener->home.channel, &peer, listener->relay)) {
                 debug_line("closed: a peer that is not allowed on the %s socket", channel_name(listener->home.channel));
                 if (r >= 0)
                         note_wrong_peer(listener, &peer);
@@ -199,7 +199,7 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                 return 0;
         }
         debug_line("accepted: %s %" PRIu32 " on the %s socket",
-                   listener->home.channel == CHANNEL_VSOCK ? "CID" : "user id", peer.id,
+                   listener->home.channel == CONNECTION_VSOCK ? "CID" : "user id", peer.id,
                    channel_name(listener->home.channel));
         expiry_await_message(&listener->home.agent->expiry);
         listener->next_fd = fd;
@@ -209,14 +209,15 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
 
 /* --- sockets -------------------------------------------------------------------------------------------------------------- */
 
-static int open_listener(struct listener *listener, struct agent *agent, int fd, enum channel channel, uid_t relay) {
+static int open_listener(struct listener *listener, struct agent *agent, int fd, enum connection_channel channel,
+                         uid_t relay) {
         int r;
 
         *listener = (struct listener){.relay = relay, .fd = fd, .next_fd = -EBADF};
         listener->home = (struct connection_home){
                 .agent = agent,
                 .channel = channel,
-                .priority = channel == CHANNEL_ADMIN ? PRIORITY_ADMIN : PRIORITY_HOST,
+                .priority = channel == CONNECTION_ADMIN ? CONNECTION_PRIORITY_ADMIN : CONNECTION_PRIORITY_HOST,
                 .budget = &listener->budget,
                 .wait = varlink_service_wait,
                 .call = varlink_service_call,
@@ -243,22 +244,22 @@ static int open_listener(struct listener *listener, struct agent *agent, int fd,
 }
 
 /* Which channel a socket is, by its kind and by the name that its unit gives it. */
-static int channel_of(int fd, const char *name, enum channel *ret) {
+static int channel_of(int fd, const char *name, enum connection_channel *ret) {
         if (sd_is_socket(fd, AF_VSOCK, SOCK_STREAM, 1) > 0)
-                *ret = CHANNEL_VSOCK;
+                *ret = CONNECTION_VSOCK;
         else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "admin") == 0)
-                *ret = CHANNEL_ADMIN;
+                *ret = CONNECTION_ADMIN;
         else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "host") == 0)
-                *ret = CHANNEL_RELAY;
+                *ret = CONNECTION_RELAY;
         else
                 return -EINVAL;
         return 0;
 }
 
 static uid_t relay_user(void) {
-        const struct passwd *entry = getpwnam(RELAY_USER);
+        const struct passwd *entry = getpwnam(LISTENER_RELAY_USER);
 
-        return entry ? entry->pw_uid : PEER_NO_USER;
+        return entry ? entry->pw_uid : LISTENER_NO_USER;
 }
 
 static int take_sockets(struct listeners *listeners, struct agent *agent, char *const *names, int n) {
@@ -266,7 +267,7 @@ static int take_sockets(struct listeners *listeners, struct agent *agent, char *
 
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i, r;
-                enum channel channel;
+                enum connection_channel channel;
 
                 r = channel_of(fd, names[i], &channel);
                 if (r < 0) {

@@ -20,18 +20,18 @@
 #include "agent/agent.h"
 #include "agent/connection.h"
 
-#define RELAY_USER "exc-instance-connect-relay"
-#define PEER_NO_USER ((uid_t) - 1)
+#define LISTENER_RELAY_USER "exc-instance-connect-relay"
+#define LISTENER_NO_USER ((uid_t) - 1)
 
-struct peer {
+struct listener_peer {
         uint32_t id; /* user id, or CID on vsock */
 };
 
 /* Reads the identity from a connected socket, as the kernel recorded it. Negative errno. */
-int peer_identify(enum channel channel, int fd, struct peer *ret);
+int listener_identify_peer(enum connection_channel channel, int fd, struct listener_peer *ret);
 
-/* Whether a peer may use the channel. `relay`: the relay's user id, PEER_NO_USER where there is none. */
-bool peer_allowed(enum channel channel, const struct peer *peer, uid_t relay);
+/* Whether a peer may use the channel. `relay`: the relay's user id, LISTENER_NO_USER where there is none. */
+bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t relay);
 
 enum {
         LISTENERS_MAX = 8,
@@ -42,7 +42,7 @@ enum {
 struct listener {
         struct connection_home home;
         struct ratelimit budget;
-        uid_t relay; /* PEER_NO_USER: nobody may use a relay's socket */
+        uid_t relay; /* LISTENER_NO_USER: nobody may use a relay's socket */
         int fd;
         sd_event_source *io;
         sd_event_source *retry; /* while all slots are taken */

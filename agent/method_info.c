@@ -53,15 +53,16 @@ static const char *boot_id(void) {
 }
 
 /* It is sent back unchanged, null too. */
-static enum refusal take_sync(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_sync(const struct json_dispatch_field *field, json_t *value, void *member,
+                              struct refused *ret_why) {
         if (!json_is_string(value) && !json_is_null(value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(json_t **)member = value;
         return REFUSAL_NONE;
 }
 
 void method_hello(struct connection *connection) {
-        static const struct json_field fields[] = {
+        static const struct json_dispatch_field fields[] = {
                 {"sync", take_sync, .expected = "a text"},
                 {.name = NULL},
         };
@@ -163,14 +164,14 @@ void method_get_info(struct connection *connection) {
 }
 
 void method_get_interface_description(struct connection *connection) {
-        static const struct json_field fields[] = {
-                {"interface", json_take_text_ref, 0, .max = FRAME_MAX, .required = true, .expected = "a name"},
+        static const struct json_dispatch_field fields[] = {
+                {"interface", json_dispatch_text_ref, 0, .max = FRAME_MAX, .required = true, .expected = "a name"},
                 {.name = NULL},
         };
         const char *name = NULL, *text = NULL, *fault;
         struct refused ignored;
 
-        fault = json_dispatch(connection->call.parameters, fields, JSON_NULL_IS_ABSENT, &name, &ignored);
+        fault = json_dispatch(connection->call.parameters, fields, JSON_DISPATCH_NULL_IS_ABSENT, &name, &ignored);
         if (fault) {
                 connection_invalid_parameter(connection, fault);
                 return;

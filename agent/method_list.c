@@ -126,8 +126,8 @@ static void on_account(void *context, const struct nss_answer *answer) {
 }
 
 void method_list(struct connection *connection) {
-        static const struct json_field fields[] = {
-                {"user", json_take_text_ref, 0, .min = 1, .max = FRAME_MAX, .expected = "a login name"},
+        static const struct json_dispatch_field fields[] = {
+                {"user", json_dispatch_text_ref, 0, .min = 1, .max = FRAME_MAX, .expected = "a login name"},
                 {.name = NULL},
         };
         const char *user = NULL, *fault;
@@ -135,7 +135,7 @@ void method_list(struct connection *connection) {
         char store_why[256];
         struct refused why;
 
-        fault = json_dispatch(connection->call.parameters, fields, JSON_NULL_IS_ABSENT, &user, &why);
+        fault = json_dispatch(connection->call.parameters, fields, JSON_DISPATCH_NULL_IS_ABSENT, &user, &why);
         if (fault) {
                 connection_invalid_parameter(connection, fault);
                 return;

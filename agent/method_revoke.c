@@ -241,10 +241,10 @@ void method_revoke_local(struct connection *connection) {
         struct parameters {
                 const char *fingerprint, *user;
         } parameters = {.user = NULL};
-        static const struct json_field fields[] = {
-                {"fingerprint", json_take_text_ref, offsetof(struct parameters, fingerprint), .min = 1,
+        static const struct json_dispatch_field fields[] = {
+                {"fingerprint", json_dispatch_text_ref, offsetof(struct parameters, fingerprint), .min = 1,
                  .max = FRAME_MAX, .expected = "a text"},
-                {"user", json_take_text_ref, offsetof(struct parameters, user), .min = 1, .max = FRAME_MAX,
+                {"user", json_dispatch_text_ref, offsetof(struct parameters, user), .min = 1, .max = FRAME_MAX,
                  .expected = "a login name"},
                 {.name = NULL},
         };
@@ -253,8 +253,8 @@ void method_revoke_local(struct connection *connection) {
         const char *fault;
 
         /* An unknown parameter is refused: without the one that was meant, a misspelt one would revoke everything. */
-        fault = json_dispatch(connection->call.parameters, fields, JSON_NULL_IS_ABSENT | JSON_REFUSE_UNKNOWN,
-                              &parameters, &ignored);
+        fault = json_dispatch(connection->call.parameters, fields,
+                              JSON_DISPATCH_NULL_IS_ABSENT | JSON_DISPATCH_REFUSE_UNKNOWN, &parameters, &ignored);
         if (fault) {
                 connection_invalid_parameter(connection, fault);
                 return;

@@ -13,25 +13,25 @@
 
 /* --- members with a rule of their own; where one fills more than one member of the struct, its offset is 0 -------------------- */
 
-static bool is_list(const struct json_field *field, const json_t *value) {
+static bool is_list(const struct json_dispatch_field *field, const json_t *value) {
         return json_is_array(value) && (int64_t)json_array_size(value) >= field->min &&
                (int64_t)json_array_size(value) <= field->max;
 }
 
-static enum refusal take_key_texts(const struct json_field *field, json_t *value, void *member,
+static enum refusal take_key_texts(const struct json_dispatch_field *field, json_t *value, void *member,
                                    struct refused *ret_why) {
         struct push *push = member;
         size_t i, used = 0;
         json_t *text;
 
         if (!is_list(field, value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, text) {
                 size_t size = json_string_length(text) + 1;
 
                 /* All of them came in one frame, with more around them. */
                 if (!json_is_string(text) || size > sizeof(push->key_texts) - used)
-                        return json_refuse(field, ret_why);
+                        return json_dispatch_refuse(field, ret_why);
                 memcpy(push->key_texts + used, json_string_value(text), size);
                 used += size;
         }
@@ -39,14 +39,15 @@ static enum refusal take_key_texts(const struct json_field *field, json_t *value
         return REFUSAL_NONE;
 }
 
-static enum refusal take_sources(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_sources(const struct json_dispatch_field *field, json_t *value, void *member,
+                                 struct refused *ret_why) {
         struct push *push = member;
         json_t *text;
         size_t i;
 
         /* An empty list could mean anywhere as well as nowhere. */
         if (!is_list(field, value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, text)
                 if (!json_is_string(text) || !source_from_text(json_string_value(text), &push->sources[i]))
                         return refuse_field(ret_why, field->name,
@@ -58,25 +59,27 @@ static enum refusal take_sources(const struct json_field *field, json_t *value, 
 }
 
 /* The limit is in characters; the member has room for that many of any size. */
-static enum refusal take_label(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_label(const struct json_dispatch_field *field, json_t *value, void *member,
+                               struct refused *ret_why) {
         size_t characters;
 
         if (!json_is_string(value) || !terminal_plain(json_string_value(value), &characters) ||
             (int64_t)characters > field->max)
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         memcpy(member, json_string_value(value), json_string_length(value) + 1);
         return REFUSAL_NONE;
 }
 
 /* Cut at max bytes: what is longer equals nothing that it is compared with. */
-static enum refusal take_cut(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_cut(const struct json_dispatch_field *field, json_t *value, void *member,
+                             struct refused *ret_why) {
         if (!json_is_string(value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         (void)snprintf(member, (size_t)field->max + 1, "%s", json_string_value(value));
         return REFUSAL_NONE;
 }
 
-static enum refusal take_challenge(const struct json_field *field, json_t *value, void *member,
+static enum refusal take_challenge(const struct json_dispatch_field *field, json_t *value, void *member,
                                    struct refused *ret_why) {
         struct terms *terms = member;
 
@@ -84,40 +87,42 @@ static enum refusal take_challenge(const struct json_field *field, json_t *value
         return take_cut(field, value, terms->challenge, ret_why);
 }
 
-static enum refusal take_printable_ascii(const struct json_field *field, json_t *value, void *member,
+static enum refusal take_printable_ascii(const struct json_dispatch_field *field, json_t *value, void *member,
                                          struct refused *ret_why) {
         const char *text = json_string_value(value);
 
         for (const char *c = text; c && *c; c++)
                 if (*c < ' ' || *c > '~')
-                        return json_refuse(field, ret_why);
-        return json_take_text(field, value, member, ret_why);
+                        return json_dispatch_refuse(field, ret_why);
+        return json_dispatch_text(field, value, member, ret_why);
 }
 
 /* Its form; whether its names are known is asked when the rest of the schema holds (check_crit()). */
-static enum refusal take_crit(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_crit(const struct json_dispatch_field *field, json_t *value, void *member,
+                              struct refused *ret_why) {
         json_t *name;
         size_t i;
 
         (void)member;
         if (!is_list(field, value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, name)
                 if (!json_is_string(name))
-                        return json_refuse(field, ret_why);
+                        return json_dispatch_refuse(field, ret_why);
         return REFUSAL_NONE;
 }
 
-static enum refusal take_fingerprint(const struct json_field *field, json_t *value, void *member,
+static enum refusal take_fingerprint(const struct json_dispatch_field *field, json_t *value, void *member,
                                      struct refused *ret_why) {
         if (!json_is_string(value) || !store_fingerprint_name(json_string_value(value), member))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         return REFUSAL_NONE;
 }
 
-static enum refusal take_true(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_true(const struct json_dispatch_field *field, json_t *value, void *member,
+                              struct refused *ret_why) {
         if (!json_is_true(value))
-                return json_refuse(field, ret_why);
+                return json_dispatch_refuse(field, ret_why);
         *(bool *)member = true;
         return REFUSAL_NONE;
 }
@@ -126,12 +131,12 @@ static enum refusal take_true(const struct json_field *field, json_t *value, voi
 
 #define TIME_MAX_S (INT64_C(1) << 40)
 
-static const struct json_field terms_fields[] = {
+static const struct json_dispatch_field terms_fields[] = {
         {"aud", take_cut, offsetof(struct terms, aud), .max = PAYLOAD_AUD_MAX - 1, .required = true,
          .expected = "the id of an instance"},
-        {"iat", json_take_integer, offsetof(struct terms, iat_s), .max = TIME_MAX_S, .required = true,
+        {"iat", json_dispatch_integer, offsetof(struct terms, iat_s), .max = TIME_MAX_S, .required = true,
          .expected = "a whole number of seconds since 1970"},
-        {"exp", json_take_integer, offsetof(struct terms, exp_s), .max = TIME_MAX_S, .required = true,
+        {"exp", json_dispatch_integer, offsetof(struct terms, exp_s), .max = TIME_MAX_S, .required = true,
          .expected = "a whole number of seconds since 1970"},
         {"jti", take_printable_ascii, offsetof(struct terms, jti), .min = PAYLOAD_JTI_MIN, .max = PAYLOAD_JTI_MAX,
          .required = true, .expected = "16 to 128 printable ASCII characters"},
@@ -141,18 +146,18 @@ static const struct json_field terms_fields[] = {
 };
 
 /* Of PushLocal and of a signed push. */
-static const struct json_field push_fields[] = {
-        {"user", json_take_text, offsetof(struct push, user), .min = 1, .max = GRANT_USER_MAX - 1, .required = true,
+static const struct json_dispatch_field push_fields[] = {
+        {"user", json_dispatch_text, offsetof(struct push, user), .min = 1, .max = GRANT_USER_MAX - 1, .required = true,
          .expected = "a login name of 1 to 256 bytes"},
         {"keys", take_key_texts, 0, .min = 1, .max = PUSH_KEYS_MAX, .required = true,
          .expected = "a list of 1 to 8 texts, each \"type base64\""},
-        {"ttl", json_take_integer, offsetof(struct push, ttl_s), .min = 1, .max = INT64_MAX,
+        {"ttl", json_dispatch_integer, offsetof(struct push, ttl_s), .min = 1, .max = INT64_MAX,
          .expected = "a whole number of seconds, 1 or more"},
-        {"connections", json_take_integer, offsetof(struct push, connections), .max = GRANT_CONNECTIONS_MAX,
+        {"connections", json_dispatch_integer, offsetof(struct push, connections), .max = GRANT_CONNECTIONS_MAX,
          .expected = "a whole number from 0 to 100"},
         {"source", take_sources, 0, .min = 1, .max = GRANT_SOURCES_MAX,
          .expected = "a list of 1 to 16 addresses or ranges"},
-        {"restrict", json_take_boolean, offsetof(struct push, restricted), .expected = "true or false"},
+        {"restrict", json_dispatch_boolean, offsetof(struct push, restricted), .expected = "true or false"},
         {"principal", take_label, offsetof(struct push, principal), .max = PUSH_LABEL_CHARACTERS_MAX,
          .expected = "a text of at most 256 printable characters"},
         {"requestId", take_label, offsetof(struct push, request_id), .max = PUSH_LABEL_CHARACTERS_MAX,
@@ -160,10 +165,10 @@ static const struct json_field push_fields[] = {
         {.name = NULL},
 };
 
-static const struct json_field revocation_fields[] = {
+static const struct json_dispatch_field revocation_fields[] = {
         {"fingerprint", take_fingerprint, offsetof(struct revocation, fingerprint),
          .expected = "\"SHA256:\" and 43 characters of base64"},
-        {"user", json_take_text, offsetof(struct revocation, user), .min = 1, .max = GRANT_USER_MAX - 1,
+        {"user", json_dispatch_text, offsetof(struct revocation, user), .min = 1, .max = GRANT_USER_MAX - 1,
          .expected = "a login name of 1 to 256 bytes"},
         {"all", take_true, offsetof(struct revocation, all), .expected = "true"},
         {.name = NULL},
@@ -185,7 +190,8 @@ enum refusal request_parse_push_local(json_t *parameters, struct push *ret, stru
         *ret = (struct push){.connections = PUSH_DEFAULT_CONNECTIONS};
         if (!random_id(ret->id))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "push: the kernel has no random bytes");
-        if (json_dispatch(parameters, push_fields, JSON_NULL_IS_ABSENT | JSON_REFUSE_UNKNOWN, ret, ret_why))
+        if (json_dispatch(parameters, push_fields, JSON_DISPATCH_NULL_IS_ABSENT | JSON_DISPATCH_REFUSE_UNKNOWN, ret,
+                          ret_why))
                 return ret_why->why;
         return REFUSAL_NONE;
 }
@@ -227,14 +233,14 @@ static enum refusal check_numbers(json_t *object, struct refused *ret_why) {
         return REFUSAL_NONE;
 }
 
-static enum refusal check_crit(json_t *object, const struct json_field *fields, struct refused *ret_why) {
+static enum refusal check_crit(json_t *object, const struct json_dispatch_field *fields, struct refused *ret_why) {
         json_t *value;
         size_t i;
 
         json_array_foreach(json_object_get(object, "crit"), i, value) {
                 const char *name = json_string_value(value);
 
-                if (!json_field_known(terms_fields, name) && !json_field_known(fields, name))
+                if (!json_dispatch_known(terms_fields, name) && !json_dispatch_known(fields, name))
                         return refuse_field(ret_why, "crit",
                                             "crit: item %zu is unknown to this guest; update the guest, or leave it "
                                             "out",
@@ -243,8 +249,8 @@ static enum refusal check_crit(json_t *object, const struct json_field *fields, 
         return REFUSAL_NONE;
 }
 
-static enum refusal take_object(json_t *object, const struct json_field *fields, struct terms *ret_terms, void *ret,
-                                struct refused *ret_why) {
+static enum refusal take_object(json_t *object, const struct json_dispatch_field *fields, struct terms *ret_terms,
+                                void *ret, struct refused *ret_why) {
         enum refusal why;
 
         *ret_terms = (struct terms){.iat_s = 0};
@@ -258,7 +264,7 @@ static enum refusal take_object(json_t *object, const struct json_field *fields,
         return why == REFUSAL_NONE ? check_crit(object, fields, ret_why) : why;
 }
 
-static enum refusal take_payload(const uint8_t *payload, size_t length, const struct json_field *fields,
+static enum refusal take_payload(const uint8_t *payload, size_t length, const struct json_dispatch_field *fields,
                                  struct terms *ret_terms, void *ret, struct refused *ret_why) {
         json_t *object = json_read((const char *)payload, length, PAYLOAD_DEPTH_MAX);
         enum refusal why;

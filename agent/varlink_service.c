@@ -44,7 +44,7 @@ static const struct method *find(const char *name) {
 }
 
 static bool allowed_here(const struct method *method, const struct connection *connection) {
-        return !method->admin_only || connection->home->channel == CHANNEL_ADMIN;
+        return !method->admin_only || connection->home->channel == CONNECTION_ADMIN;
 }
 
 int64_t varlink_service_wait(struct connection *connection) {
@@ -53,7 +53,7 @@ int64_t varlink_service_wait(struct connection *connection) {
 
         if (method && method->budget == PUSH_BUDGET && allowed_here(method, connection))
                 return 0;
-        if (home->channel != CHANNEL_ADMIN && home->agent->config->rate_limit == 0)
+        if (home->channel != CONNECTION_ADMIN && home->agent->config->rate_limit == 0)
                 return 0;
         return ratelimit_call(home->budget);
 }

@@ -108,7 +108,7 @@ static void connect_as_relay(void *context) {
         struct examination *examination = context;
         struct client client;
 
-        if (probe_become(RELAY_USER) < 0)
+        if (probe_become(LISTENER_RELAY_USER) < 0)
                 return;
         if (client_connect(&client, HOST_SOCKET, CONNECT_MS) != CLIENT_DONE)
                 found(&examination->findings, FINDING_HOST_FAILURE, "socket-host", &again, "%s: %s", HOST_SOCKET,
@@ -146,7 +146,7 @@ void doctor_sockets(struct examination *examination) {
                                     ADMIN_SOCKET, "root", 0600);
         if (look_at_socket_unit(examination, FINDING_HOST_FAILURE, "socket-host", "exc-instance-connect-host.socket")) {
                 look_at_socket_file(examination, FINDING_HOST_FAILURE, "socket-host",
-                                    "exc-instance-connect-host.socket", HOST_SOCKET, RELAY_USER, 0660);
+                                    "exc-instance-connect-host.socket", HOST_SOCKET, LISTENER_RELAY_USER, 0660);
                 (void)probe_run(connect_as_relay, examination, 2 * CONNECT_MS);
         }
         look_at_channels(examination);

@@ -61,7 +61,7 @@ static void look_at_user(struct examination *examination, enum finding_status fa
 void doctor_users(struct examination *examination) {
         look_at_user(examination, FINDING_FAILURE, "user-agent", AGENT_USER);
         look_at_user(examination, FINDING_FAILURE, "user-helper", HELPER_USER);
-        look_at_user(examination, FINDING_HOST_FAILURE, "user-relay", RELAY_USER);
+        look_at_user(examination, FINDING_HOST_FAILURE, "user-relay", LISTENER_RELAY_USER);
 }
 
 /* The program, and each directory above it. False when something is wrong, and reported as `fault`. */

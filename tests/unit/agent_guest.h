@@ -139,15 +139,16 @@ static inline void guest_make_memory(const char *root) {
         (void)close(fd);
 }
 
-static inline void guest_start(struct guest *guest, const char *root, const char *config_dir, enum channel channel) {
+static inline void guest_start(struct guest *guest, const char *root, const char *config_dir,
+                               enum connection_channel channel) {
         guest_make_memory(root);
         if (agent_start(&guest->agent, root, config_dir) < 0 ||
-            ratelimit_start(&guest->budget, guest->agent.event, PRIORITY_HOST) < 0)
+            ratelimit_start(&guest->budget, guest->agent.event, CONNECTION_PRIORITY_HOST) < 0)
                 guest_give_up("agent_start");
         guest->home = (struct connection_home){
                 .agent = &guest->agent,
                 .channel = channel,
-                .priority = PRIORITY_HOST,
+                .priority = CONNECTION_PRIORITY_HOST,
                 .budget = &guest->budget,
                 .wait = varlink_service_wait,
                 .call = varlink_service_call,

@@ -8,23 +8,23 @@
 
 #include <cmocka.h>
 
-static struct call call;
+static struct connection_call call;
 
 static int setup(void **state) {
         (void)state;
-        call = (struct call)CALL_INIT;
+        call = (struct connection_call)CONNECTION_CALL_INIT;
         return 0;
 }
 
 static int teardown(void **state) {
         (void)state;
-        call_clear(&call);
+        connection_call_clear(&call);
         return 0;
 }
 
 static bool parse(const char *message) {
-        call_clear(&call);
-        return call_parse(message, strlen(message), &call);
+        connection_call_clear(&call);
+        return connection_call_parse(message, strlen(message), &call);
 }
 
 static void assert_refused(const char *message) {
@@ -138,11 +138,11 @@ static void nesting_has_a_limit(void **state) {
 static void clearing_twice_is_harmless(void **state) {
         (void)state;
         assert_true(parse("{\"method\":\"M\",\"parameters\":{}}"));
-        call_clear(&call);
+        connection_call_clear(&call);
         assert_null(call.message);
         assert_null(call.method);
         assert_null(call.parameters);
-        call_clear(&call);
+        connection_call_clear(&call);
         assert_null(call.message);
 }
 

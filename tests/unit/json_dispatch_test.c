@@ -16,17 +16,18 @@ struct target {
         int taken; /* calls of take_counted() */
 };
 
-static enum refusal take_counted(const struct json_field *field, json_t *value, void *member, struct refused *ret_why) {
+static enum refusal take_counted(const struct json_dispatch_field *field, json_t *value, void *member,
+                                 struct refused *ret_why) {
         (*(int *)member)++;
-        return json_is_null(value) ? json_refuse(field, ret_why) : REFUSAL_NONE;
+        return json_is_null(value) ? json_dispatch_refuse(field, ret_why) : REFUSAL_NONE;
 }
 
-static const struct json_field fields[] = {
-        {"text", json_take_text, offsetof(struct target, text), .min = 1, .max = 4, .expected = "1 to 4 bytes"},
-        {"ref", json_take_text_ref, offsetof(struct target, ref), .max = 8, .expected = "at most 8 bytes"},
-        {"number", json_take_integer, offsetof(struct target, number), .min = -3, .max = 7, .required = true,
+static const struct json_dispatch_field fields[] = {
+        {"text", json_dispatch_text, offsetof(struct target, text), .min = 1, .max = 4, .expected = "1 to 4 bytes"},
+        {"ref", json_dispatch_text_ref, offsetof(struct target, ref), .max = 8, .expected = "at most 8 bytes"},
+        {"number", json_dispatch_integer, offsetof(struct target, number), .min = -3, .max = 7, .required = true,
          .expected = "-3 to 7"},
-        {"flag", json_take_boolean, offsetof(struct target, flag), .expected = "true or false"},
+        {"flag", json_dispatch_boolean, offsetof(struct target, flag), .expected = "true or false"},
         {"counted", take_counted, offsetof(struct target, taken), .expected = "anything but null"},
         {.name = NULL},
 };
@@ -90,7 +91,7 @@ static void absent_member_is_left_alone(void **state) {
 static void required_member_must_be_there(void **state) {
         (void)state;
         assert_fault("{}", 0, "number", "number: missing; expected -3 to 7");
-        assert_fault("{\"number\":null}", JSON_NULL_IS_ABSENT, "number", "number: missing; expected -3 to 7");
+        assert_fault("{\"number\":null}", JSON_DISPATCH_NULL_IS_ABSENT, "number", "number: missing; expected -3 to 7");
         assert_fault("{\"number\":null}", 0, "number", "number: expected -3 to 7");
         assert_string_equal(refused.field, "number");
 }
@@ -119,7 +120,8 @@ static void value_of_another_type_is_refused(void **state) {
 
 static void null_is_absent_where_that_is_asked_for(void **state) {
         (void)state;
-        assert_taken("{\"number\":1,\"text\":null,\"ref\":null,\"flag\":null,\"counted\":null}", JSON_NULL_IS_ABSENT);
+        assert_taken("{\"number\":1,\"text\":null,\"ref\":null,\"flag\":null,\"counted\":null}",
+                     JSON_DISPATCH_NULL_IS_ABSENT);
         assert_string_equal(target.text, "was");
         assert_int_equal(target.taken, 0);
         assert_fault("{\"number\":1,\"counted\":null}", 0, "counted", "counted: expected anything but null");
@@ -134,19 +136,19 @@ static void first_fault_in_the_order_of_the_table_is_named(void **state) {
 static void unknown_member_is_refused_where_that_is_asked_for(void **state) {
         (void)state;
         assert_taken("{\"number\":1,\"Text\":1}", 0);
-        assert_fault("{\"number\":100,\"Text\":1}", JSON_REFUSE_UNKNOWN, "Text",
+        assert_fault("{\"number\":100,\"Text\":1}", JSON_DISPATCH_REFUSE_UNKNOWN, "Text",
                      "unknown parameter; check its spelling");
         assert_string_equal(refused.field, "Text");
-        assert_fault("{\"number\":1,\"\":null}", JSON_REFUSE_UNKNOWN | JSON_NULL_IS_ABSENT, "",
+        assert_fault("{\"number\":1,\"\":null}", JSON_DISPATCH_REFUSE_UNKNOWN | JSON_DISPATCH_NULL_IS_ABSENT, "",
                      "unknown parameter; check its spelling");
 }
 
 static void table_knows_its_names(void **state) {
         (void)state;
-        assert_true(json_field_known(fields, "text"));
-        assert_true(json_field_known(fields, "counted"));
-        assert_false(json_field_known(fields, "tex"));
-        assert_false(json_field_known(fields, ""));
+        assert_true(json_dispatch_known(fields, "text"));
+        assert_true(json_dispatch_known(fields, "counted"));
+        assert_false(json_dispatch_known(fields, "tex"));
+        assert_false(json_dispatch_known(fields, ""));
 }
 
 int main(void) {

@@ -48,58 +48,58 @@ static int setup(void **state) {
         return 0;
 }
 
-static bool allowed(enum channel channel, uint32_t id, uid_t relay) {
-        const struct peer peer = {.id = id};
+static bool allowed(enum connection_channel channel, uint32_t id, uid_t relay) {
+        const struct listener_peer peer = {.id = id};
 
-        return peer_allowed(channel, &peer, relay);
+        return listener_allows_peer(channel, &peer, relay);
 }
 
 static void admin_socket_is_for_root(void **state) {
         (void)state;
-        assert_true(allowed(CHANNEL_ADMIN, 0, RELAY));
-        assert_false(allowed(CHANNEL_ADMIN, 1, RELAY));
-        assert_false(allowed(CHANNEL_ADMIN, RELAY, RELAY));
-        assert_false(allowed(CHANNEL_ADMIN, UINT32_MAX, RELAY));
+        assert_true(allowed(CONNECTION_ADMIN, 0, RELAY));
+        assert_false(allowed(CONNECTION_ADMIN, 1, RELAY));
+        assert_false(allowed(CONNECTION_ADMIN, RELAY, RELAY));
+        assert_false(allowed(CONNECTION_ADMIN, UINT32_MAX, RELAY));
 }
 
 static void host_socket_is_for_the_relay(void **state) {
         (void)state;
-        assert_true(allowed(CHANNEL_RELAY, RELAY, RELAY));
-        assert_false(allowed(CHANNEL_RELAY, 0, RELAY));
-        assert_false(allowed(CHANNEL_RELAY, RELAY + 1, RELAY));
-        assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, RELAY));
+        assert_true(allowed(CONNECTION_RELAY, RELAY, RELAY));
+        assert_false(allowed(CONNECTION_RELAY, 0, RELAY));
+        assert_false(allowed(CONNECTION_RELAY, RELAY + 1, RELAY));
+        assert_false(allowed(CONNECTION_RELAY, UINT32_MAX, RELAY));
 }
 
 static void host_socket_without_a_relay_user_is_for_nobody(void **state) {
         (void)state;
-        assert_false(allowed(CHANNEL_RELAY, 0, PEER_NO_USER));
-        assert_false(allowed(CHANNEL_RELAY, RELAY, PEER_NO_USER));
-        assert_false(allowed(CHANNEL_RELAY, UINT32_MAX, PEER_NO_USER));
+        assert_false(allowed(CONNECTION_RELAY, 0, LISTENER_NO_USER));
+        assert_false(allowed(CONNECTION_RELAY, RELAY, LISTENER_NO_USER));
+        assert_false(allowed(CONNECTION_RELAY, UINT32_MAX, LISTENER_NO_USER));
 }
 
 static void vsock_is_for_the_host(void **state) {
         (void)state;
-        assert_true(allowed(CHANNEL_VSOCK, VMADDR_CID_HOST, RELAY));
-        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_HYPERVISOR, RELAY));
-        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_LOCAL, RELAY));
-        assert_false(allowed(CHANNEL_VSOCK, 3, RELAY));
-        assert_false(allowed(CHANNEL_VSOCK, VMADDR_CID_ANY, RELAY));
-        assert_false(allowed(CHANNEL_VSOCK, RELAY, RELAY));
+        assert_true(allowed(CONNECTION_VSOCK, VMADDR_CID_HOST, RELAY));
+        assert_false(allowed(CONNECTION_VSOCK, VMADDR_CID_HYPERVISOR, RELAY));
+        assert_false(allowed(CONNECTION_VSOCK, VMADDR_CID_LOCAL, RELAY));
+        assert_false(allowed(CONNECTION_VSOCK, 3, RELAY));
+        assert_false(allowed(CONNECTION_VSOCK, VMADDR_CID_ANY, RELAY));
+        assert_false(allowed(CONNECTION_VSOCK, RELAY, RELAY));
 }
 
 static void unknown_channel_is_for_nobody(void **state) {
         (void)state;
-        assert_false(allowed((enum channel)99, 0, 0));
-        assert_false(allowed((enum channel)99, VMADDR_CID_HOST, VMADDR_CID_HOST));
+        assert_false(allowed((enum connection_channel)99, 0, 0));
+        assert_false(allowed((enum connection_channel)99, VMADDR_CID_HOST, VMADDR_CID_HOST));
 }
 
 static void unix_peer_is_the_connecting_user(void **state) {
-        struct peer peer = {.id = 12345};
+        struct listener_peer peer = {.id = 12345};
         int fds[2];
 
         (void)state;
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        assert_int_equal(peer_identify(CHANNEL_ADMIN, fds[0], &peer), 0);
+        assert_int_equal(listener_identify_peer(CONNECTION_ADMIN, fds[0], &peer), 0);
         assert_int_equal(peer.id, 0);
         (void)close(fds[0]);
         (void)close(fds[1]);
@@ -109,7 +109,7 @@ static void unix_peer_is_the_connecting_user(void **state) {
         assert_int_equal(seteuid(RELAY), 0);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         scratch_become(0);
-        assert_int_equal(peer_identify(CHANNEL_RELAY, fds[0], &peer), 0);
+        assert_int_equal(listener_identify_peer(CONNECTION_RELAY, fds[0], &peer), 0);
         assert_int_equal(peer.id, RELAY);
         (void)close(fds[0]);
         (void)close(fds[1]);
@@ -120,62 +120,62 @@ static void socket_without_credentials_is_refused(void **state) {
 
         (void)state;
         for (size_t i = 0; i < 2; i++) {
-                struct peer peer = {.id = 0};
+                struct listener_peer peer = {.id = 0};
 
                 assert_true(fds[i] >= 0);
-                if (peer_identify(CHANNEL_ADMIN, fds[i], &peer) == 0) {
-                        assert_false(allowed(CHANNEL_ADMIN, peer.id, RELAY));
-                        assert_false(allowed(CHANNEL_RELAY, peer.id, RELAY));
-                        assert_false(allowed(CHANNEL_RELAY, peer.id, PEER_NO_USER));
+                if (listener_identify_peer(CONNECTION_ADMIN, fds[i], &peer) == 0) {
+                        assert_false(allowed(CONNECTION_ADMIN, peer.id, RELAY));
+                        assert_false(allowed(CONNECTION_RELAY, peer.id, RELAY));
+                        assert_false(allowed(CONNECTION_RELAY, peer.id, LISTENER_NO_USER));
                 }
                 (void)close(fds[i]);
         }
 }
 
 static void other_descriptors_have_no_peer(void **state) {
-        struct peer peer = {.id = 12345};
+        struct listener_peer peer = {.id = 12345};
         int fds[2];
 
         (void)state;
         assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-        assert_int_equal(peer_identify(CHANNEL_ADMIN, fds[0], &peer), -ENOTSOCK);
+        assert_int_equal(listener_identify_peer(CONNECTION_ADMIN, fds[0], &peer), -ENOTSOCK);
         (void)close(fds[0]);
         (void)close(fds[1]);
-        assert_int_equal(peer_identify(CHANNEL_RELAY, -1, &peer), -EBADF);
+        assert_int_equal(listener_identify_peer(CONNECTION_RELAY, -1, &peer), -EBADF);
         assert_int_equal(peer.id, 12345);
 }
 
 static void vsock_peer_is_its_cid(void **state) {
         static const uint32_t cids[] = {VMADDR_CID_HYPERVISOR, VMADDR_CID_LOCAL, VMADDR_CID_HOST, 42, VMADDR_CID_ANY};
-        struct peer peer = {.id = 12345};
+        struct listener_peer peer = {.id = 12345};
 
         (void)state;
         for (size_t i = 0; i < sizeof(cids) / sizeof(cids[0]); i++) {
                 answered.svm_cid = cids[i];
-                assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), 0);
+                assert_int_equal(listener_identify_peer(CONNECTION_VSOCK, 77, &peer), 0);
                 assert_int_equal(peer.id, cids[i]);
         }
 }
 
 /* Bytes of an address of another kind must not be read as a CID. */
 static void address_of_another_family_has_no_cid(void **state) {
-        struct peer peer = {.id = 12345};
+        struct listener_peer peer = {.id = 12345};
 
         (void)state;
         answered.svm_family = AF_UNIX;
-        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -EAFNOSUPPORT);
+        assert_int_equal(listener_identify_peer(CONNECTION_VSOCK, 77, &peer), -EAFNOSUPPORT);
         answered.svm_family = AF_VSOCK;
         answered_size = offsetof(struct sockaddr_vm, svm_cid);
-        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -EAFNOSUPPORT);
+        assert_int_equal(listener_identify_peer(CONNECTION_VSOCK, 77, &peer), -EAFNOSUPPORT);
         assert_int_equal(peer.id, 12345);
 }
 
 static void disconnected_vsock_peer_is_an_error(void **state) {
-        struct peer peer = {.id = 12345};
+        struct listener_peer peer = {.id = 12345};
 
         (void)state;
         answered_error = ENOTCONN;
-        assert_int_equal(peer_identify(CHANNEL_VSOCK, 77, &peer), -ENOTCONN);
+        assert_int_equal(listener_identify_peer(CONNECTION_VSOCK, 77, &peer), -ENOTCONN);
         assert_int_equal(peer.id, 12345);
 }
 

@@ -62,7 +62,7 @@ static inline int setup(void **state) {
         world.max_error_us = GUEST_SYNCHRONIZED_US;
         world.alias = world.account = world.missing = NULL;
         world.no_names = false;
-        guest_start(&guest, root, config_dir, CHANNEL_VSOCK);
+        guest_start(&guest, root, config_dir, CONNECTION_VSOCK);
         return 0;
 }
 
@@ -79,7 +79,7 @@ static inline int teardown(void **state) {
 /* As when the agent exits and is started again. */
 static inline void restart(void) {
         guest_stop(&guest);
-        guest_start(&guest, root, config_dir, CHANNEL_VSOCK);
+        guest_start(&guest, root, config_dir, CONNECTION_VSOCK);
 }
 
 static inline void pass(int64_t seconds) {

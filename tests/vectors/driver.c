@@ -377,8 +377,8 @@ static bool run_case(json_t *one) {
         world.max_error_us = number_of(one, "maxError");
         world.unsync = json_is_true(context_of(one, "unsync"));
         guest_start(&guest, root, config_dir,
-                    strcmp(json_string_value(context_of(one, "channel")), "admin") == 0 ? CHANNEL_ADMIN
-                                                                                        : CHANNEL_VSOCK);
+                    strcmp(json_string_value(context_of(one, "channel")), "admin") == 0 ? CONNECTION_ADMIN
+                                                                                        : CONNECTION_VSOCK);
         say_hello(&guest, one);
         good = failure[0] == '\0';
         json_array_foreach(json_object_get(one, "before"), i, step)
