@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded: kills the process before the call number TEST_KILL_AT, from 1, of those that change the store or say so: a
- * folder is made, a name appears or goes, a slot or a record is written, the helper or the agent answers.
+ * directory is made, a name appears or goes, a slot or a record is written, the helper or the agent answers.
  */
 #include <dlfcn.h>
 #include <signal.h>

@@ -225,13 +225,16 @@ start_agent() {
     for variable in "${@:2}"; do options+=(-E "$variable"); done
     rm -f "$dir"/{admin,host}.sock
     (
-        trap 'kill "$!"; exit' TERM
+        # Not $!: wait_for starts processes of its own.
+        holder=
+        trap '[[ -z $holder ]] || kill "$holder"; exit' TERM
         while :; do
             rm -f "$dir"/{admin,host}.sock
             # As with systemd, the agent has the one group of its user.
             systemd-socket-activate --fdname=admin:host -l "$dir/admin.sock" -l "$dir/host.sock" "${options[@]}" \
                 setpriv --reuid=exc-instance-connect --regid=exc-instance-connect --clear-groups -- \
                 "$world/bin/exc-instance-connect-agent" --runtime-dir "$dir" --config-dir "$config" &
+            holder=$!
             # As with systemd, the relay and root may connect.
             ! wait_for test -S "$dir/host.sock" || chown exc-instance-connect-relay "$dir/host.sock"
             wait || true
