@@ -66,21 +66,14 @@ bool safe_path(const char *path, struct safe_path *ret) {
 }
 
 const char *safe_path_text(const struct safe_path *path) {
-        switch (path->fault) {
-        case SAFE_PATH_OK:
-                return "only root can change it";
-        case SAFE_PATH_ROOT_GROUP:
-                return "only root and the group root can change it";
-        case SAFE_PATH_RELATIVE:
-                return "not an absolute path; write the whole path";
-        case SAFE_PATH_MISSING:
-                return strerror(path->error);
-        case SAFE_PATH_NOT_REGULAR:
-                return "not a regular file; name a program";
-        case SAFE_PATH_FOREIGN:
-                return "not owned by root; run chown root on it";
-        case SAFE_PATH_WRITABLE:
-                return "others than root can write to it; run chmod go-w on it";
-        }
-        return "";
+        static const char *const texts[] = {
+                [SAFE_PATH_OK] = "only root can change it",
+                [SAFE_PATH_ROOT_GROUP] = "only root and the group root can change it",
+                [SAFE_PATH_RELATIVE] = "not an absolute path; write the whole path",
+                [SAFE_PATH_NOT_REGULAR] = "not a regular file; name a program",
+                [SAFE_PATH_FOREIGN] = "not owned by root; run chown root on it",
+                [SAFE_PATH_WRITABLE] = "others than root can write to it; run chmod go-w on it",
+        };
+
+        return path->fault == SAFE_PATH_MISSING ? strerror(path->error) : texts[path->fault];
 }

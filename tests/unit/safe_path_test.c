@@ -116,6 +116,7 @@ static void missing_program_has_an_errno(void **state) {
         assert_int_equal(result.error, ENOENT);
         assert_string_equal(result.at, other);
         assert_string_equal(result.program, "");
+        assert_string_equal(safe_path_text(&result), strerror(ENOENT));
         assert_fault("program", SAFE_PATH_RELATIVE, "program");
         assert_fault("", SAFE_PATH_RELATIVE, "");
 }
