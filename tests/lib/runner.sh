@@ -11,7 +11,7 @@
 #
 #   # suites: trixie     only on these releases
 #   # short: by turns    in the short form each test runs on one of its releases, the tests of the file by turns
-#   # short: both        in the short form it runs on each of them
+#   # short: both        in the short form it runs on each of them, as without a mark
 #   # short: trixie      in the short form it runs on this release only
 #   # short: no          in the short form it does not run
 #
@@ -34,7 +34,7 @@ select_tests() {
             on = " " (value("suites") ? value("suites") : suites) " "
             mark = short ? value("short") : ""
             if (mark == "by turns" && on == " " suites " ") on = " " suite[1 + turns++ % n_suites] " "
-            else if (mark != "" && mark != "both" && mark != "by turns") on = " " mark " "
+            else if (mark == "no" || index(" " suites " ", " " mark " ")) on = " " mark " "
             for (i = 1; i <= n_suites; i++) if (index(on, " " suite[i] " ")) print suite[i], name
         }
         /^[a-z0-9_]+\(\) \{$/ { in_body = 1 }

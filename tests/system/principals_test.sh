@@ -57,7 +57,7 @@ _nothing_of_ours() {
     same '' "$(in_machine m find /etc/ssh /run -name '*exc-instance-connect.c*' -o -name 'exc-sshd*')"
 }
 
-# short: on both
+# short: both
 certificate_login_survives_enable() {
     local before
     _machine
