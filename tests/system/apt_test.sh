@@ -168,6 +168,7 @@ END
     no_failed_unit m
 }
 
+# short: no
 the_key_is_taken_as_it_is_where_there_is_no_gnupg() {
     new_keys keys >subkey
     publisher keys publish repository "$(small_package dish 1)"
@@ -240,6 +241,7 @@ a_package_that_was_tampered_with_is_refused() {
     _has 1
 }
 
+# short: no
 an_index_that_was_tampered_with_is_refused() {
     local file
     _offer
@@ -268,6 +270,7 @@ a_release_signed_with_a_wrong_key_is_refused() {
     _offer_is_refused "(NO_PUBKEY|Missing key) [0-9A-F]*$(tail -c 17 others_subkey)"
 }
 
+# short: no
 a_release_signed_with_a_subkey_that_users_do_not_have_is_refused() {
     _offer
     new_keys keys again >next_subkey
@@ -275,6 +278,7 @@ a_release_signed_with_a_subkey_that_users_do_not_have_is_refused() {
     _offer_is_refused "(NO_PUBKEY|Missing key) [0-9A-F]*$(tail -c 17 next_subkey)"
 }
 
+# short: no
 a_release_signed_with_a_revoked_subkey_is_refused() {
     _offer
     revoke_subkey
@@ -282,18 +286,21 @@ a_release_signed_with_a_revoked_subkey_is_refused() {
     _offer_is_refused "REVKEYSIG|revoked"
 }
 
+# short: no
 a_release_whose_text_was_changed_is_refused() {
     _offer
     sed -i 's/^Label: excloud/Label: Excloud/' offered/dists/stable/{InRelease,Release}
     _offer_is_refused 'BADSIG|Message has been manipulated'
 }
 
+# short: no
 a_release_without_its_signature_is_refused() {
     _offer
     rm offered/dists/stable/{InRelease,Release.gpg}
     _offer_is_refused "The repository '$archive stable Release' (is not|is no longer) signed"
 }
 
+# short: no
 an_inrelease_that_is_only_text_is_refused() {
     _offer
     cp offered/dists/stable/Release offered/dists/stable/InRelease
@@ -301,6 +308,7 @@ an_inrelease_that_is_only_text_is_refused() {
 }
 
 # A client that is new cannot tell; for it, only Valid-Until limits this.
+# short: no
 an_older_release_that_is_replayed_takes_nothing_back() {
     new_keys keys >subkey
     publisher keys publish repository "$(small_package dish 1)"

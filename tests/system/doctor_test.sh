@@ -166,10 +166,12 @@ _heals() {
 
 # --- programs and users ---------------------------------------------------------------------------------------------
 
+# short: no
 a_helper_that_nobody_can_execute_is_healed() {
     _heals failure helper-file 'chmod 0700 /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
 
+# short: no
 a_helper_that_its_own_user_can_read_is_healed() {
     _heals warning helper-file 'chmod 0755 /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
@@ -178,10 +180,12 @@ a_helper_that_is_missing_is_healed() {
     _heals failure helper-file 'rm /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
 
+# short: no
 a_helper_that_is_a_fifo_is_healed() {
     _heals failure helper-file 'cd /usr/libexec/exc-instance-connect && rm exc-authorized-keys && mkfifo exc-authorized-keys'
 }
 
+# short: no
 a_helper_that_is_not_roots_is_healed() {
     _heals failure helper-file 'chown alice /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
@@ -202,10 +206,12 @@ an_agent_that_is_missing_is_healed() {
     _heals failure agent-file 'rm /usr/libexec/exc-instance-connect/exc-instance-connect-agent'
 }
 
+# short: no
 an_agent_that_nobody_can_execute_is_healed() {
     _heals failure agent-file 'chmod 0700 /usr/libexec/exc-instance-connect/exc-instance-connect-agent'
 }
 
+# short: no
 a_missing_user_of_the_helper_is_healed() {
     _heals failure user-helper 'userdel exc-authorized-keys'
 }
@@ -214,6 +220,7 @@ a_missing_user_of_the_agent_is_healed() {
     _heals failure user-agent 'systemctl stop exc-instance-connect.service && userdel exc-instance-connect'
 }
 
+# short: no
 a_relay_user_with_another_primary_group_is_healed() {
     _heals host-failure user-relay 'usermod --gid nogroup exc-instance-connect-relay'
 }
@@ -226,6 +233,7 @@ an_sshd_that_was_not_reloaded_is_healed() {
     _heals failure sshd-reloaded "mv $_drop_in /root/ && systemctl reload ssh && sleep 0.5 && mv /root/${_drop_in##*/} $_drop_in"
 }
 
+# short: no
 an_sshd_that_a_socket_started_and_that_did_not_read_it_again_is_healed() {
     in_machine m sh -ec 'systemctl stop ssh.service && systemctl start ssh.socket'
     _healthy
@@ -248,6 +256,7 @@ END'
     _healthy
 }
 
+# short: no
 a_chained_command_that_is_missing_is_healed() {
     in_machine m install -m 0755 /bin/true /usr/local/bin/other
     in_machine m bash -ec 'exc-instance-connect disable
@@ -279,6 +288,7 @@ line_of_an_earlier_version_is_healed() {
 }
 
 # sshd of Debian runs what the group root can write, so exc-authorized-keys and doctor say the same of it.
+# short: no
 chained_command_that_the_group_root_can_write_is_run() {
     in_machine m install -m 0755 /bin/true /usr/local/bin/other
     in_machine m bash -ec 'exc-instance-connect disable
@@ -301,6 +311,7 @@ chained_command_that_the_group_root_can_write_is_run() {
     _healthy
 }
 
+# short: no
 a_command_with_the_user_alone_is_healed() {
     _heals lax-failure sshd-keys-form "sed -i 's/ %u %f %t %k/ %u/' $_drop_in && systemctl reload ssh"
 }
@@ -314,24 +325,28 @@ an_sshd_that_takes_no_keys_is_healed() {
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
+# short: no
 an_sshd_that_asks_for_a_password_as_well_is_healed() {
     _heals failure sshd-pubkey \
         'echo AuthenticationMethods publickey,password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
+# short: no
 an_sshd_that_asks_for_a_password_instead_is_healed() {
     _heals failure sshd-pubkey \
         'echo AuthenticationMethods password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
 }
 
+# short: no
 a_list_of_revoked_keys_that_cannot_be_read_is_healed() {
     _heals failure sshd-pubkey \
         'echo RevokedKeys /etc/ssh/revoked >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf /etc/ssh/revoked && systemctl reload ssh'
 }
 
+# short: no
 an_sshd_that_does_not_run_is_healed() {
     _heals failure sshd-running 'systemctl stop ssh'
 }
@@ -344,6 +359,7 @@ a_user_that_sshd_does_not_let_in_is_healed() {
 }
 
 # Until its first connection a socket's sshd has no directory in /run, and then tells nothing of its configuration.
+# short: no
 a_socket_that_nobody_has_come_to_yet_hides_nothing() {
     local unused='systemctl stop ssh.service && systemctl start ssh.socket && test ! -e /run/sshd'
     _whole_machine
@@ -361,10 +377,12 @@ a_socket_that_nobody_has_come_to_yet_hides_nothing() {
 
 # --- the account ----------------------------------------------------------------------------------------------------
 
+# short: no
 a_user_that_is_missing_is_healed() {
     user=carol _heals failure user-exists true
 }
 
+# short: no
 a_user_without_a_shell_is_healed() {
     _heals failure user-shell 'usermod --shell /usr/sbin/nologin alice'
     _heals failure user-shell 'usermod --shell /bin/none alice'
@@ -374,12 +392,14 @@ an_account_that_has_expired_is_healed() {
     _heals failure user-account 'chage --expiredate 2001-01-01 alice'
 }
 
+# short: no
 an_account_that_is_locked_where_sshd_looks_for_it_is_healed() {
     _heals failure user-account \
         'usermod --lock alice && echo UsePAM no >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
 }
 
+# short: no
 a_machine_that_is_closed_to_logins_is_healed() {
     _heals failure nologin 'echo closed >/etc/nologin'
 }
@@ -395,14 +415,17 @@ an_administration_socket_that_is_masked_is_healed() {
     _heals failure socket-admin 'systemctl mask --runtime --now exc-instance-connect.socket'
 }
 
+# short: no
 an_administration_socket_whose_file_is_gone_is_healed() {
     _heals failure socket-admin 'rm /run/exc-instance-connect/admin.sock'
 }
 
+# short: no
 an_administration_socket_with_another_mode_is_healed() {
     _heals lax-failure socket-admin 'chmod 0666 /run/exc-instance-connect/admin.sock'
 }
 
+# short: no
 a_host_socket_that_was_stopped_is_healed() {
     _heals host-failure socket-host 'systemctl stop exc-instance-connect-host.socket'
 }
@@ -411,6 +434,7 @@ a_host_socket_that_others_can_use_is_healed() {
     _heals lax-failure socket-host 'chmod 0666 /run/exc-instance-connect/host.sock'
 }
 
+# short: no
 a_host_socket_that_the_relay_cannot_use_is_healed() {
     _heals host-failure socket-host 'chgrp root /run/exc-instance-connect/host.sock'
 }
@@ -420,6 +444,7 @@ an_agent_that_does_not_answer_is_healed() {
         kill -STOP "$(systemctl show --value --property MainPID exc-instance-connect.service)"'
 }
 
+# short: no
 an_agent_whose_service_is_masked_is_healed() {
     _heals failure agent-service 'systemctl mask --now exc-instance-connect.service'
 }
@@ -444,6 +469,7 @@ a_store_without_a_mount_of_its_own_is_healed() {
         rm -r \"\$directory\" && systemctl daemon-reload"
 }
 
+# short: no
 a_store_whose_mount_is_masked_is_healed() {
     _heals failure socket-admin "systemctl stop $_sockets
         systemctl mask --now 'run-exc\x2dinstance\x2dconnect.mount'
@@ -456,10 +482,12 @@ claims_without_a_mount_of_their_own_are_healed() {
         systemctl start $_sockets"
 }
 
+# short: no
 a_store_that_programs_can_be_executed_in_is_healed() {
     _heals warning store-mount 'mount -o remount,exec /run/exc-instance-connect'
 }
 
+# short: no
 a_store_that_others_can_write_is_healed() {
     _heals failure store-root 'chmod 0777 /run/exc-instance-connect'
     _heals failure store-root 'chown alice /run/exc-instance-connect'
@@ -469,26 +497,32 @@ a_directory_of_keys_that_lost_its_group_bit_is_healed() {
     _heals failure store-keys 'chmod g-s /run/exc-instance-connect/keys'
 }
 
+# short: no
 a_directory_of_keys_that_is_missing_is_healed() {
     _heals failure store-keys 'rm -r /run/exc-instance-connect/keys'
 }
 
+# short: no
 a_directory_of_keys_that_is_a_link_is_healed() {
     _heals failure store-keys 'rm -r /run/exc-instance-connect/keys && ln -s /tmp /run/exc-instance-connect/keys'
 }
 
+# short: no
 a_directory_of_claims_of_another_user_is_healed() {
     _heals failure store-claims 'chown alice /run/exc-instance-connect/claims'
 }
 
+# short: no
 a_directory_of_claims_of_another_group_is_healed() {
     _heals failure store-claims 'chgrp root /run/exc-instance-connect/claims'
 }
 
+# short: no
 a_directory_of_state_that_others_can_read_is_healed() {
     _heals failure store-state 'chmod 2755 /run/exc-instance-connect/state'
 }
 
+# short: no
 a_key_that_the_helper_cannot_read_is_healed() {
     _whole_machine
     new_key bobs
@@ -515,6 +549,7 @@ a_store_that_is_full_is_healed() {
     _empties_store
 }
 
+# short: no
 a_store_without_a_file_left_is_healed() {
     _heals failure store-room 'mkdir /run/exc-instance-connect/filler
         cd /run/exc-instance-connect/filler && seq 60000 | xargs touch || true'
@@ -528,12 +563,14 @@ a_fault_in_the_configuration_is_healed() {
     in_machine m rm /etc/exc-instance-connect/agent.conf
 }
 
+# short: no
 a_configuration_that_others_can_write_is_healed() {
     _heals failure config 'echo "[Agent]" >/etc/exc-instance-connect/agent.conf
         chmod 0666 /etc/exc-instance-connect/agent.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf
 }
 
+# short: no
 a_configuration_that_the_agent_cannot_read_is_healed() {
     _heals failure config 'echo "[Agent]" >/etc/exc-instance-connect/agent.conf
         chmod 0600 /etc/exc-instance-connect/agent.conf'
@@ -541,12 +578,14 @@ a_configuration_that_the_agent_cannot_read_is_healed() {
     in_machine m rm /etc/exc-instance-connect/agent.conf
 }
 
+# short: no
 an_unknown_key_in_the_configuration_is_healed() {
     _heals warning config-unknown 'mkdir -p /etc/exc-instance-connect/agent.conf.d
         printf "[Agent]\nMaxColour=60\n" >/etc/exc-instance-connect/agent.conf.d/50-test.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf.d/50-test.conf
 }
 
+# short: no
 a_host_that_needs_no_signature_is_told_and_healed() {
     _heals warning config 'printf "[Agent]\nTrust=channel\n" >/etc/exc-instance-connect/agent.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf
@@ -563,6 +602,7 @@ a_machine_without_an_anchor_is_healed() {
     in_machine m mv /etc/exc-instance-connect/trust.d/anchor.pem /etc/exc-instance-connect/trust.d/cloud.pem
 }
 
+# short: no
 an_anchor_that_the_agent_cannot_read_is_healed() {
     _whole_machine
     in_machine m chmod 0600 /etc/exc-instance-connect/trust.d/cloud.pem
@@ -576,6 +616,7 @@ an_anchor_that_the_agent_cannot_read_is_healed() {
     _healthy
 }
 
+# short: no
 an_anchor_that_others_may_have_written_is_not_made_one() {
     _heals warning anchor-file 'cp /root/anchor.pem /etc/exc-instance-connect/trust.d/second.pem
         chown alice /etc/exc-instance-connect/trust.d/second.pem'
@@ -583,6 +624,7 @@ an_anchor_that_others_may_have_written_is_not_made_one() {
     in_machine m sh -c 'rm /etc/exc-instance-connect/trust.d/second.pem*'
 }
 
+# short: no
 a_malformed_anchor_is_healed_and_masks_as_before() {
     _heals warning anchor-file 'echo nonsense >/etc/exc-instance-connect/trust.d/second.pem'
     same 0 "$(in_machine m stat -c %s /etc/exc-instance-connect/trust.d/second.pem)"
@@ -593,6 +635,7 @@ a_machine_without_an_id_is_healed() {
     _heals host-failure instance-id 'rm /etc/exc-instance-connect/instance-id'
 }
 
+# short: no
 an_id_that_does_not_count_is_healed() {
     _heals host-failure instance-id 'chmod 0666 /etc/exc-instance-connect/instance-id'
     _heals host-failure instance-id 'echo two words >/etc/exc-instance-connect/instance-id'
@@ -610,6 +653,7 @@ a_clock_that_nobody_sets_is_healed() {
 }
 
 # The kernel's flag says otherwise, and the error that it knows of is small.
+# short: no
 a_clock_that_chronyd_keeps_without_rtcsync_is_no_fault() {
     in_machine m tee /run/test-clock <<<chronyd >/dev/null
     _doctor
@@ -618,6 +662,7 @@ a_clock_that_chronyd_keeps_without_rtcsync_is_no_fault() {
 }
 
 # Another program would have to be removed for the one that is installed otherwise.
+# short: no
 a_time_service_that_has_not_reached_a_server_is_not_replaced() {
     in_machine m tee /etc/systemd/system/ntpsec.service >/dev/null <<<$'[Service]\nExecStart=/bin/sleep infinity'
     in_machine m systemctl daemon-reload
@@ -639,6 +684,7 @@ processes_that_are_hidden_from_the_helper_are_healed() {
     in_machine m mount -o remount,hidepid=off,gid=0 /proc
 }
 
+# short: no
 an_sshd_with_a_proc_of_its_own_is_healed() {
     _heals failure hidepid 'mkdir -p /etc/systemd/system/ssh.service.d
         printf "[Service]\nProtectProc=invisible\n" >/etc/systemd/system/ssh.service.d/hardening.conf
@@ -652,6 +698,7 @@ a_journal_that_nobody_reaches_is_healed() {
 
 # --- doctor itself --------------------------------------------------------------------------------------------------
 
+# short: no
 an_sshd_that_hangs_does_not_hang_doctor() {
     local start
     _whole_machine
@@ -724,6 +771,7 @@ _forges() {
         printf "%s\n" SYSLOG_IDENTIFIER=exc-authorized-keys EXC_USER=alice "$@" | logger --journald; done' sh "${@:2}" &
 }
 
+# short: no
 what_others_write_to_the_journal_is_no_reason() {
     local status=0
     _whole_machine
@@ -746,6 +794,7 @@ only_root_is_told_anything() {
         exc-instance-connect doctor
 }
 
+# short: no
 without_a_user_it_tries_one_that_policy_allows() {
     _whole_machine
     in_machine m sh -c 'printf "[Agent]\nMinUid=1000\n" >/etc/exc-instance-connect/agent.conf'
@@ -757,6 +806,7 @@ without_a_user_it_tries_one_that_policy_allows() {
 }
 
 # There may be others: a directory does not tell all its users.
+# short: no
 without_a_user_that_policy_allows_it_does_not_say_that_nobody_can() {
     _whole_machine
     in_machine m sh -c 'printf "[Agent]\nAllowUsers=erin\n" >/etc/exc-instance-connect/agent.conf'

@@ -123,6 +123,7 @@ it_is_given_the_user_the_fingerprint_the_type_and_the_key() {
         "$(_given argument)"
 }
 
+# short: no
 a_fingerprint_by_md5_is_given_as_one_and_ours_finds_the_key_all_the_same() {
     _probed exc-authorized-keys 'FingerprintHash md5'
     same 1 "$(_given 'argument 2 MD5:' | wc -l)"
@@ -159,6 +160,7 @@ its_environment_is_a_path_and_a_user_s_and_nothing_of_the_client_s() {
     _given 'environment PATH=/' | grep -q .
 }
 
+# short: no
 its_descriptors_are_nothing_a_pipe_and_sshd_s_complaints() {
     _probed
     same 'descriptor 0 /dev/null' "$(_given 'descriptor 0')"
@@ -167,6 +169,7 @@ its_descriptors_are_nothing_a_pipe_and_sshd_s_complaints() {
     same '' "$(_given 'descriptor ([3-9]|[0-9]{2,})')"
 }
 
+# short: no
 it_runs_in_the_root_directory_with_default_signals_and_a_plain_umask() {
     _probed
     same 'directory /' "$(_given directory)"
@@ -175,6 +178,7 @@ it_runs_in_the_root_directory_with_default_signals_and_a_plain_umask() {
     same 'SigIgn: 0000000000000000' "$(_given SigIgn | tr '\t' ' ')"
 }
 
+# short: no
 it_is_under_no_filter_of_sshd_s() {
     _probed
     same 'NoNewPrivs: 0' "$(_given NoNewPrivs | tr '\t' ' ')"
@@ -219,6 +223,7 @@ one_login_runs_it_twice_in_one_connection_and_has_one_place() {
     _sshd_runs "$_helper $_arguments" exc-authorized-keys
 }
 
+# short: no
 it_is_not_run_for_who_may_not_log_in_anyway_nor_where_the_user_s_file_has_the_key() {
     in_machine m sh -c 'rm -rf /run/probe && install -d -m 1777 /run/probe && : >/run/descriptors && chmod 0666 /run/descriptors'
     _sshd_runs "$_directory/probe $_arguments" exc-authorized-keys 'DenyUsers bob'
@@ -238,6 +243,7 @@ a_helper_that_anybody_can_write_is_not_run_and_loses_no_key() {
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for file $_helper"
 }
 
+# short: no
 a_helper_that_a_group_with_others_in_it_can_write_is_not_run() {
     _pushed
     in_machine m sh -c 'getent group writers >/dev/null || { groupadd writers && usermod -aG writers alice; }'
@@ -246,30 +252,35 @@ a_helper_that_a_group_with_others_in_it_can_write_is_not_run() {
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for file $_helper"
 }
 
+# short: no
 a_helper_of_somebody_else_is_not_run() {
     _pushed
     in_machine m chown alice "$_helper"
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for file $_helper"
 }
 
+# short: no
 a_helper_of_its_own_user_is_not_run_either() {
     _pushed
     in_machine m chown exc-authorized-keys "$_helper"
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for file $_helper"
 }
 
+# short: no
 a_helper_in_a_directory_that_anybody_can_write_is_not_run() {
     _pushed
     in_machine m chmod 0777 "$_directory"
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_directory"
 }
 
+# short: no
 a_helper_in_a_directory_of_somebody_else_is_not_run() {
     _pushed
     in_machine m chown alice "$_directory"
     _useless "Unsafe AuthorizedKeysCommand.*: bad ownership or modes for directory $_directory"
 }
 
+# short: no
 a_helper_that_cannot_be_executed_takes_nobody_else_s_way_in() {
     _pushed
     in_machine m chmod 0700 "$_helper"
@@ -307,6 +318,7 @@ _claimed_by() {
         "EXC_FINGERPRINT=$(fingerprint k.pub)" | grep -q .
 }
 
+# short: no
 as_a_stranger_it_gives_nothing_and_stands_in_nobody_s_way() {
     _pushed
     _sshd_runs "$_helper $_arguments" nobody
@@ -325,6 +337,7 @@ a_user_that_does_not_exist_takes_nobody_else_s_way_in() {
     lets_in m alice k
 }
 
+# short: no
 without_a_user_sshd_does_not_even_take_the_configuration() {
     printf 'AuthorizedKeysCommand %s\n' "$_helper $_arguments" | in_machine m tee /run/sshd_config >/dev/null
     fails_with 'AuthorizedKeysCommandUser' in_machine m sshd -t -f /run/sshd_config
@@ -357,12 +370,14 @@ _gives_nothing() {
     same '' "$(<printed)"
 }
 
+# short: no
 no_environment_at_all_changes_nothing() {
     _pushed_for_all
     _gives_the_key env -i
     _gives_the_key env -i TZ=Pacific/Kiritimati LC_ALL=tr_TR.UTF-8 LANG=xx USER=root HOME=/nowhere PATH=
 }
 
+# short: no
 a_library_in_the_environment_is_only_for_a_program_that_the_user_could_run_anyway() {
     # sshd passes none on. Here its own user does, and gets no more than it has.
     _pushed_for_all
@@ -370,12 +385,14 @@ a_library_in_the_environment_is_only_for_a_program_that_the_user_could_run_anywa
     same '' "$(in_machine m find "$_helper" -perm /6000)"
 }
 
+# short: no
 blocked_and_ignored_signals_change_nothing() {
     _pushed_for_all
     _gives_the_key env --block-signal --ignore-signal=ALRM --ignore-signal=PIPE --ignore-signal=CHLD
     _gives_the_key env --ignore-signal
 }
 
+# short: no
 a_reader_that_has_gone_or_a_full_disk_is_no_failure() {
     _pushed_for_all
     _ours sh -c '"$@" >/dev/full' full
@@ -384,6 +401,7 @@ a_reader_that_has_gone_or_a_full_disk_is_no_failure() {
     same '' "$(grep status complaints || true)"
 }
 
+# short: no
 closed_descriptors_are_no_failure() {
     _pushed_for_all
     _gives_the_key sh -c '"$@" <&-' closed
@@ -399,6 +417,7 @@ limits_that_leave_it_no_room_are_no_failure() {
     _gives_the_key sh -c 'ulimit -c 0; ulimit -s 256; exec "$@"' stack
 }
 
+# short: no
 wrong_arguments_are_no_failure_and_give_nothing() {
     local arguments
     _pushed_for_all

@@ -114,6 +114,7 @@ a_login_is_shown_with_who_asked_and_how_long_it_lasted() {
     _line "accepted    bob from 127\.0\.0\.1 port [0-9]+, asked by dan, request r-2, key $(_key second), session of [0-9] s$"
 }
 
+# short: no
 each_connection_of_a_push_for_several_has_a_line() {
     same 3 "$(grep -cE "accepted    alice .*asked by erin, request r-3, key $(_key many), session of [0-9] s$" "$prepared/shown")"
 }
@@ -123,6 +124,7 @@ a_key_that_is_used_up_is_the_reason() {
     same UsedUp "$(_field r-3 refused reason)"
 }
 
+# short: no
 a_client_from_elsewhere_is_the_reason() {
     _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-4, key $(_key source): the key is for clients from 192\.0\.2\.0/24$"
     same WrongSource "$(_field r-4 refused reason)"
@@ -133,6 +135,7 @@ a_user_whom_sshd_denies_is_the_reason() {
     same UserNotAllowed "$(_field r-5 refused reason)"
 }
 
+# short: no
 an_account_that_pam_refuses_is_the_reason() {
     _line "refused     eve.*, asked by dan, request r-6, key $(_key eve): PAM does not let this user log in: account eve has expired"
     same AccountRefused "$(_field r-6 refused reason)"
@@ -148,11 +151,13 @@ a_push_that_was_refused_is_shown_with_the_reason() {
     same push "$(_field r-8 refused kind)"
 }
 
+# short: no
 a_push_that_nobody_used_is_shown_with_its_end() {
     _line "not used    bob, asked by dan, request r-9, key $(_key third): revoked before it was used$"
     same Revoked "$(_field r-9 unused reason)"
 }
 
+# short: no
 there_is_one_line_for_each_and_no_other() {
     # Ten logins; the refused push; and three whose keys no connection was given: revoked, expired, and for carl.
     same 5 "$(grep -c '  accepted    ' "$prepared/shown")"
@@ -186,6 +191,7 @@ assert 2 <= longest["sessionSeconds"] < 10, longest
 END
 }
 
+# short: no
 the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
     in_machine m journalctl -q -x -t exc-instance-connect-agent -t exc-authorized-keys >explained
     # Refused, received, revoked, expired; given out, and no place left.
@@ -232,12 +238,14 @@ the_manual_s_examples_show_what_was_asked_for_and_no_forgery() {
     done
 }
 
+# short: no
 one_user_s_stories_are_only_that_user_s() {
     in_machine m exc-instance-connect log --user bob >bobs
     same "$(grep -E '  (accepted|refused|not used|not pushed|waiting) +bob' "$prepared/shown")" "$(<bobs)"
     same '' "$(in_machine m exc-instance-connect log --user nobody-at-all)"
 }
 
+# short: no
 what_ended_before_since_is_passed_over() {
     local began
     began=$(<"$prepared/began")
@@ -418,6 +426,7 @@ _nothing_waits() {
     [[ -s waiting ]] && ! grep -q '"outcome":"waiting"' waiting
 }
 
+# short: no
 a_copy_of_sshd_that_a_user_runs_is_not_believed() {
     local before
     before=$(in_machine m exc-instance-connect log --all)
@@ -459,6 +468,7 @@ _follows() {
     in_machine f sh -c 'ls -l "/proc/$(cat /run/follows)/fd"' | grep -q signalfd
 }
 
+# short: no
 the_self_test_of_doctor_is_named_as_what_it_may_be() {
     _another d
     in_machine d exc-instance-connect doctor --user alice >examined || true
@@ -469,6 +479,7 @@ the_self_test_of_doctor_is_named_as_what_it_may_be() {
     same 1 "$(wc -l <shown)"
 }
 
+# short: no
 a_user_who_may_not_read_the_journal_is_told_so() {
     fails_with 'nothing of the system.s journal can be read: run this as root, or as a member of the group' \
         in_machine m runuser -u alice -- exc-instance-connect log
@@ -477,6 +488,7 @@ a_user_who_may_not_read_the_journal_is_told_so() {
         head -n "$(wc -l <"$prepared/shown")")"
 }
 
+# short: no
 with_verbose_sshd_the_refused_key_is_named() {
     _another v
     echo 'LogLevel VERBOSE' | in_machine v tee /etc/ssh/sshd_config.d/30-verbose.conf >/dev/null

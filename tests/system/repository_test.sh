@@ -20,6 +20,7 @@ _not_published() {
 }
 
 # suites: bookworm
+# short: no
 what_a_subkey_has_signed_that_has_expired_since_is_signed_again() {
     local late
     new_keys keys >subkey
@@ -36,6 +37,7 @@ what_a_subkey_has_signed_that_has_expired_since_is_signed_again() {
 }
 
 # suites: trixie
+# short: no
 a_new_primary_key_is_given_to_users_before_it_signs() {
     local old new
     new_keys keys >subkey
@@ -131,6 +133,7 @@ a_package_is_never_replaced_by_another_of_the_same_name() {
 }
 
 # suites: bookworm
+# short: no
 what_was_changed_behind_the_publishers_back_is_not_signed() {
     local served
     new_keys keys >subkey
@@ -164,6 +167,7 @@ _as_it_was() {
 }
 
 # suites: bookworm
+# short: no
 two_publishers_do_not_meet() {
     new_keys keys >subkey
     publisher keys publish repository "$(small_package dish 1)"
@@ -176,6 +180,7 @@ two_publishers_do_not_meet() {
 }
 
 # suites: trixie
+# short: no
 an_interrupted_publication_leaves_the_repository_as_it_was() {
     local complete number package KILL_AT
     new_keys keys >subkey
@@ -217,6 +222,7 @@ END
 }
 
 # suites: trixie
+# short: no
 index_files_stay_for_those_who_have_read_an_older_release() {
     local file number first
     new_keys keys >subkey

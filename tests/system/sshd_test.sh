@@ -149,6 +149,7 @@ a_command_in_the_main_file_is_asked_behind_ours() {
     grep -qF 'To undo it: exc-instance-connect disable' install.txt
 }
 
+# short: no
 a_command_in_a_drop_in_behind_ours_is_asked_behind_ours() {
     _machine
     # Without arguments it gets the user's name all the same.
@@ -166,6 +167,7 @@ a_command_in_a_drop_in_before_ours_is_asked_behind_ours() {
     grep -qF 'Written: /etc/ssh/sshd_config.d/00-exc-instance-connect.conf' install.txt
 }
 
+# short: no
 a_command_before_the_include_is_asked_behind_ours_when_the_printed_line_is_added() {
     _machine
     _prepend /etc/ssh/sshd_config "AuthorizedKeysCommand $_theirs %u" 'AuthorizedKeysCommandUser directory'
@@ -173,6 +175,7 @@ a_command_before_the_include_is_asked_behind_ours_when_the_printed_line_is_added
     _story _not_safe_then_as_told
 }
 
+# short: no
 without_an_include_the_printed_line_is_all_that_is_needed() {
     _machine
     in_machine m sed -i '/^Include/d' /etc/ssh/sshd_config
@@ -224,6 +227,7 @@ a_command_on_the_units_command_line_is_asked_behind_ours_when_it_is_moved_as_tol
     _story _not_safe_then_as_told
 }
 
+# short: no
 a_command_in_the_units_environment_is_asked_behind_ours_when_it_is_moved_as_told() {
     local expected
     _machine
@@ -234,6 +238,7 @@ a_command_in_the_units_environment_is_asked_behind_ours_when_it_is_moved_as_told
     in_machine m grep -qx 'SSHD_OPTS="-4"' /etc/default/ssh
 }
 
+# short: no
 a_command_of_a_unit_that_is_not_restarted_yet_is_seen() {
     _machine
     _file /etc/default/ssh "SSHD_OPTS=\"-o 'AuthorizedKeysCommand $_theirs %u' -o 'AuthorizedKeysCommandUser directory'\""
@@ -249,6 +254,7 @@ a_command_of_a_unit_that_is_not_restarted_yet_is_seen() {
 }
 
 # suites: trixie
+# short: no
 systemd_s_user_records_are_asked_behind_ours() {
     local root
     _machine trixie+systemd-userdbd
@@ -438,6 +444,7 @@ _per_connection() {
     in_machine m systemctl start sshd-inetd.socket
 }
 
+# short: no
 an_sshd_for_each_connection_asks_us() {
     local before
     _machine
@@ -459,6 +466,7 @@ an_sshd_for_each_connection_asks_us() {
 }
 
 # suites: trixie
+# short: no
 the_distribution_s_own_unit_for_each_connection_asks_us() {
     local before
     _machine
@@ -509,6 +517,7 @@ a_second_sshd_that_includes_the_directory_asks_us() {
     _theirs_alone -p 2222
 }
 
+# short: no
 a_second_sshd_that_does_not_include_the_directory_is_left_alone() {
     local before second
     _machine
@@ -531,6 +540,7 @@ a_second_sshd_that_does_not_include_the_directory_is_left_alone() {
     lets_in m alice theirs -p 2222
 }
 
+# short: no
 a_second_sshd_with_another_command_gets_it_back_by_the_printed_line() {
     local before
     _machine
@@ -575,6 +585,7 @@ an_edited_drop_in_is_kept_and_comes_back() {
     lets_in m alice ours
 }
 
+# short: no
 a_changed_command_of_theirs_is_taken_over_by_the_next_enable() {
     _machine
     _file /etc/ssh/sshd_config.d/50-directory.conf 'AuthorizedKeysCommand /bin/false %u' 'AuthorizedKeysCommandUser nobody'
@@ -587,6 +598,7 @@ a_changed_command_of_theirs_is_taken_over_by_the_next_enable() {
     _both_log_in
 }
 
+# short: no
 an_image_that_is_being_built_is_set_up_without_systemd_or_host_keys() {
     local root
     _machine
@@ -629,6 +641,7 @@ one_reload_behind_the_other_ends_no_sshd() {
 }
 
 # Any configuration is read as the sshd of that machine reads it: enable itself compares that, and says where it differs.
+# short: no
 a_configuration_is_read_as_sshd_reads_it() {
     local root found
     _machine
@@ -716,6 +729,7 @@ killed_at_any_moment_it_leaves_nothing_half_done() {
     lets_in m alice ours
 }
 
+# short: no
 nothing_is_written_where_it_cannot_be_or_must_not_be() {
     _machine
     install_debs m
@@ -755,6 +769,7 @@ who_is_not_root_changes_nothing() {
     in_machine m test -e "$_drop_in"
 }
 
+# short: no
 an_edited_drop_in_is_put_over_no_other_command() {
     local before lines
     _machine
@@ -783,6 +798,7 @@ an_edited_drop_in_is_put_over_no_other_command() {
     same "$before" "$(_effective)"
 }
 
+# short: no
 a_second_sshd_that_is_to_run_no_command_is_left_alone() {
     _machine
     _second 'AuthorizedKeysCommand none' 'Include /etc/ssh/sshd_config.d/*.conf'

@@ -173,6 +173,7 @@ keys_outlive_restarts_of_the_sockets_while_the_agent_is_at_work() {
     no_failed_unit m
 }
 
+# short: no
 sockets_that_are_restarted_under_many_calls_listen_afterwards() {
     local i
     _started
@@ -189,6 +190,7 @@ sockets_that_are_restarted_under_many_calls_listen_afterwards() {
     no_failed_unit m
 }
 
+# short: no
 a_store_that_was_unmounted_comes_back_with_a_restart_of_the_sockets() {
     _started
     _answers
@@ -221,6 +223,7 @@ a_store_that_is_mounted_again_takes_the_sockets_with_it() {
     no_failed_unit m
 }
 
+# short: no
 where_nothing_can_be_mounted_the_store_is_a_part_of_run() {
     _started
     _systemctl stop "$admin" "$host" "$mount"
@@ -236,6 +239,7 @@ where_nothing_can_be_mounted_the_store_is_a_part_of_run() {
     no_failed_unit m
 }
 
+# short: no
 claims_that_are_mounted_again_end_the_agent_that_has_the_old_ones_open() {
     _started
     new_key k
@@ -277,6 +281,7 @@ without_the_relays_group_the_administrator_still_has_a_socket() {
     _answers
 }
 
+# short: no
 stopping_the_sockets_ends_the_agent_and_leaves_no_socket_behind() {
     _started
     _answers
@@ -293,6 +298,7 @@ stopping_the_sockets_ends_the_agent_and_leaves_no_socket_behind() {
 
 # --- what brings the sockets down -----------------------------------------------------------------------------------
 
+# short: no
 an_agent_that_is_killed_200_times_is_served_by_its_sockets_again() {
     _started
     # At its own pace this takes four minutes. It is systemd's limits that this asks about.
@@ -344,6 +350,7 @@ a_flood_of_connections_takes_no_socket_away() {
     host m hello >/dev/null
 }
 
+# short: no
 a_flood_that_ends_agents_takes_no_socket_away() {
     local i
     _started
@@ -388,6 +395,7 @@ an_agent_without_its_program_is_tried_slowly_and_serves_who_waited_when_it_is_ba
     no_failed_unit m
 }
 
+# short: no
 an_agent_without_its_user_is_tried_slowly_and_serves_who_waited_when_it_is_back() {
     _started
     in_machine m cp -p /etc/passwd /root/passwd
@@ -403,6 +411,7 @@ an_agent_without_its_user_is_tried_slowly_and_serves_who_waited_when_it_is_back(
     no_failed_unit m
 }
 
+# short: no
 an_agent_that_is_started_by_hand_without_a_socket_says_so_and_is_not_tried_again() {
     _started
     _systemctl stop "$admin" "$host"
@@ -575,6 +584,7 @@ a_push_and_its_answers_come_through_all_restrictions() {
     same '' "$(in_machine m journalctl -q -b -p warning -o cat -t exc-instance-connect-agent)"
 }
 
+# short: no
 the_machines_id_comes_from_a_credential_where_the_administrator_set_none() {
     _started --set-credential=exc.instance_id:i-credential
     says '^Instance: +i-credential' in_machine m exc-instance-connect status

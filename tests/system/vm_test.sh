@@ -136,6 +136,7 @@ a_user_of_the_guest_gets_nowhere() {
 }
 
 # Through CID 1 every process of the guest can stand at the vsock port.
+# short: no
 a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
     local before
     in_vm "$suite" modprobe vsock_loopback
@@ -153,6 +154,7 @@ a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
     _wait_in_vm 'grep -q "[1-9][0-9]* were closed, 0 answered" /tmp/flood'
 }
 
+# short: no
 without_a_host_the_relay_uses_no_time() {
     local pid since before after
     pid=$(_relay_pid)
@@ -180,6 +182,7 @@ half_a_message_never_becomes_part_of_the_next_hosts() {
     _lets_in alice k
 }
 
+# short: no
 a_host_that_writes_and_leaves_at_once_is_heard() {
     local before
     before=$(_now)
@@ -202,6 +205,7 @@ a_host_that_does_not_read_stops_nobody() {
     _lets_in alice k
 }
 
+# short: no
 the_agent_restarts_while_a_host_is_attached() {
     coproc HOST { _attach hello_before_and_after; }
     local line out=${HOST[0]} in=${HOST[1]}
@@ -213,6 +217,7 @@ the_agent_restarts_while_a_host_is_attached() {
     same 'second hello answered' "$line"
 }
 
+# short: no
 while_the_hosts_socket_is_down_the_host_waits() {
     local answer since
     in_vm "$suite" systemctl stop exc-instance-connect-host.socket
@@ -237,10 +242,12 @@ another_host_process_waits_for_its_turn() {
     says "$instance" _exc_push hello "$(_serial)"
 }
 
+# short: no
 a_message_that_is_too_long_does_not_end_the_stream() {
     _attach too_long
 }
 
+# short: no
 a_full_store_says_so_and_run_has_room() {
     in_vm "$suite" python3 /usr/local/bin/guest.py fills
     new_key k
@@ -274,6 +281,7 @@ END
     done
 }
 
+# short: no
 the_kernel_holds_the_agent_to_its_limits() {
     in_vm "$suite" python3 /usr/local/bin/guest.py limits
     new_key k
@@ -301,6 +309,7 @@ what_a_host_wrote_before_the_guest_booted_is_answered() {
 }
 
 # The last one: vhost-device-vsock does not survive a reset.
+# short: no
 a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
     new_key k
     # When it has to sign, so after the guest's challenge, the signer resets the machine.
