@@ -215,7 +215,7 @@ _chained() {
         systemctl reload ssh && setsid -f /usr/sbin/sshd -D -p 2200 >/dev/null 2>&1'
     wait_for in_machine "$1" sh -c 'ss -ltn | grep -q ":2200 "'
     new_key ours
-    push_locally "$1" alice ours --connections 0 --ttl 300
+    push "$1" alice ours --connections 0 --ttl 300
     _both_log_in "$1"
 }
 
