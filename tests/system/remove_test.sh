@@ -170,7 +170,8 @@ an_upgrade_at_work_loses_no_key_and_no_push() {
 }
 
 # _older DEB: prints the name of the same package, in the current directory, as an earlier version had it: one program for
-# our keys and for the other command. Its stand-in is a script. It enables nothing: the test writes what sshd reads.
+# our keys and for the other command. Its stand-in is a script, which runs copies of both programs that no upgrade removes:
+# unlike a program, it would not survive that. It enables nothing: the test writes what sshd reads.
 _older() {
     local programs=older/usr/libexec/exc-instance-connect
     rm -rf older
@@ -182,7 +183,7 @@ _older() {
     mv "$programs"/exc-authorized-keys* "$programs/both/"
     cat >"$programs/exc-authorized-keys" <<'END'
 #!/bin/sh
-both=/usr/libexec/exc-instance-connect/both
+both=/usr/local/lib/both
 for word; do if [ "$word" = -- ]; then exec $both/exc-authorized-keys-chain "$@"; fi; done
 exec $both/exc-authorized-keys "$@"
 END
@@ -208,6 +209,7 @@ _chained() {
         >"$root/etc/ssh/sshd_config.d/50-other.conf"
     # What an earlier version wrote: the words are those of today, the program is the one that it had.
     in_machine "$1" sh -ec 'programs=/usr/libexec/exc-instance-connect
+        cp -a $programs/both /usr/local/lib/
         cp $programs/both/exc-authorized-keys-chain $programs/
         exc-instance-connect enable && rm $programs/exc-authorized-keys-chain
         sed -i "s|/exc-authorized-keys-chain |/exc-authorized-keys |" /etc/ssh/sshd_config.d/10-exc-instance-connect.conf
@@ -281,25 +283,27 @@ _logs_in() {
     done
 }
 
+# None while the earlier version comes back: the chain program of the new one may then start the helper of the other.
 logins_during_an_upgrade_keep_both_commands() {
     local number
     _chained m
-    _logs_in m &
-    wait_for test -s logins
     for number in {1..3}; do
+        rm -f stop logins
+        _logs_in m &
+        wait_for test -s logins
         install_debs m "$(our_deb exc-instance-connect)"
+        touch stop
+        wait
+        [[ ! -e lost ]] || {
+            cat lost failed
+            return 1
+        }
+        echo "$(<logins) logins by each command during upgrade $number"
+        _both_log_in m
+        ((number < 3)) || break
         rm -rf older.deb
         install_debs m "$(_older "$(our_deb exc-instance-connect)")"
     done
-    install_debs m
-    touch stop
-    wait
-    [[ ! -e lost ]] || {
-        cat lost failed
-        return 1
-    }
-    echo "$(<logins) logins by each command over $number upgrades"
-    _both_log_in m
 }
 
 sockets_restarted_under_traffic_leave_no_failed_unit() {
