@@ -199,7 +199,7 @@ static int make_numbered(struct plan_making *making, const struct plan_sshd *ssh
         return r;
 }
 
-/* One that somebody has edited, and that no Include names for now, as where the block is commented out for a while. */
+/* One that somebody has edited, and that no Include names at present, such as one whose block is commented out. */
 static int keep_numbered(struct plan_making *making, int i) {
         struct plan *plan = making->plan;
 
