@@ -181,7 +181,7 @@ UserKnownHostsFile $world/ssh/known_hosts
 GlobalKnownHostsFile none
 StrictHostKeyChecking yes
 BatchMode yes
-ConnectTimeout 10
+ConnectTimeout 300
 PreferredAuthentications publickey
 IdentitiesOnly yes
 IdentityAgent none

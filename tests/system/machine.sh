@@ -356,7 +356,7 @@ UserKnownHostsFile $1/known_hosts
 GlobalKnownHostsFile none
 StrictHostKeyChecking yes
 BatchMode yes
-ConnectTimeout 20
+ConnectTimeout 300
 PreferredAuthentications publickey
 IdentitiesOnly yes
 IdentityAgent none

@@ -130,15 +130,16 @@ vm_boot() {
         -pidfile "$directory/pid" -daemonize
 }
 
-# vm_up NAME: whether its sshd answers. Not by in_vm, whose shared connection would outlive a reset of the machine.
+# vm_up NAME: whether its sshd answers. Not by in_vm, whose shared connection would outlive a reset of the machine. A
+# connection that was made before the guest was there may never be answered.
 vm_up() {
     vm_ssh_config "$vms/$1"
-    timeout 30 ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
+    timeout 60 ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
 }
 
 vm_await() {
-    local tries
-    for ((tries = 0; tries < 90; tries++)); do
+    local end=$((SECONDS + 900))
+    while ((SECONDS < end)); do
         if vm_up "$1" 2>/dev/null; then return 0; fi
         sleep 1
     done
@@ -159,7 +160,7 @@ UserKnownHostsFile $1/known_hosts
 GlobalKnownHostsFile none
 StrictHostKeyChecking yes
 BatchMode yes
-ConnectTimeout 30
+ConnectTimeout 300
 PreferredAuthentications publickey
 IdentitiesOnly yes
 IdentityAgent none

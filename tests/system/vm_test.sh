@@ -29,9 +29,11 @@ _exc_push() {
     "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
 }
 
-# _signs COMMAND ADDRESS [OPTION...]
+# _signs COMMAND ADDRESS [OPTION...]: a key outlives the slowest login here.
 _signs() {
-    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${@:3}"
+    local life=()
+    [[ $1 != push ]] || life=(--ttl 1200)
+    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
 }
 
 _serial() {
@@ -276,7 +278,7 @@ END
         in_vm "$suite" exc-instance-connect revoke --all
         rm -f stopped
         "$prepared/host/usr/bin/exc-push" push --to "$address" --timeout 10 --wait 100 --sign-command 'sh ./sign' \
-            --instance "$instance" --user alice --key k.pub
+            --instance "$instance" --ttl 1200 --user alice --key k.pub
         same 1 "$(in_vm "$suite" exc-instance-connect list | tee /dev/stderr | grep -c "$(fingerprint k.pub)")"
     done
 }
@@ -318,7 +320,7 @@ a_reboot_in_the_middle_of_a_push_leaves_one_grant() {
 cat >bytes; openssl pkeyutl -sign -rawin -inkey $prepared/cloud.pem -in bytes
 END
     "$prepared/host/usr/bin/exc-push" push --to "$(_serial)" --timeout 3 --wait 900 --sign-command 'sh ./sign' \
-        --instance "$instance" --user alice --key k.pub 2>said.txt
+        --instance "$instance" --ttl 1200 --user alice --key k.pub 2>said.txt
     cat said.txt
     grep -q 'the guest was not reached.*trying again' said.txt
     says '^Keys: +1$' _exc_push status "$(_serial)"
