@@ -190,18 +190,22 @@ a_helper_that_is_not_roots_is_healed() {
     _heals failure helper-file 'chown alice /usr/libexec/exc-instance-connect/exc-authorized-keys'
 }
 
+# short: no
 missing_chain_program_is_healed() {
     _heals warning chain-file 'rm /usr/libexec/exc-instance-connect/exc-authorized-keys-chain'
 }
 
+# short: no
 readable_chain_program_is_healed() {
     _heals warning chain-file 'chmod 0755 /usr/libexec/exc-instance-connect/exc-authorized-keys-chain'
 }
 
+# short: no
 a_directory_above_the_helper_that_others_can_write_is_healed() {
     _heals failure helper-path 'chmod 0777 /usr/libexec/exc-instance-connect'
 }
 
+# short: no
 an_agent_that_is_missing_is_healed() {
     _heals failure agent-file 'rm /usr/libexec/exc-instance-connect/exc-instance-connect-agent'
 }
@@ -216,6 +220,7 @@ a_missing_user_of_the_helper_is_healed() {
     _heals failure user-helper 'userdel exc-authorized-keys'
 }
 
+# short: no
 a_missing_user_of_the_agent_is_healed() {
     _heals failure user-agent 'systemctl stop exc-instance-connect.service && userdel exc-instance-connect'
 }
@@ -246,6 +251,7 @@ an_sshd_that_asks_nobody_is_healed() {
     _heals failure sshd-keys-command "rm $_drop_in && systemctl reload ssh"
 }
 
+# short: no
 another_command_that_wins_is_healed() {
     in_machine m install -m 0755 /bin/true /usr/local/bin/other
     _heals failure sshd-keys-command 'cat >/etc/ssh/sshd_config.d/00-other.conf <<END && systemctl reload ssh
@@ -351,6 +357,7 @@ an_sshd_that_does_not_run_is_healed() {
     _heals failure sshd-running 'systemctl stop ssh'
 }
 
+# short: no
 a_user_that_sshd_does_not_let_in_is_healed() {
     _heals failure sshd-user 'echo DenyUsers b?b al* >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     _heals failure sshd-user 'echo AllowUsers bob >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
@@ -388,6 +395,7 @@ a_user_without_a_shell_is_healed() {
     _heals failure user-shell 'usermod --shell /bin/none alice'
 }
 
+# short: no
 an_account_that_has_expired_is_healed() {
     _heals failure user-account 'chage --expiredate 2001-01-01 alice'
 }
@@ -406,10 +414,12 @@ a_machine_that_is_closed_to_logins_is_healed() {
 
 # --- sockets and agent ----------------------------------------------------------------------------------------------
 
+# short: no
 an_administration_socket_that_was_stopped_is_healed() {
     _heals failure socket-admin 'systemctl stop exc-instance-connect.socket'
 }
 
+# short: no
 an_administration_socket_that_is_masked_is_healed() {
     _heals failure socket-admin 'systemctl mask --now exc-instance-connect.socket'
     _heals failure socket-admin 'systemctl mask --runtime --now exc-instance-connect.socket'
@@ -430,6 +440,7 @@ a_host_socket_that_was_stopped_is_healed() {
     _heals host-failure socket-host 'systemctl stop exc-instance-connect-host.socket'
 }
 
+# short: no
 a_host_socket_that_others_can_use_is_healed() {
     _heals lax-failure socket-host 'chmod 0666 /run/exc-instance-connect/host.sock'
 }
@@ -453,6 +464,7 @@ an_agent_whose_service_is_masked_is_healed() {
 
 _sockets='exc-instance-connect.socket exc-instance-connect-host.socket'
 
+# short: no
 a_store_on_a_disk_is_healed() {
     _heals failure store-mount "systemctl stop $_sockets
         umount --recursive /run/exc-instance-connect
@@ -476,6 +488,7 @@ a_store_whose_mount_is_masked_is_healed() {
         ! systemctl start $_sockets"
 }
 
+# short: no
 claims_without_a_mount_of_their_own_are_healed() {
     _heals warning store-mount "systemctl stop $_sockets
         systemctl mask --now 'run-exc\x2dinstance\x2dconnect-claims.mount'
@@ -558,6 +571,7 @@ a_store_without_a_file_left_is_healed() {
 
 # --- configuration and trust ----------------------------------------------------------------------------------------
 
+# short: no
 a_fault_in_the_configuration_is_healed() {
     _heals failure config 'printf "[Agent]\nMaxTtl=soon\n" >/etc/exc-instance-connect/agent.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf
@@ -631,6 +645,7 @@ a_malformed_anchor_is_healed_and_masks_as_before() {
     in_machine m sh -c 'rm /etc/exc-instance-connect/trust.d/second.pem*'
 }
 
+# short: no
 a_machine_without_an_id_is_healed() {
     _heals host-failure instance-id 'rm /etc/exc-instance-connect/instance-id'
 }
@@ -647,6 +662,7 @@ a_clone_is_healed() {
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
+# short: no
 a_clock_that_nobody_sets_is_healed() {
     _heals warning clock 'echo unsynchronised >/run/test-clock'
     in_machine m timedatectl set-ntp false

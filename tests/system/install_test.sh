@@ -23,7 +23,7 @@ _ours() {
         done'
 }
 
-# short: both
+# short: by turns
 a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     local sshd
     machine_start m "$suite"
@@ -142,6 +142,7 @@ the_agent_leaves_by_itself_and_comes_again() {
     lets_in m alice k
 }
 
+# short: no
 a_stopped_sshd_is_not_started() {
     machine_start m "$suite"
     in_machine m systemctl -q disable --now ssh.service
@@ -159,6 +160,7 @@ a_stopped_sshd_is_not_started() {
     same inactive "$(property m ssh.service ActiveState)"
 }
 
+# short: no
 where_presets_say_no_nothing_is_enabled() {
     local root socket
     machine_start m "$suite"
@@ -177,6 +179,7 @@ where_presets_say_no_nothing_is_enabled() {
     same '' "$(_ours m)"
 }
 
+# short: no
 an_install_that_stopped_halfway_harms_nothing_and_can_be_finished() {
     local root
     machine_start m "$suite"

@@ -507,6 +507,7 @@ with_verbose_sshd_the_refused_key_is_named() {
     grep -E "refused     alice from .*, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key had been revoked, [0-9]+ s before$" shown
 }
 
+# short: no
 after_a_reboot_what_was_before_is_still_told() {
     _another r
     in_machine r mkdir -p /var/log/journal

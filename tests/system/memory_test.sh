@@ -69,7 +69,7 @@ _is_refused_for_good() {
     lets_in m alice k
 }
 
-# short: both
+# short: by turns
 a_captured_push_is_refused_after_the_store_was_mounted_again() {
     _started
     _captured

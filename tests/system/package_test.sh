@@ -68,6 +68,7 @@ _removed_and_installed_again() {
     install_debs m >install.txt 2>&1 || { cat install.txt && return 1; }
 }
 
+# short: no
 what_is_on_or_off_is_so_again_after_it_was_removed() {
     machine_start m "$suite"
     install_debs m
@@ -121,6 +122,7 @@ one_socket_that_is_off_is_off_again_after_it_was_removed() {
 }
 
 # An administrator who took sshd's part back alone is told of it by each upgrade.
+# short: no
 sshd_is_left_alone_by_an_upgrade_that_says_so() {
     machine_start m "$suite"
     install_debs m

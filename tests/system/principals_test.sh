@@ -57,7 +57,7 @@ _nothing_of_ours() {
     same '' "$(in_machine m find /etc/ssh /run -name '*exc-instance-connect.c*' -o -name 'exc-sshd*')"
 }
 
-# short: both
+# short: by turns
 certificate_login_survives_enable() {
     local before
     _machine
@@ -94,6 +94,7 @@ upgrade_heals_a_drop_in_that_hides_the_principals_command() {
     says '^pass +sshd-settings' in_machine m exc-instance-connect doctor
 }
 
+# short: no
 changed_principals_command_is_followed() {
     _machine
     _with_certificates
@@ -146,6 +147,7 @@ principals_command_of_a_match_block_is_not_hidden() {
 }
 
 # An sshd that answers otherwise once our file is there.
+# short: no
 another_setting_that_changes_is_taken_back() {
     local before
     _machine

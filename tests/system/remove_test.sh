@@ -230,6 +230,7 @@ _both_log_in() {
 }
 
 # Each of these steps is a moment of an upgrade.
+# short: no
 upgrade_keeps_both_commands_at_every_step() {
     local deb programs=/usr/libexec/exc-instance-connect root
     _chained m
@@ -255,6 +256,7 @@ upgrade_keeps_both_commands_at_every_step() {
     no_failed_unit m
 }
 
+# short: no
 upgrade_that_fails_leaves_no_copy() {
     local programs=/usr/libexec/exc-instance-connect root
     _chained m
@@ -306,6 +308,7 @@ logins_during_an_upgrade_keep_both_commands() {
     done
 }
 
+# short: no
 sockets_restarted_under_traffic_leave_no_failed_unit() {
     local number sshd
     _lived_in m
@@ -389,6 +392,7 @@ purging_leaves_no_file_and_no_user() {
     same '' "$(in_machine m journalctl --list-catalog | grep -i 'instance connect' || true)"
 }
 
+# short: no
 a_second_purge_of_what_is_removed_leaves_nothing_either() {
     machine_start m "$suite"
     _listing m >before
@@ -406,6 +410,7 @@ a_second_purge_of_what_is_removed_leaves_nothing_either() {
     _nothing_runs m
 }
 
+# short: no
 removal_works_where_the_configuration_of_sshd_broke_meanwhile() {
     local sshd root
     _lived_in m
@@ -433,6 +438,7 @@ an_upgrade_works_where_the_configuration_of_sshd_is_broken() {
     _still_well m
 }
 
+# short: no
 a_disabled_or_masked_socket_stays_so() {
     local sshd newer
     _lived_in m
@@ -471,6 +477,7 @@ what_an_administrator_turned_off_stays_off_over_upgrades() {
     lets_in m alice k
 }
 
+# short: no
 removing_openssh_takes_ours_along() {
     _lived_in m
     apt_get m remove openssh-server

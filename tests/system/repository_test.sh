@@ -57,6 +57,7 @@ a_new_primary_key_is_given_to_users_before_it_signs() {
 }
 
 # suites: bookworm
+# short: no
 nothing_is_signed_without_a_usable_subkey_and_none_is_made() {
     local package primary
     package=$(small_package dish 1)

@@ -158,6 +158,7 @@ a_command_in_a_drop_in_behind_ours_is_asked_behind_ours() {
     _story
 }
 
+# short: no
 a_command_in_a_drop_in_before_ours_is_asked_behind_ours() {
     _machine
     _file /etc/ssh/sshd_config.d/05-directory.conf 'AuthorizedKeysCommandUser "directory"' \
@@ -199,6 +200,7 @@ a_command_in_a_match_block_is_asked_behind_ours_when_the_printed_line_is_added()
     refuses m bob ours
 }
 
+# short: no
 match_blocks_in_several_files_are_asked_for_one_after_the_other() {
     _machine
     _file /etc/ssh/sshd_config.d/20-first.conf 'Match User carol' '  AuthorizedKeysCommand /bin/false %u' \
@@ -217,6 +219,7 @@ _started_with_options() {
     expected=$(_effective -o "AuthorizedKeysCommand $_theirs %u" -o 'AuthorizedKeysCommandUser directory')
 }
 
+# short: no
 a_command_on_the_units_command_line_is_asked_behind_ours_when_it_is_moved_as_told() {
     local expected
     _machine
@@ -298,10 +301,9 @@ systemd_s_user_records_are_asked_behind_ours() {
     lets_in m alice ours
 }
 
-# An LDAP server of the machine's own, whose entry for alice has her key.
+# An LDAP server of the machine m's own, whose entry for alice has her key.
 _sssd() {
     local root
-    machine_may_be_degraded=yes machine_start m "$suite+ldap-utils+slapd+sssd-common+sssd-ldap"
     root=$(machine_root m)
     new_key theirs
     new_key ours
@@ -340,6 +342,7 @@ END
 }
 
 a_real_sssd_is_asked_behind_ours() {
+    machine_may_be_degraded=yes machine_start m "$suite+ldap-utils+slapd+sssd-common+sssd-ldap"
     _sssd
     wait_for says '^ssh-ed25519 ' in_machine m sss_ssh_authorizedkeys alice
     _story
@@ -497,6 +500,7 @@ _second() {
     in_machine m systemctl start sshd-second.service
 }
 
+# short: no
 a_second_sshd_that_includes_the_directory_asks_us() {
     local before
     _machine
@@ -568,6 +572,7 @@ a_second_sshd_with_another_command_gets_it_back_by_the_printed_line() {
     refuses m alice ours -p 2222
 }
 
+# short: no
 an_edited_drop_in_is_kept_and_comes_back() {
     _machine
     install_debs m
@@ -625,6 +630,7 @@ an_image_that_is_being_built_is_set_up_without_systemd_or_host_keys() {
     _both_log_in
 }
 
+# short: no
 one_reload_behind_the_other_ends_no_sshd() {
     local main
     _machine

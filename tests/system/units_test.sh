@@ -208,6 +208,7 @@ a_store_that_was_unmounted_comes_back_with_a_restart_of_the_sockets() {
     no_failed_unit m
 }
 
+# short: no
 a_store_that_is_mounted_again_takes_the_sockets_with_it() {
     _started
     _answers
@@ -381,6 +382,7 @@ _tried_again() {
     (($(_restarts) > 0))
 }
 
+# short: no
 an_agent_without_its_program_is_tried_slowly_and_serves_who_waited_when_it_is_back() {
     _started
     in_machine m mv "$program" /root/agent
@@ -562,7 +564,7 @@ memory-3 done
 memory-7 denied' "$(in_machine m cat /var/place.txt)"
 }
 
-# short: both
+# short: by turns
 a_push_and_its_answers_come_through_all_restrictions() {
     local key
     _started
