@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel
 # enforces. Emulation is slow, and slower beside other work: what a test waits for is an event, with a deadline of minutes.
 
@@ -76,7 +76,7 @@ _relay_logs() {
     _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
 }
 
-# short: both
+# short: trixie
 a_key_that_comes_over_virtio_serial_lets_in_once() {
     local since
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
@@ -91,7 +91,7 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     _relay_logs "$since" 'debug: agent: connection closed, [0-9]* bytes sent, [0-9]* received'
 }
 
-# short: both
+# short: trixie
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub
