@@ -14,18 +14,21 @@ need() {
     ((${#missing[@]} == 0)) || die "not installed: ${missing[*]}"
 }
 
-# wait_for COMMAND...: repeats it until it succeeds, for 100 or $wait_seconds seconds at most.
+# wait_for COMMAND...: repeats it until it succeeds, for 100 or $wait_seconds seconds at most; less and less often, because
+# other tests need the processors.
 wait_for() {
-    local end=$((SECONDS + ${wait_seconds:-100})) never
+    local end=$((SECONDS + ${wait_seconds:-100})) never pause=20 seconds
     if "$@" 2>/dev/null; then return 0; fi
     # Reading from a pipe that nothing writes to is a sleep without a process.
     exec {never}<> <(:)
     while ((SECONDS <= end)); do
-        read -rt 0.02 -u "$never" || true
+        printf -v seconds 0.%03d "$pause"
+        read -rt "$seconds" -u "$never" || true
         if "$@" 2>/dev/null {never}<&-; then
             exec {never}<&-
             return 0
         fi
+        pause=$((pause < 250 ? pause * 3 / 2 : pause))
     done
     exec {never}<&-
     echo "timeout waiting for: $*" >&2

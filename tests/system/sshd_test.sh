@@ -185,6 +185,7 @@ without_an_include_the_printed_line_is_all_that_is_needed() {
     _story _not_safe_then_as_told
 }
 
+# short: no
 a_command_in_a_match_block_is_asked_behind_ours_when_the_printed_line_is_added() {
     _machine
     _append /etc/ssh/sshd_config 'Match User bob' '    AuthorizedKeysCommand none' 'Match User alice' \
@@ -341,6 +342,7 @@ END
     _reload
 }
 
+# short: no
 a_real_sssd_is_asked_behind_ours() {
     machine_may_be_degraded=yes machine_start m "$suite+ldap-utils+slapd+sssd-common+sssd-ldap"
     _sssd

@@ -172,6 +172,7 @@ without_a_host_the_relay_uses_no_time() {
     ((after - before < 10000000))
 }
 
+# short: no
 half_a_message_never_becomes_part_of_the_next_hosts() {
     local since
     since=$(_now)
@@ -300,6 +301,7 @@ without_the_port_nothing_of_the_relay_is_there() {
     says "$instance" _exc_push hello "$(_serial)" --wait 300
 }
 
+# short: no
 what_a_host_wrote_before_the_guest_booted_is_answered() {
     local answer
     vm_cycle "$suite"
