@@ -67,6 +67,7 @@ a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
 
 a_revocation_that_matches_nothing_says_which_names_it_looked_for() {
     local status=0
+    _admin revoke --all >/dev/null
     _admin revoke --user dana >said 2>&1 || status=$?
     same "4 No stored key matched: user dana or $account." "$status $(<said)"
     status=0
