@@ -76,7 +76,6 @@ _relay_logs() {
     _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
 }
 
-# short: trixie
 a_key_that_comes_over_virtio_serial_lets_in_once() {
     local since
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
@@ -91,7 +90,6 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     _relay_logs "$since" 'debug: agent: connection closed, [0-9]* bytes sent, [0-9]* received'
 }
 
-# short: trixie
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub
