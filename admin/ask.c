@@ -130,6 +130,20 @@ int ask(const struct options *options, const char *method, json_t *parameters, s
         return status;
 }
 
+static bool add_text(json_t *object, const char *name, const char *text) {
+        return !text || json_object_set_new(object, name, json_string(text)) == 0;
+}
+
+/* Not by "s*" of json_pack(3), which leaves a member out both when it is NULL and when it cannot be copied. */
+json_t *ask_which_keys(const struct options *options) {
+        json_t *parameters = json_object();
+
+        if (add_text(parameters, "fingerprint", options->fingerprint) && add_text(parameters, "user", options->user))
+                return parameters;
+        json_decref(parameters);
+        return NULL;
+}
+
 int ask_misshapen(const struct options *options, const char *method) {
         complain("%s: the answer to %s is not what " VARLINK_INTERFACE " says; are agent and command of one version?",
                  options->socket, method);

@@ -24,6 +24,12 @@ int ask_receive(const struct options *options, struct client *client, struct cli
 /* Both, for one reply. */
 int ask(const struct options *options, const char *method, json_t *parameters, struct client_reply *ret);
 
+/*
+ * Parameters of List and Revoke that name the keys of the options' user and fingerprint; "{}", all keys, where none is
+ * given. The caller's to drop. NULL without memory: never parameters that name more keys than the options.
+ */
+json_t *ask_which_keys(const struct options *options);
+
 /* For a reply whose parameters are not those of the interface. Prints that and returns the exit status. */
 int ask_misshapen(const struct options *options, const char *method);
 

@@ -115,9 +115,9 @@ static int receive(const struct options *options, struct client *client, json_t 
 }
 
 static int list(const struct options *options) {
-        json_t *parameters = json_pack("{ss*}", "user", options->user), *keys = json_array();
+        json_t *keys = json_array();
         struct client client;
-        int status = ask_send(options, "List", parameters, true, &client);
+        int status = ask_send(options, "List", ask_which_keys(options), true, &client);
 
         if (status == EXIT_DONE)
                 status = receive(options, &client, keys);

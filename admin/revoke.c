@@ -48,20 +48,6 @@ static int print(const struct options *options, json_t *answer) {
         return status == EXIT_DONE && revoked == 0 && !(options->given & OPTION_ALL) ? EXIT_NO_MATCH : status;
 }
 
-static bool add(json_t *object, const char *name, const char *text) {
-        return !text || json_object_set_new(object, name, json_string(text)) == 0;
-}
-
-/* NULL without memory. Not by "s*" of json_pack(), which leaves the member out then: that would mean all keys. */
-static json_t *which_keys(const struct options *options) {
-        json_t *parameters = json_object();
-
-        if (add(parameters, "fingerprint", options->fingerprint) && add(parameters, "user", options->user))
-                return parameters;
-        json_decref(parameters);
-        return NULL;
-}
-
 static int revoke(const struct options *options) {
         struct client_reply reply;
         int which = options->given & (OPTION_FINGERPRINT | OPTION_USER);
@@ -74,7 +60,7 @@ static int revoke(const struct options *options) {
                 complain("see: exc-instance-connect revoke --help");
                 return EXIT_USAGE;
         }
-        status = ask(options, "RevokeLocal", which_keys(options), &reply);
+        status = ask(options, "RevokeLocal", ask_which_keys(options), &reply);
         if (status == EXIT_DONE)
                 status = print(options, reply.parameters);
         json_decref(reply.parameters);
