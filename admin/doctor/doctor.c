@@ -10,7 +10,7 @@
 #include "admin/command.h"
 #include "admin/doctor/probe.h"
 #include "cli/output.h"
-#include "control/key_pair.h"
+#include "libpush/key_pair.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 

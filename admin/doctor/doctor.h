@@ -13,7 +13,7 @@
 #include "authkeys-helper/identity.h"
 #include "common/grant.h"
 #include "common/ssh_key.h"
-#include "control/fingerprint.h"
+#include "wire/fingerprint.h"
 
 #define AGENT_USER "exc-instance-connect"
 #define AGENT_PROGRAM PKGLIBEXECDIR "/exc-instance-connect-agent"

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/guest.h"
-#include "control/known_hosts.h"
+#include "libpush/guest.h"
+#include "libpush/known_hosts.h"
 
 #define ASSERT(condition) ((condition) ? (void)0 : abort())
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/ssh_agent.h"
+#include "libpush/ssh_agent.h"
 
 #define ASSERT(condition) ((condition) ? (void)0 : abort())
 

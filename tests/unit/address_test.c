@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/address.h"
+#include "libpush/address.h"
 
 #include <errno.h>
 #include <setjmp.h>

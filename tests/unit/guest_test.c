@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/guest.h"
+#include "libpush/guest.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/known_hosts.h"
+#include "libpush/known_hosts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

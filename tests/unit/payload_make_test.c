@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/payload_make.h"
+#include "libpush/payload_make.h"
 
 #include <errno.h>
 #include <setjmp.h>

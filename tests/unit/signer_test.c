@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/signer.h"
+#include "libpush/signer.h"
 
 #include <errno.h>
 #include <fcntl.h>

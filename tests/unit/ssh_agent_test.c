@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/ssh_agent.h"
+#include "libpush/ssh_agent.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "control/agent_socket.h"
+#include "libpush/agent_socket.h"
 
 enum { FAILURE = 5, IDENTITIES = 11, IDENTITIES_ANSWER = 12, SIGN = 13, SIGN_RESPONSE = 14 };
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A guest asked by the command, and what people read when it does not answer as they hoped. */
+#ifndef EXC_PUSH_ASK_H
+#define EXC_PUSH_ASK_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "libpush/guest.h"
+#include "push/command.h"
+
+/* For how long a guest that is not reached is tried again: --wait, or not at all. */
+struct patience {
+        int64_t until_ms; /* CLOCK_MONOTONIC */
+        bool told;
+};
+
+struct patience ask_patience(const struct options *options);
+
+/*
+ * After CLIENT_NOT_REACHED: true when it is worth another try, after a pause. Says so the first time. False when time is
+ * up, or where waiting mends nothing.
+ */
+bool ask_again(const struct options *options, const struct guest *guest, struct patience *patience);
+
+/*
+ * Connects to the guest of --to and asks it, until it answers or patience is at its end. EXIT_DONE, or an exit status when the
+ * reason is printed; `ret` must be closed in any case.
+ */
+int ask_guest(const struct options *options, enum client_result (*call)(void *context, struct guest *guest),
+              void *context, struct guest *ret);
+
+/* Turns the result of a call into an exit status, and prints why where it is not CLIENT_DONE. */
+int ask_result(const struct options *options, const struct guest *guest, enum client_result result);
+
+/* Where the answer goes that people read: away from standard output when --known-hosts has that. */
+FILE *ask_stream(const struct options *options);
+
+/* The guest's host keys on standard output, as lines of known_hosts. EXIT_DONE, or as below when there are none. */
+int ask_print_known_hosts(const struct options *options, const struct host_keys *keys);
+
+/* Says that the guest named no host keys, and what to do. EXIT_OWN_FAILURE. */
+int ask_no_host_keys(const struct options *options);
+
+/* "?string" as JSON: null for "". */
+json_t *ask_optional_text(const char *text);
+
+json_t *ask_clock(const struct guest_clock *clock);
+
+/* Prints `answer` as JSON and drops it. An exit status. */
+int ask_print_json(json_t *answer);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cli/output.h"
+#include "push/ask.h"
+#include "push/command.h"
+#include "push/session.h"
+#include "push/signing.h"
+#include "push/submit.h"
+#include "wire/refusal.h"
+
+static int check(const struct options *options) {
+        bool keys = given(options, OPTION_KEY), generate = given(options, OPTION_GENERATE),
+             envelope = given(options, OPTION_ENVELOPE);
+
+        if (!envelope && !given(options, OPTION_USER))
+                return usage(options, "push needs --user");
+        if (!envelope && !keys && !generate)
+                return usage(options, "push needs --key, or --generate with a command behind --");
+        if (keys && generate)
+                return usage(options, "--key and --generate do not go together");
+        if (generate && !given(options, OPTION_COMMAND))
+                return usage(options, "--generate needs a command behind --: the key is gone when that ends");
+        if (given(options, OPTION_JSON) && (given(options, OPTION_KNOWN_HOSTS) || given(options, OPTION_COMMAND)))
+                return usage(options,
+                             given(options, OPTION_COMMAND)
+                                     ? "--json needs standard output, which is the command's"
+                                     : "--json and --known-hosts do not go together: the answer has the host keys");
+        return signing_check(options, true);
+}
+
+static json_t *host_keys_json(const struct host_keys *keys) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && i < keys->n; i++) {
+                char text[SSH_KEY_TEXT_MAX];
+                const char *type = ssh_key_type_name(keys->at[i].key.type);
+
+                ssh_key_to_text(&keys->at[i].key, text);
+                if (json_array_append_new(list, json_pack("{ss ss ss}", "type", type, "key", text + strlen(type) + 1,
+                                                          "fingerprint", keys->at[i].fingerprint)) < 0) {
+                        json_decref(list);
+                        list = NULL;
+                }
+        }
+        return list;
+}
+
+static int print_json_answer(const struct push_answer *answer) {
+        json_t *fingerprints = json_array();
+
+        for (size_t i = 0; fingerprints && i < answer->n_fingerprints; i++)
+                if (json_array_append_new(fingerprints, json_string(answer->fingerprints[i])) < 0) {
+                        json_decref(fingerprints);
+                        fingerprints = NULL;
+                }
+        return ask_print_json(json_pack("{ss so sI sb so}", "user", answer->user, "fingerprints", fingerprints,
+                                        "expiresIn", (json_int_t)answer->expires_in, "duplicate", answer->duplicate,
+                                        "hostKeys", host_keys_json(&answer->host_keys)));
+}
+
+static void print_connections(const struct options *options, FILE *to) {
+        int n = given(options, OPTION_CONNECTIONS) ? options->connections : 1;
+
+        if (given(options, OPTION_ENVELOPE))
+                return; /* it says so itself */
+        if (n == 0)
+                print_field_to(to, "Connections", "any number until then");
+        else if (n == 1)
+                print_field_to(to, "Connections", "1, the first that offers the key");
+        else
+                print_field_to(to, "Connections", "%d, the first that offer the key", n);
+}
+
+static void print_people(const struct options *options, const struct push_answer *answer, FILE *to) {
+        char left[DURATION_MAX];
+
+        duration_text(answer->expires_in, left);
+        print_field_to(to, "User", "%s", answer->user);
+        for (size_t i = 0; i < answer->n_fingerprints; i++)
+                print_field_to(to, "Fingerprint", "%s", answer->fingerprints[i]);
+        print_field_to(to, "Lives for", "%s%s", left,
+                       !answer->duplicate       ? ""
+                       : answer->expires_in > 0 ? "; it was stored before"
+                                                : "; it was stored before, and can no longer be used");
+        print_connections(options, to);
+        for (size_t i = 0; i < answer->host_keys.n; i++)
+                print_field_to(to, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,
+                               ssh_key_type_name(answer->host_keys.at[i].key.type));
+}
+
+static int run_command(const struct options *options, const struct signing_keys *keys,
+                       const struct push_answer *answer) {
+        struct session session = {
+                .argv = options->argv,
+                .pair = given(options, OPTION_GENERATE) ? &keys->pair : NULL,
+                .known_hosts = given(options, OPTION_KNOWN_HOSTS) ? options->known_hosts : NULL,
+                .host_keys = &answer->host_keys,
+        };
+
+        return session_run(&session);
+}
+
+static int print(const struct options *options, const struct push_answer *answer) {
+        if (given(options, OPTION_JSON))
+                return print_json_answer(answer);
+        print_people(options, answer, ask_stream(options));
+        return given(options, OPTION_KNOWN_HOSTS) ? ask_print_known_hosts(options, &answer->host_keys) : EXIT_DONE;
+}
+
+/* With a command nothing is said: what is on the terminal is the command's. */
+static int finish(const struct options *options, const struct signing_keys *keys, const struct push_answer *answer) {
+        if (!given(options, OPTION_COMMAND))
+                return print(options, answer);
+        if (given(options, OPTION_KNOWN_HOSTS) && answer->host_keys.n == 0)
+                return ask_no_host_keys(options);
+        return run_command(options, keys, answer);
+}
+
+/* The guest counts keys, people look for a line. */
+static void say_which_key(const struct options *options, const struct signing_keys *keys, const struct guest *guest) {
+        int index = guest->refusal.refused.index;
+
+        if (guest->refusal.refused.why == REFUSAL_KEY_REJECTED && index < (int)keys->list.n &&
+            !given(options, OPTION_JSON))
+                complain("that is the key in %s:%u", keys->list.at[index].file, keys->list.at[index].line);
+}
+
+struct pushed {
+        const struct signing_keys *keys;
+        struct push_answer *answer;
+};
+
+static enum client_result call(void *context, struct guest *guest, json_t *envelope) {
+        const struct pushed *pushed = context;
+        const struct signing_keys *keys = pushed->keys;
+
+        return guest_push(guest, envelope, keys->n > 0 ? keys->fingerprints : NULL, keys->n, pushed->answer);
+}
+
+static int send(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
+                struct push_answer *ret) {
+        struct pushed pushed = {.keys = keys, .answer = ret};
+        struct guest guest;
+        int status;
+
+        status = submit(options, signer, keys, call, &pushed, &guest);
+        if (status >= EXIT_REFUSED)
+                say_which_key(options, keys, &guest);
+        guest_close(&guest);
+        return status;
+}
+
+static int push(const struct options *options) {
+        struct signing_keys keys = {.n = 0};
+        struct signer signer = {.key = NULL};
+        struct push_answer answer;
+        int status;
+
+        status = check(options);
+        if (status != EXIT_DONE)
+                return status;
+        status = signing_open(options, &signer);
+        if (status == EXIT_DONE && !given(options, OPTION_ENVELOPE)) {
+                status = signing_read_keys(options, &keys);
+                if (status == EXIT_DONE)
+                        status = signing_try(options, &keys, true);
+        }
+        if (status == EXIT_DONE)
+                status = send(options, &signer, &keys, &answer);
+        signer_close(&signer);
+        if (status == EXIT_DONE)
+                status = finish(options, &keys, &answer);
+        signing_wipe_keys(&keys);
+        return status;
+}
+
+const struct command push_command = {
+        .name = "push",
+        .summary = "let a user's public key into a guest for about a minute",
+        .help = "exc-push push --to ADDRESS SIGNER --instance ID --user USER --key FILE… [OPTION…]\n"
+                "exc-push push --to ADDRESS SIGNER --instance ID --user USER --generate [OPTION…] -- COMMAND…\n"
+                "exc-push push --to ADDRESS --envelope FILE [OPTION…]\n"
+                "\n"
+                "Signs public keys for a user of a guest, and pushes them into it.\n"
+                "\n" HELP_GUEST "\n" HELP_SIGNER
+                "  --envelope FILE     send this envelope as it is, - for standard input; see exc-push sign\n"
+                "\n" HELP_TERMS "\n" HELP_KEYS
+                "  --generate          push a key made for this one use; COMMAND has it in its ssh-agent\n"
+                "\n"
+                "  --known-hosts NAME  print the guest's host keys as lines of known_hosts for this name;\n"
+                "                      with a COMMAND, they are in the file $EXC_KNOWN_HOSTS\n"
+                "  -- COMMAND…         run this when the keys are in; its exit status is the result\n",
+        .takes = OPTIONS_GUEST | OPTIONS_SIGNER | OPTION_BIT(OPTION_ENVELOPE) | OPTIONS_TERMS | OPTIONS_KEYS |
+                 OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_GENERATE) | OPTION_BIT(OPTION_KNOWN_HOSTS) |
+                 OPTION_BIT(OPTION_COMMAND),
+        .needs = OPTION_BIT(OPTION_TO),
+        .run = push,
+};

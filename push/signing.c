@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "push/signing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/output.h"
+#include "libpush/token.h"
+#include "wire/json.h"
+#include "wire/refusal.h"
+
+enum {
+        PAYLOAD_DEPTH_MAX = 4,  /* push.md */
+        ENVELOPE_DEPTH_MAX = 8, /* it takes 3; below those is what is not known here */
+
+        /* {"method":"in.excloud.InstanceConnect.Revoke","parameters":{"envelope":…}} and the NUL */
+        CALL_AROUND_ENVELOPE = 80,
+};
+
+/* exp - iat. A key lives no longer than that, so a longer --ttl asks for more of it. */
+int signing_valid_for(const struct options *options) {
+        if (given(options, OPTION_VALID_FOR))
+                return options->valid_for;
+        return options->ttl > OPTION_VALID_FOR_S ? options->ttl : OPTION_VALID_FOR_S;
+}
+
+static int check_envelope_alone(const struct options *options) {
+        uint32_t made = options->given &
+                        (OPTIONS_SIGNER | OPTIONS_TERMS | OPTIONS_KEYS | OPTIONS_CHOICE | OPTION_BIT(OPTION_GENERATE));
+
+        if (made)
+                return usage(options, "--envelope is sent as it is: --%s has no meaning with it", option_name(made));
+        return EXIT_DONE;
+}
+
+static int check_times(const struct options *options, bool sent) {
+        bool challenge = sent && !given(options, OPTION_NO_CHALLENGE);
+        int most = challenge ? VALID_CHALLENGE_MAX_S : VALID_MAX_S;
+
+        if (signing_valid_for(options) > most)
+                return usage(options, "a push%s is valid for at most %d s: give a smaller %s",
+                             challenge ? "" : " without a challenge", most,
+                             given(options, OPTION_VALID_FOR) ? "--valid-for" : "--ttl");
+        if (options->ttl > signing_valid_for(options))
+                return usage(options, "--ttl %d: a key lives no longer than its push is valid (--valid-for %d)",
+                             options->ttl, signing_valid_for(options));
+        return EXIT_DONE;
+}
+
+int signing_check(const struct options *options, bool sent) {
+        uint32_t who = options->given & (OPTIONS_SIGNER | OPTION_BIT(OPTION_ENVELOPE));
+
+        if (who == 0)
+                return usage(options,
+                             "who signs? Give --signing-key or --sign-command%s, or --unsigned where the guest "
+                             "asks for no signature",
+                             sent ? ", an --envelope" : "");
+        if ((who & (who - 1)) != 0)
+                return usage(options, "--%s and --%s do not go together", option_name(who),
+                             option_name(who & ~OPTION_BIT(__builtin_ctz(who))));
+        if (given(options, OPTION_ENVELOPE))
+                return check_envelope_alone(options);
+        if (!given(options, OPTION_INSTANCE))
+                return usage(options, "--instance is missing: exc-push hello shows a guest's id");
+        return check_times(options, sent);
+}
+
+int signing_check_choice(const struct options *options) {
+        uint32_t which = options->given & OPTIONS_CHOICE;
+
+        /* Nothing that was left out, as by an empty variable, may mean all. */
+        if (which == 0 || (which & (which - 1)) != 0)
+                return usage(options, "a revocation takes exactly one of --fingerprint, --user and --all");
+        return EXIT_DONE;
+}
+
+int signing_open(const struct options *options, struct signer *ret) {
+        char why[SIGNER_WHY_MAX];
+
+        *ret = (struct signer){.key = NULL};
+        if (given(options, OPTION_SIGN_COMMAND))
+                signer_from_command(options->sign_command, ret);
+        else if (given(options, OPTION_SIGNING_KEY) && signer_from_file(options->signing_key, ret, why) < 0) {
+                complain("--signing-key: %s: %s", options->signing_key, why);
+                return EXIT_OWN_FAILURE;
+        }
+        return EXIT_DONE;
+}
+
+static int take_fingerprint(const struct ssh_key *key, struct signing_keys *keys) {
+        if (fingerprint_of(key, keys->fingerprints[keys->n]) < 0) {
+                complain("OpenSSL has no SHA-256");
+                return EXIT_OWN_FAILURE;
+        }
+        keys->n++;
+        return EXIT_DONE;
+}
+
+int signing_read_keys(const struct options *options, struct signing_keys *ret) {
+        char why[KEY_FILE_WHY_MAX];
+        int status = EXIT_DONE;
+
+        *ret = (struct signing_keys){.n = 0};
+        if (given(options, OPTION_GENERATE)) {
+                if (key_pair_make(&ret->pair) < 0) {
+                        complain("OpenSSL makes no Ed25519 key pair");
+                        return EXIT_OWN_FAILURE;
+                }
+                return take_fingerprint(&ret->pair.public_half, ret);
+        }
+        for (size_t i = 0; i < options->n_key_files; i++)
+                if (!key_file_read_path(options->key_files[i], &ret->list, why)) {
+                        complain("%s", why);
+                        return EXIT_OWN_FAILURE;
+                }
+        for (size_t i = 0; status == EXIT_DONE && i < ret->list.n; i++)
+                status = take_fingerprint(&ret->list.at[i].key, ret);
+        return status;
+}
+
+void signing_wipe_keys(struct signing_keys *keys) {
+        key_pair_wipe(&keys->pair);
+}
+
+static struct payload_terms terms(const struct options *options, const char *jti, const char *challenge) {
+        int64_t now = time(NULL);
+
+        return (struct payload_terms){
+                .instance = options->instance,
+                .iat = now,
+                .exp = now + signing_valid_for(options),
+                .jti = jti,
+                .challenge = challenge,
+        };
+}
+
+static int make_push(const struct options *options, const struct signing_keys *keys,
+                     const struct payload_terms *push_terms, struct envelope *ret, char why[static PAYLOAD_WHY_MAX]) {
+        struct push_payload push = {
+                .terms = *push_terms,
+                .user = options->user,
+                .n_keys = keys->n,
+                .ttl = options->ttl,
+                .sources = options->sources,
+                .n_sources = options->n_sources,
+                .restricted = given(options, OPTION_RESTRICT),
+                .principal = options->principal,
+                .request_id = options->request_id,
+        };
+
+        if (given(options, OPTION_CONNECTIONS))
+                push.connections = options->connections == 0 ? PUSH_MADE_CONNECTIONS_ANY : options->connections;
+        for (size_t i = 0; i < keys->n; i++)
+                push.keys[i] = keys->pair.private_half ? &keys->pair.public_half : &keys->list.at[i].key;
+        return push_payload_make(&push, ret, why);
+}
+
+static int make_revocation(const struct options *options, const struct payload_terms *revoke_terms,
+                           struct envelope *ret, char why[static PAYLOAD_WHY_MAX]) {
+        struct revoke_payload revoke = {
+                .terms = *revoke_terms,
+                .fingerprint = options->fingerprint,
+                .user = options->user,
+                .all = given(options, OPTION_ALL),
+        };
+
+        return revoke_payload_make(&revoke, ret, why);
+}
+
+static int make(const struct options *options, const struct signing_keys *keys, const struct payload_terms *common,
+                struct envelope *ret) {
+        char why[PAYLOAD_WHY_MAX];
+        int r;
+
+        r = keys ? make_push(options, keys, common, ret, why) : make_revocation(options, common, ret, why);
+        if (r == -EINVAL)
+                return usage(options, "%s", why);
+        if (r < 0)
+                complain("%s", why);
+        return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
+}
+
+int signing_try(const struct options *options, const struct signing_keys *keys, bool sent) {
+        static const char placeholder[] = "0000000000000000000000"; /* as long as a real one */
+        bool challenge = sent && !given(options, OPTION_NO_CHALLENGE);
+        struct payload_terms common = terms(options, placeholder, challenge ? placeholder : NULL);
+        struct envelope envelope;
+
+        return make(options, keys, &common, &envelope);
+}
+
+static int sign(const struct options *options, const struct signer *signer, struct envelope *envelope) {
+        char why[SIGNER_WHY_MAX];
+
+        if (given(options, OPTION_UNSIGNED) || signer_sign(signer, envelope, why) == 0)
+                return EXIT_DONE;
+        complain("--%s: %s", option_name(options->given & OPTIONS_SIGNER), why);
+        return EXIT_OWN_FAILURE;
+}
+
+/* Whether a call of it is one message. */
+static int check_size(json_t *envelope) {
+        size_t n = json_dumpb(envelope, NULL, 0, JSON_COMPACT);
+
+        if (n + CALL_AROUND_ENVELOPE <= FRAME_MAX)
+                return EXIT_DONE;
+        complain("the envelope takes %zu bytes, and a guest takes at most %d; give fewer or smaller keys", n,
+                 FRAME_MAX - CALL_AROUND_ENVELOPE);
+        return EXIT_OWN_FAILURE;
+}
+
+int signing_envelope(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
+                     const char *challenge, json_t **ret) {
+        struct envelope envelope = {.n_signatures = 0};
+        struct payload_terms common;
+        char jti[TOKEN_MAX];
+        json_t *object;
+        int status;
+
+        if (token_make(jti) < 0) {
+                complain("the kernel gives no random bytes");
+                return EXIT_OWN_FAILURE;
+        }
+        common = terms(options, jti, challenge);
+        status = make(options, keys, &common, &envelope);
+        if (status != EXIT_DONE)
+                return status;
+        status = sign(options, signer, &envelope);
+        if (status != EXIT_DONE)
+                return status;
+        object = envelope_to_json(&envelope);
+        if (!object) {
+                complain("out of memory");
+                return EXIT_OWN_FAILURE;
+        }
+        status = check_size(object);
+        if (status == EXIT_DONE)
+                *ret = object;
+        else
+                json_decref(object);
+        return status;
+}
+
+static int read_text(const struct options *options, char *dst, size_t size, size_t *ret_length) {
+        bool from_stdin = strcmp(options->envelope, "-") == 0;
+        const char *name = from_stdin ? "standard input" : options->envelope;
+        FILE *file = from_stdin ? stdin : fopen(options->envelope, "re");
+        bool failed;
+
+        if (!file) {
+                complain("--envelope: %s: cannot open it: %s", name, strerror(errno));
+                return EXIT_OWN_FAILURE;
+        }
+        *ret_length = fread(dst, 1, size, file);
+        failed = ferror(file);
+        if (failed)
+                complain("--envelope: %s: cannot read it: %s", name, strerror(errno));
+        else if (*ret_length == size)
+                complain("--envelope: %s: more than %zu bytes, which no guest takes", name, size - 1);
+        if (!from_stdin)
+                (void)fclose(file);
+        return failed || *ret_length == size ? EXIT_OWN_FAILURE : EXIT_DONE;
+}
+
+/* The guest judges the payload; only what can never succeed is looked for. */
+static bool has_challenge(const struct envelope *envelope) {
+        json_t *payload = json_read((const char *)envelope->pae + envelope->payload_offset,
+                                    envelope->pae_length - envelope->payload_offset, PAYLOAD_DEPTH_MAX);
+        bool has = json_object_get(payload, "challenge") != NULL;
+
+        json_decref(payload);
+        return has;
+}
+
+static int check_envelope(json_t *object, const char *type) {
+        struct envelope envelope = {.n_signatures = 0};
+        struct refused why;
+
+        if (envelope_from_json(object, &envelope, &why) != REFUSAL_NONE) {
+                complain("--envelope: %s: %s", why.field, why.message);
+                return EXIT_OWN_FAILURE;
+        }
+        if (strcmp(envelope.type, type) != 0) {
+                complain("--envelope: its payload is of type %s, and this call takes %s", envelope.type, type);
+                return EXIT_OWN_FAILURE;
+        }
+        if (has_challenge(&envelope)) {
+                complain("--envelope: its payload has a challenge, which is good only on the connection that it was "
+                         "given on; sign one without, as exc-push sign does");
+                return EXIT_OWN_FAILURE;
+        }
+        return EXIT_DONE;
+}
+
+int signing_read_envelope(const struct options *options, const char *type, json_t **ret) {
+        char text[FRAME_MAX + 1];
+        size_t length = 0;
+        json_t *object;
+        int status;
+
+        status = read_text(options, text, sizeof(text), &length);
+        if (status != EXIT_DONE)
+                return status;
+        object = json_read(text, length, ENVELOPE_DEPTH_MAX);
+        if (!object) {
+                complain("--envelope: it is no JSON; give what exc-push sign wrote");
+                return EXIT_OWN_FAILURE;
+        }
+        status = check_envelope(object, type);
+        if (status == EXIT_DONE)
+                status = check_size(object);
+        if (status == EXIT_DONE)
+                *ret = object;
+        else
+                json_decref(object);
+        return status;
+}

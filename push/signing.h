@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the command line to a signed envelope. */
+#ifndef EXC_SIGNING_H
+#define EXC_SIGNING_H
+
+#include <jansson.h>
+
+#include "libpush/key_pair.h"
+#include "libpush/signer.h"
+#include "push/command.h"
+#include "wire/fingerprint.h"
+
+/* The keys of a push. The private half is there with --generate alone. */
+struct signing_keys {
+        struct key_list list;
+        struct key_pair pair;
+        char fingerprints[KEY_LIST_MAX][FINGERPRINT_MAX];
+        size_t n;
+};
+
+/* What is wrong with the options, before anything is done: EXIT_DONE or EXIT_USAGE. `sent`: not by "sign". */
+int signing_check(const struct options *options, bool sent);
+
+/* The same for which keys a revocation is about. */
+int signing_check_choice(const struct options *options);
+
+/* exp - iat of what is signed, in seconds. */
+int signing_valid_for(const struct options *options);
+
+/* Reads the private key of --signing-key. `ret` must be closed whatever the exit status. */
+int signing_open(const struct options *options, struct signer *ret);
+
+/* Reads the keys of --key, or makes those of --generate. `ret` must be wiped whatever the exit status. */
+int signing_read_keys(const struct options *options, struct signing_keys *ret);
+void signing_wipe_keys(struct signing_keys *keys);
+
+/* Whether a payload can be made of all that, before anybody is asked for anything. `keys` as below. */
+int signing_try(const struct options *options, const struct signing_keys *keys, bool sent);
+
+/*
+ * Makes the payload of a push, or of a revocation where `keys` is NULL, and signs it unless --unsigned is given.
+ * `ret` is the envelope, the caller's to drop. An exit status.
+ */
+int signing_envelope(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
+                     const char *challenge, json_t **ret);
+
+/* Reads the envelope of --envelope, which must be of that payload type. The same. */
+int signing_read_envelope(const struct options *options, const char *type, json_t **ret);
+
+#endif
