@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/fingerprint.h"
+
 static const char *curve_name(enum ssh_key_type type) {
         switch (type) {
         case SSH_KEY_ECDSA_P256:
@@ -65,13 +67,11 @@ bool key_check_point(const struct ssh_key *key) {
 }
 
 int key_check_fingerprint(const struct ssh_key *key, char ret[static STORE_FINGERPRINT_NAME_MAX]) {
-        char text[BASE64_LENGTH(32) + 1], fingerprint[8 + BASE64_LENGTH(32)];
-        uint8_t digest[32];
+        char fingerprint[FINGERPRINT_MAX];
+        int r;
 
-        if (EVP_Digest(key->blob, key->blob_length, digest, NULL, EVP_sha256(), NULL) != 1)
-                return -EIO;
-        base64_encode(digest, sizeof(digest), text);
-        /* Without padding, as sshkey_fingerprint() in OpenSSH's sshkey.c. */
-        (void)snprintf(fingerprint, sizeof(fingerprint), "SHA256:%.*s", STORE_FINGERPRINT_NAME_MAX - 1, text);
+        r = fingerprint_of(key, fingerprint);
+        if (r < 0)
+                return r;
         return store_fingerprint_name(fingerprint, ret) ? 0 : -EIO;
 }
