@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all requests share. It is complete before the first request, and threads may share everything in it. */
+#ifndef EXC_API_H
+#define EXC_API_H
+
+#include "cloud/api/config.h"
+#include "cloud/api/limits.h"
+#include "cloud/audit/audit.h"
+#include "cloud/store/store.h"
+
+struct policy_cache; /* cloud/policy/policy_cache.h */
+
+struct api {
+        const struct api_config *config;
+        struct audit *audit;
+        struct policy_cache *policies;
+        struct limits *limits;
+};
+
+/* A store handle for one thread. Negative errno, and `ret_why`. */
+int api_open_store(const struct api *api, struct store **ret, char ret_why[static STORE_WHY_MAX]);
+
+#endif
