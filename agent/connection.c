@@ -12,55 +12,9 @@
 #include <unistd.h>
 
 #include "agent/audit.h"
-#include "agent/json_dispatch.h"
 #include "common/debug.h"
-#include "wire/json.h"
 
 enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
-
-/* --- calls ---------------------------------------------------------------------------------------------------------------- */
-
-/* null is how some clients say that there are none. */
-static enum refusal take_parameters(const struct json_dispatch_field *field, json_t *value, void *member,
-                                    struct refused *ret_why) {
-        if (json_is_null(value))
-                return REFUSAL_NONE;
-        if (!json_is_object(value))
-                return json_dispatch_refuse(field, ret_why);
-        *(json_t **)member = json_incref(value);
-        return REFUSAL_NONE;
-}
-
-static const struct json_dispatch_field call_fields[] = {
-        {"method", json_dispatch_text_ref, offsetof(struct connection_call, method), .min = 1, .max = FRAME_MAX,
-         .required = true, .expected = "a name"},
-        {"parameters", take_parameters, offsetof(struct connection_call, parameters), .expected = "an object"},
-        {"more", json_dispatch_boolean, offsetof(struct connection_call, more), .expected = "true or false"},
-        {"oneway", json_dispatch_boolean, offsetof(struct connection_call, oneway), .expected = "true or false"},
-        {.name = NULL},
-};
-
-bool connection_call_parse(const char *message, size_t length, struct connection_call *ret) {
-        struct refused ignored;
-
-        *ret = (struct connection_call){.message = json_read(message, length, CONNECTION_CALL_DEPTH_MAX)};
-        if (json_is_object(ret->message) &&
-            !json_dispatch(ret->message, call_fields, JSON_DISPATCH_REFUSE_UNKNOWN, ret, &ignored) &&
-            !(ret->more && ret->oneway)) {
-                if (!ret->parameters)
-                        ret->parameters = json_object();
-                if (ret->parameters)
-                        return true;
-        }
-        connection_call_clear(ret);
-        return false;
-}
-
-void connection_call_clear(struct connection_call *call) {
-        json_decref(call->parameters);
-        json_decref(call->message);
-        *call = (struct connection_call)CONNECTION_CALL_INIT;
-}
 
 /* --- state ------------------------------------------------------------------------------------------------------------ */
 
@@ -95,7 +49,7 @@ void connection_close(struct connection *connection) {
         sd_event_source_disable_unref(connection->io);
         sd_event_source_disable_unref(connection->timer);
         sd_event_source_disable_unref(connection->turn);
-        connection_call_clear(&connection->call);
+        call_clear(&connection->call);
         free(connection->output);
         if (connection->fd >= 0)
                 (void)close(connection->fd);
@@ -153,7 +107,7 @@ static void answer(struct connection *connection, json_t *message, bool last) {
         if (!last)
                 return;
         connection->busy = false;
-        connection_call_clear(&connection->call);
+        call_clear(&connection->call);
         if (!connection->working)
                 connection_work(connection);
 }
@@ -262,9 +216,8 @@ static bool take_next(struct connection *connection) {
                 connection->drained = true;
                 return false;
         case FRAME_MESSAGE:
-                connection->next = connection_call_parse(message, length, &connection->call)
-                                           ? CONNECTION_NEXT_CALL
-                                           : CONNECTION_NEXT_MALFORMED;
+                connection->next = call_parse(message, length, &connection->call) ? CONNECTION_NEXT_CALL
+                                                                                  : CONNECTION_NEXT_MALFORMED;
                 break;
         case FRAME_TOO_LONG:
                 connection->next = CONNECTION_NEXT_TOO_LONG;
@@ -449,7 +402,7 @@ int connection_new(const struct connection_home *home, int fd, struct connection
                 return -ENOMEM;
         }
         *connection = (struct connection){
-                .home = home, .fd = fd, .drained = true, .call = CONNECTION_CALL_INIT, .silent_since_ns = now_ns()};
+                .home = home, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
         r = add_sources(connection);
         if (r < 0) {
                 connection_close(connection);

@@ -25,20 +25,14 @@
 #include "agent/freshness.h"
 #include "agent/nss.h"
 #include "agent/ratelimit.h"
+#include "wire/call.h"
 #include "wire/frame.h"
 #include "wire/refusal.h"
-
-#define VARLINK_SERVICE "org.varlink.service"
+#include "wire/service.h"
 
 enum {
         CONNECTION_STALL_S = 5,
         CONNECTION_IDLE_S = 30,
-
-        /*
-         * Brackets within brackets: message, parameters, envelope, signatures, signature; and below those what an unknown
-         * member of an envelope holds, which is ignored.
-         */
-        CONNECTION_CALL_DEPTH_MAX = 10,
 };
 
 /*
@@ -55,24 +49,6 @@ enum connection_channel {
         CONNECTION_RELAY, /* a unix socket that the virtio-serial relay connects to */
         CONNECTION_VSOCK,
 };
-
-/* A varlink call: what one message asks for. */
-struct connection_call {
-        json_t *message;    /* holds what the two below point into */
-        const char *method; /* with its interface */
-        json_t *parameters; /* an object, empty where the message has none */
-        bool more;          /* several replies are welcome */
-        bool oneway;        /* no reply is */
-};
-
-#define CONNECTION_CALL_INIT {.message = NULL}
-
-/*
- * False when the message is no call: not an object of method, parameters, more and oneway alone, each of its type, and not
- * both of the last two; or JSON that wire/json.h does not take. `ret` is then empty. connection_call_clear() frees it.
- */
-bool connection_call_parse(const char *message, size_t length, struct connection_call *ret);
-void connection_call_clear(struct connection_call *call);
 
 struct connection;
 
@@ -108,12 +84,12 @@ struct connection {
         struct frames frames;
         bool drained; /* no whole message is in there */
         enum connection_next next;
-        uint64_t next_usec;          /* monotonic: not before; 0: at the next turn */
-        struct connection_call call; /* the one that is next, or being carried out */
-        bool busy;                   /* its reply is not written yet */
-        bool working;                /* inside connection_work(), which looks for more to do by itself */
-        bool ended;                  /* the peer will send nothing more */
-        bool closing;                /* to be closed as soon as the replies have left */
+        uint64_t next_usec; /* monotonic: not before; 0: at the next turn */
+        struct call call;   /* the one that is next, or being carried out */
+        bool busy;          /* its reply is not written yet */
+        bool working;       /* inside connection_work(), which looks for more to do by itself */
+        bool ended;         /* the peer will send nothing more */
+        bool closing;       /* to be closed as soon as the replies have left */
 
         struct freshness_challenge challenge; /* of the latest Hello */
 

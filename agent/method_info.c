@@ -8,8 +8,9 @@
 #include "agent/freshness.h"
 #include "agent/host_keys.h"
 #include "agent/instance_id.h"
-#include "agent/json_dispatch.h"
 #include "common/sshd_drop_in.h"
+#include "wire/json_dispatch.h"
+#include "wire/service.h"
 
 /* --- in.excloud.InstanceConnect ------------------------------------------------------------------------------------------- */
 
@@ -120,60 +121,15 @@ void method_status(struct connection *connection) {
 
 /* --- org.varlink.service -------------------------------------------------------------------------------------------------- */
 
-/* As the varlink project publishes it. */
-static const char service_text[] = "# The Varlink Service Interface is provided by every varlink service. It\n"
-                                   "# describes the service and the interfaces it implements.\n"
-                                   "interface org.varlink.service\n"
-                                   "\n"
-                                   "# Get a list of all the interfaces a service provides and information\n"
-                                   "# about the implementation.\n"
-                                   "method GetInfo() -> (\n"
-                                   "  vendor: string,\n"
-                                   "  product: string,\n"
-                                   "  version: string,\n"
-                                   "  url: string,\n"
-                                   "  interfaces: []string\n"
-                                   ")\n"
-                                   "\n"
-                                   "# Get the description of an interface that is implemented by this service.\n"
-                                   "method GetInterfaceDescription(interface: string) -> (description: string)\n"
-                                   "\n"
-                                   "# The requested interface was not found.\n"
-                                   "error InterfaceNotFound (interface: string)\n"
-                                   "\n"
-                                   "# The requested method was not found\n"
-                                   "error MethodNotFound (method: string)\n"
-                                   "\n"
-                                   "# The interface defines the requested method, but the service does not\n"
-                                   "# implement it.\n"
-                                   "error MethodNotImplemented (method: string)\n"
-                                   "\n"
-                                   "# One of the passed parameters is invalid.\n"
-                                   "error InvalidParameter (parameter: string)\n"
-                                   "\n"
-                                   "# Client is denied access\n"
-                                   "error PermissionDenied ()\n"
-                                   "\n"
-                                   "# Method is expected to be called with 'more' set to true, but wasn't\n"
-                                   "error ExpectedMore ()\n";
-
 void method_get_info(struct connection *connection) {
-        connection_reply(connection, json_pack("{ss ss ss ss s[ss]}", "vendor", "Excloud", "product",
-                                               "exc-instance-connect", "version", PACKAGE_VERSION, "url", PACKAGE_URL,
-                                               "interfaces", VARLINK_INTERFACE, VARLINK_SERVICE));
+        connection_reply(connection, service_info("exc-instance-connect", PACKAGE_VERSION, VARLINK_INTERFACE));
 }
 
 void method_get_interface_description(struct connection *connection) {
-        static const struct json_dispatch_field fields[] = {
-                {"interface", json_dispatch_text_ref, 0, .max = FRAME_MAX, .required = true, .expected = "a name"},
-                {.name = NULL},
-        };
-        const char *name = NULL, *text = NULL, *fault;
-        struct refused ignored;
+        const char *name = service_interface_asked(connection->call.parameters), *text = NULL;
 
-        fault = json_dispatch(connection->call.parameters, fields, JSON_DISPATCH_NULL_IS_ABSENT, &name, &ignored);
-        if (fault) {
-                connection_invalid_parameter(connection, fault);
+        if (!name) {
+                connection_invalid_parameter(connection, "interface");
                 return;
         }
         if (strcmp(name, VARLINK_INTERFACE) == 0)

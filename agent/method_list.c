@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/json_dispatch.h"
 #include "agent/slots.h"
+#include "wire/json_dispatch.h"
 
 enum { PART_MAX = FRAME_MAX - 128 }; /* bytes of rows in a message, with room for what is around them */
 

@@ -9,12 +9,12 @@
 #include "agent/audit.h"
 #include "agent/commit.h"
 #include "agent/freshness.h"
-#include "agent/json_dispatch.h"
 #include "agent/request_parse.h"
 #include "agent/signed_request.h"
 #include "agent/slots.h"
 #include "common/debug.h"
 #include "common/events.h"
+#include "wire/json_dispatch.h"
 
 /* A revocation, while the name service is asked. */
 struct revoke_call {

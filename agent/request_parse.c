@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "agent/json_dispatch.h"
 #include "agent/key_check.h"
 #include "wire/json.h"
+#include "wire/json_dispatch.h"
 #include "wire/terminal.h"
 
 /* --- members with a rule of their own; where one fills more than one member of the struct, its offset is 0 -------------------- */

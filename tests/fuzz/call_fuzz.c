@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/connection.h"
 #include "tests/fuzz/push_checks.h"
+#include "wire/call.h"
 #include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n);
@@ -29,10 +29,10 @@ static void on_push(json_t *parameters) {
 
 static void on_message(const char *message, size_t length) {
         static const char push_local[] = "PushLocal";
-        struct connection_call call;
+        struct call call;
         size_t n;
 
-        if (!connection_call_parse(message, length, &call)) {
+        if (!call_parse(message, length, &call)) {
                 require(!call.message && !call.method && !call.parameters);
                 return;
         }
@@ -40,7 +40,7 @@ static void on_message(const char *message, size_t length) {
         n = strlen(call.method);
         if (n >= strlen(push_local) && strcmp(call.method + n - strlen(push_local), push_local) == 0)
                 on_push(call.parameters);
-        connection_call_clear(&call);
+        call_clear(&call);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n) {

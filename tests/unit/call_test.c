@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/connection.h"
+#include "wire/call.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,23 +8,23 @@
 
 #include <cmocka.h>
 
-static struct connection_call call;
+static struct call call;
 
 static int setup(void **state) {
         (void)state;
-        call = (struct connection_call)CONNECTION_CALL_INIT;
+        call = (struct call)CALL_INIT;
         return 0;
 }
 
 static int teardown(void **state) {
         (void)state;
-        connection_call_clear(&call);
+        call_clear(&call);
         return 0;
 }
 
 static bool parse(const char *message) {
-        connection_call_clear(&call);
-        return connection_call_parse(message, strlen(message), &call);
+        call_clear(&call);
+        return call_parse(message, strlen(message), &call);
 }
 
 static void assert_refused(const char *message) {
@@ -138,11 +138,11 @@ static void nesting_has_a_limit(void **state) {
 static void clearing_twice_is_harmless(void **state) {
         (void)state;
         assert_true(parse("{\"method\":\"M\",\"parameters\":{}}"));
-        connection_call_clear(&call);
+        call_clear(&call);
         assert_null(call.message);
         assert_null(call.method);
         assert_null(call.parameters);
-        connection_call_clear(&call);
+        call_clear(&call);
         assert_null(call.message);
 }
 

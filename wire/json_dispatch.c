@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/json_dispatch.h"
+#include "wire/json_dispatch.h"
 
 #include <string.h>
 
