@@ -62,6 +62,8 @@ struct serve_settings {
 
         const uid_t *peers; /* who may connect; none: nobody */
         size_t n_peers;
+        /* Called for a peer that is not, in the thread of serve_run(). NULL: it is not reported. */
+        void (*denied)(void *context, uid_t uid, pid_t pid);
 
         const int *sockets; /* that listen, 1 to SERVE_SOCKETS_MAX; the caller's */
         size_t n_sockets;
