@@ -50,7 +50,7 @@ static const char *vsock_from_text(const char *text, struct address *ret) {
         return NULL;
 }
 
-/* A path, and a port behind the last colon where there are digits alone. */
+/* A path, and a port after the last colon where only digits follow it. */
 static const char *hybrid_from_text(const char *text, struct address *ret) {
         const char *colon = strrchr(text, ':');
         size_t n;
@@ -107,7 +107,7 @@ static int await(int fd, short events, int64_t deadline_ms) {
         }
 }
 
-/* The end of a connect(2) that is under way. */
+/* Waits for the end of a pending connect(2). */
 static int await_connected(int fd, int timeout_ms) {
         socklen_t length = sizeof(int);
         int error, r;
@@ -134,7 +134,7 @@ static enum client_result vsock_connect(const struct address *address, int timeo
 }
 
 /*
- * Reads up to the end of a line and not a byte further: what follows is the guest's. -ENOTCONN when it ends before,
+ * Reads up to the end of the line and no further: what follows comes from the guest. -ENOTCONN when it ends before,
  * -EBADMSG when it is longer than `size`.
  */
 static int read_line(int fd, char *line, size_t size, int64_t deadline_ms) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a guest is reached: KIND:REST, one line in a table for each kind.
+ * The address of a guest's channel: KIND:REST.
  *
  *   unix:PATH         a unix stream socket
- *   vsock:CID[:PORT]  AF_VSOCK, the guest's CID; the port is 842 where none is given
+ *   vsock:CID[:PORT]  AF_VSOCK, the guest's CID; the port defaults to 842
  *   hybrid:PATH[:PORT]  the unix socket by which Firecracker and Cloud Hypervisor reach a guest's vsock ports: CONNECT
  *                       PORT, answered by OK and a number (Firecracker, docs/vsock.md)
- *   serial:PATH       a chardev's socket (QEMU, libvirt), behind which is a virtio-serial port: a stream that outlives
- *                     those who connect to it, one at a time
+ *   serial:PATH       the socket of a chardev (QEMU, libvirt) that a virtio-serial port is attached to: a stream that
+ *                     outlives its clients, and takes one at a time
  */
 #ifndef EXC_ADDRESS_H
 #define EXC_ADDRESS_H
@@ -34,13 +34,13 @@ struct address {
         uint32_t port;                                             /* ADDRESS_VSOCK and ADDRESS_HYBRID */
 };
 
-/* NULL, or a phrase that says what is wrong with `text`; `ret` is then untouched. */
+/* NULL, or what is wrong with `text`, as a phrase; `ret` is then untouched. */
 const char *address_from_text(const char *text, struct address *ret);
 
 /*
- * As client_connect(): `ret` must be closed whatever the result. For ADDRESS_HYBRID also -ENOTCONN: the socket's owner
- * is there and closed the connection, since nothing in the guest listens on that port; and CLIENT_PROTOCOL where what
- * it answers is no OK.
+ * As client_connect(): `ret` must be closed whatever the result. For ADDRESS_HYBRID also -ENOTCONN: the VMM
+ * closed the connection, since nothing in the guest listens on that port; and CLIENT_PROTOCOL where CONNECT is not
+ * answered with OK and a number.
  */
 enum client_result address_connect(const struct address *address, int timeout_ms, struct client *ret);
 

@@ -94,7 +94,7 @@ static bool send_answer(struct agent_peer *peer) {
         return true;
 }
 
-/* Answers what has been received, until an answer waits for its reader. False when the peer must go. */
+/* Answers the received messages, until an answer cannot be sent. False when the peer must be closed. */
 static bool answer_all(struct agent_peer *peer, const struct key_pair *pair) {
         while (peer->answer_length == 0) {
                 struct bytes rest = {peer->received, peer->used}, message;
@@ -173,7 +173,7 @@ void agent_socket_serve(struct agent_socket *agent, const struct pollfd *polled,
                 if (polled[i].revents == 0)
                         continue;
                 if (!peer)
-                        admit(agent); /* the last in the list, so no peer takes a number that comes later in it */
+                        admit(agent); /* last: a new peer must not take a slot that is served later in this loop */
                 else if (!serve(peer, agent->pair))
                         drop(peer);
         }

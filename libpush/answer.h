@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest answers, as plain values. A guest may be hostile: every member that the interface names is looked at,
- * with its type, range and length, before any is believed. Members that are not known are passed over, for a newer
- * guest may say more; they are kept nowhere. Texts may still hold anything that is valid UTF-8: print them through
- * wire/terminal.h.
+ * A guest's answers, as plain values. A guest may be hostile: type, range and length of every member that the interface
+ * names are checked before any is used. Unknown members are ignored, since a newer guest may send more; they are not
+ * kept. Strings may hold anything that is valid UTF-8: print them through wire/terminal.h.
  *
- * Each function returns NULL, or the name of the member at fault, a constant; `ret` then holds nothing of use.
+ * Each function returns NULL, or the name of the invalid member, a constant; `ret` is then undefined.
  */
 #ifndef EXC_ANSWER_H
 #define EXC_ANSWER_H
@@ -60,7 +59,7 @@ struct hello_answer {
 };
 
 struct push_answer {
-        char user[ANSWER_USER_MAX]; /* as the guest's user database has it */
+        char user[ANSWER_USER_MAX]; /* as the guest's name service returned it */
         size_t n_fingerprints;
         char fingerprints[ANSWER_FINGERPRINTS_MAX][FINGERPRINT_MAX];
         int64_t expires_in; /* seconds */
@@ -77,9 +76,9 @@ struct status_answer {
         bool sshd_enabled;
 };
 
-/* A refusal. One of varlink itself, or of a newer guest, has REFUSAL_NONE, and its name alone says what it is. */
+/* A refusal. An error of varlink itself, or of a newer guest, has REFUSAL_NONE and its name. */
 struct refusal_answer {
-        struct refused refused;      /* its message is cut at its size; index is -1 where there is none */
+        struct refused refused;      /* the message is cut at its limit; index is -1 where there is none */
         char name[CLIENT_ERROR_MAX]; /* without this interface's prefix; characters as in client_reply.error */
 };
 

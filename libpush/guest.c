@@ -19,8 +19,7 @@ static enum client_result fail(struct guest *guest, enum client_result result, i
 
 static enum client_result misshapen(struct guest *guest, const char *member) {
         guest->client.error = -EBADMSG;
-        (void)snprintf(guest->client.why, sizeof(guest->client.why), "`%s` is missing, or not as the interface has it",
-                       member);
+        (void)snprintf(guest->client.why, sizeof(guest->client.why), "`%s` is missing or invalid", member);
         return CLIENT_PROTOCOL;
 }
 
@@ -62,8 +61,8 @@ static bool answers_to(json_t *parameters, const char *sync) {
 }
 
 /*
- * The reply to our Hello. On a stream that outlives its peers a refusal may be somebody else's, or ours: nothing in it
- * says so, and it counts only when nothing better comes.
+ * The reply to our Hello. On a stream that outlives its peers a refusal may answer an earlier peer or us, and does not
+ * say which: it counts only when no answer follows.
  */
 static enum client_result receive_hello(struct guest *guest, const char *sync, json_t **ret) {
         bool refused = false;
@@ -88,7 +87,8 @@ static enum client_result receive_hello(struct guest *guest, const char *sync, j
                 else if (result != CLIENT_PROTOCOL || !guest->outlives)
                         return result;
                 if (guest->client.received > GUEST_STALE_MAX)
-                        return fail(guest, CLIENT_PROTOCOL, -EBADMSG, "its answer to this Hello does not come");
+                        return fail(guest, CLIENT_PROTOCOL, -EBADMSG,
+                                    "no answer to this Hello among the replies to earlier peers");
         }
 }
 
@@ -100,9 +100,10 @@ static enum client_result hello(struct guest *guest, json_t **ret) {
 
         r = token_make(sync);
         if (r < 0)
-                return fail(guest, CLIENT_FAILED, r, "the kernel gives no random bytes");
+                return fail(guest, CLIENT_FAILED, r, "no random bytes from the kernel");
         if (guest->outlives) {
-                /* Ends what a predecessor left half written; one byte fits, or client_send() says why not. */
+                /* Ends what a predecessor left half written. If the byte does not fit, client_send() fails and says
+                 * why. */
                 (void)send(guest->client.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
                 guest->client.frames = (struct frames){.used = 0};
         }
@@ -152,7 +153,7 @@ enum client_result guest_hello(struct guest *guest, struct hello_answer *ret) {
         return member ? misshapen(guest, member) : CLIENT_DONE;
 }
 
-/* Whether the call may have arrived, and only its answer is missing. */
+/* Whether the call may have arrived without its answer coming back. */
 static bool worth_repeating(const struct guest *guest, enum client_result result) {
         return result == CLIENT_NOT_REACHED && guest->reconnects &&
                (guest->client.error == -ETIMEDOUT || guest->client.error == -ECONNRESET);
@@ -173,7 +174,7 @@ static enum client_result call_twice(struct guest *guest, const char *method, js
         return result == CLIENT_DONE ? call(guest, method, json_pack("{sO}", "envelope", envelope), ret) : result;
 }
 
-/* Each that was sent, and no other. The answer may not name one twice: the numbers are the same. */
+/* Each key that was sent and no other. As the counts are equal, the answer names none twice. */
 static bool same_keys(const struct push_answer *answer, const char (*expected)[FINGERPRINT_MAX], size_t n) {
         if (answer->n_fingerprints != n)
                 return false;
@@ -201,7 +202,7 @@ enum client_result guest_push(struct guest *guest, json_t *envelope, const char 
         if (member)
                 return misshapen(guest, member);
         if (expected && !same_keys(ret, expected, n_expected))
-                return fail(guest, CLIENT_PROTOCOL, -EBADMSG, "it is about other keys than those that were pushed");
+                return fail(guest, CLIENT_PROTOCOL, -EBADMSG, "it names other keys than those that were pushed");
         return CLIENT_DONE;
 }
 

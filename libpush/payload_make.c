@@ -35,7 +35,7 @@ static int no_memory(char why[static PAYLOAD_WHY_MAX]) {
         return -ENOMEM;
 }
 
-/* Takes `value` over. A failure leaves `*object` NULL, and everything after it passes. */
+/* Takes ownership of `value`. A failure leaves `*object` NULL; later calls then do nothing. */
 static void set(json_t **object, const char *name, json_t *value) {
         if (!*object) {
                 json_decref(value);
@@ -213,7 +213,7 @@ static int put_limits(const struct push_payload *push, json_t **object, char why
         return 0;
 }
 
-/* Takes `object` over. */
+/* Takes ownership of `object`. */
 static int put_into_envelope(const char *type, json_t *object, struct envelope *ret, char why[static PAYLOAD_WHY_MAX]) {
         char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
         int r;

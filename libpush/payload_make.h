@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The payloads of push.md, made: what a push or a revocation says, checked by the guest's own rules and put into an
- * envelope without a signature.
+ * Makes the payloads of push.md: the fields of a push or a revocation, checked by the guest's own rules, in an envelope
+ * without a signature.
  */
 #ifndef EXC_PAYLOAD_MAKE_H
 #define EXC_PAYLOAD_MAKE_H
@@ -34,10 +34,10 @@ struct payload_terms {
         const char *instance;  /* the guest's id, with "exc:compute:instance/" before it or without */
         int64_t iat, exp;      /* Unix seconds */
         const char *jti;       /* 16 to 128 printable ASCII characters; see libpush/token.h */
-        const char *challenge; /* of this connection's latest Hello; NULL: the guest goes by its clock */
+        const char *challenge; /* of this connection's latest Hello; NULL: the guest checks the time */
 };
 
-/* Zero is the guest's default everywhere, and never the wider one. */
+/* Zero is the guest's default everywhere, never the more permissive value. */
 struct push_payload {
         struct payload_terms terms;
         const char *user;
@@ -63,8 +63,8 @@ struct revoke_payload {
 };
 
 /*
- * 0, -EINVAL (a field is not as push.md has it), -E2BIG or -ENOMEM. `ret_why` then is a phrase that says it and has
- * nothing of the input in it.
+ * 0, -EINVAL (push.md does not allow a field's value), -E2BIG or -ENOMEM. `ret_why` is then the cause as a phrase, with
+ * nothing from the input in it.
  */
 int push_payload_make(const struct push_payload *push, struct envelope *ret, char ret_why[static PAYLOAD_WHY_MAX]);
 int revoke_payload_make(const struct revoke_payload *revoke, struct envelope *ret,

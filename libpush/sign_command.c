@@ -44,7 +44,7 @@ static int64_t now_ms(void) {
 
 /*
  * A file, not a pipe: writing to it cannot fail because the command does not read (SIGPIPE is the whole process's), and
- * `openssl pkeyutl -rawin` wants to know the length before it signs with Ed25519.
+ * `openssl pkeyutl -rawin` needs the length before it signs with Ed25519.
  */
 static int make_input(const uint8_t *input, size_t length, int *ret_fd) {
         int fd, r = 0;
@@ -69,7 +69,7 @@ static int make_input(const uint8_t *input, size_t length, int *ret_fd) {
         return r;
 }
 
-/* posix_spawn(3) and its attributes return what went wrong, they do not set errno. */
+/* posix_spawn(3) and its attributes return the error and do not set errno. */
 static int spawn(const char *command, int input_fd, int output_fd, pid_t *ret) {
         char shell[] = "/bin/sh", option[] = "-c", *copy = strdup(command);
         char *argv[] = {shell, option, copy, NULL};
@@ -98,7 +98,7 @@ static int spawn(const char *command, int input_fd, int output_fd, pid_t *ret) {
                 error = posix_spawnattr_setsigmask(&attributes, &none);
         if (error == 0)
                 error = posix_spawnattr_setsigdefault(&attributes, &all);
-        /* A session of its own: one signal ends all of a pipeline, and what would ask at the terminal fails at once. */
+        /* A session of its own: one signal ends a whole pipeline, and a passphrase prompt fails at once. */
         if (error == 0)
                 error = posix_spawnattr_setflags(&attributes,
                                                  POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

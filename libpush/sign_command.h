@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the command of a signer (libpush/signer.h) on what is to be signed. */
+/* Runs the command of a signer (libpush/signer.h) on the bytes to sign. */
 #ifndef EXC_SIGN_COMMAND_H
 #define EXC_SIGN_COMMAND_H
 

@@ -74,7 +74,7 @@ static bool is_p256(const EVP_PKEY *key) {
                strcmp(group, "prime256v1") == 0;
 }
 
-/* What people give by mistake, each with its own next step. */
+/* Common mistakes, each with its next step. */
 static const char *not_a_key(const uint8_t *text, size_t length, bool passphrase) {
         if (passphrase)
                 return "it has a passphrase; give it without, from a place that is safe, or sign with --sign-command";
@@ -152,7 +152,7 @@ static bool white(uint8_t c) {
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Base64 of something that has a signature's shape, in lines of any length. */
+/* Base64 of a signature, in lines of any length. */
 static bool take_base64(const uint8_t *output, size_t n, struct signature *ret) {
         char text[SIGNER_OUTPUT_MAX];
         size_t used = 0;

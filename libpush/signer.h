@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who signs an envelope: a private key in a PEM file (Ed25519 or ECDSA P-256), or a command that knows how to reach a
- * key which nobody may hold, as in a key-management service.
+ * Signs envelopes with a private key in a PEM file (Ed25519 or ECDSA P-256), or with a command, for keys that cannot be
+ * read, as in a key-management service.
  *
  * The command is run by /bin/sh. It gets the envelope's PAE (wire/envelope.h) on standard input, a file that it may
  * also open as /dev/stdin, and writes the signature to standard output, as bytes or in base64 with any white space. It
  * runs in a session of its own, without a terminal, with this process's standard error and environment. When its time
- * is up it is killed, with all that is in its process group. Whoever calls has descriptors 0 to 2 open.
+ * is up it is killed, with all that is in its process group. The caller has descriptors 0 to 2 open.
  */
 #ifndef EXC_SIGNER_H
 #define EXC_SIGNER_H

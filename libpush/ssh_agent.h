@@ -17,12 +17,12 @@ enum {
 enum ssh_agent_frame {
         SSH_AGENT_NONE, /* no whole message yet */
         SSH_AGENT_MESSAGE,
-        SSH_AGENT_BAD, /* of no length, or too long: nothing after it can be understood */
+        SSH_AGENT_BAD, /* length 0 or too long: the stream cannot be parsed further */
 };
 
 /*
  * Takes the next message, without its length, from what a peer sent. SSH_AGENT_NONE leaves `from` as it was; `ret_need`
- * is then how many bytes it must hold for the next step.
+ * is then the number of bytes needed for the next step.
  */
 enum ssh_agent_frame ssh_agent_next(struct bytes *from, struct bytes *ret_message, size_t *ret_need);
 

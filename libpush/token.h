@@ -7,10 +7,10 @@
 
 enum { TOKEN_LENGTH = 22, TOKEN_MAX = TOKEN_LENGTH + 1 }; /* characters; with the NUL */
 
-/* -EIO when the kernel gives no random bytes. */
+/* -EIO when getrandom(2) fails. */
 int token_make(char ret[static TOKEN_MAX]);
 
-/* Whether `text` is of that form. */
+/* Whether `text` has that form. */
 bool token_valid(const char *text);
 
 #endif

@@ -26,10 +26,10 @@ bool ask_again(const struct options *options, const struct guest *guest, struct 
 
         if (error == -EACCES || error == -EPERM || now_ms() + PAUSE_MS > patience->until_ms)
                 return false;
-        if (!patience->told)
+        if (!patience->reported)
                 complain("%s: the guest was not reached: %s; trying again for %d s", options->to, guest->client.why,
                          options->wait);
-        patience->told = true;
+        patience->reported = true;
         (void)nanosleep(&pause, NULL);
         return true;
 }
@@ -56,17 +56,17 @@ static const char *hint_not_reached(const struct options *options, int error) {
         case -ENOENT:
                 return "is the path right, and the guest running?";
         case -ECONNREFUSED:
-                return "nobody listens there: is the guest running?";
+                return "nothing listens there: is the guest running?";
         case -EACCES:
         case -EPERM:
-                return "run this as the user that the channel belongs to";
+                return "run this as the user that owns the channel";
         case -ENOTCONN:
                 return "does the guest run, and exc-instance-connect-vsock.socket in it?";
         case -ECONNRESET:
                 return kind == ADDRESS_VSOCK || kind == ADDRESS_HYBRID
                                ? "does the guest run, and exc-instance-connect-vsock.socket in it? It takes only its "
                                  "host here"
-                               : "see in the guest: journalctl -t exc-instance-connect-agent";
+                               : "in the guest, see journalctl -t exc-instance-connect-agent";
         case -ENODEV:
         case -EAFNOSUPPORT:
         case -ENETUNREACH:
@@ -75,11 +75,11 @@ static const char *hint_not_reached(const struct options *options, int error) {
                                : "is the guest running?";
         case -ETIMEDOUT:
                 if (kind == ADDRESS_SERIAL)
-                        return "is the guest up, with exc-instance-connect-relay.service in it, and nobody else "
-                               "connected to this socket? It takes one at a time";
+                        return "is the guest up, with exc-instance-connect-relay.service in it, and no other "
+                               "client connected to this socket? It takes one at a time";
                 /* fall through */
         default:
-                return "is the guest running? See in it: journalctl -t exc-instance-connect-agent";
+                return "is the guest running? See journalctl -t exc-instance-connect-agent";
         }
 }
 
@@ -92,9 +92,9 @@ static const char *hint_refused(enum refusal why) {
         case REFUSAL_RATE_LIMITED:
                 return "wait, and try again";
         case REFUSAL_UNTRUSTED:
-                return "sign with a key whose public half lies in the guest's /etc/exc-instance-connect/trust.d";
+                return "sign with a key whose public half is in the guest's /etc/exc-instance-connect/trust.d";
         case REFUSAL_BAD_SIGNATURE:
-                return "is the public half of this very key in the guest's /etc/exc-instance-connect/trust.d?";
+                return "is the public half of this key in the guest's /etc/exc-instance-connect/trust.d?";
         case REFUSAL_WRONG_INSTANCE:
                 return "exc-push hello shows the guest's own id; is this the guest you mean?";
         case REFUSAL_NOT_YET_VALID:
@@ -112,13 +112,13 @@ static const char *hint_refused(enum refusal why) {
         case REFUSAL_STORE_FULL:
                 return "wait until keys expire, or drop some with exc-push revoke";
         case REFUSAL_STORAGE_FAILURE:
-                return "see in the guest: journalctl -t exc-instance-connect-agent";
+                return "in the guest, see journalctl -t exc-instance-connect-agent";
         default:
                 return NULL;
         }
 }
 
-/* `value` may be NULL. Takes `object` over, and returns it or NULL without memory. */
+/* `value` may be NULL. Takes ownership of `object`; returns it, or NULL without memory. */
 static json_t *with(json_t *object, const char *name, json_t *value) {
         if (object && json_object_set_new(object, name, value) == 0)
                 return object;

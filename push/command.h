@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The subcommands of exc-push, and what a command line says. */
+/* The subcommands of exc-push, and the parsed command line. */
 #ifndef EXC_PUSH_COMMAND_H
 #define EXC_PUSH_COMMAND_H
 
@@ -39,7 +39,7 @@ enum option_id {
         OPTION_REQUEST_ID,
         OPTION_FINGERPRINT,
         OPTION_ALL,
-        OPTION_COMMAND, /* what stands behind "--" */
+        OPTION_COMMAND, /* the arguments after "--" */
         OPTION_MAX_,
 };
 
@@ -89,8 +89,8 @@ enum { OPTION_VALID_FOR_S = 60 }; /* exp - iat where it is not given */
 
 struct options {
         uint32_t given;      /* OPTION_BIT() of each */
-        const char *command; /* NULL: none; so are the rest, or 0 */
-        const char *subject; /* the word behind "sign" */
+        const char *command; /* NULL where it is not given, as all below; numbers are 0 */
+        const char *subject; /* the argument after "sign" */
         const char *to;
         struct address address;
         int timeout_ms;
@@ -111,15 +111,15 @@ struct options {
         const char *principal;
         const char *request_id;
         const char *fingerprint;
-        char *const *argv; /* what stands behind "--", ends with NULL */
+        char *const *argv; /* the arguments after "--", ends with NULL */
 };
 
 struct command {
         const char *name;
         const char *summary;
         const char *help;
-        uint32_t takes;                            /* bits; those of OPTIONS_GLOBAL everyone does */
-        uint32_t needs;                            /* of these, without which it cannot run */
+        uint32_t takes;                            /* OPTION_BIT() of those allowed besides OPTIONS_GLOBAL */
+        uint32_t needs;                            /* of those required */
         int (*run)(const struct options *options); /* an exit status (wire/refusal.h) */
 };
 
@@ -129,7 +129,7 @@ extern const struct command sign_command;
 extern const struct command hello_command;
 extern const struct command status_command;
 
-/* EXIT_DONE, or EXIT_USAGE when it has complained. Values are valid UTF-8 and within their ranges. */
+/* EXIT_DONE, or EXIT_USAGE with the error printed. Values are valid UTF-8 and within their ranges. */
 int options_parse(int argc, char **argv, struct options *ret);
 
 /* "user" and so on, for the first of the bits. */
@@ -139,7 +139,7 @@ static inline bool given(const struct options *options, enum option_id option) {
         return (options->given & OPTION_BIT(option)) != 0;
 }
 
-/* Complains about the command line, points to the subcommand's --help, and returns EXIT_USAGE. */
+/* Prints the error and how to get the subcommand's --help. Returns EXIT_USAGE. */
 int usage(const struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

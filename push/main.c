@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exc-push(1): what whoever runs the hosts asks their guests. */
+/* exc-push(1): calls of the control plane to its guests. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>

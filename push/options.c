@@ -12,7 +12,7 @@
 #include "wire/refusal.h"
 
 enum {
-        FIRST = 1 << 8, /* above any character, so that getopt_long(3) can return the options themselves */
+        FIRST = 1 << 8, /* above any character: getopt_long(3) returns option_id values */
         TIMEOUT_MAX_S = 60,
         WAIT_MAX_S = 3600,
 };
@@ -72,7 +72,7 @@ int usage(const struct options *options, const char *format, ...) {
 static bool seconds(const char *name, int most, int *ret) {
         if (value_number(optarg, 1, most, ret))
                 return true;
-        complain("--%s: %s is no number of seconds from 1 to %d", name, optarg, most);
+        complain("--%s: invalid value '%s': expected 1..%d seconds", name, optarg, most);
         return false;
 }
 
@@ -87,11 +87,13 @@ static bool take_to(struct options *ret) {
 
 static bool take_source(struct options *ret) {
         if (ret->n_sources == PUSH_MADE_SOURCES_MAX) {
-                complain("--source: at most %d of them", PUSH_MADE_SOURCES_MAX);
+                complain("--source: more than %d addresses", PUSH_MADE_SOURCES_MAX);
                 return false;
         }
         if (!source_from_text(optarg, &ret->sources[ret->n_sources])) {
-                complain("--source: %s is no address, and no range without host bits as in 192.0.2.0/24", optarg);
+                complain("--source: invalid value '%s': expected an address, or a range without host bits as "
+                         "192.0.2.0/24",
+                         optarg);
                 return false;
         }
         ret->n_sources++;
@@ -100,7 +102,7 @@ static bool take_source(struct options *ret) {
 
 static bool take_key(struct options *ret) {
         if (ret->n_key_files == KEY_LIST_MAX) {
-                complain("--key: at most %d of them", KEY_LIST_MAX);
+                complain("--key: more than %d files", KEY_LIST_MAX);
                 return false;
         }
         ret->key_files[ret->n_key_files++] = optarg;
@@ -110,7 +112,7 @@ static bool take_key(struct options *ret) {
 static bool take_text(const char *name, const char **ret) {
         *ret = optarg;
         if (!*optarg)
-                complain("--%s: it is empty", name);
+                complain("--%s: the value is empty", name);
         return *optarg;
 }
 
@@ -128,7 +130,7 @@ static bool take_value(struct options *ret, enum option_id option) {
         case OPTION_KNOWN_HOSTS:
                 if (known_hosts_name(optarg, ret->known_hosts))
                         return true;
-                complain("--known-hosts: %s is neither the name of one host nor [host]:port", optarg);
+                complain("--known-hosts: invalid value '%s': expected the name of one host, or [host]:port", optarg);
                 return false;
         case OPTION_SIGNING_KEY:
                 return take_text("signing-key", &ret->signing_key);
@@ -149,7 +151,7 @@ static bool take_value(struct options *ret, enum option_id option) {
         case OPTION_CONNECTIONS:
                 if (value_number(optarg, 0, PUSH_MADE_CONNECTIONS_MAX, &ret->connections))
                         return true;
-                complain("--connections: %s is no number from 0 to %d", optarg, PUSH_MADE_CONNECTIONS_MAX);
+                complain("--connections: invalid value '%s': expected 0..%d", optarg, PUSH_MADE_CONNECTIONS_MAX);
                 return false;
         case OPTION_SOURCE:
                 return take_source(ret);
@@ -161,7 +163,9 @@ static bool take_value(struct options *ret, enum option_id option) {
                 ret->fingerprint = optarg;
                 if (fingerprint_valid(optarg))
                         return true;
-                complain("--fingerprint: %s is not SHA256: and 43 characters, as ssh-keygen -l prints it", optarg);
+                complain("--fingerprint: invalid value '%s': expected SHA256: and 43 characters, as ssh-keygen -l "
+                         "prints it",
+                         optarg);
                 return false;
         default: /* they have no value */
                 return true;
@@ -174,7 +178,7 @@ static bool take_word(struct options *ret, const char *word) {
         else if (strcmp(ret->command, "sign") == 0 && !ret->subject)
                 ret->subject = word;
         else {
-                complain("%s: one argument too many; a command to run stands behind --", word);
+                complain("%s: unexpected argument; a command to run follows --", word);
                 return false;
         }
         return true;
@@ -199,7 +203,7 @@ static bool take_option(struct options *ret, enum option_id option) {
 static bool parse(int argc, char **argv, struct options *ret) {
         int c;
 
-        /* '-': words are handed out where they stand, whatever POSIXLY_CORRECT is: options may stand on both sides. */
+        /* '-': arguments are returned in their order, whatever POSIXLY_CORRECT is: options may follow them. */
         while ((c = getopt_long(argc, argv, "-h", long_options, NULL)) >= 0) {
                 bool ok;
 

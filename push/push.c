@@ -16,11 +16,11 @@ static int check(const struct options *options) {
         if (!envelope && !given(options, OPTION_USER))
                 return usage(options, "push needs --user");
         if (!envelope && !keys && !generate)
-                return usage(options, "push needs --key, or --generate with a command behind --");
+                return usage(options, "push needs --key, or --generate with a command after --");
         if (keys && generate)
                 return usage(options, "--key and --generate do not go together");
         if (generate && !given(options, OPTION_COMMAND))
-                return usage(options, "--generate needs a command behind --: the key is gone when that ends");
+                return usage(options, "--generate needs a command after --: the key is wiped when the command ends");
         if (given(options, OPTION_JSON) && (given(options, OPTION_KNOWN_HOSTS) || given(options, OPTION_COMMAND)))
                 return usage(options,
                              given(options, OPTION_COMMAND)
@@ -108,7 +108,7 @@ static int print(const struct options *options, const struct push_answer *answer
         return given(options, OPTION_KNOWN_HOSTS) ? ask_print_known_hosts(options, &answer->host_keys) : EXIT_DONE;
 }
 
-/* With a command nothing is said: what is on the terminal is the command's. */
+/* With a command nothing is printed: the terminal is the command's. */
 static int finish(const struct options *options, const struct signing_keys *keys, const struct push_answer *answer) {
         if (!given(options, OPTION_COMMAND))
                 return print(options, answer);
@@ -117,7 +117,7 @@ static int finish(const struct options *options, const struct signing_keys *keys
         return run_command(options, keys, answer);
 }
 
-/* The guest counts keys, people look for a line. */
+/* The guest's index counts keys; print the file and line. */
 static void say_which_key(const struct options *options, const struct signing_keys *keys, const struct guest *guest) {
         int index = guest->refusal.refused.index;
 

@@ -14,7 +14,7 @@ static bool names_keys(const struct options *options) {
         return given(options, OPTION_USER) || given(options, OPTION_FINGERPRINT);
 }
 
-/* What was looked for, so that a misspelt name shows. */
+/* The name that matched nothing, so that a misspelt one shows. */
 static void print_no_match(const struct options *options) {
         (void)fputs("No stored key matched", stdout);
         if (given(options, OPTION_FINGERPRINT)) {
@@ -40,7 +40,7 @@ static int print(const struct options *options, int64_t revoked) {
                 (void)printf("%" PRId64 " %s dropped. Sessions that are open stay open.\n", revoked,
                              revoked == 1 ? "key was" : "keys were");
         }
-        /* With nothing stored, --all has done what was asked. What an envelope names is not looked at here. */
+        /* With nothing stored, --all is done. What an envelope names is not parsed here. */
         return status == EXIT_DONE && revoked == 0 && names_keys(options) ? EXIT_NO_MATCH : status;
 }
 

@@ -21,15 +21,15 @@
 #include "libpush/known_hosts.h"
 #include "wire/refusal.h"
 
-#define FOLDER "/exc-push-XXXXXX"
+#define DIRECTORY "/exc-push-XXXXXX"
 #define AGENT_NAME "/agent.sock"
 #define KNOWN_HOSTS_NAME "/known_hosts"
 
 enum { PATH_SIZE = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
 
-/* A command that is running, with what it was given. */
+/* A running command and what was made for it. */
 struct running {
-        char folder[PATH_SIZE];
+        char directory[PATH_SIZE];
         char agent_path[PATH_SIZE];       /* "": none */
         char known_hosts_path[PATH_SIZE]; /* "": none */
         struct agent_socket agent;
@@ -40,34 +40,34 @@ struct running {
 };
 
 /*
- * Folders can be made in it, and nobody but this user and root can put another in the place of one. The variable may be
- * another user's, as it is behind su(1).
+ * Whether this user can make directories in it, and no other user but root can replace one. XDG_RUNTIME_DIR may be that
+ * of another user, as after su(1).
  */
-static bool safe_place(const char *path) {
+static bool safe_parent(const char *path) {
         struct stat st;
 
-        return path && path[0] == '/' && strlen(path) < PATH_SIZE - strlen(FOLDER KNOWN_HOSTS_NAME) &&
+        return path && path[0] == '/' && strlen(path) < PATH_SIZE - strlen(DIRECTORY KNOWN_HOSTS_NAME) &&
                stat(path, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) &&
                ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (st.st_mode & S_ISVTX) != 0) &&
                euidaccess(path, W_OK | X_OK) == 0;
 }
 
-static int make_folder(struct running *running) {
-        const char *place = getenv("XDG_RUNTIME_DIR");
+static int make_directory(struct running *running) {
+        const char *parent = getenv("XDG_RUNTIME_DIR");
 
-        if (!safe_place(place))
-                place = "/tmp";
-        if (!safe_place(place)) {
-                complain("%s: anybody could replace a folder in it; set XDG_RUNTIME_DIR to one that is yours alone",
-                         place);
+        if (!safe_parent(parent))
+                parent = "/tmp";
+        if (!safe_parent(parent)) {
+                complain("%s: other users could replace a directory in it; set XDG_RUNTIME_DIR to a directory of yours",
+                         parent);
                 return -EPERM;
         }
-        (void)snprintf(running->folder, sizeof(running->folder), "%s" FOLDER, place);
-        if (!mkdtemp(running->folder)) {
+        (void)snprintf(running->directory, sizeof(running->directory), "%s" DIRECTORY, parent);
+        if (!mkdtemp(running->directory)) {
                 int r = -errno;
 
-                complain("%s: cannot make a folder in it: %s", place, strerror(-r));
-                running->folder[0] = '\0';
+                complain("%s: cannot make a directory in it: %s", parent, strerror(-r));
+                running->directory[0] = '\0';
                 return r;
         }
         return 0;
@@ -77,7 +77,7 @@ static int open_agent(struct running *running, const struct key_pair *pair) {
         char path[2 * PATH_SIZE];
         int r;
 
-        (void)snprintf(path, sizeof(path), "%s" AGENT_NAME, running->folder);
+        (void)snprintf(path, sizeof(path), "%s" AGENT_NAME, running->directory);
         r = agent_socket_open(&running->agent, path, pair);
         if (r == 0) {
                 memcpy(running->agent_path, path, strlen(path) + 1);
@@ -94,7 +94,7 @@ static int write_known_hosts(struct running *running, const struct session *sess
         int fd, r = 0;
         FILE *file;
 
-        (void)snprintf(path, sizeof(path), "%s" KNOWN_HOSTS_NAME, running->folder);
+        (void)snprintf(path, sizeof(path), "%s" KNOWN_HOSTS_NAME, running->directory);
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0)
                 memcpy(running->known_hosts_path, path, strlen(path) + 1);
@@ -119,7 +119,7 @@ static int write_known_hosts(struct running *running, const struct session *sess
         return r;
 }
 
-/* From here on no signal can end this process before the folder is gone. */
+/* From here on no signal ends this process before the directory is removed. */
 static int take_signals(struct running *running) {
         struct sigaction by_default = {.sa_handler = SIG_DFL};
         sigset_t set;
@@ -130,7 +130,7 @@ static int take_signals(struct running *running) {
         (void)sigaddset(&set, SIGHUP);
         (void)sigaddset(&set, SIGQUIT);
         (void)sigprocmask(SIG_BLOCK, &set, &running->before);
-        /* Where it was ignored, nobody would learn the exit status. */
+        /* Where it is ignored, the exit status is lost. */
         (void)sigaction(SIGCHLD, &by_default, NULL);
         running->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (running->signal_fd >= 0)
@@ -166,8 +166,8 @@ static int start(struct running *running, char *const *argv) {
         return EXIT_OWN_FAILURE;
 }
 
-/* The terminal sends to the whole process group, and the command is in it. */
-static void pass_on(const struct running *running) {
+/* The terminal's signals (SI_KERNEL) reach the whole process group, which includes the command. */
+static void forward_signals(const struct running *running) {
         struct signalfd_siginfo from;
 
         while (read(running->signal_fd, &from, sizeof(from)) == (ssize_t)sizeof(from))
@@ -199,14 +199,14 @@ static int serve_until_end(struct running *running) {
                 if (poll(polled, 2 + n, -1) < 0) {
                         if (errno == EINTR)
                                 continue;
-                        /* Without memory for it. The command goes on to its end, without the agent. */
+                        /* Out of memory. The command continues without the agent. */
                         complain("cannot serve the command any more: %s", strerror(errno));
                         return exit_status(running);
                 }
                 if (polled[0].revents != 0)
                         return exit_status(running);
                 if (polled[1].revents != 0)
-                        pass_on(running);
+                        forward_signals(running);
                 agent_socket_serve(&running->agent, polled + 2, n);
         }
 }
@@ -217,13 +217,13 @@ static void clean_up(struct running *running) {
                 (void)unlink(running->agent_path);
         if (running->known_hosts_path[0])
                 (void)unlink(running->known_hosts_path);
-        if (running->folder[0])
-                (void)rmdir(running->folder);
+        if (running->directory[0])
+                (void)rmdir(running->directory);
         if (running->pidfd >= 0)
                 (void)close(running->pidfd);
         if (running->signal_fd >= 0)
                 (void)close(running->signal_fd);
-        /* The signals stay blocked: one that came late must not take the place of the exit status. */
+        /* The signals stay blocked: a late one must not replace the exit status. */
 }
 
 int session_run(const struct session *session) {
@@ -234,7 +234,7 @@ int session_run(const struct session *session) {
                 running.agent.peers[i].fd = -EBADF;
         r = take_signals(&running);
         if (r == 0 && (session->pair || session->known_hosts))
-                r = make_folder(&running);
+                r = make_directory(&running);
         if (r == 0 && session->pair)
                 r = open_agent(&running, session->pair);
         if (r == 0 && session->known_hosts)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a command that is to log in: with a key that exists nowhere else, and knowing the guest's host keys.
+ * Runs a command that logs in, with a key that exists nowhere else and the guest's host keys.
  *
- * 1. A folder of mode 0700 is made in $XDG_RUNTIME_DIR, or in /tmp where that is not safe, with the agent's socket
- *    (SSH_AUTH_SOCK) and the file of known hosts (EXC_KNOWN_HOSTS), whichever is wanted.
- * 2. The command is started in this process group, so the terminal is its own, and the agent serves it.
- * 3. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to it. One that the terminal sent has reached it already.
- * 4. When it ends, the agent ends, and the folder goes.
+ * 1. A directory of mode 0700 is made in $XDG_RUNTIME_DIR, or in /tmp where that is not safe, with the agent's socket
+ *    (SSH_AUTH_SOCK) and the file of known hosts (EXC_KNOWN_HOSTS), as far as requested.
+ * 2. The command is started in this process group, so it has the terminal, and the agent serves it.
+ * 3. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to it. The terminal's own signals reach it directly.
+ * 4. When it ends, the agent stops and the directory is removed.
  */
 #ifndef EXC_SESSION_H
 #define EXC_SESSION_H

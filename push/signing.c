@@ -14,13 +14,13 @@
 
 enum {
         PAYLOAD_DEPTH_MAX = 4,  /* push.md */
-        ENVELOPE_DEPTH_MAX = 8, /* it takes 3; below those is what is not known here */
+        ENVELOPE_DEPTH_MAX = 8, /* an envelope has 3; unknown members may be deeper */
 
         /* {"method":"in.excloud.InstanceConnect.Revoke","parameters":{"envelope":…}} and the NUL */
         CALL_AROUND_ENVELOPE = 80,
 };
 
-/* exp - iat. A key lives no longer than that, so a longer --ttl asks for more of it. */
+/* exp - iat. A key expires with its push at the latest, so a longer --ttl extends it. */
 int signing_valid_for(const struct options *options) {
         if (given(options, OPTION_VALID_FOR))
                 return options->valid_for;
@@ -71,7 +71,7 @@ int signing_check(const struct options *options, bool sent) {
 int signing_check_choice(const struct options *options) {
         uint32_t which = options->given & OPTIONS_CHOICE;
 
-        /* Nothing that was left out, as by an empty variable, may mean all. */
+        /* An option that is missing, as by an empty variable, must not mean all keys. */
         if (which == 0 || (which & (which - 1)) != 0)
                 return usage(options, "a revocation takes exactly one of --fingerprint, --user and --all");
         return EXIT_DONE;
@@ -106,7 +106,7 @@ int signing_read_keys(const struct options *options, struct signing_keys *ret) {
         *ret = (struct signing_keys){.n = 0};
         if (given(options, OPTION_GENERATE)) {
                 if (key_pair_make(&ret->pair) < 0) {
-                        complain("OpenSSL makes no Ed25519 key pair");
+                        complain("OpenSSL cannot make an Ed25519 key pair");
                         return EXIT_OWN_FAILURE;
                 }
                 return take_fingerprint(&ret->pair.public_half, ret);
@@ -201,7 +201,7 @@ static int sign(const struct options *options, const struct signer *signer, stru
         return EXIT_OWN_FAILURE;
 }
 
-/* Whether a call of it is one message. */
+/* Whether a call with it fits into one message. */
 static int check_size(json_t *envelope) {
         size_t n = json_dumpb(envelope, NULL, 0, JSON_COMPACT);
 
@@ -221,7 +221,7 @@ int signing_envelope(const struct options *options, const struct signer *signer,
         int status;
 
         if (token_make(jti) < 0) {
-                complain("the kernel gives no random bytes");
+                complain("no random bytes from the kernel");
                 return EXIT_OWN_FAILURE;
         }
         common = terms(options, jti, challenge);
@@ -265,7 +265,7 @@ static int read_text(const struct options *options, char *dst, size_t size, size
         return failed || *ret_length == size ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
-/* The guest judges the payload; only what can never succeed is looked for. */
+/* The guest checks the payload; only what can never succeed is refused here. */
 static bool has_challenge(const struct envelope *envelope) {
         json_t *payload = json_read((const char *)envelope->pae + envelope->payload_offset,
                                     envelope->pae_length - envelope->payload_offset, PAYLOAD_DEPTH_MAX);
@@ -306,7 +306,7 @@ int signing_read_envelope(const struct options *options, const char *type, json_
                 return status;
         object = json_read(text, length, ENVELOPE_DEPTH_MAX);
         if (!object) {
-                complain("--envelope: it is no JSON; give what exc-push sign wrote");
+                complain("--envelope: not JSON; expected the output of exc-push sign");
                 return EXIT_OWN_FAILURE;
         }
         status = check_envelope(object, type);

@@ -10,7 +10,7 @@
 #include "push/command.h"
 #include "wire/fingerprint.h"
 
-/* The keys of a push. The private half is there with --generate alone. */
+/* The keys of a push. The private half is set with --generate only. */
 struct signing_keys {
         struct key_list list;
         struct key_pair pair;
@@ -18,13 +18,14 @@ struct signing_keys {
         size_t n;
 };
 
-/* What is wrong with the options, before anything is done: EXIT_DONE or EXIT_USAGE. `sent`: not by "sign". */
+/* Checks the options before anything is done: EXIT_DONE, or EXIT_USAGE with the error printed. `sent`: not by "sign".
+ */
 int signing_check(const struct options *options, bool sent);
 
-/* The same for which keys a revocation is about. */
+/* The same for the options that say which keys a revocation drops. */
 int signing_check_choice(const struct options *options);
 
-/* exp - iat of what is signed, in seconds. */
+/* exp - iat of the payload, in seconds. */
 int signing_valid_for(const struct options *options);
 
 /* Reads the private key of --signing-key. `ret` must be closed whatever the exit status. */
@@ -34,17 +35,17 @@ int signing_open(const struct options *options, struct signer *ret);
 int signing_read_keys(const struct options *options, struct signing_keys *ret);
 void signing_wipe_keys(struct signing_keys *keys);
 
-/* Whether a payload can be made of all that, before anybody is asked for anything. `keys` as below. */
+/* Whether these options give a valid payload, before the guest or the signer is asked. `keys` as below. */
 int signing_try(const struct options *options, const struct signing_keys *keys, bool sent);
 
 /*
  * Makes the payload of a push, or of a revocation where `keys` is NULL, and signs it unless --unsigned is given.
- * `ret` is the envelope, the caller's to drop. An exit status.
+ * The caller drops `ret`. Returns an exit status.
  */
 int signing_envelope(const struct options *options, const struct signer *signer, const struct signing_keys *keys,
                      const char *challenge, json_t **ret);
 
-/* Reads the envelope of --envelope, which must be of that payload type. The same. */
+/* Reads the envelope of --envelope, which must have that payload type. Otherwise the same. */
 int signing_read_envelope(const struct options *options, const char *type, json_t **ret);
 
 #endif

@@ -7,7 +7,7 @@
 #include "cli/output.h"
 #include "wire/refusal.h"
 
-enum { SIGNED_MAX = 3 }; /* a guest that takes no challenge of its own is not asked for ever */
+enum { SIGNED_MAX = 3 }; /* a bound for guests that refuse their own challenge each time */
 
 struct submission {
         const struct options *options;
@@ -15,13 +15,13 @@ struct submission {
         const struct signing_keys *keys; /* NULL: a revocation */
         json_t *envelope;                /* NULL: not made yet */
         int64_t exp_s;                   /* of an envelope that was made without a challenge */
-        bool challenged;                 /* the envelope has a challenge of the guest's in it */
-        bool fresh;                      /* that is one of this connection */
-        bool repeated;                   /* the envelope was sent twice, on whichever connections */
+        bool challenged;                 /* the envelope has a challenge of the guest */
+        bool fresh;                      /* it is of this connection */
+        bool repeated;                   /* the envelope was sent twice, on any connections */
         int n_signed;
 };
 
-/* What needs nothing of the guest's. An exit status. */
+/* The steps that need no answer of the guest. Returns an exit status. */
 static int prepare(struct submission *submission) {
         const struct options *options = submission->options;
 
@@ -35,7 +35,7 @@ static int prepare(struct submission *submission) {
                        : signing_envelope(options, submission->signer, submission->keys, NULL, &submission->envelope);
 }
 
-/* Makes the envelope where there is none. `ret_status` is another than EXIT_DONE when that failed, and printed why. */
+/* Makes the envelope where there is none. `ret_status` is not EXIT_DONE when that failed and the error is printed. */
 static enum client_result sign(struct submission *submission, struct guest *guest, int *ret_status) {
         struct hello_answer hello;
         enum client_result result;
@@ -53,16 +53,15 @@ static enum client_result sign(struct submission *submission, struct guest *gues
         return CLIENT_DONE;
 }
 
-/* Whether the guest has not stored this envelope and never will, and would take another one. */
+/* Whether the guest has not stored this envelope and never will, and may accept another one. */
 static bool challenge_is_lost(const struct submission *submission, const struct guest *guest) {
         return submission->challenged && guest->refusal.refused.why == REFUSAL_STALE_CHALLENGE &&
                (!submission->fresh || guest->repeated) && submission->n_signed < SIGNED_MAX;
 }
 
 /*
- * Whether what was signed just now is refused as Expired although its exp is not over by the guest's clock: the guest has
- * remembered pushes for less than half a minute, since it booted or its store was mounted again. A challenge needs no
- * memory.
+ * Whether a new envelope is refused as Expired although exp is in the future by the guest's clock: the guest's memory
+ * of pushes is younger than 30 s, since it booted or its store was mounted again. A challenge needs no memory.
  */
 static bool needs_challenge(const struct submission *submission, struct guest *guest) {
         struct refusal_answer refusal = guest->refusal;
@@ -104,12 +103,12 @@ int submit(const struct options *options, const struct signer *signer, const str
                 if (result == CLIENT_REFUSED && challenge_is_lost(&submission, ret_guest)) {
                         start_over(&submission);
                 } else if (result == CLIENT_REFUSED && needs_challenge(&submission, ret_guest)) {
-                        complain("the guest refused what is timed by the clock: %s; signing its challenge instead",
+                        complain("the guest refused the push by its clock: %s; signing with its challenge instead",
                                  ret_guest->refusal.refused.message);
                         start_over(&submission);
                         submission.challenged = true;
                 } else if (result != CLIENT_NOT_REACHED || !ask_again(options, ret_guest, &patience)) {
-                        ret_guest->repeated = submission.repeated; /* each connection begins without */
+                        ret_guest->repeated = submission.repeated; /* guest_connect() clears it */
                         status = ask_result(options, ret_guest, result);
                         break;
                 }

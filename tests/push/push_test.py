@@ -279,7 +279,7 @@ class Push(PushTest):
         result, guest = self.push("--no-challenge", answers={"Push": lambda parameters: stored if "challenge" in payload(
             parameters["envelope"]) else EXPIRED})
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("iat: before the memory of pushes; signing its challenge instead", result.stderr)
+        self.assertIn("iat: before the memory of pushes; signing with its challenge instead", result.stderr)
         self.assertEqual(guest.methods(), ["Push", "Hello", "Hello", "Push"])
         first, second = (payload(call["parameters"]["envelope"]) for call in guest.calls if "envelope" in
                          call["parameters"])
@@ -1026,8 +1026,8 @@ class Usage(PushTest):
         self.assertIn("no longer than its push", self.push_usage("--ttl", "61", "--valid-for", "60"))
 
     def test_lists_have_a_limit(self):
-        self.assertIn("at most 16", self.push_usage(*["--source", "192.0.2.1"] * 17))
-        self.assertIn("at most 8", self.push_usage(*["--key", self.key] * 8))
+        self.assertIn("more than 16", self.push_usage(*["--source", "192.0.2.1"] * 17))
+        self.assertIn("more than 8", self.push_usage(*["--key", self.key] * 8))
 
     def test_a_value_is_given_once(self):
         self.assertIn("given twice", self.push_usage("--user", "bob"))
@@ -1044,7 +1044,7 @@ class Usage(PushTest):
     def test_unknown_words_are_refused(self):
         self.assertIn("no such command", self.assert_usage("pull"))
         self.assertIn("a command is missing", self.assert_usage())
-        self.assertIn("one argument too many", self.assert_usage("push", "alice"))
+        self.assertIn("unexpected argument", self.assert_usage("push", "alice"))
         self.assert_usage("push", "--nonsense")
 
     def test_options_may_stand_before_the_command(self):
