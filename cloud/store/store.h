@@ -28,7 +28,7 @@ enum {
 
 enum store_result {
         STORE_OK,
-        STORE_CREATED,      /* by a put that may also replace */
+        STORE_CREATED, /* by a put that may also replace */
         STORE_NOT_FOUND,
         STORE_CONFLICT,     /* it exists already, was deleted and is never used again, or is still in use */
         STORE_PRECONDITION, /* another version than the one expected */
@@ -39,7 +39,8 @@ enum store_result {
 struct store;
 
 /*
- * Opens the database, and makes it where `create` is set; brings an older schema forward, and refuses a newer one.
+ * Opens the database, and makes it where `create` is set, with mode 0600; brings an older schema forward, and refuses a
+ * newer one. The file must be the caller's and for nobody else to write; its directory the caller's or root's.
  * `durable`: synchronous=FULL, else NORMAL. 0, or negative errno and `ret_why` with cause and next step.
  */
 int store_open(const char *path, bool create, bool durable, struct store **ret, char ret_why[static STORE_WHY_MAX]);
@@ -85,7 +86,10 @@ enum store_result store_token_list(struct store *store, const char *account, con
                                    struct store_token *ret, size_t *ret_n);
 enum store_result store_token_delete(struct store *store, const char *id);
 
-/* The text is the caller's concern. `expected`: 0 for any version or none, -1 for none, else that version. */
+/*
+ * The text is the caller's concern. `expected`: 0 for any version or none, -1 for none, else that version. "Admin" is
+ * never replaced: CONFLICT.
+ */
 enum store_result store_policy_put(struct store *store, const char *name, const char *text, size_t length,
                                    int64_t expected, int64_t now, struct store_policy *ret);
 enum store_result store_policy_get(struct store *store, const char *name, struct store_policy *ret);
@@ -96,6 +100,7 @@ enum store_result store_policy_list(struct store *store, const char *after, size
 /* "Admin", which is there from the start, stays: CONFLICT. Attachments end with it. */
 enum store_result store_policy_delete(struct store *store, const char *name, int64_t expected);
 
+/* CREATED; OK where it is attached already; INVALID where account or policy does not exist. */
 enum store_result store_attach(struct store *store, const char *account, const char *policy);
 enum store_result store_detach(struct store *store, const char *account, const char *policy);
 /* The policies of an account, from malloc(), all of them. */
@@ -105,7 +110,7 @@ enum store_result store_attached(struct store *store, const char *account, struc
 
 struct store_addresses {
         char public_ipv4[STORE_ADDRESS_MAX], private_ipv4[STORE_ADDRESS_MAX], ipv6[STORE_ADDRESS_MAX]; /* "": none */
-        int64_t port; /* 0: none */
+        int64_t port;                                                                                  /* 0: none */
 };
 
 struct store_instance {
@@ -115,7 +120,7 @@ struct store_instance {
         char default_user[STORE_TEXT_MAX]; /* "": none */
         struct store_addresses addresses;
         char keypair_account[STORE_NAME_MAX], keypair[STORE_NAME_MAX]; /* "": none */
-        bool tunnel; /* a tunnel is the only way to its sshd */
+        bool tunnel;                                                   /* a tunnel is the only way to its sshd */
 
         /* Reported by its own host. */
         char channel[STORE_NAME_MAX], state[STORE_NAME_MAX]; /* "": nothing reported */
@@ -125,6 +130,10 @@ struct store_instance {
         int64_t created;
 };
 
+/*
+ * Writes all but what a host reports, which stays unless `host` changes. `expected` as of store_policy_put(). CONFLICT
+ * also where the name is another's, or an id, or the id is another's name; INVALID where the key pair does not exist.
+ */
 enum store_result store_instance_put(struct store *store, const struct store_instance *instance, int64_t expected,
                                      int64_t now, int64_t *ret_version);
 enum store_result store_instance_get(struct store *store, const char *id, struct store_instance *ret);
@@ -147,6 +156,7 @@ struct store_host_keys {
  * Compares with the host keys that are kept, in one transaction. The first ones that a VM shows are kept. Where some of
  * the new ones are among those that are kept, they replace them. Else `ret_changed` is true and they wait, beside the
  * ones that are kept, for store_host_keys_accept(). `ret_changed` stays true for as long as none of the keys is accepted.
+ * Where those that are kept are shown again, none wait any more. No keys at all change nothing.
  */
 enum store_result store_host_keys_seen(struct store *store, const char *id, const struct store_host_keys *keys,
                                        bool *ret_changed);
@@ -167,7 +177,8 @@ struct store_keypair {
 };
 
 enum store_result store_keypair_add(struct store *store, const struct store_keypair *keypair);
-enum store_result store_keypair_get(struct store *store, const char *account, const char *name, struct store_keypair *ret);
+enum store_result store_keypair_get(struct store *store, const char *account, const char *name,
+                                    struct store_keypair *ret);
 enum store_result store_keypair_list(struct store *store, const char *account, const char *after, size_t max,
                                      struct store_keypair *ret, size_t *ret_n);
 /* Also out of the instances that name it, whose ids are returned, from malloc(). */
@@ -188,7 +199,7 @@ struct store_session {
 
 /* Good for STORE_SESSION_LIFE_S by the database's clock. Old ones are removed on the way. */
 enum store_result store_session_add(struct store *store, const struct store_session *session);
-/* Once, for the same account: one UPDATE. NOT_FOUND for unknown, redeemed, expired and another's. */
+/* Once, for the same account: one UPDATE. NOT_FOUND for unknown, redeemed, pushed, expired and another's. */
 enum store_result store_session_redeem(struct store *store, const uint8_t hash[static STORE_HASH_SIZE],
                                        const char *account, struct store_session *ret);
 
@@ -200,7 +211,7 @@ struct store_revocation {
         const char *account, *request_id;
 };
 
-/* Recorded before it is sent. Kept for a day. */
+/* Recorded before it is sent. Kept for a day. INVALID: both fingerprint and user. */
 enum store_result store_revocation_add(struct store *store, const struct store_revocation *revocation, int64_t now);
 /* The number of the latest one: a connect takes it before it decides. */
 enum store_result store_revocation_latest(struct store *store, int64_t *ret);

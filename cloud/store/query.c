@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloud/store/query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *next_step(int error) {
+        switch (error & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return "another process keeps it locked: see which with fuser(1)";
+        case SQLITE_FULL:
+                return "free room on its file system";
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return "it is damaged: restore it from a backup";
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+        case SQLITE_CANTOPEN:
+                return "check owner and mode of the file and its directory";
+        case SQLITE_NOMEM:
+                return "free memory";
+        default:
+                return "see the kernel's log for errors of the disk";
+        }
+}
+
+enum store_result store_failed(struct store *store, int error) {
+        int system_error = sqlite3_system_errno(store->db);
+        bool named = (error & 0xff) == SQLITE_IOERR || (error & 0xff) == SQLITE_CANTOPEN;
+
+        (void)snprintf(store->why, sizeof(store->why), "%.100s: %s%s%s; %s", store->path, sqlite3_errstr(error),
+                       named && system_error ? ": " : "", named && system_error ? strerror(system_error) : "",
+                       named && system_error == ENOSPC ? next_step(SQLITE_FULL) : next_step(error));
+        return STORE_UNAVAILABLE;
+}
+
+bool store_name_fits(const char *name) {
+        return name[0] != '\0' && strnlen(name, STORE_NAME_MAX) < STORE_NAME_MAX;
+}
+
+/* Prepared statements live as long as the handle: to parse one takes longer than to run it. */
+static sqlite3_stmt *prepared(struct store *store, const char *text, int *ret_error) {
+        sqlite3_stmt *statement = NULL;
+
+        for (size_t i = 0; i < store->n_cached; i++)
+                if (store->cached[i].text == text)
+                        return store->cached[i].statement;
+        *ret_error = store->n_cached < STORE_STATEMENTS_MAX
+                             ? sqlite3_prepare_v3(store->db, text, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL)
+                             : SQLITE_INTERNAL;
+        if (*ret_error != SQLITE_OK)
+                return NULL;
+        store->cached[store->n_cached].text = text;
+        store->cached[store->n_cached++].statement = statement;
+        return statement;
+}
+
+static void fail(struct query *query, int error) {
+        if (query->result == STORE_OK)
+                query->result = store_failed(query->store, error);
+}
+
+struct query query_begin(struct store *store, const char *text) {
+        struct query query = {.store = store, .result = STORE_OK};
+        int error = SQLITE_OK;
+
+        query.statement = prepared(store, text, &error);
+        if (!query.statement)
+                fail(&query, error);
+        return query;
+}
+
+static void bound(struct query *query, int error) {
+        if (error != SQLITE_OK)
+                fail(query, error);
+}
+
+void query_text(struct query *query, const char *value) {
+        query->parameter++;
+        if (query->result == STORE_OK) /* a value of NULL binds NULL */
+                bound(query, sqlite3_bind_text(query->statement, query->parameter, value, -1, SQLITE_STATIC));
+}
+
+void query_text_or_null(struct query *query, const char *value) {
+        query_text(query, value && *value ? value : NULL);
+}
+
+void query_number(struct query *query, int64_t value) {
+        query->parameter++;
+        if (query->result == STORE_OK)
+                bound(query, sqlite3_bind_int64(query->statement, query->parameter, value));
+}
+
+void query_blob(struct query *query, const void *value, size_t n) {
+        query->parameter++;
+        if (query->result == STORE_OK)
+                bound(query,
+                      sqlite3_bind_blob64(query->statement, query->parameter, n > 0 ? value : "", n, SQLITE_STATIC));
+}
+
+bool query_row(struct query *query) {
+        int r;
+
+        if (query->result != STORE_OK || query->done)
+                return false;
+        r = sqlite3_step(query->statement);
+        switch (r) {
+        case SQLITE_ROW:
+                query->rows = true;
+                return true;
+        case SQLITE_DONE:
+                query->done = true;
+                return false;
+        case SQLITE_CONSTRAINT_PRIMARYKEY:
+        case SQLITE_CONSTRAINT_UNIQUE:
+        case SQLITE_CONSTRAINT_ROWID:
+                query->result = STORE_CONFLICT;
+                return false;
+        case SQLITE_CONSTRAINT_FOREIGNKEY:
+                query->result = STORE_INVALID;
+                return false;
+        default:
+                fail(query, r);
+                return false;
+        }
+}
+
+int64_t query_number_at(struct query *query, int column) {
+        return sqlite3_column_int64(query->statement, column);
+}
+
+void query_text_at(struct query *query, int column, char *ret, size_t size) {
+        const unsigned char *text = sqlite3_column_text(query->statement, column);
+        size_t length = (size_t)sqlite3_column_bytes(query->statement, column);
+
+        ret[0] = '\0';
+        if (text && length < size)
+                memcpy(ret, text, length + 1);
+        else if (text || sqlite3_column_type(query->statement, column) != SQLITE_NULL)
+                fail(query, text ? SQLITE_CORRUPT : SQLITE_NOMEM);
+}
+
+void query_blob_at(struct query *query, int column, void *ret, size_t size) {
+        const void *blob = sqlite3_column_blob(query->statement, column);
+
+        memset(ret, 0, size);
+        if (blob && (size_t)sqlite3_column_bytes(query->statement, column) == size)
+                memcpy(ret, blob, size);
+        else
+                fail(query, SQLITE_CORRUPT);
+}
+
+enum store_result query_end(struct query *query) {
+        if (!query->statement)
+                return query->result;
+        if (!query->rows || !sqlite3_stmt_readonly(query->statement))
+                while (query_row(query))
+                        ;
+        /* Its result repeats an error of the step. */
+        (void)sqlite3_reset(query->statement);
+        (void)sqlite3_clear_bindings(query->statement);
+        return query->result;
+}
+
+enum store_result query_end_found(struct query *query) {
+        enum store_result result = query_end(query);
+
+        return result == STORE_OK && !query->rows ? STORE_NOT_FOUND : result;
+}
+
+enum store_result query_end_changed(struct query *query) {
+        enum store_result result = query_end(query);
+
+        return result == STORE_OK && sqlite3_changes(query->store->db) == 0 ? STORE_NOT_FOUND : result;
+}
+
+enum store_result transaction_begin(struct store *store) {
+        struct query q = query_begin(store, "BEGIN IMMEDIATE");
+
+        return query_end(&q);
+}
+
+enum store_result transaction_end(struct store *store, enum store_result result) {
+        if (result == STORE_OK || result == STORE_CREATED) {
+                struct query q = query_begin(store, "COMMIT");
+                enum store_result commit = query_end(&q);
+
+                if (commit != STORE_OK)
+                        result = commit;
+        }
+        /* Some errors have ended the transaction already. */
+        if (!sqlite3_get_autocommit(store->db)) {
+                struct query q = query_begin(store, "ROLLBACK");
+
+                (void)query_end(&q);
+        }
+        return result;
+}
