@@ -171,7 +171,7 @@ static void policies_are_attached_to_accounts(void **state) {
         assert_int_equal(store_account_add(store, "bob", NOW), STORE_OK);
         assert_int_equal(store_attach(store, "ada", "p"), STORE_INVALID);
         for (int i = 0; i < 20; i++) {
-                char name[8];
+                char name[16];
 
                 (void)snprintf(name, sizeof(name), "p%02d", i);
                 assert_int_equal(put_policy(name, "{}", 0, &policy), STORE_CREATED);
