@@ -296,13 +296,13 @@ static void damaged_last_line_is_not_continued(void **state) {
 
 static void full_file_is_followed_by_another(void **state) {
         (void)state;
-        reopen_with(400);
+        reopen_with(300);
         for (int i = 1; i <= 7; i++)
                 (void)append(i);
         assert_whole(7);
         assert_int_equal(access(path(NAME "-0000000000000004.jsonl"), F_OK), 0);
         assert_int_equal(access(path(NAME "-0000000000000007.jsonl"), F_OK), 0);
-        reopen_with(400);
+        reopen_with(300);
         assert_int_equal(append(8).seq, 8);
         assert_whole(8);
 }
