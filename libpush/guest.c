@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "libpush/token.h"
 #include "wire/refusal.h"
@@ -28,17 +29,39 @@ enum client_result guest_connect(struct guest *ret, const struct address *addres
                 .address = *address,
                 .reconnects = true,
                 .outlives = address->kind == ADDRESS_SERIAL,
+                .timeout_ms = timeout_ms,
         };
         return address_connect(address, timeout_ms, &ret->client);
 }
 
 void guest_adopt(struct guest *ret, int fd, bool outlives, int timeout_ms) {
-        *ret = (struct guest){.outlives = outlives};
+        *ret = (struct guest){.outlives = outlives, .timeout_ms = timeout_ms};
         client_adopt(&ret->client, fd, timeout_ms);
 }
 
 void guest_close(struct guest *guest) {
         client_close(&guest->client);
+}
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void guest_limit(struct guest *guest, int timeout_ms, int64_t deadline_ms) {
+        guest->timeout_ms = timeout_ms;
+        guest->deadline_ms = deadline_ms;
+}
+
+/* The timeout of the next step; 0 when the deadline has passed. */
+static int step_ms(const struct guest *guest) {
+        int64_t left_ms = guest->deadline_ms - now_ms();
+
+        if (guest->deadline_ms == 0 || left_ms > guest->timeout_ms)
+                return guest->timeout_ms;
+        return left_ms > 0 ? (int)left_ms : 0;
 }
 
 static enum client_result take_refusal(struct guest *guest, const struct client_reply *reply) {
@@ -50,6 +73,11 @@ static enum client_result take_refusal(struct guest *guest, const struct client_
 static enum client_result send_call(struct guest *guest, const char *method, json_t *parameters) {
         char name[METHOD_MAX];
 
+        guest->client.timeout_ms = step_ms(guest);
+        if (guest->client.timeout_ms == 0) {
+                json_decref(parameters);
+                return fail(guest, CLIENT_NOT_REACHED, -ETIMEDOUT, "no time is left");
+        }
         (void)snprintf(name, sizeof(name), "%s.%s", VARLINK_INTERFACE, method);
         return client_send(&guest->client, name, parameters, false);
 }
@@ -129,6 +157,7 @@ static enum client_result call(struct guest *guest, const char *method, json_t *
                 }
                 json_decref(answer);
         }
+        guest->sent = guest->sent || step_ms(guest) > 0; /* send_call() sends nothing without time */
         result = send_call(guest, method, parameters);
         if (result == CLIENT_DONE)
                 result = client_receive(&guest->client, &reply);
@@ -162,15 +191,20 @@ static bool worth_repeating(const struct guest *guest, enum client_result result
 static enum client_result call_twice(struct guest *guest, const char *method, json_t *envelope,
                                      struct client_reply *ret) {
         enum client_result result;
+        int timeout_ms;
 
         guest->repeated = false;
+        guest->sent = false;
         result = call(guest, method, json_pack("{sO}", "envelope", envelope), ret);
         if (!worth_repeating(guest, result))
                 return result;
         guest->repeated = true;
         guest->greeted = false;
         client_close(&guest->client);
-        result = address_connect(&guest->address, guest->client.timeout_ms, &guest->client);
+        timeout_ms = step_ms(guest);
+        if (timeout_ms == 0)
+                return fail(guest, CLIENT_NOT_REACHED, -ETIMEDOUT, "no time is left");
+        result = address_connect(&guest->address, timeout_ms, &guest->client);
         return result == CLIENT_DONE ? call(guest, method, json_pack("{sO}", "envelope", envelope), ret) : result;
 }
 

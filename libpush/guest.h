@@ -11,6 +11,8 @@
  * connection: the guest answers a repeat with success and changes nothing. The repeat can fail with StaleChallenge,
  * when the envelope has a challenge of the first connection and the guest did not store it there. The guest never will:
  * the first connection is closed before the second is made.
+ *
+ * guest_limit() bounds all further calls by one deadline, with their repeats.
  */
 #ifndef EXC_GUEST_H
 #define EXC_GUEST_H
@@ -18,6 +20,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libpush/address.h"
 #include "libpush/answer.h"
@@ -38,6 +41,9 @@ struct guest {
         bool outlives;                 /* the stream outlives its peers */
         bool greeted;                  /* the guest answered our Hello on this connection */
         bool repeated;                 /* the latest Push or Revoke was sent twice */
+        bool sent;                     /* bytes of the latest Push or Revoke may have reached the guest */
+        int timeout_ms;                /* for each call */
+        int64_t deadline_ms;           /* CLOCK_MONOTONIC; no call ends later. 0: none */
         struct refusal_answer refusal; /* after CLIENT_REFUSED */
 };
 
@@ -49,6 +55,9 @@ enum client_result guest_connect(struct guest *ret, const struct address *addres
 void guest_adopt(struct guest *ret, int fd, bool outlives, int timeout_ms);
 
 void guest_close(struct guest *guest);
+
+/* From now on each call has `timeout_ms`, and none ends after `deadline_ms` (CLOCK_MONOTONIC), nor does its repeat. */
+void guest_limit(struct guest *guest, int timeout_ms, int64_t deadline_ms);
 
 /* The functions below return the results of wire/client.h; `ret` is filled for CLIENT_DONE. */
 enum client_result guest_hello(struct guest *guest, struct hello_answer *ret);
