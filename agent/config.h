@@ -17,21 +17,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/conf_files.h"
-#include "agent/strv.h"
+#include "conf/conf.h"
 
 #define CONFIG_DIR "/etc/exc-instance-connect"
 #define CONFIG_HOST_KEY_PATTERN "/etc/ssh/ssh_host_*_key.pub" /* without HostKeyFiles */
 
 enum {
-        CONFIG_FILE_MAX = 64 * 1024, /* bytes of one file */
-        CONFIG_FILES_MAX = 64,       /* in agent.conf.d */
-        CONFIG_NAME_MAX = 256,       /* bytes of a user or group name */
+        CONFIG_FILE_MAX = CONF_FILE_MAX,
+        CONFIG_FILES_MAX = 64, /* in agent.conf.d */
+        CONFIG_NAME_MAX = 256, /* bytes of a user or group name */
         CONFIG_INSTANCE_ID_MAX = 256,
         CONFIG_TTL_MAX = 86400,  /* seconds */
         CONFIG_RATE_MAX = 10000, /* pushes a second */
         CONFIG_RATE_BURST_S = 4, /* seconds: as many at once as that many seconds give */
-        CONFIG_ERROR_MAX = 512,  /* bytes, with the NUL */
+        CONFIG_ERROR_MAX = CONF_ERROR_MAX,
 };
 
 enum config_trust {
@@ -59,8 +58,7 @@ struct config {
         char error_text[CONFIG_ERROR_MAX];
 };
 
-/* Called for each line that is ignored. `text` is printable ASCII and names the key or section; `file` is a path. */
-typedef void (*config_warning)(void *context, const char *file, unsigned line, const char *text);
+typedef conf_warning config_warning;
 
 /*
  * Reads the configuration in `dir`. A configuration that is invalid is returned too, with `error` set: the caller
@@ -70,7 +68,7 @@ typedef void (*config_warning)(void *context, const char *file, unsigned line, c
 int config_load(const char *dir, config_warning warning, void *context, struct config **ret);
 
 /*
- * Whether the files changed since they were read, or may have (agent/conf_files.h). True also after an error, which may
+ * Whether the files changed since they were read, or may have (conf/conf_files.h). True also after an error, which may
  * have been a passing one. Reads no file.
  */
 bool config_changed(const struct config *config);

@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "agent/conf_files.h"
 #include "agent/config.h"
+#include "conf/conf_files.h"
 
 enum { HOST_KEYS_MAX = 16 };
 

@@ -12,8 +12,8 @@
 #ifndef EXC_INSTANCE_ID_H
 #define EXC_INSTANCE_ID_H
 
-#include "agent/conf_files.h"
 #include "agent/config.h"
+#include "conf/conf_files.h"
 
 #define INSTANCE_ID_PREFIX "exc:compute:instance/"
 

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/conf_files.h"
+#include "conf/conf_files.h"
 #include "wire/envelope.h"
 #include "wire/refusal.h"
 

@@ -11,9 +11,9 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
-#include "agent/conf_files.h"
 #include "agent/config.h"
 #include "agent/policy.h"
+#include "conf/conf_files.h"
 
 #define MAIN_FILE CONFIG_DIR "/agent.conf"
 #define DROP_INS CONFIG_DIR "/agent.conf.d"

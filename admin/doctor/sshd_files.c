@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "admin/sshd/sshd.h"
-#include "agent/conf_files.h"
+#include "conf/conf_files.h"
 
 static FILE *open_regular(const char *path) {
         int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

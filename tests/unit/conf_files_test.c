@@ -3,7 +3,7 @@
  * Needs root, for other owners. Linked with --wrap=clock_gettime, --wrap=fdopendir, --wrap=fstatat, --wrap=readdir,
  * --wrap=strdup.
  */
-#include "agent/conf_files.h"
+#include "conf/conf_files.h"
 
 #include <dirent.h>
 #include <errno.h>

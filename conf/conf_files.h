@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/strv.h"
+#include "conf/strv.h"
 
 /*
  * The names in the directory `dir_fd` that end in `suffix` and do not begin with a dot, in byte order, so that the

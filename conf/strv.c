@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/strv.h"
+#include "conf/strv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/conf_files.h"
+#include "conf/conf_files.h"
 
 #include <dirent.h>
 #include <errno.h>
