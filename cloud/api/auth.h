@@ -6,10 +6,6 @@
 #include "cloud/api/request.h"
 #include "cloud/policy/policy.h"
 
-enum {
-        AUTH_FAILURES_PER_MINUTE = 30, /* of one address, before it has to wait; a burst of as many at once */
-};
-
 /*
  * Authenticates the caller by the value of the Authorization header (NULL: none), and loads the policies of the account
  * into the request. False: 401, 429 or 503 is the answer, and the audit log has it.
@@ -34,6 +30,9 @@ enum policy_effect auth_evaluate(const struct request *request, const char *acti
  * False: the answer is 401 or 503.
  */
 bool auth_reload(struct request *request);
+
+/* Frees the policies of the request. */
+void auth_end(struct request *request);
 
 /* 403 for a decision that was made by auth_evaluate(). Always false. */
 bool auth_refuse(struct request *request, const char *action, const char *resource);

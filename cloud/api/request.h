@@ -108,7 +108,7 @@ struct request {
 
         /* Of the caller; "" and none on a public route. */
         char account[STORE_NAME_MAX], token_id[STORE_TOKEN_ID_MAX];
-        const struct policy **policies; /* all of the account; held by the request */
+        struct policy **policies; /* all of the account; held by the request */
         size_t n_policies;
 
         struct request_audit audit;
@@ -117,6 +117,7 @@ struct request {
         int status; /* 0: none yet */
         enum api_error error;
         json_t *answer;
+        const char *text;       /* in place of `answer`: JSON that is never freed */
         bool secret;            /* Cache-Control: no-store, and the text is wiped */
         int64_t etag;           /* of the answer; 0: none */
         int64_t retry_after_ms; /* 0: none */

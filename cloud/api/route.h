@@ -30,6 +30,10 @@ enum { ROUTE_ALLOW_MAX = 64 };
 const struct route *route_find(const struct request_target *target, enum request_method method,
                                char ret_allow[static ROUTE_ALLOW_MAX]);
 
+/* A method and its name, which is NULL for METHOD_OTHER. */
+enum request_method route_method(const char *name);
+const char *route_method_name(enum request_method method);
+
 /* Whether the route takes a query parameter of that name. */
 bool route_takes(const struct route *route, const char *query);
 

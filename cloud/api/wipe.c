@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cloud/api/wipe.h"
+
+#include <jansson.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+void wipe_free(void *memory) {
+        if (memory)
+                OPENSSL_cleanse(memory, malloc_usable_size(memory));
+        free(memory);
+}
+
+void wipe_json(void) {
+        json_set_alloc_funcs(malloc, wipe_free);
+}
