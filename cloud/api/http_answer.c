@@ -28,7 +28,7 @@ static void add_headers(const struct http_exchange *exchange, struct MHD_Respons
         }
         if (request->secret)
                 add(response, "Cache-Control", "no-store");
-        if (request->etag > 0)
+        if (request->etag > 0 && request->error == API_ERROR_NONE)
                 add_number(response, "ETag", request->etag, "\"");
         if (request->status == 401)
                 add(response, "WWW-Authenticate", "Bearer");
