@@ -17,6 +17,13 @@ struct api {
         struct limits *limits;
 };
 
+/*
+ * Opens the audit log and makes what is empty at first. `config` must outlive it. Negative errno; what is wrong is in the
+ * journal.
+ */
+int api_start(const struct api_config *config, struct api *ret);
+void api_stop(struct api *api);
+
 /* A store handle for one thread. Negative errno, and `ret_why`. */
 int api_open_store(const struct api *api, struct store **ret, char ret_why[static STORE_WHY_MAX]);
 

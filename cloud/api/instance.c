@@ -107,7 +107,7 @@ static enum refusal take_host(const struct json_dispatch_field *field, json_t *v
 }
 
 static const struct json_dispatch_field put_fields[] = {
-        {"name", member_label, offsetof(struct put, instance.name), .expected = "at most 256 bytes of text"},
+        {"name", member_label, offsetof(struct put, instance.name), .expected = "1 to 256 bytes of text"},
         {"host", take_host, offsetof(struct put, instance.host), .required = true, .expected = MEMBER_NAME_EXPECTED},
         {"default_user", member_user, offsetof(struct put, instance.default_user),
          .expected = "a login name of 1 to 256 bytes that does not begin with '-'"},

@@ -8,6 +8,7 @@
 #include "cloud/api/api.h"
 #include "cloud/api/auth.h"
 #include "cloud/api/handlers.h"
+#include "cloud/api/key_line.h"
 #include "cloud/api/keypair_fingerprint.h"
 #include "cloud/api/member.h"
 #include "cloud/api/openssh_key.h"
@@ -100,8 +101,8 @@ static enum refusal take_type(const struct json_dispatch_field *field, json_t *v
 static const struct json_dispatch_field post_fields[] = {
         {"name", member_name, offsetof(struct post, name), .required = true, .expected = MEMBER_NAME_EXPECTED},
         {"type", take_type, offsetof(struct post, type), .expected = "ed25519 or rsa"},
-        {"public_key", json_dispatch_text_ref, offsetof(struct post, public_key), .min = 1,
-         .max = SSH_KEY_TEXT_MAX + 1024, .expected = "one line as ssh-keygen writes it into a .pub file"},
+        {"public_key", json_dispatch_text_ref, offsetof(struct post, public_key), .min = 1, .max = 8192,
+         .expected = "one line as ssh-keygen writes it into a .pub file"},
         {.name = NULL},
 };
 
@@ -147,35 +148,18 @@ static bool add(struct request *request, const struct store_keypair *keypair) {
         return request_refuse_store(request, result, "keypair");
 }
 
-/* A comment after the key is dropped: type and base64 are taken as they are (ssh_key_from_text() checks both). */
-static bool parse_public(struct request *request, const char *text, struct ssh_key *ret) {
-        size_t type = strcspn(text, " \t"), gap = strspn(text + type, " \t");
-        size_t blob = strcspn(text + type + gap, " \t\r\n");
-        char line[SSH_KEY_TEXT_MAX];
-        enum ssh_key_fault fault;
-
-        if (type + 1 + blob >= sizeof(line))
-                return request_refuse_field(request, "public_key", "public_key: longer than any key");
-        (void)snprintf(line, sizeof(line), "%.*s %.*s", (int)type, text, (int)blob, text + type + gap);
-        if (strpbrk(text + type + gap + blob, "\r\n") &&
-            text[type + gap + blob + strcspn(text + type + gap + blob, "\r\n") +
-                 strspn(text + type + gap + blob + strcspn(text + type + gap + blob, "\r\n"), "\r\n")] != '\0')
-                return request_refuse_field(request, "public_key", "public_key: more than one line");
-        fault = ssh_key_from_text(line, strlen(line), ret);
-        if (fault != SSH_KEY_OK)
-                return request_refuse_field(request, "public_key", "public_key: %s", ssh_key_fault_text(fault));
-        return true;
-}
-
 static void import(struct request *request, const struct post *post) {
         struct store_keypair keypair;
         struct ssh_key key;
+        const char *why;
 
-        if (!authorise_keypair(request, "compute:keypair:import", post->name) ||
-            !parse_public(request, post->public_key, &key) || !fill(request, post, &key, NULL, &keypair) ||
-            !add(request, &keypair))
+        if (!authorise_keypair(request, "compute:keypair:import", post->name))
                 return;
-        request_answer(request, 201, keypair_json(&keypair));
+        why = key_line_parse(post->public_key, &key);
+        if (why)
+                (void)request_refuse_field(request, "public_key", "public_key: %s", why);
+        else if (fill(request, post, &key, NULL, &keypair) && add(request, &keypair))
+                request_answer(request, 201, keypair_json(&keypair));
 }
 
 /* With the private half, which is nowhere else afterwards. */

@@ -29,6 +29,8 @@ enum refusal member_account(const struct json_dispatch_field *field, json_t *val
 }
 
 static bool label(const char *text) {
+        if (*text == '\0')
+                return false;
         for (; *text; text++)
                 if ((unsigned char)*text < ' ' || *text == 0x7f)
                         return false;

@@ -12,7 +12,7 @@ enum refusal member_name(const struct json_dispatch_field *field, json_t *value,
 enum refusal member_account(const struct json_dispatch_field *field, json_t *value, void *member,
                             struct refused *ret_why);
 
-/* char[STORE_TEXT_MAX]: text without control characters, and a login name. */
+/* char[STORE_TEXT_MAX]: text that is not empty and has no control characters, and a login name. */
 enum refusal member_label(const struct json_dispatch_field *field, json_t *value, void *member,
                           struct refused *ret_why);
 enum refusal member_user(const struct json_dispatch_field *field, json_t *value, void *member, struct refused *ret_why);

@@ -27,8 +27,8 @@ static bool take_character(struct bytes *from, uint8_t *ret, const char **ret_wh
         if (!bytes_u8(from, &high) || !bytes_u8(from, &low) || hex_digit(high) < 0 || hex_digit(low) < 0)
                 return false;
         *ret = (uint8_t)(hex_digit(high) << 4 | hex_digit(low));
-        *ret_why = "an encoded slash or control character";
-        return *ret >= ' ' && *ret != '/' && *ret != 0x7f;
+        *ret_why = "an encoded control character";
+        return *ret >= ' ' && *ret != 0x7f;
 }
 
 /* Decodes `from` into `to` of `size` bytes. */
@@ -82,8 +82,8 @@ static bool take_segments(struct bytes path, struct request_target *ret, const c
                 *ret_why = "an empty or dot segment in the path";
                 if (segment[0] == '\0' || strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
                         return false;
-                *ret_why = "a path segment that is not ASCII";
-                if (!is_ascii(segment))
+                *ret_why = "an encoded slash in the path, or a segment that is not ASCII";
+                if (strchr(segment, '/') || !is_ascii(segment))
                         return false;
                 ret->n_segments++;
                 more = part.at + part.left != end; /* there was a slash, so another segment follows */
