@@ -282,6 +282,11 @@ enum client_result client_receive(struct client *client, struct client_reply *re
         }
 }
 
+void client_wait_again(struct client *client) {
+        client->deadline_ns = now_ns() + client->timeout_ms * NS_PER_MS;
+        client->received = 0;
+}
+
 enum client_result client_call(struct client *client, const char *method, json_t *parameters,
                                struct client_reply *ret) {
         enum client_result result = client_send(client, method, parameters, false);

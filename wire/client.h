@@ -80,6 +80,9 @@ enum client_result client_send(struct client *client, const char *method, json_t
  */
 enum client_result client_receive(struct client *client, struct client_reply *ret);
 
+/* Starts the deadline and the limit on bytes again, for a subscription whose replies come when something changes. */
+void client_wait_again(struct client *client);
+
 /* Both, for a method with one reply. */
 enum client_result client_call(struct client *client, const char *method, json_t *parameters, struct client_reply *ret);
 
