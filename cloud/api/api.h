@@ -8,13 +8,22 @@
 #include "cloud/audit/audit.h"
 #include "cloud/store/store.h"
 
+struct delivery;     /* cloud/api/delivery.h */
+struct host_reports; /* cloud/api/host_reports.h */
+struct in_flight;    /* cloud/api/in_flight.h */
 struct policy_cache; /* cloud/policy/policy_cache.h */
+struct revoke_queue; /* cloud/api/revoke_queue.h */
 
 struct api {
         const struct api_config *config;
         struct audit *audit;
         struct policy_cache *policies;
         struct limits *limits;
+
+        struct delivery *delivery;
+        struct in_flight *connects, *revokes; /* calls to guests that are under way */
+        struct revoke_queue *revoke_queue;
+        struct host_reports *host_reports;
 };
 
 /*

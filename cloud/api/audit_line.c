@@ -67,7 +67,20 @@ void audit_line_outcome(struct request *request) {
         event.guest_error = or_null(request->audit.guest_error);
         event.duration_ms = (monotonic_ns() - request->started_ns) / 1000000;
         request->audit.decided = false;
-        (void)put(request, &event);
+        if (!put(request, &event) && request->undo)
+                request->undo(request);
+}
+
+void audit_line_note(struct request *request, const char *message) {
+        struct audit_event event = event_of(request, AUDIT_NOTE);
+        char head[AUDIT_HASH_MAX];
+        int r;
+
+        event.message = message;
+        r = audit_write(request->api->audit, &event, head);
+        if (r < 0)
+                journal_note(LOG_CRIT, "audit log: cannot be written: %s; request %s: %s", strerror(-r), request->id,
+                             message);
 }
 
 bool audit_line_refused(struct request *request, const char *why) {

@@ -17,6 +17,9 @@ bool audit_line_decision(struct request *request, bool allowed);
  */
 void audit_line_outcome(struct request *request);
 
+/* Something that nobody asked for, and that came up in this request: a host that lies, host keys that changed. */
+void audit_line_note(struct request *request, const char *message);
+
 /* A denial before any action is known: `why` and the method and path. The answer is there already. Always false. */
 bool audit_line_refused(struct request *request, const char *why);
 

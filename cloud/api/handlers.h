@@ -15,6 +15,12 @@ void instance_put(struct request *request);
 void instance_delete(struct request *request);
 void instance_accept_host_keys(struct request *request);
 
+/* connect.c */
+void instance_connect(struct request *request);
+
+/* revoke.c */
+void instance_revoke(struct request *request);
+
 /* instance_list.c */
 void instance_list(struct request *request);
 

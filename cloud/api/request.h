@@ -113,6 +113,10 @@ struct request {
 
         struct request_audit audit;
 
+        /* Takes back what was done, where the audit log does not take the outcome; NULL: nothing to take back. */
+        void (*undo)(struct request *request);
+        int64_t keys_end_s; /* for it: Unix seconds, of the keys that the request has left at a guest */
+
         /* The answer; see the functions below. */
         int status; /* 0: none yet */
         enum api_error error;

@@ -14,6 +14,8 @@ static const struct route routes[] = {
         {METHOD_GET, "/compute/instance/*", instance_get, 0, NULL},
         {METHOD_PUT, "/compute/instance/*", instance_put, ROUTE_BODY, NULL},
         {METHOD_DELETE, "/compute/instance/*", instance_delete, 0, NULL},
+        {METHOD_POST, "/compute/instance/connect", instance_connect, ROUTE_BODY | ROUTE_SLOW, NULL},
+        {METHOD_POST, "/compute/instance/*/revoke", instance_revoke, ROUTE_BODY | ROUTE_SLOW, NULL},
         {METHOD_POST, "/compute/instance/*/accept-host-keys", instance_accept_host_keys, ROUTE_BODY, NULL},
 
         {METHOD_GET, "/compute/keypair", keypair_list, 0, "limit cursor"},
