@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exc-host(8): reaches the VMs of this machine for the control plane. */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "host/host.h"
+#include "host/log.h"
+#include "wire/refusal.h"
+
+enum {
+        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
+        PEERS_MAX = 16,
+        STOP_MS = 15 * 1000, /* for deliveries that are under way */
+};
+
+struct options {
+        const char *config_dir;
+        const char *socket; /* NULL: those that systemd passes */
+};
+
+/* What the thread for signals needs. */
+struct program {
+        struct host host;
+        const char *config_dir;
+        int signal_fd; /* SIGTERM, SIGINT, SIGHUP */
+        int stop_fd;   /* an eventfd(2), readable when the server stops */
+};
+
+static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH]\n"
+                            "\n"
+                            "Delivers signed pushes and revocations to the VMs of this machine. It is started by\n"
+                            "exc-host.socket. See exc-host(8).\n"
+                            "\n"
+                            "  --config-dir DIR    where host.conf is (" HOST_CONFIG_DIR ")\n"
+                            "  --socket PATH       listen here, where systemd passes no socket\n"
+                            "  --help, --version\n";
+
+static void parse_options(int argc, char *argv[], struct options *ret) {
+        static const struct option known[] = {
+                {"config-dir", required_argument, NULL, 'c'},
+                {"socket", required_argument, NULL, 's'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
+        };
+
+        *ret = (struct options){.config_dir = HOST_CONFIG_DIR};
+        for (;;) {
+                switch (getopt_long(argc, argv, "", known, NULL)) {
+                case -1:
+                        if (optind == argc)
+                                return;
+                        (void)fprintf(stderr, "exc-host: %s: unexpected argument; see --help\n", argv[optind]);
+                        exit(EXIT_USAGE);
+                case 'c':
+                        ret->config_dir = optarg;
+                        break;
+                case 's':
+                        ret->socket = optarg;
+                        break;
+                case 'h':
+                        (void)fputs(usage, stdout);
+                        exit(EXIT_DONE);
+                case 'v':
+                        (void)puts("exc-host " PACKAGE_VERSION);
+                        exit(EXIT_DONE);
+                default:
+                        (void)fputs("See exc-host --help.\n", stderr);
+                        exit(EXIT_USAGE);
+                }
+        }
+}
+
+/* --- configuration ------------------------------------------------------------------------------------------------ */
+
+static void on_report(void *context, const char *text) {
+        (void)context;
+        log_line(LOG_WARNING, "%s", text);
+}
+
+static int load(struct program *program, struct host_config *ret) {
+        int r = host_config_load(program->config_dir, on_report, NULL, ret);
+
+        if (r == 0)
+                r = host_configure(&program->host, ret);
+        if (r < 0)
+                log_line(LOG_ERR, "%s", r == -EINVAL ? ret->error : strerror(-r));
+        else
+                log_line(LOG_INFO, "%s: %zu VMs", ret->name, ret->n_instances);
+        return r;
+}
+
+static void reload(struct program *program) {
+        struct host_config config;
+
+        (void)sd_notify(0, "RELOADING=1");
+        if (load(program, &config) < 0)
+                log_line(LOG_ERR, "the configuration of before stays in force; fix it and reload");
+        host_config_clear(&config);
+        (void)sd_notify(0, "READY=1");
+}
+
+/* The uids of the users that may call. Their number, or -EINVAL when there is none. */
+static int find_peers(const struct host_config *config, uid_t ret[static PEERS_MAX]) {
+        int n = 0;
+
+        for (size_t i = 0; i < config->allow_users.n; i++) {
+                const char *name = config->allow_users.item[i];
+                const struct passwd *user = getpwnam(name);
+
+                if (user && n < PEERS_MAX)
+                        ret[n++] = user->pw_uid;
+                else
+                        log_line(LOG_WARNING, "AllowUsers: %s: %s", name,
+                                 user ? "too many users" : "no such user; create it or remove the name");
+        }
+        if (n == 0)
+                log_line(LOG_ERR, "AllowUsers: none of the users exists; create one, then start exc-host");
+        return n > 0 ? n : -EINVAL;
+}
+
+/* --- signals ------------------------------------------------------------------------------------------------------ */
+
+static int take_signals(struct program *program) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP);
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+                return -EIO;
+        program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+        program->stop_fd = eventfd(0, EFD_CLOEXEC);
+        return program->signal_fd < 0 || program->stop_fd < 0 ? -errno : 0;
+}
+
+static void *handle_signals(void *context) {
+        struct program *program = context;
+
+        for (;;) {
+                struct signalfd_siginfo got;
+                ssize_t n = read(program->signal_fd, &got, sizeof(got));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n != (ssize_t)sizeof(got) || got.ssi_signo != SIGHUP)
+                        break;
+                reload(program);
+        }
+        (void)sd_notify(0, "STOPPING=1");
+        (void)eventfd_write(program->stop_fd, 1);
+        return NULL;
+}
+
+/* --- serving ------------------------------------------------------------------------------------------------------ */
+
+/* Their number, or an exit status below 0. */
+static int open_sockets(const struct options *options, int ret[static SERVE_SOCKETS_MAX]) {
+        int n = serve_inherited(ret, SERVE_SOCKETS_MAX);
+
+        if (n < 0) {
+                log_line(LOG_ERR, "the sockets that systemd passes cannot be used: %s", strerror(-n));
+                return -EXIT_OWN_FAILURE;
+        }
+        if (options->socket && n == 0) {
+                ret[0] = serve_listen(options->socket, 0660);
+                if (ret[0] >= 0)
+                        return 1;
+                log_line(LOG_ERR, "%s: cannot listen: %s", options->socket, strerror(-ret[0]));
+                return -EXIT_OWN_FAILURE;
+        }
+        if (n == 0)
+                log_line(LOG_ERR, "no socket was passed; start exc-host.socket, or give --socket");
+        return n > 0 ? n : -EXIT_NO_SOCKET;
+}
+
+static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers, int n_peers) {
+        const struct serve_settings settings = {
+                .methods = host_methods,
+                .context = &program->host,
+                .interface = HOST_INTERFACE,
+                .interface_text = host_interface_text,
+                .product = "exc-host",
+                .version = PACKAGE_VERSION,
+                .peers = peers,
+                .n_peers = (size_t)n_peers,
+                .sockets = sockets,
+                .n_sockets = (size_t)n_sockets,
+                .stop_fd = program->stop_fd,
+                .stop_ms = STOP_MS,
+        };
+        pthread_t thread;
+        int r = -pthread_create(&thread, NULL, handle_signals, program);
+
+        if (r < 0)
+                return r;
+        (void)sd_notify(0, "READY=1");
+        r = serve_run(&settings);
+        /* Calls still run: nothing that they use may be freed. The guests know what they got. */
+        if (r == -ETIMEDOUT)
+                _exit(EXIT_DONE);
+        if (r < 0)
+                (void)kill(getpid(), SIGTERM);
+        (void)pthread_join(thread, NULL);
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        struct program program = {.signal_fd = -EBADF, .stop_fd = -EBADF};
+        int sockets[SERVE_SOCKETS_MAX], n_sockets, n_peers = 0, r;
+        struct host_config config;
+        uid_t peers[PEERS_MAX];
+        struct options options;
+
+        parse_options(argc, argv, &options);
+        (void)umask(0077);
+        (void)setvbuf(stderr, NULL, _IOLBF, 0);
+        /* Each of up to 256 threads must not bring a heap of its own. */
+        (void)mallopt(M_ARENA_MAX, 2);
+        program.config_dir = options.config_dir;
+        n_sockets = open_sockets(&options, sockets);
+        if (n_sockets < 0)
+                return -n_sockets;
+        r = take_signals(&program);
+        if (r >= 0)
+                r = host_start(&program.host);
+        if (r < 0) {
+                log_line(LOG_ERR, "cannot start: %s", strerror(-r));
+                return EXIT_OWN_FAILURE;
+        }
+        r = load(&program, &config);
+        if (r >= 0)
+                r = n_peers = find_peers(&config, peers);
+        host_config_clear(&config);
+        if (r >= 0) {
+                r = serve(&program, sockets, n_sockets, peers, n_peers);
+                if (r < 0)
+                        log_line(LOG_ERR, "cannot serve: %s", strerror(-r));
+        }
+        host_stop(&program.host);
+        (void)close(program.signal_fd);
+        (void)close(program.stop_fd);
+        return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
+}
