@@ -47,11 +47,8 @@ static bool has_ended(const struct revoke_job *job) {
         return (int64_t)time(NULL) >= job->keys_end_s;
 }
 
-/*
- * A note of what is done and why: a revocation that the audit log cannot keep is sent all the same, with the head of the
- * decision behind it, since it only takes away.
- */
-static void note(struct revoke_queue *queue, struct revoke_job *job, const char *message) {
+/* How it ended. Nothing depends on the line: a revocation only takes away. */
+static void note(struct revoke_queue *queue, const struct revoke_job *job, const char *message) {
         const struct audit_event event = {
                 .kind = AUDIT_NOTE,
                 .request_id = job->request_id,
@@ -66,15 +63,13 @@ static void note(struct revoke_queue *queue, struct revoke_job *job, const char 
         char head[AUDIT_HASH_MAX];
         int r = audit_write(queue->audit, &event, head);
 
-        if (r == 0)
-                memcpy(job->audit_head, head, sizeof(head));
-        else
-                journal_note(LOG_ERR, "audit: cannot write that a revocation of %s is sent: %s", job->instance,
-                             strerror(-r));
+        if (r < 0)
+                journal_note(LOG_ERR, "audit: cannot write how a revocation of %s ended: %s: %s", job->instance,
+                             message, strerror(-r));
 }
 
 /* Whether nothing is left to do: the guest has taken it, or refuses it. */
-static bool attempt(struct revoke_queue *queue, struct revoke_job *job) {
+static bool attempt(struct revoke_queue *queue, const struct revoke_job *job) {
         const struct signer_revoke revoke = {
                 .instance = job->instance,
                 .fingerprint = job->fingerprint[0] ? job->fingerprint : NULL,
@@ -164,7 +159,11 @@ static void work(struct revoke_queue *queue, size_t thread, struct entry *entry)
 
         queue->under_way[thread] = entry;
         (void)pthread_mutex_unlock(&queue->lock);
-        done = has_ended(&entry->job) || attempt(queue, &entry->job) || has_ended(&entry->job);
+        done = has_ended(&entry->job) || attempt(queue, &entry->job);
+        if (!done && has_ended(&entry->job)) {
+                note(queue, &entry->job, "revocation not delivered: its keys have ended");
+                done = true;
+        }
         (void)pthread_mutex_lock(&queue->lock);
         queue->under_way[thread] = NULL;
         if (done) {
