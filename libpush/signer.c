@@ -27,16 +27,10 @@ __attribute__((format(printf, 3, 4))) static int fail(char why[static SIGNER_WHY
         return error;
 }
 
-static int read_file(const char *path, uint8_t *dst, size_t size, size_t *ret_length, char why[static SIGNER_WHY_MAX]) {
+static int read_fd(int fd, uint8_t *dst, size_t size, size_t *ret_length, char why[static SIGNER_WHY_MAX]) {
         size_t used = 0;
         ssize_t n = 1;
-        int r = 0, fd;
 
-        fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-        if (fd < 0) {
-                r = -errno;
-                return fail(why, r, "cannot open it: %s", strerror(-r));
-        }
         while (n > 0 && used < size) {
                 n = read(fd, dst + used, size - used);
                 if (n > 0)
@@ -44,11 +38,8 @@ static int read_file(const char *path, uint8_t *dst, size_t size, size_t *ret_le
                 else if (n < 0 && errno == EINTR)
                         n = 1;
                 else if (n < 0)
-                        r = -errno;
+                        return fail(why, -errno, "cannot read it: %s", strerror(errno));
         }
-        (void)close(fd);
-        if (r < 0)
-                return fail(why, r, "cannot read it: %s", strerror(-r));
         if (used == size)
                 return fail(why, -EINVAL, "it is longer than any private key; give a PEM file with the key alone");
         *ret_length = used;
@@ -107,13 +98,13 @@ static int parse_key(const uint8_t *text, size_t length, EVP_PKEY **ret, char wh
         return 0;
 }
 
-int signer_from_file(const char *path, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]) {
+int signer_from_fd(int fd, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]) {
         uint8_t text[SIGNER_KEY_FILE_MAX + 1];
         EVP_PKEY *key = NULL;
         size_t length = 0;
         int r;
 
-        r = read_file(path, text, sizeof(text), &length, ret_why);
+        r = read_fd(fd, text, sizeof(text), &length, ret_why);
         if (r == 0)
                 r = parse_key(text, length, &key, ret_why);
         OPENSSL_cleanse(text, sizeof(text));
@@ -121,6 +112,18 @@ int signer_from_file(const char *path, struct signer *ret, char ret_why[static S
                 return r;
         *ret = (struct signer){.key = key};
         return 0;
+}
+
+int signer_from_file(const char *path, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]) {
+        int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC), r;
+
+        if (fd < 0) {
+                r = -errno;
+                return fail(ret_why, r, "cannot open it: %s", strerror(-r));
+        }
+        r = signer_from_fd(fd, ret, ret_why);
+        (void)close(fd);
+        return r;
 }
 
 void signer_from_command(const char *command, struct signer *ret) {

@@ -34,6 +34,9 @@ struct signer {
  */
 int signer_from_file(const char *path, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]);
 
+/* The same from a descriptor that is open for reading, and stays the caller's. */
+int signer_from_fd(int fd, struct signer *ret, char ret_why[static SIGNER_WHY_MAX]);
+
 /* `command` must outlive the signer. */
 void signer_from_command(const char *command, struct signer *ret);
 

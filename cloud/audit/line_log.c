@@ -68,7 +68,7 @@ static int add_line(struct line_log *log, struct line_log_waiting *line, size_t 
         memcpy(at, rest, n_rest);
         at[n_rest] = '\n';
         line->head.seq = last->seq + 1;
-        if (!line_log_hash(log->batch + *used, n - 1, line->head.hash))
+        if (!line_log_sha256(log->batch + *used, n - 1, line->head.hash))
                 return -EIO;
         *used += n;
         *last = line->head;

@@ -83,6 +83,9 @@ struct line_log_reader {
 int line_log_read(const char *directory, const char *name, const struct line_log_reader *reader,
                   char ret_why[static LINE_LOG_WHY_MAX]);
 
+/* SHA-256 in hexadecimal, as in the chain. False: OpenSSL has none. */
+bool line_log_sha256(const void *bytes, size_t length, char ret[static LINE_LOG_HASH_MAX]);
+
 /* Whether `file` is the name of a log's file, and of which log it is. */
 bool line_log_file_name(const char *file, char ret_name[static LINE_LOG_NAME_MAX], uint64_t *ret_first_seq);
 

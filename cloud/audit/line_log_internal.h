@@ -51,9 +51,6 @@ int line_log_begin_file(struct line_log *log);
 int line_log_list(int directory_fd, const char *name, uint64_t **ret, size_t *ret_n);
 void line_log_file_name_make(const char *name, uint64_t first_seq, char ret[static LINE_LOG_FILE_NAME_MAX]);
 
-/* The hash of a line without its newline. */
-bool line_log_hash(const char *line, size_t length, char ret[static LINE_LOG_HASH_MAX]);
-
 /* `seq` of a line, and the object, which the caller drops. NULL: it is none of a log. */
 json_t *line_log_parse(const char *line, size_t length, uint64_t *ret_seq);
 

@@ -53,7 +53,7 @@ static void find_tail(const char *bytes, size_t n, struct tail *ret) {
         start = memrchr(bytes, '\n', (size_t)(end - bytes));
         start = start ? start + 1 : bytes;
         object = line_log_parse(start, (size_t)(end - start), &ret->head.seq);
-        ret->readable = object && line_log_hash(start, (size_t)(end - start), ret->head.hash);
+        ret->readable = object && line_log_sha256(start, (size_t)(end - start), ret->head.hash);
         json_decref(object);
 }
 

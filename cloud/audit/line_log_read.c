@@ -32,11 +32,11 @@ int line_log_fail(char why[static LINE_LOG_WHY_MAX], int error, const char *form
         return error;
 }
 
-bool line_log_hash(const char *line, size_t length, char ret[static LINE_LOG_HASH_MAX]) {
+bool line_log_sha256(const void *bytes, size_t length, char ret[static LINE_LOG_HASH_MAX]) {
         static const char digits[] = "0123456789abcdef";
         uint8_t digest[DIGEST_SIZE];
 
-        if (EVP_Digest(line, length, digest, NULL, EVP_sha256(), NULL) != 1)
+        if (EVP_Digest(bytes, length, digest, NULL, EVP_sha256(), NULL) != 1)
                 return false;
         for (size_t i = 0; i < sizeof(digest); i++) {
                 ret[2 * i] = digits[digest[i] >> 4];
@@ -194,7 +194,7 @@ static int take_line(struct chain *chain, const char *text, size_t length) {
         const char *prev;
         int r = 0;
 
-        if (!line_log_hash(text, length, head.hash))
+        if (!line_log_sha256(text, length, head.hash))
                 return -EIO;
         line.object = line_log_parse(text, length, &head.seq);
         if (line.object) {
