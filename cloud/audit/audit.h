@@ -22,7 +22,10 @@ enum audit_kind {
         AUDIT_NOTE,     /* nobody asked: a host's report about another's guest, host keys that changed */
 };
 
-/* NULL and 0 are left out of the line. Text from a peer may hold any UTF-8; it is cut at 512 bytes and escaped. */
+/*
+ * NULL, "" and 0 are left out of the line. Text from a peer is cut at 512 bytes and escaped; where it is not UTF-8, its
+ * bytes above 127 become \xNN.
+ */
 struct audit_event {
         enum audit_kind kind;
         const char *request_id, *session;
