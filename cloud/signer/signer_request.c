@@ -5,19 +5,14 @@
 
 #include "wire/json_dispatch.h"
 #include "wire/terminal.h"
+#include "wire/vm_id.h"
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
 static enum refusal take_instance(const struct json_dispatch_field *field, json_t *value, void *member,
                                   struct refused *ret_why) {
-        static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789", others[] = "._-";
-        const char *text = json_string_value(value);
-
-        if (!text || !*text || !strchr(first, *text))
+        if (!json_is_string(value) || !vm_id_valid(json_string_value(value)))
                 return json_dispatch_refuse(field, ret_why);
-        for (const char *c = text; *c; c++)
-                if (!strchr(first, *c) && !strchr(others, *c))
-                        return json_dispatch_refuse(field, ret_why);
         return json_dispatch_text(field, value, member, ret_why);
 }
 
@@ -149,7 +144,7 @@ static enum refusal take_fingerprint(const struct json_dispatch_field *field, js
          take_instance,                                                                                                \
          AT(instance),                                                                                                 \
          .min = 1,                                                                                                     \
-         .max = SIGNER_INSTANCE_MAX,                                                                                   \
+         .max = VM_ID_MAX - 1,                                                                                         \
          .required = true,                                                                                             \
          .expected = "an id of a-z, 0-9, '.', '_' and '-', at most 64, without a prefix"}
 #define CHALLENGE                                                                                                      \

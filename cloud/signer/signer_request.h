@@ -9,9 +9,9 @@
 #include "libpush/payload_make.h"
 #include "wire/fingerprint.h"
 #include "wire/refusal.h"
+#include "wire/vm_id.h"
 
 enum {
-        SIGNER_INSTANCE_MAX = 64, /* bytes (compute-api.md, Identity of a VM) */
         SIGNER_CHALLENGE_MAX = 128,
         SIGNER_LABEL_CHARACTERS_MAX = 256,
         SIGNER_LABEL_MAX = 4 * SIGNER_LABEL_CHARACTERS_MAX, /* bytes */
@@ -22,7 +22,7 @@ enum signer_kind { SIGNER_PUSH, SIGNER_REVOKE };
 /* What was not in the call is empty. */
 struct signer_request {
         enum signer_kind kind;
-        char instance[SIGNER_INSTANCE_MAX + 1];
+        char instance[VM_ID_MAX];
         char user[LOGIN_MAX + 1];
         size_t n_keys;
         struct ssh_key keys[PUSH_MADE_KEYS_MAX];
