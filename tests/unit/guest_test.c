@@ -736,6 +736,48 @@ static void push_is_sent_twice_at_most(void **state) {
         stop_listening(fake, &address);
 }
 
+/* A guest that never answers. */
+static void deadline_bounds_call_and_repeat(void **state) {
+        json_t *envelope = json_object();
+        struct push_answer answer;
+        struct address address;
+        struct guest guest;
+        struct fake *fake = listen_for(&address, NULL, 0);
+        int64_t begun_ms;
+
+        (void)state;
+        assert_int_equal(guest_connect(&guest, &address, TIMEOUT_MS), CLIENT_DONE);
+        begun_ms = clock_ms;
+        guest_limit(&guest, 3000, begun_ms + 4000);
+        assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_NOT_REACHED);
+        assert_int_equal(guest.client.error, -ETIMEDOUT);
+        assert_int_equal(clock_ms - begun_ms, 4000);
+        assert_true(guest.repeated);
+        assert_true(guest.sent);
+        /* No time is left. */
+        assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_NOT_REACHED);
+        assert_int_equal(clock_ms - begun_ms, 4000);
+        assert_false(guest.sent);
+        guest_close(&guest);
+        json_decref(envelope);
+        stop_listening(fake, &address);
+}
+
+/* The guest's Hello comes first there. */
+static void push_behind_an_unanswered_hello_was_not_sent(void **state) {
+        json_t *envelope = json_object();
+        struct push_answer answer;
+        struct guest guest;
+        struct fake *fake = connect_to(&guest, true, TIMEOUT_MS, NULL, 0);
+
+        (void)state;
+        assert_int_equal(guest_push(&guest, envelope, NULL, 0, &answer), CLIENT_NOT_REACHED);
+        assert_false(guest.sent);
+        guest_close(&guest);
+        json_decref(envelope);
+        stop(fake);
+}
+
 static void refused_push_is_not_repeated(void **state) {
         const char *answers[] = {ERROR("StaleChallenge", "\"message\":\"m\"")};
         json_t *envelope = json_object();
@@ -780,6 +822,8 @@ int main(void) {
                 cmocka_unit_test(unanswered_push_is_repeated_unchanged),
                 cmocka_unit_test(push_is_sent_twice_at_most),
                 cmocka_unit_test(refused_push_is_not_repeated),
+                cmocka_unit_test(deadline_bounds_call_and_repeat),
+                cmocka_unit_test(push_behind_an_unanswered_hello_was_not_sent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
