@@ -40,7 +40,7 @@ static struct outcome refused(const struct refusal_answer *refusal) {
         if (strchr(refusal->name, '.'))
                 return outcome_error(HOST_GUEST_PROTOCOL, "the guest answered with the error %s", refusal->name);
         parameters =
-                json_pack("{ss ss ss* so so}", "message", why->message[0] ? why->message : "the guest gave no reason",
+                json_pack("{ss ss ss? so so}", "message", why->message[0] ? why->message : "the guest gave no reason",
                           "name", refusal->name, "field", why->field[0] ? why->field : NULL, "index",
                           why->why == REFUSAL_KEY_REJECTED ? json_integer(why->index) : json_null(), "retryAfterMs",
                           why->why == REFUSAL_RATE_LIMITED ? json_integer(why->retry_after_ms) : json_null());
