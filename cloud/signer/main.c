@@ -216,7 +216,7 @@ int main(int argc, char *argv[]) {
         int status = EXIT_NOT_CONFIGURED;
 
         parse_options(argc, argv, &options);
-        (void)umask(0027);
+        (void)umask(0077);
         protect_memory();
         if (signer_config_load(options.config, on_warning, &config, error) < 0)
                 signer_note(LOG_ERR, "%s", error);
