@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/output.h"
+#include "cloud/admin/command.h"
+#include "cloud/admin/database.h"
+#include "cloud/admin/table.h"
+#include "cloud/api/name.h"
+#include "wire/refusal.h"
+
+static int account_add(const struct options *options, const char *const *arguments) {
+        struct store *store;
+        int status;
+
+        if (!name_account_valid(arguments[0])) {
+                complain("account %s: a name has 1 to 64 letters, digits, '.', '_', '-' and '@', the first a letter or "
+                         "a "
+                         "digit",
+                         arguments[0]);
+                return EXIT_USAGE;
+        }
+        status = database_open(options, false, &store);
+        if (status != EXIT_DONE)
+                return status;
+        status = database_status(store, store_account_add(store, arguments[0], (int64_t)time(NULL)), "account",
+                                 arguments[0], NULL, NULL);
+        store_close(store);
+        return status;
+}
+
+/* --- list ---------------------------------------------------------------------------------------------------------- */
+
+static const char *const headings[] = {"ACCOUNT", "CREATED", "POLICIES"};
+
+static enum store_result read_accounts(struct store *store, const void *context, const char *after, size_t max,
+                                       void *items, size_t *ret_n) {
+        (void)context;
+        return store_account_list(store, after, max, items, ret_n);
+}
+
+static const char *name_of(const void *item) {
+        return ((const struct store_account *)item)->name;
+}
+
+static int show_json(const struct store_account *account, const struct store_policy *policies, size_t n) {
+        json_t *names = json_array();
+        char time[TIME_TEXT_MAX];
+
+        for (size_t i = 0; i < n; i++)
+                (void)json_array_append_new(names, json_string(policies[i].name));
+        return print_object(json_pack("{ss ss so}", "name", account->name, "created_at",
+                                      time_text(account->created, time), "policies", names));
+}
+
+static int show_row(struct table *table, const struct store_account *account, const struct store_policy *policies,
+                    size_t n) {
+        char text[1024] = "", time[TIME_TEXT_MAX];
+        size_t used = 0;
+
+        for (size_t i = 0; i < n && used < sizeof(text) - STORE_NAME_MAX - 8; i++) {
+                bool last_that_fits = i + 1 < n && used + 2 * (STORE_NAME_MAX + 8) >= sizeof(text);
+
+                used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s", i ? " " : "", policies[i].name,
+                                         last_that_fits ? " …" : "");
+                if (last_that_fits)
+                        break;
+        }
+        if (table_add(table, (const char *const[]){account->name, time_text(account->created, time), text}))
+                return EXIT_DONE;
+        complain("out of memory");
+        return EXIT_OWN_FAILURE;
+}
+
+/* `context`: the table; NULL for JSON. */
+static int show(void *context, struct store *store, const void *item) {
+        const struct store_account *account = item;
+        struct store_policy *policies;
+        size_t n;
+        int status = database_status(store, store_attached(store, account->name, &policies, &n), "account",
+                                     account->name, NULL, NULL);
+
+        if (status != EXIT_DONE)
+                return status;
+        status = context ? show_row(context, account, policies, n) : show_json(account, policies, n);
+        free(policies);
+        return status;
+}
+
+static int account_list(const struct options *options, const char *const *arguments) {
+        struct table table = {.headings = headings, .columns = sizeof(headings) / sizeof(headings[0])};
+        const struct listing listing = {
+                .item_size = sizeof(struct store_account),
+                .read = read_accounts,
+                .name = name_of,
+                .show = show,
+                .context = options->given & OPTION_JSON ? NULL : &table,
+        };
+        struct store *store;
+        int status = database_open(options, false, &store);
+
+        (void)arguments;
+        if (status != EXIT_DONE)
+                return status;
+        status = list_all(store, &listing);
+        table_print(&table);
+        store_close(store);
+        return status;
+}
+
+static int account_delete(const struct options *options, const char *const *arguments) {
+        struct store *store;
+        int status = database_open(options, false, &store);
+
+        if (status != EXIT_DONE)
+                return status;
+        status = database_status(store, store_account_delete(store, arguments[0]), "account", arguments[0], NULL, NULL);
+        store_close(store);
+        return status;
+}
+
+const struct command account_add_command = {
+        .name = "account",
+        .verb = "add",
+        .arguments = "NAME",
+        .summary = "add an account, which may nothing yet",
+        .least = 1,
+        .most = 1,
+        .run = account_add,
+};
+const struct command account_list_command = {
+        .name = "account",
+        .verb = "list",
+        .arguments = "",
+        .summary = "list accounts and their policies",
+        .run = account_list,
+};
+const struct command account_delete_command = {
+        .name = "account",
+        .verb = "delete",
+        .arguments = "NAME",
+        .summary = "delete an account with its tokens and key pairs",
+        .least = 1,
+        .most = 1,
+        .run = account_delete,
+};
