@@ -49,7 +49,8 @@ static int make_directories(const struct options *options) {
 static int make_audit_directory(const struct options *options) {
         if (mkdir(options->audit, 0750) == 0 || errno == EEXIST)
                 return EXIT_DONE;
-        complain("%s: cannot make the directory: %s", options->audit, strerror(errno));
+        complain("%s: cannot make the directory: %s; make it with: install -d -m 0750 -o %s %s", options->audit,
+                 strerror(errno), options->user, options->audit);
         return EXIT_OWN_FAILURE;
 }
 

@@ -21,6 +21,8 @@ static const char *next_step(int error) {
                 return "check owner and mode of the file and its directory";
         case SQLITE_NOMEM:
                 return "free memory";
+        case SQLITE_PROTOCOL:
+                return "put it on a local file system: a write-ahead log needs shared memory";
         default:
                 return "see the kernel's log for errors of the disk";
         }

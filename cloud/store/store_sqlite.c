@@ -127,13 +127,30 @@ static int configure(sqlite3 *db) {
         return error;
 }
 
+/* SQLITE_OK where the answer is "wal": a file system without shared memory gets another mode, and no error. */
+static int ask_for_wal(sqlite3 *db) {
+        sqlite3_stmt *statement;
+        bool is_wal = false;
+        int error = sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+
+        if (error != SQLITE_OK)
+                return error;
+        if (sqlite3_step(statement) == SQLITE_ROW) {
+                const unsigned char *mode = sqlite3_column_text(statement, 0);
+
+                is_wal = mode && strcmp((const char *)mode, "wal") == 0;
+        }
+        error = sqlite3_finalize(statement);
+        return error == SQLITE_OK && !is_wal ? SQLITE_PROTOCOL : error;
+}
+
 /* The first handle of a new database changes the mode; those that race with it get SQLITE_BUSY at once. */
 static int set_wal(sqlite3 *db) {
         const struct timespec wait = {.tv_nsec = 10 * 1000 * 1000};
         int error = SQLITE_OK;
 
         for (int ms = 0; ms < BUSY_TIMEOUT_MS; ms += 10) {
-                error = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+                error = ask_for_wal(db);
                 if ((error & 0xff) != SQLITE_BUSY)
                         break;
                 (void)nanosleep(&wait, NULL);

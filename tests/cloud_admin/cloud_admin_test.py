@@ -150,6 +150,13 @@ class CloudAdminTest(unittest.TestCase):
         os.chown(self.path("log"), UID, UID)
         self.refused(1, f"owned by user id {OTHER_UID}", "init", "--audit", self.audit)
 
+    def test_audit_directory_that_the_user_cannot_make_is_an_error(self):
+        os.mkdir(self.path("log"), 0o755)
+        self.refused(1, f"install -d -m 0750 -o exc-api {self.audit}", "init", "--audit", self.audit)
+        os.mkdir(self.audit)
+        os.chown(self.audit, UID, UID)
+        self.init()
+
     def test_without_the_user_nothing_is_made(self):
         self.refused(1, "there is no such user", "init", "--audit", self.audit, "--user", "exc-nobody-has-this-name")
         self.refused(1, "is root", "init", "--audit", self.audit, "--user", "root")
