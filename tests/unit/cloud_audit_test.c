@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the audit log. */
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "tests/unit/cloud_audit_fixture.h"
 
 static void line_has_the_members_of_the_contract_in_order(void **state) {
@@ -134,6 +137,35 @@ static void half_a_line_after_a_crash_is_cut_off(void **state) {
         assert_int_equal(result.lines, 4);
 }
 
+static void full_disk_leaves_no_half_line(void **state) {
+        static char message[512];
+        const struct audit_event event = {.kind = AUDIT_NOTE, .message = memset(message, 'x', sizeof(message) - 1)};
+        char own_head[AUDIT_HASH_MAX] = "before";
+        uint64_t written = 0;
+        int r;
+
+        (void)state;
+        audit_close(audit);
+        assert_int_equal(unshare(CLONE_NEWNS), 0);
+        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+        assert_int_equal(mount("tmpfs", audit_dir, "tmpfs", 0, "size=256k"), 0);
+        audit = open_node("node-1");
+        while ((r = audit_write(audit, &event, head)) == 0)
+                written++;
+        assert_int_equal(r, -ENOSPC);
+        assert_int_equal(audit_write(audit, &event, own_head), -ENOSPC);
+        assert_string_equal(own_head, "before");
+        assert_clean(true);
+        assert_int_equal(result.lines, written);
+        assert_int_equal(mount("tmpfs", audit_dir, "tmpfs", MS_REMOUNT, "size=1m"), 0);
+        assert_int_equal(audit_write(audit, &event, own_head), 0);
+        assert_clean(true);
+        assert_int_equal(result.lines, written + 1);
+        audit_close(audit);
+        assert_int_equal(umount2(audit_dir, MNT_DETACH), 0);
+        audit = open_node("node-1");
+}
+
 static void logs_that_cannot_be_read_are_an_error(void **state) {
         char why[AUDIT_WHY_MAX] = "";
         struct audit *second;
@@ -210,6 +242,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_an_event_has_not_is_left_out, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(text_of_a_peer_is_cut_and_escaped, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(half_a_line_after_a_crash_is_cut_off, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(full_disk_leaves_no_half_line, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(logs_that_cannot_be_read_are_an_error, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(many_threads_share_the_disks_time, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(returned_head_is_the_next_lines_prev, set_up, tear_down),
