@@ -36,16 +36,11 @@ struct vms {
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
-static int check_user(struct conf_load *load, const struct conf_key *key, const char *word) {
-        return strpbrk(word, "*?,\"':%@") ? conf_fail(load,
-                                                      "%s: invalid name '%.64s': write exact names separated by "
-                                                      "blanks",
-                                                      key->name, word)
-                                          : 0;
-}
-
-static int set_users(struct conf_load *load, const struct conf_key *key, char *value, void *target) {
-        return conf_set_list(load, key, value, target, check_user);
+static int set_user(struct conf_load *load, const struct conf_key *key, char *value, void *target) {
+        if (value[0] == '\0' || strlen(value) >= HOST_USER_MAX || strpbrk(value, " \t*?,\"':%@/"))
+                return conf_fail(load, "%s: invalid name '%.64s': write the name of one user", key->name, value);
+        memcpy(target, value, strlen(value) + 1);
+        return 0;
 }
 
 static int set_name(struct conf_load *load, const struct conf_key *key, char *value, void *target) {
@@ -90,7 +85,7 @@ static int set_channel(struct conf_load *load, const struct conf_key *key, char 
 static const struct conf_key host_keys[] = {
         {.name = "Name", .set = set_name, .offset = offsetof(struct host_config, name)},
         {.name = "VmDirectory", .set = set_directory, .offset = offsetof(struct host_config, vm_directory)},
-        {.name = "AllowUsers", .set = set_users, .offset = offsetof(struct host_config, allow_users), .list = true},
+        {.name = "ApiUser", .set = set_user, .offset = offsetof(struct host_config, api_user)},
         {.name = "Waiting",
          .set = conf_set_number,
          .offset = offsetof(struct host_config, limits.waiting),
@@ -288,15 +283,13 @@ int host_config_load(const char *dir, host_config_report report, void *context, 
         };
         int r;
 
-        *ret = (struct host_config){.limits = HOST_LIMITS_DEFAULT};
+        *ret = (struct host_config){.api_user = "exc-api", .limits = HOST_LIMITS_DEFAULT};
         (void)snprintf(ret->vm_directory, sizeof(ret->vm_directory), "%s/vm.d", dir);
         r = load_main(&load, dir);
         if (r >= 0 && !ret->name[0]) {
                 (void)conf_begin_path(&load, dir, MAIN_FILE);
                 r = default_name(&load, ret);
         }
-        if (r >= 0 && ret->allow_users.n == 0)
-                r = strv_add(&ret->allow_users, "exc-api");
         if (r >= 0)
                 r = load_vms(&load, &reporter, ret);
         if (r == -EINVAL)
@@ -305,7 +298,6 @@ int host_config_load(const char *dir, host_config_report report, void *context, 
 }
 
 void host_config_clear(struct host_config *config) {
-        strv_clear(&config->allow_users);
         free(config->instances);
         config->instances = NULL;
         config->n_instances = 0;

@@ -18,7 +18,10 @@
 
 #define HOST_CONFIG_DIR "/etc/exc-host"
 
-enum { HOST_VMS_MAX = 4096 };
+enum {
+        HOST_VMS_MAX = 4096,
+        HOST_USER_MAX = 256 + 1, /* bytes, with the NUL */
+};
 
 struct host_limits {
         uint32_t waiting;       /* calls that wait for their turn, on this host */
@@ -30,7 +33,7 @@ struct host_limits {
 struct host_config {
         char name[VM_ID_MAX];
         char vm_directory[PATH_MAX];
-        struct strv allow_users; /* whose processes may call */
+        char api_user[HOST_USER_MAX]; /* whose processes may call, and root's */
         struct host_limits limits;
         struct instance_setting *instances;
         size_t n_instances;

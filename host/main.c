@@ -23,13 +23,14 @@
 
 enum {
         EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
-        PEERS_MAX = 16,
+        PEERS = 2,
         STOP_MS = 15 * 1000, /* for deliveries that are under way */
 };
 
 struct options {
         const char *config_dir;
         const char *socket; /* NULL: those that systemd passes */
+        bool check;
 };
 
 /* What the thread for signals needs. */
@@ -40,19 +41,21 @@ struct program {
         int stop_fd;   /* an eventfd(2), readable when the server stops */
 };
 
-static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH]\n"
+static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH] [--check]\n"
                             "\n"
                             "Delivers signed pushes and revocations to the VMs of this machine. It is started by\n"
                             "exc-host.socket. See exc-host(8).\n"
                             "\n"
                             "  --config-dir DIR    where host.conf is (" HOST_CONFIG_DIR ")\n"
                             "  --socket PATH       listen here, where systemd passes no socket\n"
+                            "  --check             only read the configuration, and report what is wrong with it\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
                 {"config-dir", required_argument, NULL, 'c'},
                 {"socket", required_argument, NULL, 's'},
+                {"check", no_argument, NULL, 'C'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
                 {NULL, 0, NULL, 0},
@@ -71,6 +74,9 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                         break;
                 case 's':
                         ret->socket = optarg;
+                        break;
+                case 'C':
+                        ret->check = true;
                         break;
                 case 'h':
                         (void)fputs(usage, stdout);
@@ -114,23 +120,36 @@ static void reload(struct program *program) {
         (void)sd_notify(0, "READY=1");
 }
 
-/* The uids of the users that may call. Their number, or -EINVAL when there is none. */
-static int find_peers(const struct host_config *config, uid_t ret[static PEERS_MAX]) {
-        int n = 0;
+/* root and the API's user. Negative when there is no such user. */
+static int find_peers(const struct host_config *config, uid_t ret[static PEERS]) {
+        const struct passwd *user = getpwnam(config->api_user);
 
-        for (size_t i = 0; i < config->allow_users.n; i++) {
-                const char *name = config->allow_users.item[i];
-                const struct passwd *user = getpwnam(name);
-
-                if (user && n < PEERS_MAX)
-                        ret[n++] = user->pw_uid;
-                else
-                        log_line(LOG_WARNING, "AllowUsers: %s: %s", name,
-                                 user ? "too many users" : "no such user; create it or remove the name");
+        if (!user) {
+                log_line(LOG_ERR, "ApiUser: no such user '%s'; create it, or name another one", config->api_user);
+                return -EINVAL;
         }
-        if (n == 0)
-                log_line(LOG_ERR, "AllowUsers: none of the users exists; create one, then start exc-host");
-        return n > 0 ? n : -EINVAL;
+        ret[0] = 0;
+        ret[1] = user->pw_uid;
+        return 0;
+}
+
+/* --check: 0 where nothing is to be reported. */
+static void count_report(void *context, const char *text) {
+        log_line(LOG_WARNING, "%s", text);
+        ++*(unsigned *)context;
+}
+
+static int check(const struct options *options) {
+        struct host_config config;
+        unsigned n_reports = 0;
+        int r = host_config_load(options->config_dir, count_report, &n_reports, &config);
+
+        if (r < 0)
+                log_line(LOG_ERR, "%s", r == -EINVAL ? config.error : strerror(-r));
+        else
+                (void)printf("%s: %zu VMs\n", config.name, config.n_instances);
+        host_config_clear(&config);
+        return r < 0 || n_reports > 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
@@ -190,7 +209,7 @@ static int open_sockets(const struct options *options, int ret[static SERVE_SOCK
         return n > 0 ? n : -EXIT_NO_SOCKET;
 }
 
-static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers, int n_peers) {
+static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers) {
         const struct serve_settings settings = {
                 .methods = host_methods,
                 .context = &program->host,
@@ -199,7 +218,7 @@ static int serve(struct program *program, const int *sockets, int n_sockets, con
                 .product = "exc-host",
                 .version = PACKAGE_VERSION,
                 .peers = peers,
-                .n_peers = (size_t)n_peers,
+                .n_peers = PEERS,
                 .sockets = sockets,
                 .n_sockets = (size_t)n_sockets,
                 .stop_fd = program->stop_fd,
@@ -223,9 +242,9 @@ static int serve(struct program *program, const int *sockets, int n_sockets, con
 
 int main(int argc, char *argv[]) {
         struct program program = {.signal_fd = -EBADF, .stop_fd = -EBADF};
-        int sockets[SERVE_SOCKETS_MAX], n_sockets, n_peers = 0, r;
+        int sockets[SERVE_SOCKETS_MAX], n_sockets, r;
         struct host_config config;
-        uid_t peers[PEERS_MAX];
+        uid_t peers[PEERS];
         struct options options;
 
         parse_options(argc, argv, &options);
@@ -233,6 +252,8 @@ int main(int argc, char *argv[]) {
         (void)setvbuf(stderr, NULL, _IOLBF, 0);
         /* Each of up to 256 threads must not bring a heap of its own. */
         (void)mallopt(M_ARENA_MAX, 2);
+        if (options.check)
+                return check(&options);
         program.config_dir = options.config_dir;
         n_sockets = open_sockets(&options, sockets);
         if (n_sockets < 0)
@@ -246,10 +267,10 @@ int main(int argc, char *argv[]) {
         }
         r = load(&program, &config);
         if (r >= 0)
-                r = n_peers = find_peers(&config, peers);
+                r = find_peers(&config, peers);
         host_config_clear(&config);
         if (r >= 0) {
-                r = serve(&program, sockets, n_sockets, peers, n_peers);
+                r = serve(&program, sockets, n_sockets, peers);
                 if (r < 0)
                         log_line(LOG_ERR, "cannot serve: %s", strerror(-r));
         }

@@ -68,7 +68,7 @@ class Host:
         self.start()
 
     def configure(self, settings):
-        (self.config / "host.conf").write_text(f"[Host]\nName=h1\nAllowUsers=root\n{settings}\n")
+        (self.config / "host.conf").write_text(f"[Host]\nName=h1\nApiUser=nobody\n{settings}\n")
 
     def add(self, name, channel):
         (self.config / f"vm.d/{name}.conf").write_text(f"[Instance]\nId={name}\nChannel={channel}\n")

@@ -273,10 +273,13 @@ def guest_that_hangs_is_called_by_few():
 def other_users_are_refused():
     host = Host(_42=Guest().channel)
     os.chmod(host.socket, 0o666)
-    for user in RELAY_USER.pw_uid, 65534:
+    for user in RELAY_USER.pw_uid, agent.AGENT_USER.pw_uid:
         with host.caller(user) as caller:
             answer = caller.connection.message()
         assert answer["error"] == "in.excloud.Host.PermissionDenied", answer
+    nobody = 65534
+    with host.caller(nobody) as caller:
+        assert caller.call("Status")["name"] == "h1"
 
 
 def calls_are_checked():
@@ -420,11 +423,25 @@ def service_manager_is_notified():
 def without_users_or_sockets_it_does_not_start():
     host = Host()
     host.stop()
-    (host.config / "host.conf").write_text("[Host]\nName=h1\n")
+    (host.config / "host.conf").write_text("[Host]\nName=h1\nApiUser=missing\n")
     command = [agent.WORLD / "bin/exc-host", "--config-dir", host.config]
     for more, status, cause in (["--socket", host.dir / "s"], 1, "no such user"), ([], 6, "no socket was passed"):
         done = base.subprocess.run(command + more, capture_output=True, text=True, timeout=WAIT_S, check=False)
         assert done.returncode == status and cause in done.stderr, done
+
+
+def configuration_can_be_checked():
+    host = Host(_42="vsock:5")
+
+    def check():
+        return base.subprocess.run([agent.WORLD / "bin/exc-host", "--config-dir", host.config, "--check"],
+                                   capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+    done = check()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "h1: 1 VMs\n", ""), done
+    host.add("43", "vsock:5")
+    done = check()
+    assert done.returncode == 1 and done.stdout == "h1: 0 VMs\n" and "both VMs are left out" in done.stderr, done
 
 
 handle_is_held_for_ten_seconds.slow = True

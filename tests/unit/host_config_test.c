@@ -85,8 +85,7 @@ static void nothing_configured_is_no_vm(void **state) {
         write_text("host.conf", "[Host]\nName=h1\n");
         assert_int_equal(load(), 0);
         assert_int_equal(config.n_instances, 0);
-        assert_int_equal(config.allow_users.n, 1);
-        assert_string_equal(config.allow_users.item[0], "exc-api");
+        assert_string_equal(config.api_user, "exc-api");
         assert_int_equal(n_reports, 0);
 }
 
@@ -96,7 +95,7 @@ static void each_key_is_read(void **state) {
         (void)state;
         assert_int_equal(mkdir(path("others"), 0755), 0);
         (void)snprintf(text, sizeof(text),
-                       "[Host]\nName=host-1.b\nVmDirectory=%s/others\nAllowUsers=root\nAllowUsers=exc-api\nWaiting=20\n"
+                       "[Host]\nName=host-1.b\nVmDirectory=%s/others\nApiUser=root\nWaiting=20\n"
                        "WaitingPerGuest=0\n",
                        dir);
         write_text("host.conf", text);
@@ -106,7 +105,7 @@ static void each_key_is_read(void **state) {
         write_text("others/d.conf", "[Instance]\nId=d\nChannel=unix:/run/d.sock\n");
         assert_int_equal(load(), 0);
         assert_string_equal(config.name, "host-1.b");
-        assert_int_equal(config.allow_users.n, 2);
+        assert_string_equal(config.api_user, "root");
         assert_int_equal(config.limits.waiting, 20);
         assert_int_equal(config.limits.guest_waiting, 0);
         assert_string_equal(ids(), "42 web.b-1 c d ");
@@ -124,7 +123,7 @@ static void wrong_main_file_is_an_error_with_its_line(void **state) {
         } bad[] = {
                 {"Name=Big", "Name: invalid value 'Big'"},  {"Name=connect", "Name: invalid value"},
                 {"VmDirectory=vm.d", "an absolute path"},   {"Waiting=0", "expected 1..200 calls"},
-                {"AllowUsers=a,b", "invalid name 'a,b'"},   {"AllowUsers=", "the list is empty"},
+                {"ApiUser=a,b", "invalid name 'a,b'"},      {"ApiUser=", "invalid name ''"},
                 {"WaitingPerGuest=101", "expected 0..100"},
         };
 
