@@ -283,7 +283,7 @@ int host_config_load(const char *dir, host_config_report report, void *context, 
         };
         int r;
 
-        *ret = (struct host_config){.api_user = "exc-api", .limits = HOST_LIMITS_DEFAULT};
+        *ret = (struct host_config){.limits = HOST_LIMITS_DEFAULT};
         (void)snprintf(ret->vm_directory, sizeof(ret->vm_directory), "%s/vm.d", dir);
         r = load_main(&load, dir);
         if (r >= 0 && !ret->name[0]) {

@@ -33,7 +33,7 @@ struct host_limits {
 struct host_config {
         char name[VM_ID_MAX];
         char vm_directory[PATH_MAX];
-        char api_user[HOST_USER_MAX]; /* whose processes may call, and root's */
+        char api_user[HOST_USER_MAX]; /* whose processes may call, besides root's; "": not set */
         struct host_limits limits;
         struct instance_setting *instances;
         size_t n_instances;

@@ -21,9 +21,11 @@
 #include "host/log.h"
 #include "wire/refusal.h"
 
+#define API_USER "exc-api"
+
 enum {
         EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
-        PEERS = 2,
+        PEERS_MAX = 2,
         STOP_MS = 15 * 1000, /* for deliveries that are under way */
 };
 
@@ -120,17 +122,22 @@ static void reload(struct program *program) {
         (void)sd_notify(0, "READY=1");
 }
 
-/* root and the API's user. Negative when there is no such user. */
-static int find_peers(const struct host_config *config, uid_t ret[static PEERS]) {
-        const struct passwd *user = getpwnam(config->api_user);
+/*
+ * root and the API's user. Their number, or -EINVAL: the configuration names a user that does not exist. Where it names
+ * none, and there is no exc-api, only root may call.
+ */
+static int find_peers(const struct host_config *config, uid_t ret[static PEERS_MAX]) {
+        const char *name = config->api_user[0] ? config->api_user : API_USER;
+        const struct passwd *user = getpwnam(name);
 
-        if (!user) {
-                log_line(LOG_ERR, "ApiUser: no such user '%s'; create it, or name another one", config->api_user);
-                return -EINVAL;
-        }
         ret[0] = 0;
-        ret[1] = user->pw_uid;
-        return 0;
+        if (user) {
+                ret[1] = user->pw_uid;
+                return 2;
+        }
+        log_line(config->api_user[0] ? LOG_ERR : LOG_WARNING,
+                 "ApiUser: no such user '%s'; create it, or name another one", name);
+        return config->api_user[0] ? -EINVAL : 1;
 }
 
 /* --check: 0 where nothing is to be reported. */
@@ -209,7 +216,7 @@ static int open_sockets(const struct options *options, int ret[static SERVE_SOCK
         return n > 0 ? n : -EXIT_NO_SOCKET;
 }
 
-static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers) {
+static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers, int n_peers) {
         const struct serve_settings settings = {
                 .methods = host_methods,
                 .context = &program->host,
@@ -218,7 +225,7 @@ static int serve(struct program *program, const int *sockets, int n_sockets, con
                 .product = "exc-host",
                 .version = PACKAGE_VERSION,
                 .peers = peers,
-                .n_peers = PEERS,
+                .n_peers = (size_t)n_peers,
                 .sockets = sockets,
                 .n_sockets = (size_t)n_sockets,
                 .stop_fd = program->stop_fd,
@@ -242,9 +249,9 @@ static int serve(struct program *program, const int *sockets, int n_sockets, con
 
 int main(int argc, char *argv[]) {
         struct program program = {.signal_fd = -EBADF, .stop_fd = -EBADF};
-        int sockets[SERVE_SOCKETS_MAX], n_sockets, r;
+        int sockets[SERVE_SOCKETS_MAX], n_sockets, n_peers = 0, r;
         struct host_config config;
-        uid_t peers[PEERS];
+        uid_t peers[PEERS_MAX];
         struct options options;
 
         parse_options(argc, argv, &options);
@@ -267,10 +274,10 @@ int main(int argc, char *argv[]) {
         }
         r = load(&program, &config);
         if (r >= 0)
-                r = find_peers(&config, peers);
+                r = n_peers = find_peers(&config, peers);
         host_config_clear(&config);
         if (r >= 0) {
-                r = serve(&program, sockets, n_sockets, peers);
+                r = serve(&program, sockets, n_sockets, peers, n_peers);
                 if (r < 0)
                         log_line(LOG_ERR, "cannot serve: %s", strerror(-r));
         }

@@ -85,7 +85,7 @@ static void nothing_configured_is_no_vm(void **state) {
         write_text("host.conf", "[Host]\nName=h1\n");
         assert_int_equal(load(), 0);
         assert_int_equal(config.n_instances, 0);
-        assert_string_equal(config.api_user, "exc-api");
+        assert_string_equal(config.api_user, "");
         assert_int_equal(n_reports, 0);
 }
 
