@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration of exc-compute-api (exc-compute-api.conf(5)): /etc/exc-compute/api.conf. */
+/* The configuration of exc-compute-api (exc-compute-api.conf(5)): one file with the section [Api], read at the start. */
 #ifndef EXC_API_CONFIG_H
 #define EXC_API_CONFIG_H
 

@@ -169,6 +169,11 @@ static bool make_room(struct http_exchange *exchange, size_t n) {
         return true;
 }
 
+static enum MHD_Result drop_more(struct http_exchange *exchange, size_t n) {
+        exchange->discarded += n;
+        return exchange->discarded > HTTP_DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
 /* libmicrohttpd answers nothing before the end of the body, so what is too much is read and dropped, up to a limit. */
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *data, size_t n) {
         if (!exchange->too_large && exchange->body_length + n > REQUEST_BODY_MAX)
@@ -181,8 +186,7 @@ static enum MHD_Result take_body(struct http_exchange *exchange, const char *dat
                 return MHD_YES;
         }
         drop_body(exchange);
-        exchange->discarded += n;
-        return exchange->discarded > HTTP_DISCARD_MAX ? MHD_NO : MHD_YES;
+        return drop_more(exchange, n);
 }
 
 /* --- carrying out --------------------------------------------------------------------------------------------------- */
@@ -233,7 +237,15 @@ enum MHD_Result http_exchange_handle(void *context, struct MHD_Connection *mhd, 
                 if (!exchange->request)
                         return MHD_NO;
                 exchange->state = EXCHANGE_BODY;
-                return take_head(exchange, method) ? MHD_YES : http_answer(exchange);
+                if (take_head(exchange, method))
+                        return MHD_YES;
+                /* An answer that is queued now closes the connection. Else the body, which is small, is read first. */
+                if (exchange->close)
+                        return http_answer(exchange);
+                exchange->state = EXCHANGE_REFUSED;
+                return MHD_YES;
+        case EXCHANGE_REFUSED:
+                return n > 0 ? drop_more(exchange, n) : http_answer(exchange);
         case EXCHANGE_BODY:
                 return n > 0 ? take_body(exchange, data, n) : submit(exchange);
         case EXCHANGE_DONE:

@@ -67,7 +67,14 @@ struct http_exchange {
         struct http *http;
         struct http_connection *connection; /* NULL before the head is complete */
         struct MHD_Connection *mhd;
-        enum { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_WORKING, EXCHANGE_DONE, EXCHANGE_ANSWERED } state;
+        enum {
+                EXCHANGE_HEAD,
+                EXCHANGE_REFUSED,
+                EXCHANGE_BODY,
+                EXCHANGE_WORKING,
+                EXCHANGE_DONE,
+                EXCHANGE_ANSWERED
+        } state;
 
         char *target; /* as it was sent; NULL: no memory */
         struct request *request;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,9 @@ static int add_listener(struct http *http, int fd) {
                 (void)close(fd);
                 return r;
         }
+        /* Another server may take the connection that was seen. */
+        if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+                journal_note(LOG_WARNING, "socket %d: %s", fd, strerror(errno));
         listener->http = http;
         http->n_listeners++;
         return sd_event_add_io(http->event, &listener->source, fd, EPOLLIN, on_connection, listener);
