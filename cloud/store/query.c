@@ -2,8 +2,18 @@
 #include "cloud/store/query.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+enum { CHECKPOINT_FRAMES = 1000 };
+
+/*
+ * The writers of this process take turns. Left to itself each of them would sleep and try again while another one writes
+ * (sqlite3_busy_timeout(3)), for milliseconds instead of microseconds, and some of them for very long.
+ */
+static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *next_step(int error) {
         switch (error & 0xff) {
@@ -102,11 +112,47 @@ void query_blob(struct query *query, const void *value, size_t n) {
                       sqlite3_bind_blob64(query->statement, query->parameter, n > 0 ? value : "", n, SQLITE_STATIC));
 }
 
+/* SQLITE_OK or SQLITE_BUSY. */
+static int begin_writing(struct store *store) {
+        struct timespec until;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += STORE_BUSY_TIMEOUT_MS / 1000;
+        if (pthread_mutex_clocklock(&writers, CLOCK_MONOTONIC, &until) != 0)
+                return SQLITE_BUSY;
+        store->writing = true;
+        store->wal_frames = 0;
+        return SQLITE_OK;
+}
+
+/* Copies the log into the database when it is long: after the turn, because it waits for the disk. */
+static void end_writing(struct store *store) {
+        store->writing = false;
+        (void)pthread_mutex_unlock(&writers);
+        /* One that fails, as where another handle does it, is tried again after the next commit. */
+        if (store->wal_frames >= CHECKPOINT_FRAMES)
+                (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+int store_wal_hook(void *store, sqlite3 *db, const char *name, int frames) {
+        (void)db;
+        (void)name;
+        ((struct store *)store)->wal_frames = frames;
+        return SQLITE_OK;
+}
+
 bool query_row(struct query *query) {
         int r;
 
         if (query->result != STORE_OK || query->done)
                 return false;
+        if (!query->store->writing && !sqlite3_stmt_readonly(query->statement)) {
+                r = begin_writing(query->store);
+                if (r != SQLITE_OK) {
+                        fail(query, r);
+                        return false;
+                }
+        }
         r = sqlite3_step(query->statement);
         switch (r) {
         case SQLITE_ROW:
@@ -163,6 +209,8 @@ enum store_result query_end(struct query *query) {
         /* Its result repeats an error of the step. */
         (void)sqlite3_reset(query->statement);
         (void)sqlite3_clear_bindings(query->statement);
+        if (query->store->writing && sqlite3_get_autocommit(query->store->db))
+                end_writing(query->store);
         return query->result;
 }
 
@@ -178,23 +226,30 @@ enum store_result query_end_changed(struct query *query) {
         return result == STORE_OK && sqlite3_changes(query->store->db) == 0 ? STORE_NOT_FOUND : result;
 }
 
-enum store_result transaction_begin(struct store *store) {
-        struct query q = query_begin(store, "BEGIN IMMEDIATE");
+static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT", rollback[] = "ROLLBACK";
 
+enum store_result transaction_begin(struct store *store) {
+        struct query q;
+        int error;
+
+        /* Before it is needed: a transaction that could not be ended for want of memory would keep all others out. */
+        if (!prepared(store, commit, &error) || !prepared(store, rollback, &error))
+                return store_failed(store, error);
+        q = query_begin(store, begin);
         return query_end(&q);
 }
 
 enum store_result transaction_end(struct store *store, enum store_result result) {
         if (result == STORE_OK || result == STORE_CREATED) {
-                struct query q = query_begin(store, "COMMIT");
-                enum store_result commit = query_end(&q);
+                struct query q = query_begin(store, commit);
+                enum store_result committed = query_end(&q);
 
-                if (commit != STORE_OK)
-                        result = commit;
+                if (committed != STORE_OK)
+                        result = committed;
         }
         /* Some errors have ended the transaction already. */
         if (!sqlite3_get_autocommit(store->db)) {
-                struct query q = query_begin(store, "ROLLBACK");
+                struct query q = query_begin(store, rollback);
 
                 (void)query_end(&q);
         }

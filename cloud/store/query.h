@@ -19,12 +19,18 @@
 
 #include "cloud/store/store.h"
 
-enum { STORE_STATEMENTS_MAX = 80 };
+enum {
+        STORE_STATEMENTS_MAX = 128,   /* more than there are */
+        STORE_BUSY_TIMEOUT_MS = 5000, /* for another process, and for another thread */
+};
 
 struct store {
         sqlite3 *db;
         char path[STORE_TEXT_MAX * 4];
         char why[STORE_WHY_MAX];
+
+        bool writing;   /* it is this handle's turn among the writers of this process */
+        int wal_frames; /* of the write-ahead log after the latest commit */
 
         /* Prepared statements, found by the address of their text. */
         struct {
@@ -79,6 +85,9 @@ enum store_result transaction_end(struct store *store, enum store_result result)
 
 /* Keeps the cause of STORE_UNAVAILABLE, with the next step, and returns that. */
 enum store_result store_failed(struct store *store, int sqlite_error);
+
+/* sqlite3_wal_hook(3) of each handle, in place of SQLite's own checkpoints, which run within the commit. */
+int store_wal_hook(void *store, sqlite3 *db, const char *name, int frames);
 
 /* Whether a name has 1 to 64 bytes. */
 bool store_name_fits(const char *name);

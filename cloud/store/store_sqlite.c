@@ -15,7 +15,6 @@
 #include "cloud/store/schema.h"
 
 enum {
-        BUSY_TIMEOUT_MS = 5000,
         VALUE_MAX = 1024 * 1024,           /* bytes of a value, and of a row */
         WAL_SIZE_LIMIT = 64 * 1024 * 1024, /* bytes that stay allocated after a checkpoint */
 };
@@ -113,7 +112,7 @@ static int configure(sqlite3 *db) {
                 {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_DQS_DML, 0},
                 {SQLITE_DBCONFIG_DQS_DDL, 0},
         };
-        int error = sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS), is;
+        int error = sqlite3_busy_timeout(db, STORE_BUSY_TIMEOUT_MS), is;
 
         for (size_t i = 0; error == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++) {
                 is = -1;
@@ -149,7 +148,7 @@ static int set_wal(sqlite3 *db) {
         const struct timespec wait = {.tv_nsec = 10 * 1000 * 1000};
         int error = SQLITE_OK;
 
-        for (int ms = 0; ms < BUSY_TIMEOUT_MS; ms += 10) {
+        for (int ms = 0; ms < STORE_BUSY_TIMEOUT_MS; ms += 10) {
                 error = ask_for_wal(db);
                 if ((error & 0xff) != SQLITE_BUSY)
                         break;
@@ -195,6 +194,7 @@ int store_open(const char *path, bool create, bool durable, struct store **ret, 
                         (void)store_failed(store, error);
                 (void)snprintf(ret_why, STORE_WHY_MAX, "%s", store->db ? store->why : "out of memory");
         } else {
+                (void)sqlite3_wal_hook(store->db, store_wal_hook, store);
                 r = schema_bring_forward(store->db, schema_steps, schema_n_steps, why);
                 if (r < 0)
                         (void)refuse(path, r, ret_why, "%s", why);

@@ -319,6 +319,50 @@ static void session_is_redeemed_by_one_handle_of_two(void **state) {
         store_close(store);
 }
 
+static void log_is_copied_into_the_database_as_it_grows(void **state) {
+        static char text[30000];
+        struct store_policy policy;
+        char name[160];
+        struct stat st;
+
+        (void)state;
+        store = open_store(true);
+        memset(text, 'x', sizeof(text));
+        for (int i = 0; i < 1000; i++) /* 30 MB */
+                assert_true(store_policy_put(store, "p", text, sizeof(text), 0, NOW, &policy) <= STORE_CREATED);
+        (void)snprintf(name, sizeof(name), "%s-wal", path);
+        assert_int_equal(stat(name, &st), 0);
+        assert_in_range(st.st_size, 1, 8 * 1024 * 1024);
+        store_close(store);
+}
+
+/* A handle that waits for its turn gives up, and the next one is not kept out. */
+static void writer_that_fails_gives_its_turn_back(void **state) {
+        struct store_account account;
+        struct store *other;
+        sqlite3 *db;
+
+        (void)state;
+        store = open_store(true);
+        other = open_store(false);
+        db = raw_open();
+        (void)sqlite3_busy_timeout(store->db, 10);
+        (void)sqlite3_busy_timeout(other->db, 10);
+        assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(store_account_delete(store, "ada"), STORE_UNAVAILABLE);
+        assert_int_equal(store_account_add(other, "ada", NOW), STORE_UNAVAILABLE);
+        assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        (void)sqlite3_close(db);
+        assert_int_equal(store_account_add(other, "ada", NOW), STORE_OK);
+        assert_int_equal(store_account_add(store, "ada", NOW), STORE_CONFLICT);
+        assert_int_equal(store_account_delete(store, "bob"), STORE_NOT_FOUND);
+        assert_int_equal(store_attach(other, "ada", "none"), STORE_INVALID);
+        assert_int_equal(store_account_delete(store, "ada"), STORE_OK);
+        assert_int_equal(store_account_get(other, "ada", &account), STORE_NOT_FOUND);
+        store_close(other);
+        store_close(store);
+}
+
 /* What it reported through the pipe must be there when it is killed in the middle. */
 static void killed_writer_loses_nothing_that_it_was_answered(void **state) {
         struct store_instance found;
@@ -499,6 +543,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(newer_database_is_refused, set_up_directory, tear_down_directory),
                 cmocka_unit_test_setup_teardown(handles_of_many_threads_race, set_up_directory, tear_down_directory),
                 cmocka_unit_test_setup_teardown(session_is_redeemed_by_one_handle_of_two, set_up_directory,
+                                                tear_down_directory),
+                cmocka_unit_test_setup_teardown(log_is_copied_into_the_database_as_it_grows, set_up_directory,
+                                                tear_down_directory),
+                cmocka_unit_test_setup_teardown(writer_that_fails_gives_its_turn_back, set_up_directory,
                                                 tear_down_directory),
                 cmocka_unit_test_setup_teardown(killed_writer_loses_nothing_that_it_was_answered, set_up_directory,
                                                 tear_down_directory),
