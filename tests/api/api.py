@@ -79,7 +79,7 @@ class Server:
         # The socket has to be 3.
         script = f"exec 3<&{fd}; " + START if fd != 3 else START
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen(["sh", "-c", script, "sh", "1", PROGRAM, "--config", config], stderr=log,
+            self.process = subprocess.Popen(["bash", "-c", script, "bash", "1", PROGRAM, "--config", config], stderr=log,
                                             pass_fds=[fd])
         started.append(self)
         if wait:
