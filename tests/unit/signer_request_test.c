@@ -165,8 +165,8 @@ static void wrong_fields_are_refused(void **state) {
 }
 
 static void keys_with_options_or_comments_are_refused(void **state) {
-        static const char *const before[] = {"command=\\\"x\\\" ", "restrict ", "\\t", ""}, *const after[] = {"", "", "",
-                                                                                                          " me"};
+        static const char *const before[] = {"command=\\\"x\\\" ", "restrict ", "\\t", ""}, *const after[] = {
+                                                                                                    "", "", "", " me"};
 
         (void)state;
         for (size_t i = 0; i < 4; i++) {
