@@ -44,6 +44,12 @@ static int check_document(const char *path, const char *text, size_t length) {
         int r = policy_parse(text, length, &policy, why);
 
         if (r == 0) {
+                size_t unknown = policy_unknown_condition(policy);
+
+                if (unknown > 0)
+                        complain("%s: statement %zu: has a condition that is not known here: an Allow with it never "
+                                 "matches, and a Deny takes it as met; check its spelling",
+                                 path, unknown);
                 policy_free(policy);
                 return EXIT_DONE;
         }

@@ -246,6 +246,15 @@ class CloudAdminTest(unittest.TestCase):
         self.refused(2, "a name has 1 to 64", "policy", "put", "a/b", "-", stdin=json.dumps(ALLOW))
         self.refused(4, "none of that name", "policy", "get", "ops")
 
+    def test_unknown_condition_is_a_warning(self):
+        self.init()
+        statement = {**ALLOW["Statements"][0], "Condition": {"IpAddres": {"exc:SourceIp": "10.0.0.0/8"}}}
+        text = json.dumps({**ALLOW, "Statements": [*ALLOW["Statements"], statement]})
+        result = self.run_root("policy", "put", "ops", "-", stdin=text)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("-: statement 2: has a condition that is not known here", result.stderr)
+        self.assertEqual(self.admin("policy", "get", "ops"), text + "\n")
+
     def test_admin_policy_stays(self):
         self.init()
         self.refused(5, "it stays as it is", "policy", "put", "Admin", "-", stdin=json.dumps(ALLOW))
