@@ -4,14 +4,13 @@
 import contextlib
 import http.client
 import json
-import os
 import pathlib
 import re
 import socket
 import ssl
 import subprocess
 
-from api import WAIT_S, Answer, allow, eventually, read_all, server
+from api import WAIT_S, Answer, allow, eventually, server
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/compute-api-proxy.md"
 
@@ -28,7 +27,7 @@ def _configuration(api, port):
     for line in r"    log /dev/log local0\n", r"    chroot .*\n", r"    user .*\n", r"    group .*\n", r"    log global\n":
         text, n = re.subn(line, "", text)
         assert n == 1, line
-    for old, new in ((":443 ssl crt /etc/haproxy/compute.pem", f"127.0.0.1:{port} ssl crt {api.directory}/compute.pem"),
+    for old, new in (("maxconn 12000", "maxconn 100"), (":443 ssl crt /etc/haproxy/compute.pem", f"127.0.0.1:{port} ssl crt {api.directory}/compute.pem"),
                      ("unix@/exc-compute-api.sock", f"unix@{api.path}")):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -73,7 +72,7 @@ class Proxy:
     def raw(self, data):
         with self.connect() as client:
             client.sendall(data)
-            client.settimeout(5)  # haproxy may wait for more
+            client.settimeout(1)  # haproxy may wait for more
             answer = b""
             with contextlib.suppress(TimeoutError, ConnectionResetError, ssl.SSLError):
                 while part := client.recv(65536):
