@@ -2,8 +2,8 @@
 /*
  * Configuration files of one section: "[Section]", then Key=value lines, by a table of keys.
  *
- * 1. Lists are separated by blanks and add up; of other keys the last value counts. An indented line continues a list. A
- *    comment has a line of its own and begins with # or ;.
+ * 1. Lists are separated by blanks and add up; of other keys the last value counts. An indented line continues a list.
+ *    A comment has a line of its own and begins with # or ;.
  * 2. An empty file, or a link to /dev/null, adds nothing.
  * 3. An unknown key or section is a warning. Everything else that is invalid is an error: an ignored line could be the
  *    one that denies something.
@@ -32,7 +32,7 @@ struct conf_load;
 
 struct conf_key {
         const char *name;
-        /* Parses `value` into `target`. The number of list items added, which may be 0, or -EINVAL after conf_fail(). */
+        /* Parses `value` into `target`. Returns the number of list items, which may be 0, or -EINVAL (conf_fail()). */
         int (*set)(struct conf_load *load, const struct conf_key *key, char *value, void *target);
         size_t offset; /* of `target` in the struct */
         bool list;
@@ -68,7 +68,7 @@ int conf_begin_path(struct conf_load *load, const char *dir, const char *name);
 /* Opens the directory `name` in `dir` (open as `dir_fd`), or `dir` itself where `name` is NULL. 1: it is missing. */
 int conf_open_dir(struct conf_load *load, int dir_fd, const char *dir, const char *name, int *ret);
 
-/* The names in the directory that conf_open_dir() opened last, in byte order, at most `most`. The caller clears `ret`. */
+/* The names in the directory that conf_open_dir() opened last, in byte order. The caller clears `ret`. */
 int conf_list(struct conf_load *load, int fd, const char *suffix, size_t most, struct strv *ret);
 
 /* Reads `name` in `dir` into the target. A missing file is an error: see conf_is_missing(). */

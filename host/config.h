@@ -44,8 +44,8 @@ struct host_config {
 typedef void (*host_config_report)(void *context, const char *text);
 
 /*
- * Reads the configuration below `dir`. -EINVAL with the cause in `error` where host.conf, or the directory of VMs, cannot
- * be used; -ENOMEM. `ret` must be cleared in any case.
+ * Reads the configuration below `dir`. -EINVAL with the cause in `error` where host.conf, or the directory of VMs,
+ * cannot be used; -ENOMEM. `ret` must be cleared in any case.
  */
 int host_config_load(const char *dir, host_config_report report, void *context, struct host_config *ret);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls of Deliver that are under way or were answered lately, by their call ids. A call id that comes again with the
- * same envelope for the same instance is the same call: it joins the first one, or gets its answer, and is never carried
- * out twice.
+ * The calls of Deliver that are under way or were answered lately, by their call ids. A call id that comes again with
+ * the same envelope for the same instance is the same call: it joins the first one, or gets its answer, and is never
+ * carried out twice.
  *
  * An answer is remembered for DELIVERIES_KEEP_MS. The memory is bounded and forgets nothing before its time: when it is
  * full, new calls are refused.
@@ -56,8 +56,8 @@ enum delivery_begin delivery_begin(struct deliveries *deliveries, const struct d
                                    struct delivery **ret);
 
 /*
- * Answers those who wait, and remembers the answer. `text` is taken over, and freed with the entry; NULL is allowed, for
- * a caller without memory. `forget`: nothing was carried out, so that the call may be made again.
+ * Answers those who wait, and remembers the answer. `text` is taken over, and freed with the entry; NULL is allowed,
+ * for a caller without memory. `forget`: nothing was carried out, so that the call may be made again.
  */
 void delivery_finish(struct delivery *delivery, const char *error, char *text, bool forget, int64_t now_ms);
 

@@ -60,8 +60,8 @@ static struct host_limits limits_of(struct host *host) {
 }
 
 /*
- * Calls to a guest that did not answer last time each take their whole time, and a connection of the server: few of them
- * may wait, so that other guests' calls still have one.
+ * Calls to a guest that did not answer last time each take their whole time, and a connection of the server: few of
+ * them may wait, so that other guests' calls still have one.
  */
 static unsigned most_waiting(struct host *host, struct instance *instance, const struct host_limits *limits) {
         bool silent = instance_state_of(host->instances, instance) == INSTANCE_UNREACHABLE;

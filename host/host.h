@@ -52,7 +52,8 @@ extern const struct serve_method host_methods[];
 /* interface/in.excloud.Host.varlink, made at build time. */
 extern const char host_interface_text[];
 
-/* Waits for the turn at the instance's guest. False: the call ends with `ret`, NoSuchInstance, Busy or GuestUnreachable. */
+/* Waits for the turn at the instance's guest. False: the call ends with `ret`, NoSuchInstance, Busy or
+ * GuestUnreachable. */
 bool host_take_turn(struct host *host, struct instance *instance, int64_t deadline_ms, struct outcome *ret);
 
 /* The methods, each in a file of its own. */

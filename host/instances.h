@@ -47,7 +47,8 @@ struct instance_setting {
 struct instance_view {
         struct instance *instance; /* a reference */
         enum instance_state state;
-        int64_t first_seen_s; /* Unix time of the first answer since the guest's boot, as far as this host saw; 0: none */
+        int64_t first_seen_s; /* Unix time of the first answer since the guest's boot, as far as this host saw; 0: none
+                               */
         uint64_t change;      /* the number of its latest change */
 };
 

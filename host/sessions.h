@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections to guests that said Hello and wait for the Deliver that uses their challenge, each under a handle. One is
- * held for SESSIONS_HOLD_MS at most; a thread closes those whose time is over. On a channel that takes one connection at
- * a time (serial) it keeps the guest's turn, so that the next call waits for it.
+ * held for SESSIONS_HOLD_MS at most; a thread closes those whose time is over. On a channel that takes one connection
+ * at a time (serial) it keeps the guest's turn, so that the next call waits for it.
  */
 #ifndef EXC_SESSIONS_H
 #define EXC_SESSIONS_H
