@@ -152,6 +152,7 @@ int http_start(struct api *api, sd_event *event, const int *sockets, size_t n, s
         http->event = sd_event_ref(event);
         for (size_t i = 0; i < PHASE_TIMED_; i++)
                 TAILQ_INIT(&http->phases[i]);
+        TAILQ_INIT(&http->accepted);
         http->n_connections_max = connections_max(api->config);
         r = worker_pool_start(api, api->config->workers, &http->workers);
         if (r < 0)
@@ -196,6 +197,7 @@ void http_free(struct http *http) {
         worker_pool_stop(http->workers);
         if (http->daemon)
                 MHD_stop_daemon(http->daemon);
+        http_connections_drop_all(http);
         (void)sd_event_source_unref(http->epoll);
         (void)sd_event_source_unref(http->again);
         (void)sd_event_source_unref(http->done);

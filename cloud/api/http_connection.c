@@ -31,18 +31,49 @@ void http_connection_enter(struct http_connection *connection, enum http_phase p
         enter(connection, phase);
 }
 
+static struct http_connection *take_accepted(struct http *http, int fd) {
+        struct http_connection *connection;
+
+        TAILQ_FOREACH(connection, &http->accepted, entry) {
+                if (connection->fd != fd)
+                        continue;
+                TAILQ_REMOVE(&http->accepted, connection, entry);
+                return connection;
+        }
+        return NULL;
+}
+
+void http_connection_accepted(struct http *http, struct http_connection *connection) {
+        /* One with the same descriptor was closed without having begun. */
+        http_connection_drop(http, connection->fd);
+        TAILQ_INSERT_TAIL(&http->accepted, connection, entry);
+        if (http->n_connections++ == 0)
+                (void)sd_event_source_set_enabled(http->tick, SD_EVENT_ONESHOT);
+}
+
+void http_connection_drop(struct http *http, int fd) {
+        struct http_connection *connection = take_accepted(http, fd);
+
+        if (!connection)
+                return;
+        http->n_connections--;
+        free(connection);
+}
+
+void http_connections_drop_all(struct http *http) {
+        while (!TAILQ_EMPTY(&http->accepted))
+                http_connection_drop(http, TAILQ_FIRST(&http->accepted)->fd);
+}
+
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code) {
         struct http *http = context;
         struct http_connection *connection;
 
-        (void)mhd;
         if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-                connection = http->accepted;
-                http->accepted = NULL;
+                connection = take_accepted(http,
+                                           MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
                 *socket_context = connection;
-                if (http->n_connections++ == 0)
-                        (void)sd_event_source_set_enabled(http->tick, SD_EVENT_ONESHOT);
                 enter(connection, PHASE_IDLE);
                 return;
         }

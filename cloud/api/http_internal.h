@@ -29,7 +29,7 @@ struct http_connection {
 
         enum http_phase phase;
         int64_t deadline_ns;
-        TAILQ_ENTRY(http_connection) entry; /* in the list of its phase, by deadline */
+        TAILQ_ENTRY(http_connection) entry; /* in the list of its phase, by deadline, or in that of the accepted ones */
 };
 
 TAILQ_HEAD(http_phase_list, http_connection);
@@ -50,9 +50,9 @@ struct http {
 
         size_t n_listeners;
         struct http_listener listener[HTTP_LISTENERS_MAX];
-        bool accepting;                   /* the listeners are enabled */
-        bool starved;                     /* there was no descriptor or memory for a connection: wait for a tick */
-        struct http_connection *accepted; /* by MHD_add_connection(), which is being called */
+        bool accepting;                  /* the listeners are enabled */
+        bool starved;                    /* there was no descriptor or memory for a connection: wait for a tick */
+        struct http_phase_list accepted; /* libmicrohttpd has them, and has not begun with them: 1.0 does that later */
 
         size_t n_connections, n_connections_max;
         struct http_phase_list phases[PHASE_TIMED_];
@@ -101,6 +101,13 @@ void http_listeners_stop(struct http *http);
 void http_listeners_balance(struct http *http);
 
 /* http_connection.c */
+/* Keeps a connection until libmicrohttpd begins with it; takes ownership. */
+void http_connection_accepted(struct http *http, struct http_connection *connection);
+
+/* Drops what is kept for a descriptor that libmicrohttpd refused, or all. */
+void http_connection_drop(struct http *http, int fd);
+void http_connections_drop_all(struct http *http);
+
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code);
 void http_connection_enter(struct http_connection *connection, enum http_phase phase);

@@ -98,10 +98,9 @@ static void add_connection(struct http_listener *listener, int fd, const struct 
         client_address_peer(peer, connection->peer);
         connection->forwards = listener->trusted || is_trusted_proxy(http->api->config, connection->peer);
         /* libmicrohttpd takes the descriptor in any case, and the connection in its notification of the start. */
-        http->accepted = connection;
-        (void)MHD_add_connection(http->daemon, fd, (const struct sockaddr *)peer, length);
-        free(http->accepted);
-        http->accepted = NULL;
+        http_connection_accepted(http, connection);
+        if (MHD_add_connection(http->daemon, fd, (const struct sockaddr *)peer, length) != MHD_YES)
+                http_connection_drop(http, fd);
 }
 
 static int on_connection(sd_event_source *source, int fd, uint32_t events, void *context) {
