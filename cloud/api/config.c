@@ -17,7 +17,7 @@
 #define SECTION "Api"
 
 enum {
-        WORKERS = 32,
+        WORKERS = 256,
         MAX_CONNECTIONS = 12000,
         MAX_TTL_S = 300,
         TOKEN_DAYS = 90,
