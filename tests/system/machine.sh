@@ -42,8 +42,9 @@ machines_cgroup=/sys/fs/cgroup/exc-system-${EXC_SYSTEM_NUMBER:-0}
 
 # Machines have no network: what a test installs must be here.
 tree_packages=(
-    ca-certificates curl dbus gnupg iproute2 init-system-helpers libjansson4 libnss-systemd libpam-systemd
-    libsystemd0 openssh-client openssh-server openssl procps python3-minimal sudo systemd systemd-sysv
+    ca-certificates curl dbus gnupg iproute2 init-system-helpers libjansson4 libmicrohttpd12 libnss-systemd
+    libpam-systemd libsqlite3-0 libsystemd0 openssh-client openssh-server openssl procps python3-minimal sudo systemd
+    systemd-sysv
 )
 # Run by mmdebstrap at the end. $1 is the tree.
 # shellcheck disable=SC2016 # for the shell that mmdebstrap starts
