@@ -1,0 +1,132 @@
+# shellcheck shell=bash disable=SC2154,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# short: bookworm
+# The control plane from its packages, on a machine that is a guest too: as the README has it. In the virtual machine of
+# vm_test.sh it is the guest alone.
+
+_prepare() {
+    machine_start m "$suite"
+    install_debs m "$(our_deb exc-instance-connect)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
+    _guest_trusts_signer
+    # exc-host stands for the relay, whose socket is this guest's channel.
+    in_machine m install -d /etc/systemd/system/exc-host.service.d
+    printf '%s\n' '[Service]' User=exc-instance-connect-relay Group=exc-instance-connect-relay |
+        in_machine m tee /etc/systemd/system/exc-host.service.d/user.conf >/dev/null
+    printf '[Instance]\nId=42\nChannel=unix:%s\n' "$host_socket" | in_machine m tee /etc/exc-host/vm.d/42.conf >/dev/null
+    in_machine m systemctl daemon-reload
+    in_machine m systemctl restart exc-host.socket
+    in_machine m exc-compute-admin init >token-of-admin
+    in_machine m exc-compute-admin account add operator
+    in_machine m exc-compute-admin token create operator >operators
+    _document 'exc:compute:instance/42' | in_machine m exc-compute-admin policy put operate-42 -
+    in_machine m exc-compute-admin policy attach operate-42 operator
+    in_machine m exc-compute-admin instance put 42 --host local --default-user alice
+    in_machine m exc-compute-admin instance put 43 --host local
+}
+
+# _document RESOURCE
+_document() {
+    printf '{"Version": "2024-03-05", "Statements": [{"Effect": "Allow", "Action": "compute:instance:*", "Resource": "%s"}]}' "$1"
+}
+
+_guest_trusts_signer() {
+    local root
+    root=$(machine_root m)
+    in_machine m sh -c 'umask 022; openssl pkey -in /etc/exc-signer/key.pem -pubout >/etc/exc-instance-connect/trust.d/cloud.pem'
+    echo 42 >"$root/etc/exc-instance-connect/instance-id"
+}
+
+# _api METHOD PATH [BODY]: prints the answer, also where it is seen when the test fails, with the operator's token.
+_api() {
+    in_machine m curl -s -X "$1" --unix-socket /run/exc-compute-api/api.sock \
+        -H "Authorization: Bearer $(<"$prepared/operators")" ${3:+-d "$3"} "http://localhost$2" | tee /dev/stderr
+}
+
+# _member NAME: of the JSON object on standard input.
+_member() {
+    /usr/bin/python3 -c 'import json, sys
+value = json.load(sys.stdin)
+for name in sys.argv[1].split("."): value = value[name]
+print(value if isinstance(value, str) else json.dumps(value))' "$1"
+}
+
+_ssh_with() {
+    chmod 0600 "$2"
+    ssh_in m "$1" "$2" -o "UserKnownHostsFile=$PWD/known_hosts" -o HostKeyAlias=exc-vm-42 -- id -un
+}
+
+a_made_key_lets_in_once() {
+    _api POST /compute/instance/connect '{"vm_id": 42}' >answer
+    same alice "$(_member user <answer)"
+    _member private_key <answer >k
+    /usr/bin/python3 -c 'import json; print("\n".join(json.load(open("answer"))["known_hosts"]))' >known_hosts
+    same alice "$(_ssh_with alice k)"
+    fails _ssh_with alice k
+}
+
+a_key_of_ones_own_is_revoked() {
+    new_key k
+    same null "$(_api POST /compute/instance/connect "{\"vm_id\": 42, \"public_key\": \"$(<k.pub)\"}" | _member private_key)"
+    lets_in m alice k
+    same 'done' "$(_api POST /compute/instance/42/revoke '{"user": "alice"}' | _member outcome)"
+    refuses m alice k
+}
+
+what_policy_or_signer_deny_is_not_pushed() {
+    same AccessDenied "$(_api POST /compute/instance/connect '{"vm_id": 43}' | _member error)"
+    same AccessDenied "$(_api POST /compute/instance/connect '{"vm_id": 4}' | _member error)"
+    same SignerRefused "$(_api POST /compute/instance/connect '{"vm_id": 42, "user": "root"}' | _member error)"
+    same Unauthenticated "$(in_machine m curl -s --unix-socket /run/exc-compute-api/api.sock http://localhost/compute/instance |
+        _member error)"
+}
+
+audit_log_and_journal_have_the_same_request() {
+    local id
+    new_key k
+    id=$(_api POST /compute/instance/connect "{\"vm_id\": 42, \"user\": \"bob\", \"public_key\": \"$(<k.pub)\"}" |
+        _member request_id)
+    in_machine m journalctl --sync
+    same operator "$(in_machine m journalctl -q -o cat --output-fields=EXC_PRINCIPAL "EXC_REQUEST_ID=$id" | sort -u)"
+    same 2 "$(in_machine m sh -c "cat /var/log/exc-compute-api/audit/* | grep -c $id")"
+    says '^Faults: +0$' in_machine m exc-compute-admin audit verify
+}
+
+each_program_runs_as_its_own_user_and_is_exposed_to_little() {
+    local unit exposure
+    _api GET /healthz >/dev/null
+    _api POST /compute/instance/connect '{"vm_id": 42}' >/dev/null
+    for unit in exc-compute-api exc-signer; do
+        same "${unit/compute-/}" "$(in_machine m sh -c "stat -c %U /proc/\$(systemctl show --value -p MainPID $unit)")"
+    done
+    for unit in exc-compute-api exc-signer exc-host; do
+        exposure=$(in_machine m systemd-analyze security --no-pager "$unit.service" |
+            sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
+        echo "# $unit: exposure $exposure"
+        awk -v e="$exposure" 'BEGIN { exit !(e != "" && e <= 1.0) }'
+        same '' "$(in_machine m systemd-analyze verify --man=no "$unit.service" 2>&1 | grep -F "$unit" || true)"
+    done
+    no_failed_unit m
+}
+
+# short: no
+everything_works_after_a_reboot() {
+    machine_reboot m
+    new_key k
+    _api POST /compute/instance/connect "{\"vm_id\": 42, \"public_key\": \"$(<k.pub)\"}" >/dev/null
+    lets_in m alice k
+    no_failed_unit m
+}
+
+purging_leaves_no_file_and_no_user() {
+    local name
+    machine_start p "$suite"
+    install_debs p "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
+    in_machine p exc-compute-admin init >/dev/null
+    in_machine p test -s /var/lib/exc-compute-api/compute.db
+    apt_get p purge exc-compute-api exc-host
+    for name in /etc/exc-compute /etc/exc-signer /etc/exc-host /var/lib/exc-compute-api /var/log/exc-compute-api \
+        /var/log/exc-signer /run/exc-compute-api /run/exc-signer /run/exc-host; do
+        fails in_machine p test -e "$name"
+    done
+    same '' "$(in_machine p sh -c 'getent passwd; getent group' | grep -E '^exc-' || true)"
+}
