@@ -77,6 +77,9 @@ static void make_printable(char *text) {
                         *text = '?';
 }
 
+static bool refuse_with(struct request *request, enum api_error error, const char *format, va_list arguments)
+        __attribute__((format(printf, 3, 0)));
+
 static bool refuse_with(struct request *request, enum api_error error, const char *format, va_list arguments) {
         char message[REQUEST_MESSAGE_MAX];
 

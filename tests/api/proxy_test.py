@@ -95,8 +95,12 @@ def requests_go_through_tls():
     with _proxied() as (api, proxy):
         assert proxy.call("GET", "/healthz").json == {"status": "ok"}
         assert proxy.call("PUT", "/compute/instance/42", {"host": "h"}).status == 201
-        answer = proxy.call("PUT", "/compute/instance/43", {"host": "h" * 70000})
-        assert answer.status in (400, 413), answer
+        # The API answers at the head and closes. Whether the proxy has the answer by then, or sees the end of the
+        # connection while it sends the body, is not the API's.
+        with contextlib.suppress(ConnectionError, http.client.RemoteDisconnected):
+            answer = proxy.call("PUT", "/compute/instance/43", {"host": "h" * 70000})
+            assert answer.status in (413, 502), answer
+        assert proxy.call("GET", "/compute/instance/43").status == 404
         http2 = subprocess.run(["curl", "--silent", "--http2", "--cacert", api.directory / "compute.crt", "--write-out",
                                 " %{http_version}", f"https://localhost:{proxy.port}/healthz"], check=True, capture_output=True,
                                text=True, timeout=WAIT_S)

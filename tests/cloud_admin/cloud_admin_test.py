@@ -91,7 +91,7 @@ class CloudAdminTest(unittest.TestCase):
     def change(self, sql):
         """As the API's user: files that root made would be in its way."""
         code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])"
-        subprocess.run(["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "python3", "-c", code,
+        subprocess.run(["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "/usr/bin/python3", "-c", code,
                         self.database, sql], check=True, timeout=DEADLINE_S)
 
     # --- init ---------------------------------------------------------------------------------------------------------
