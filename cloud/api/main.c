@@ -22,8 +22,8 @@
 #include "wire/serve.h"
 
 enum {
-        EXIT_NOT_CONFIGURED = 6, /* systemd.exec(5); the unit does not start it again then */
-        ARENAS = 4,              /* heaps: workers share them */
+        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
+        ARENAS = 4,         /* heaps: workers share them */
         SECURE_HEAP_SIZE = 256 * 1024,
         SECURE_HEAP_LEAST = 32,
 };
@@ -131,7 +131,7 @@ static int serve(struct api *api) {
         struct http *http = NULL;
 
         if (n <= 0)
-                return n < 0 ? EXIT_OWN_FAILURE : EXIT_NOT_CONFIGURED;
+                return n < 0 ? EXIT_OWN_FAILURE : EXIT_NO_SOCKET;
         r = sd_event_new(&event);
         if (r >= 0)
                 r = http_start(api, event, sockets, (size_t)n, &http);
@@ -168,7 +168,7 @@ int main(int argc, char *argv[]) {
         r = api_config_load(options.config, &config, why);
         if (r < 0) {
                 journal_note(LOG_ERR, "%s", why);
-                return EXIT_NOT_CONFIGURED;
+                return EXIT_OWN_FAILURE;
         }
         if (options.check) {
                 api_config_free(config);

@@ -21,7 +21,7 @@
 #include "wire/refusal.h"
 
 enum {
-        EXIT_NOT_CONFIGURED = 6, /* systemd.exec(5); the unit does not start it again then */
+        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
         SECURE_HEAP_SIZE = 64 * 1024,
         SECURE_HEAP_LEAST = 32,
         STOP_MS = 35 * 1000, /* KeyTimeout= is 30 s at most */
@@ -166,7 +166,7 @@ static int serve(const struct options *options, const struct signer_config *conf
                 return EXIT_OWN_FAILURE;
         n = open_sockets(options, sockets);
         if (n < 0)
-                return n == -ENOTCONN ? EXIT_NOT_CONFIGURED : EXIT_OWN_FAILURE;
+                return n == -ENOTCONN ? EXIT_NO_SOCKET : EXIT_OWN_FAILURE;
         settings.n_sockets = (size_t)n;
         notify_ready();
         r = serve_run(&settings);
@@ -189,7 +189,7 @@ static int run(const struct options *options, const struct signer_config *config
 
         if (signer_key_load(config, &key, why) < 0) {
                 signer_note(LOG_ERR, "%s", why);
-                return EXIT_NOT_CONFIGURED;
+                return EXIT_OWN_FAILURE;
         }
         service.key = &key;
         if (options->check) {
@@ -213,7 +213,7 @@ int main(int argc, char *argv[]) {
         char error[CONF_ERROR_MAX];
         struct signer_config config;
         struct options options;
-        int status = EXIT_NOT_CONFIGURED;
+        int status = EXIT_OWN_FAILURE;
 
         parse_options(argc, argv, &options);
         (void)umask(0077);

@@ -108,6 +108,46 @@ each_program_runs_as_its_own_user_and_is_exposed_to_little() {
     no_failed_unit m
 }
 
+# _starts UNIT: how often systemd has begun to start it: also for a connection, which NRestarts does not count.
+_starts() {
+    in_machine m journalctl -q -o cat --output-fields=UNIT MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5 "UNIT=$1.service" |
+        wc -l
+}
+
+_started_more_than() {
+    (($(_starts "$1") > $2))
+}
+
+# _paced UNIT FILE LINE SOCKET: with this line its configuration is wrong, and a connection waits. Leaves the answer in
+# UNIT.
+_paced() {
+    local before start starts
+    in_machine m cp -a "$2" "$2.right"
+    in_machine m systemctl stop "$1.service"
+    echo "$3" | in_machine m tee -a "$2" >/dev/null
+    in_machine m curl -s -m 300 --unix-socket "$4" http://localhost/healthz >"$1" </dev/null 2>&1 &
+    before=$(_starts "$1")
+    wait_for _started_more_than "$1" $((before + 1))
+    before=$(_starts "$1") start=$SECONDS
+    sleep 4
+    starts=$(($(_starts "$1") - before))
+    echo "# $1: started $starts times in 4 s"
+    ((starts > 0 && starts <= 2 * (SECONDS - start + 1)))
+    property_is m "$1.socket" ActiveState active
+    in_machine m mv "$2.right" "$2"
+    wait_for property_is m "$1.service" ActiveState active
+    wait
+}
+
+what_is_configured_wrongly_is_started_once_a_second() {
+    _paced exc-signer /etc/exc-signer/signer.conf Key=/nonexistent /run/exc-signer/signer.sock
+    _paced exc-host /etc/exc-host/host.conf Name=/ /run/exc-host/host.sock
+    _paced exc-compute-api /etc/exc-compute/api.conf Workers=none /run/exc-compute-api/api.sock
+    # The connection that waited is answered.
+    same ok "$(_member status <exc-compute-api)"
+    no_failed_unit m
+}
+
 # short: no
 everything_works_after_a_reboot() {
     machine_reboot m
