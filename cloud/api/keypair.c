@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cloud/api/api.h"
 #include "cloud/api/auth.h"
@@ -218,36 +219,33 @@ void keypair_post(struct request *request) {
 
 /* --- delete --------------------------------------------------------------------------------------------------------- */
 
-/* The register names it no more, so no connect uses it again; then the instances that had it drop it. */
-static json_t *revoke_all(struct request *request, const struct store_keypair *keypair,
-                          char (*instances)[STORE_NAME_MAX], size_t n) {
+/* Its revocations are recorded, and the register names it no more, so no connect uses it again; now guests drop it. */
+static json_t *revoke_all(struct request *request, const struct store_keypair_deleted *deleted) {
         json_t *list = json_array();
 
-        for (size_t i = 0; i < n; i++) {
-                enum revoke_outcome outcome = revoke_fingerprint(request, instances[i], keypair->fingerprint);
+        for (size_t i = 0; i < deleted->n_instances; i++) {
+                const char *instance = deleted->instances[i];
+                enum revoke_outcome outcome = revoke_recorded(request, instance, deleted->fingerprint);
 
                 (void)json_array_append_new(
-                        list, json_pack("{s:s, s:s}", "id", instances[i], "outcome", revoke_outcome_name(outcome)));
+                        list, json_pack("{s:s, s:s}", "id", instance, "outcome", revoke_outcome_name(outcome)));
         }
         return json_pack("{s:o}", "instances", list);
 }
 
 void keypair_delete(struct request *request) {
-        char(*instances)[STORE_NAME_MAX] = NULL;
-        struct store_keypair keypair;
+        struct store_keypair_deleted deleted;
         enum store_result result;
-        size_t n = 0;
 
         if (!authorise_keypair(request, "compute:keypair:delete", name_in(request)))
                 return;
-        result = store_keypair_get(request->store, request->account, name_in(request), &keypair);
-        if (result == STORE_OK)
-                result = store_keypair_delete(request->store, request->account, name_in(request), &instances, &n);
+        result = store_keypair_delete(request->store, request->account, name_in(request), request->id,
+                                      (int64_t)time(NULL), &deleted);
         if (result != STORE_OK) {
                 (void)request_refuse_store(request, result, "keypair");
                 return;
         }
-        request_note(request, fingerprint, keypair.fingerprint);
-        request_answer(request, 200, revoke_all(request, &keypair, instances, n));
-        free(instances);
+        request_note(request, fingerprint, deleted.fingerprint);
+        request_answer(request, 200, revoke_all(request, &deleted));
+        free(deleted.instances);
 }

@@ -127,7 +127,7 @@ void revoke_at_once(struct request *request, const struct revoke_target *target,
         (void)send(request, target, deadline_ns, keys_end_s, &outcome);
 }
 
-enum revoke_outcome revoke_fingerprint(struct request *request, const char *instance, const char *fingerprint) {
+enum revoke_outcome revoke_recorded(struct request *request, const char *instance, const char *fingerprint) {
         struct store_instance registered;
         struct revoke_target target = {.instance = instance, .fingerprint = fingerprint};
         struct delivery_outcome outcome;
@@ -135,7 +135,6 @@ enum revoke_outcome revoke_fingerprint(struct request *request, const char *inst
         if (store_instance_get(request->store, instance, &registered) != STORE_OK)
                 return REVOKE_DONE;
         target.host = registered.host;
-        record_or_note(request, &target);
         return send(request, &target, request->deadline_ns - RESERVE_MS * INT64_C(1000000), all_keys_end_s(request),
                     &outcome);
 }

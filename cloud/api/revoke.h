@@ -27,10 +27,10 @@ struct revoke_target {
 };
 
 /*
- * Revokes one key at an instance, for a request that has been authorised: as a key pair that is deleted. Nothing is
- * refused: what cannot be recorded is sent all the same, and an instance that is not registered is REVOKE_DONE.
+ * Sends a revocation of one key at an instance that is recorded already, as by store_keypair_delete(). Nothing is refused:
+ * an instance that is not registered is REVOKE_DONE.
  */
-enum revoke_outcome revoke_fingerprint(struct request *request, const char *instance, const char *fingerprint);
+enum revoke_outcome revoke_recorded(struct request *request, const char *instance, const char *fingerprint);
 
 /*
  * Revokes a key that its push has left, or may have left, at a guest until `keys_end_s`, and that nobody got: recorded at

@@ -89,6 +89,9 @@ enum store_result store_failed(struct store *store, int sqlite_error);
 /* sqlite3_wal_hook(3) of each handle, in place of SQLite's own checkpoints, which run within the commit. */
 int store_wal_hook(void *store, sqlite3 *db, const char *name, int frames);
 
+/* store_revocation_add(), in a transaction that is more than that. */
+enum store_result revocation_insert(struct store *store, const struct store_revocation *revocation, int64_t now);
+
 /* Whether a name has 1 to 64 bytes. */
 bool store_name_fits(const char *name);
 

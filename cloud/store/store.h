@@ -181,9 +181,19 @@ enum store_result store_keypair_get(struct store *store, const char *account, co
                                     struct store_keypair *ret);
 enum store_result store_keypair_list(struct store *store, const char *account, const char *after, size_t max,
                                      struct store_keypair *ret, size_t *ret_n);
-/* Also out of the instances that name it, whose ids are returned, from malloc(). */
+/* What was deleted: which key, and the ids of the instances that named it, from malloc(). */
+struct store_keypair_deleted {
+        char fingerprint[STORE_FINGERPRINT_MAX];
+        char (*instances)[STORE_NAME_MAX];
+        size_t n_instances;
+};
+
+/*
+ * Also out of the instances that name it, with a revocation of the key for each, as of store_revocation_add(), all in one
+ * transaction: no pair is gone whose revocation is not recorded.
+ */
 enum store_result store_keypair_delete(struct store *store, const char *account, const char *name,
-                                       char (**ret_instances)[STORE_NAME_MAX], size_t *ret_n);
+                                       const char *request_id, int64_t now, struct store_keypair_deleted *ret);
 
 /* --- sessions ------------------------------------------------------------------------------------------------------- */
 

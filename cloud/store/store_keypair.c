@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public halves of the accounts' key pairs. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cloud/store/query.h"
 
@@ -60,8 +61,8 @@ enum store_result store_keypair_list(struct store *store, const char *account, c
 typedef char instance_id[STORE_NAME_MAX];
 
 /* The instances that name it. */
-static enum store_result named_by(struct store *store, const char *account, const char *name, instance_id **ret,
-                                  size_t *ret_n) {
+static enum store_result named_by(struct store *store, const char *account, const char *name,
+                                  struct store_keypair_deleted *ret) {
         struct query q =
                 query_begin(store, "SELECT id FROM instance WHERE keypair_account = ? AND keypair = ? ORDER BY id");
         size_t room = 0;
@@ -69,22 +70,38 @@ static enum store_result named_by(struct store *store, const char *account, cons
         query_text(&q, account);
         query_text(&q, name);
         while (query_row(&q)) {
-                if (*ret_n == room) {
-                        instance_id *more = reallocarray(*ret, room ? room * 2 : 16, sizeof(**ret));
+                if (ret->n_instances == room) {
+                        instance_id *more = reallocarray(ret->instances, room ? room * 2 : 16, sizeof(*ret->instances));
 
                         if (!more) {
                                 q.result = store_failed(store, SQLITE_NOMEM);
                                 break;
                         }
-                        *ret = more;
+                        ret->instances = more;
                         room = room ? room * 2 : 16;
                 }
-                query_text_at(&q, 0, (*ret)[(*ret_n)++], sizeof(instance_id));
+                query_text_at(&q, 0, ret->instances[ret->n_instances++], sizeof(instance_id));
         }
         return query_end(&q);
 }
 
-/* In a transaction. */
+static enum store_result revoke(struct store *store, const char *account, const struct store_keypair_deleted *deleted,
+                                const char *request_id, int64_t now) {
+        enum store_result result = STORE_OK;
+
+        for (size_t i = 0; i < deleted->n_instances && result == STORE_OK; i++) {
+                const struct store_revocation revocation = {
+                        .instance = deleted->instances[i],
+                        .fingerprint = deleted->fingerprint,
+                        .account = account,
+                        .request_id = request_id,
+                };
+
+                result = revocation_insert(store, &revocation, now);
+        }
+        return result;
+}
+
 static enum store_result remove_keypair(struct store *store, const char *account, const char *name) {
         struct query q = query_begin(store, "UPDATE instance SET keypair_account = NULL, keypair = NULL, "
                                             "version = version + 1 WHERE keypair_account = ? AND keypair = ?");
@@ -101,23 +118,32 @@ static enum store_result remove_keypair(struct store *store, const char *account
         return query_end_changed(&q);
 }
 
-enum store_result store_keypair_delete(struct store *store, const char *account, const char *name,
-                                       char (**ret_instances)[STORE_NAME_MAX], size_t *ret_n) {
-        enum store_result result = transaction_begin(store);
-        instance_id *instances = NULL;
-        size_t n = 0;
+/* In a transaction. */
+static enum store_result delete_keypair(struct store *store, const char *account, const char *name,
+                                        const char *request_id, int64_t now, struct store_keypair_deleted *ret) {
+        struct store_keypair keypair;
+        enum store_result result = store_keypair_get(store, account, name, &keypair);
 
         if (result != STORE_OK)
                 return result;
-        result = named_by(store, account, name, &instances, &n);
+        memcpy(ret->fingerprint, keypair.fingerprint, sizeof(ret->fingerprint));
+        result = named_by(store, account, name, ret);
         if (result == STORE_OK)
-                result = remove_keypair(store, account, name);
-        result = transaction_end(store, result);
-        if (result != STORE_OK) {
-                free(instances);
+                result = revoke(store, account, ret, request_id, now);
+        return result == STORE_OK ? remove_keypair(store, account, name) : result;
+}
+
+enum store_result store_keypair_delete(struct store *store, const char *account, const char *name,
+                                       const char *request_id, int64_t now, struct store_keypair_deleted *ret) {
+        enum store_result result = transaction_begin(store);
+        struct store_keypair_deleted deleted = {.instances = NULL};
+
+        if (result != STORE_OK)
                 return result;
-        }
-        *ret_instances = instances;
-        *ret_n = n;
-        return STORE_OK;
+        result = transaction_end(store, delete_keypair(store, account, name, request_id, now, &deleted));
+        if (result == STORE_OK)
+                *ret = deleted;
+        else
+                free(deleted.instances);
+        return result;
 }

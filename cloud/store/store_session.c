@@ -50,8 +50,7 @@ enum store_result store_session_redeem(struct store *store, const uint8_t hash[s
         return query_end_found(&q);
 }
 
-/* In a transaction. */
-static enum store_result add_revocation(struct store *store, const struct store_revocation *revocation, int64_t now) {
+enum store_result revocation_insert(struct store *store, const struct store_revocation *revocation, int64_t now) {
         struct query q = query_begin(store, "DELETE FROM revocation WHERE time < ?");
         enum store_result result;
 
@@ -76,7 +75,7 @@ enum store_result store_revocation_add(struct store *store, const struct store_r
         if (revocation->fingerprint && revocation->user)
                 return STORE_INVALID;
         result = transaction_begin(store);
-        return result == STORE_OK ? transaction_end(store, add_revocation(store, revocation, now)) : result;
+        return result == STORE_OK ? transaction_end(store, revocation_insert(store, revocation, now)) : result;
 }
 
 enum store_result store_revocation_latest(struct store *store, int64_t *ret) {

@@ -7,6 +7,7 @@ audit log, and no grant is without its decision.
 import contextlib
 import http.client
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -164,4 +165,28 @@ def locked_database_is_503_and_leaves_no_key():
         assert cloud.api.get("/healthz", token=None).status == 200
         database.execute("ROLLBACK")
     wait_until(lambda: cloud.guest.fingerprints() <= before, "the keys that nobody got are revoked")
+    assert cloud.connect().status == 200
+
+
+def key_pair_that_is_gone_has_its_revocations_recorded():
+    cloud = Cloud(guests=("42", "43"))
+    fingerprint = cloud.api.post("/compute/keypair", {"name": "k", "type": "ed25519"}).json["fingerprint"]
+    for vm_id in cloud.guests:
+        cloud.register(vm_id, keypair="k")
+    cloud.host.process.send_signal(signal.SIGSTOP)  # so that nothing is sent, and the call goes on
+
+    def delete():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            cloud.api.delete("/compute/keypair/k")
+
+    with contextlib.closing(sqlite3.connect(cloud.api.database, timeout=60, isolation_level=None)) as database:
+        caller = threading.Thread(target=delete)
+        caller.start()
+        wait_until(lambda: database.execute("SELECT count(*) FROM keypair").fetchone() == (0,), "the pair is gone")
+        cloud.api.kill()
+        caller.join()
+        recorded = database.execute("SELECT instance, fingerprint FROM revocation ORDER BY instance").fetchall()
+    cloud.host.process.send_signal(signal.SIGCONT)
+    assert recorded == [("42", fingerprint), ("43", fingerprint)], recorded
+    cloud.api.start()
     assert cloud.connect().status == 200

@@ -245,7 +245,7 @@ static void as_many_host_keys_as_fit_are_kept(void **state) {
 
 static void keypair_is_an_accounts_own(void **state) {
         struct store_keypair keypair = a_keypair("ada", "k"), list[2];
-        char(*instances)[STORE_NAME_MAX];
+        struct store_keypair_deleted deleted;
         size_t n;
 
         (void)state;
@@ -273,18 +273,18 @@ static void keypair_is_an_accounts_own(void **state) {
         assert_string_equal(list[1].name, "l");
         assert_int_equal(store_keypair_list(store, "ada", "k", 2, list, &n), STORE_OK);
         assert_int_equal(n, 1);
-        assert_int_equal(store_keypair_delete(store, "bob", "l", &instances, &n), STORE_NOT_FOUND);
-        assert_int_equal(store_keypair_delete(store, "ada", "k", &instances, &n), STORE_OK);
-        assert_int_equal(n, 0);
-        free(instances);
+        assert_int_equal(store_keypair_delete(store, "bob", "l", "r", NOW, &deleted), STORE_NOT_FOUND);
+        assert_int_equal(store_keypair_delete(store, "ada", "k", "r", NOW, &deleted), STORE_OK);
+        assert_int_equal(deleted.n_instances, 0);
+        free(deleted.instances);
         assert_int_equal(store_keypair_get(store, "bob", "k", &list[0]), STORE_OK);
 }
 
 static void deleted_keypair_is_out_of_the_instances(void **state) {
         struct store_keypair keypair = a_keypair("ada", "k");
         struct store_instance instance, found;
-        char(*instances)[STORE_NAME_MAX], id[16];
-        size_t n;
+        struct store_keypair_deleted deleted;
+        char id[16];
 
         (void)state;
         assert_int_equal(store_account_add(store, "ada", NOW), STORE_OK);
@@ -301,11 +301,12 @@ static void deleted_keypair_is_out_of_the_instances(void **state) {
                 (void)snprintf(instance.keypair, sizeof(instance.keypair), "%s", i < 35 ? "k" : "other");
                 assert_int_equal(put_instance(&instance, 0), STORE_CREATED);
         }
-        assert_int_equal(store_keypair_delete(store, "ada", "k", &instances, &n), STORE_OK);
-        assert_int_equal(n, 35);
-        assert_string_equal(instances[0], "i00");
-        assert_string_equal(instances[34], "i34");
-        free(instances);
+        assert_int_equal(store_keypair_delete(store, "ada", "k", "r", NOW, &deleted), STORE_OK);
+        assert_int_equal(deleted.n_instances, 35);
+        assert_string_equal(deleted.fingerprint, keypair.fingerprint);
+        assert_string_equal(deleted.instances[0], "i00");
+        assert_string_equal(deleted.instances[34], "i34");
+        free(deleted.instances);
         assert_int_equal(store_instance_get(store, "i00", &found), STORE_OK);
         assert_string_equal(found.keypair, "");
         assert_string_equal(found.keypair_account, "");
@@ -379,6 +380,39 @@ static bool revoked(int64_t since, const char *instance, const char *fingerprint
         return is;
 }
 
+static void deleted_keypair_is_revoked_in_the_same_transaction(void **state) {
+        struct store_keypair keypair = a_keypair("ada", "k"), found;
+        struct store_keypair_deleted deleted = {.n_instances = 99};
+        static const char *const ids[] = {"42", "43", "44"};
+        struct store_instance instance;
+
+        (void)state;
+        assert_int_equal(store_account_add(store, "ada", NOW), STORE_OK);
+        assert_int_equal(store_keypair_add(store, &keypair), STORE_OK);
+        for (int i = 0; i < 3; i++) {
+                instance = an_instance(ids[i]);
+                if (i < 2) {
+                        (void)snprintf(instance.keypair_account, sizeof(instance.keypair_account), "ada");
+                        (void)snprintf(instance.keypair, sizeof(instance.keypair), "k");
+                }
+                assert_int_equal(put_instance(&instance, 0), STORE_CREATED);
+        }
+        /* The second one cannot be recorded: nothing has happened. */
+        raw_sql("CREATE UNIQUE INDEX one_of_a_key ON revocation (fingerprint)");
+        assert_int_not_equal(store_keypair_delete(store, "ada", "k", "r", NOW, &deleted), STORE_OK);
+        assert_int_equal(deleted.n_instances, 99);
+        assert_int_equal(store_keypair_get(store, "ada", "k", &found), STORE_OK);
+        assert_false(revoked(0, "42", keypair.fingerprint, NULL, NULL));
+        raw_sql("DROP INDEX one_of_a_key");
+        assert_int_equal(store_keypair_delete(store, "ada", "k", "r", NOW, &deleted), STORE_OK);
+        assert_int_equal(deleted.n_instances, 2);
+        free(deleted.instances);
+        assert_true(revoked(0, "42", keypair.fingerprint, NULL, NULL));
+        assert_true(revoked(0, "43", keypair.fingerprint, NULL, NULL));
+        assert_false(revoked(0, "44", keypair.fingerprint, NULL, NULL));
+        assert_false(revoked(0, "42", "SHA256:another", NULL, NULL));
+}
+
 static int64_t add_revocation(const char *instance, const char *fingerprint, const char *user, int64_t now) {
         struct store_revocation revocation = {
                 .instance = instance, .fingerprint = fingerprint, .user = user, .account = "ada", .request_id = "r"};
@@ -443,7 +477,7 @@ static void sql_in_the_register_is_text(void **state) {
         struct store_keypair keypair, found_keypair;
         struct store_session session, found_session;
         struct store_host_keys keys;
-        char(*instances)[STORE_NAME_MAX];
+        struct store_keypair_deleted deleted;
         bool changed;
         size_t n;
 
@@ -486,10 +520,10 @@ static void sql_in_the_register_is_text(void **state) {
                 (void)add_revocation(text, NULL, text, NOW);
                 assert_true(revoked(0, text, NULL, text, text));
                 assert_false(revoked(0, text, "x", "x", "x"));
-                assert_int_equal(store_keypair_delete(store, text, text, &instances, &n), STORE_OK);
-                assert_int_equal(n, 1);
-                assert_string_equal(instances[0], text);
-                free(instances);
+                assert_int_equal(store_keypair_delete(store, text, text, text, NOW, &deleted), STORE_OK);
+                assert_int_equal(deleted.n_instances, 1);
+                assert_string_equal(deleted.instances[0], text);
+                free(deleted.instances);
         }
         assert_int_equal(raw_number("SELECT count(*) FROM instance"), ELEMENTS(sql_texts));
         for (size_t i = 0; i < ELEMENTS(sql_texts); i++) {
@@ -510,6 +544,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(as_many_host_keys_as_fit_are_kept, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(keypair_is_an_accounts_own, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(deleted_keypair_is_out_of_the_instances, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(deleted_keypair_is_revoked_in_the_same_transaction, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(session_is_redeemed_once_by_its_account, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(session_with_a_pushed_key_is_not_redeemed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(session_ends_after_30_seconds, set_up, tear_down),
