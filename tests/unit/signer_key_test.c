@@ -45,7 +45,7 @@ static void write_keys(const char *type, const char *group) {
 
 static int setup(void **state) {
         (void)state;
-        strcpy(directory, "/run/signer_key_test.XXXXXX");
+        strcpy(directory, "/root/signer_key_test.XXXXXX");
         key = (struct signer_key){.type = ""};
         if (!mkdtemp(directory))
                 return -1;
