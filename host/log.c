@@ -26,7 +26,7 @@ void log_line(int priority, const char *format, ...) {
                 (void)fprintf(stderr, "exc-host: %s\n", text);
 }
 
-/* The guest's refusal. Its name has letters and digits alone (wire/client.h). */
+/* The guest's refusal. Its name has letters and digits alone (host/outcome.h). */
 static const char *refusal_of(const struct outcome *outcome) {
         const char *name = json_string_value(json_object_get(outcome->parameters, "name"));
 

@@ -31,13 +31,23 @@ struct outcome outcome_field(const char *field, const struct refused *why) {
                                 .parameters = json_pack("{ss ss}", "message", why->message, "field", field)};
 }
 
+/*
+ * The name of an error of the guest's interface, as callers take it. Others, and those of varlink itself, which have a
+ * '.', are no answer of our agent's.
+ */
+static bool is_error_name(const char *name) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        size_t n = strspn(name, letters);
+
+        return name[n] == '\0' && n >= 1 && n <= OUTCOME_NAME_MAX;
+}
+
 /* The guest's own text is passed on as it is: valid UTF-8, of limited length. */
 static struct outcome refused(const struct refusal_answer *refusal) {
         const struct refused *why = &refusal->refused;
         json_t *parameters;
 
-        /* An error of varlink itself: no agent of ours answers so. */
-        if (strchr(refusal->name, '.'))
+        if (!is_error_name(refusal->name))
                 return outcome_error(HOST_GUEST_PROTOCOL, "the guest answered with the error %s", refusal->name);
         parameters =
                 json_pack("{ss ss ss? so so}", "message", why->message[0] ? why->message : "the guest gave no reason",

@@ -12,7 +12,10 @@
 
 #define HOST_INTERFACE "in.excloud.Host"
 
-enum { OUTCOME_RETRY_MS = 500 }; /* of Busy */
+enum {
+        OUTCOME_RETRY_MS = 500, /* of Busy */
+        OUTCOME_NAME_MAX = 63,  /* characters of a refusal's name */
+};
 
 struct outcome {
         const char *error;  /* with the interface, a constant; NULL: done */
