@@ -45,6 +45,7 @@ static bool is_error_name(const char *name) {
 /* The guest's own text is passed on as it is: valid UTF-8, of limited length. */
 static struct outcome refused(const struct refusal_answer *refusal) {
         const struct refused *why = &refusal->refused;
+        int64_t retry_ms = why->retry_after_ms < OUTCOME_RETRY_MAX_MS ? why->retry_after_ms : OUTCOME_RETRY_MAX_MS;
         json_t *parameters;
 
         if (!is_error_name(refusal->name))
@@ -53,7 +54,7 @@ static struct outcome refused(const struct refusal_answer *refusal) {
                 json_pack("{ss ss ss? so so}", "message", why->message[0] ? why->message : "the guest gave no reason",
                           "name", refusal->name, "field", why->field[0] ? why->field : NULL, "index",
                           why->why == REFUSAL_KEY_REJECTED ? json_integer(why->index) : json_null(), "retryAfterMs",
-                          why->why == REFUSAL_RATE_LIMITED ? json_integer(why->retry_after_ms) : json_null());
+                          why->why == REFUSAL_RATE_LIMITED ? json_integer(retry_ms) : json_null());
         return (struct outcome){.error = HOST_GUEST_REFUSED, .parameters = parameters};
 }
 

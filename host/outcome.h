@@ -13,8 +13,9 @@
 #define HOST_INTERFACE "in.excloud.Host"
 
 enum {
-        OUTCOME_RETRY_MS = 500, /* of Busy */
-        OUTCOME_NAME_MAX = 63,  /* characters of a refusal's name */
+        OUTCOME_RETRY_MS = 500,                /* of Busy */
+        OUTCOME_NAME_MAX = 63,                 /* characters of a refusal's name */
+        OUTCOME_RETRY_MAX_MS = 60 * 60 * 1000, /* of a refusal */
 };
 
 struct outcome {

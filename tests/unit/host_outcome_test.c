@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -63,6 +64,15 @@ static void parameters_of_a_refusal_are_passed_on(void **state) {
         json_decref(outcome.parameters);
 }
 
+static void guest_makes_nobody_wait_for_more_than_an_hour(void **state) {
+        struct outcome outcome = refusal(VARLINK_INTERFACE ".RateLimited",
+                                         json_pack("{ss si}", "message", "later", "retryAfterMs", INT32_MAX));
+
+        (void)state;
+        assert_int_equal(json_integer_value(json_object_get(outcome.parameters, "retryAfterMs")), 60 * 60 * 1000);
+        json_decref(outcome.parameters);
+}
+
 /* Callers read names of the interface, and would take the host for the liar. */
 static void names_that_no_interface_has_are_no_refusal(void **state) {
         (void)state;
@@ -76,6 +86,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(refusal_has_its_name),
                 cmocka_unit_test(parameters_of_a_refusal_are_passed_on),
+                cmocka_unit_test(guest_makes_nobody_wait_for_more_than_an_hour),
                 cmocka_unit_test(names_that_no_interface_has_are_no_refusal),
         };
 
