@@ -10,7 +10,9 @@
 #include "host/host.h"
 #include "host/log.h"
 #include "libpush/token.h"
+#include "wire/client.h"
 #include "wire/envelope.h"
+#include "wire/json.h"
 #include "wire/json_dispatch.h"
 
 struct deliver_call {
@@ -212,7 +214,7 @@ static struct outcome carry_out(struct delivering *delivering) {
 }
 
 static void reply_text(struct serve_call *call, const struct delivery_answer *answer) {
-        json_t *parameters = answer->text ? json_loads(answer->text, 0, NULL) : NULL;
+        json_t *parameters = answer->text ? json_read(answer->text, strlen(answer->text), CLIENT_DEPTH_MAX) : NULL;
 
         (void)outcome_reply(call, (struct outcome){.error = answer->error, .parameters = parameters});
 }

@@ -13,6 +13,7 @@
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
 #include "cloud/api/name.h"
+#include "wire/json.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 
@@ -119,7 +120,7 @@ static json_t *policy_json(const struct store_policy *policy) {
 }
 
 static int print_policy_json(const struct store_policy *policy, const char *text, size_t length) {
-        json_t *object = policy_json(policy), *document = json_loadb(text, length, 0, NULL);
+        json_t *object = policy_json(policy), *document = json_read(text, length, POLICY_DEPTH_MAX);
 
         if (document && json_object_set(object, "document", document) == 0) {
                 json_decref(document);

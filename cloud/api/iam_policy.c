@@ -10,6 +10,8 @@
 #include "cloud/api/name.h"
 #include "cloud/api/page.h"
 #include "cloud/api/precondition.h"
+#include "cloud/policy/policy.h"
+#include "wire/json.h"
 
 #define RESOURCE "exc:iam:policy/"
 
@@ -156,7 +158,7 @@ void policy_put(struct request *request) {
 /* --- get and delete ------------------------------------------------------------------------------------------------- */
 
 static json_t *with_document(json_t *answer, const char *text, size_t length) {
-        json_t *document = json_loadb(text, length, 0, NULL);
+        json_t *document = json_read(text, length, POLICY_DEPTH_MAX);
 
         if (answer && document && json_object_set(answer, "document", document) == 0) {
                 json_decref(document);

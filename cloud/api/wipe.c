@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cloud/api/wipe.h"
 
-#include <jansson.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
+
+#include "wire/json.h"
 
 void wipe_free(void *memory) {
         if (memory)
@@ -13,5 +14,5 @@ void wipe_free(void *memory) {
 }
 
 void wipe_json(void) {
-        json_set_alloc_funcs(malloc, wipe_free);
+        json_free_with(wipe_free);
 }

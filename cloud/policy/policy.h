@@ -26,6 +26,8 @@
 
 enum {
         POLICY_DOCUMENT_MAX = 32 * 1024, /* bytes */
+        /* The document, Statements, a statement, Condition, an operator, an array of values. */
+        POLICY_DEPTH_MAX = 6,
         POLICY_STATEMENTS_MAX = 100,
         POLICY_WHY_MAX = 256,
         POLICY_SID_MAX = 128 + 1, /* bytes, with the NUL */

@@ -9,9 +9,6 @@
 #include "cloud/policy/policy_internal.h"
 #include "wire/json.h"
 
-/* The document, Statements, a statement, Condition, an operator, an array of values. */
-enum { DEPTH_MAX = 6 };
-
 struct parser {
         struct policy *policy;
         size_t pattern_room, network_room; /* items that are allocated */
@@ -379,11 +376,11 @@ int policy_parse(const char *text, size_t length, struct policy **ret, char ret_
                 (void)fault(&parser, "the document has more than %d bytes", POLICY_DOCUMENT_MAX);
                 return -E2BIG;
         }
-        document = json_read(text, length, DEPTH_MAX);
+        document = json_read(text, length, POLICY_DEPTH_MAX);
         if (!json_is_object(document)) {
                 json_decref(document);
                 return fault(&parser, "expected a JSON object in UTF-8, at most %d levels deep, with each member once",
-                             DEPTH_MAX);
+                             POLICY_DEPTH_MAX);
         }
 
         r = -ENOMEM;

@@ -13,6 +13,14 @@
 
 enum { DEPTH = 4 };
 
+static size_t until_failure; /* of malloc(); 0: it does not fail */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size) {
+        return until_failure > 0 && --until_failure == 0 ? NULL : __real_malloc(size);
+}
+
 /* From memory of exactly that size, so that the sanitizer sees a read past its end. */
 static json_t *read_bytes(const char *bytes, size_t length, unsigned depth_max) {
         char *copy = malloc(length > 0 ? length : 1);
@@ -207,6 +215,46 @@ static void json_extensions_are_refused(void **state) {
         assert_false(taken("\xef\xbb\xbf[]"));
 }
 
+/* A text that lost a character would have another meaning. */
+static void without_memory_nothing_is_read(void **state) {
+        static const char text[] = "{\"a name of many characters\": [\"exc:compute:instance/7\", 12345678901234567]}";
+        json_t *whole = json_read(text, strlen(text), DEPTH), *object;
+        size_t n = 0;
+        bool failed;
+
+        (void)state;
+        assert_non_null(whole);
+        do {
+                until_failure = ++n;
+                object = json_read(text, strlen(text), DEPTH);
+                failed = until_failure == 0;
+                until_failure = 0;
+                if (failed)
+                        assert_null(object);
+                else
+                        assert_true(json_equal(object, whole));
+                json_decref(object);
+        } while (failed);
+        assert_true(n > 5);
+        json_decref(whole);
+}
+
+static size_t n_freed;
+
+static void count_and_free(void *at) {
+        n_freed++;
+        free(at);
+}
+
+static void memory_is_freed_as_the_program_wants(void **state) {
+        (void)state;
+        json_free_with(count_and_free);
+        assert_true(taken("[1]"));
+        assert_true(n_freed > 0);
+        json_free_with(free);
+        without_memory_nothing_is_read(state);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(object_and_array_are_parsed),
@@ -225,6 +273,8 @@ int main(void) {
                 cmocka_unit_test(invalid_utf8_is_refused),
                 cmocka_unit_test(too_large_number_is_refused),
                 cmocka_unit_test(json_extensions_are_refused),
+                cmocka_unit_test(without_memory_nothing_is_read),
+                cmocka_unit_test(memory_is_freed_as_the_program_wants),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
