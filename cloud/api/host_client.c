@@ -165,15 +165,19 @@ enum host_result host_client_hello(struct varlink_pool *host, const char *instan
 static enum host_result deliver(struct varlink_pool *host, const char *instance, json_t *envelope, const char *handle,
                                 int timeout_ms, struct client_reply *ret, struct host_fault *ret_fault) {
         char call_id[TOKEN_MAX];
+        json_t *parameters;
 
         if (token_make(call_id) < 0) {
                 *ret_fault = (struct host_fault){.message = "no random bytes for a call"};
                 return HOST_UNREACHABLE;
         }
-        return call(host, INTERFACE "Deliver",
-                    json_pack("{ss ss sO ss*}", "instance", instance, "callId", call_id, "envelope", envelope, "handle",
-                              handle),
-                    timeout_ms, true, ret, ret_fault);
+        parameters = json_pack("{ss ss sO}", "instance", instance, "callId", call_id, "envelope", envelope);
+        /* Not by "s*" of json_pack(), which leaves it out without memory too. */
+        if (parameters && handle && json_object_set_new(parameters, "handle", json_string(handle)) < 0) {
+                json_decref(parameters);
+                parameters = NULL;
+        }
+        return call(host, INTERFACE "Deliver", parameters, timeout_ms, true, ret, ret_fault);
 }
 
 static const char *wrong_push(const struct push_answer *answer, const char *fingerprint, int64_t ttl_s) {
