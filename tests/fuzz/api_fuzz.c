@@ -118,6 +118,18 @@ static bool take_fields(char **text, struct head *head) {
         return field != NULL;
 }
 
+/* An address of its one form, alone, and so is what limits count together. */
+static void check_address(const char *address) {
+        char again[REQUEST_ADDRESS_MAX], group[REQUEST_ADDRESS_MAX];
+
+        require(strspn(address, "0123456789abcdef.:") == strlen(address));
+        require(client_address_parse(address, again) && strcmp(again, address) == 0);
+        client_address_group(address, group);
+        require(client_address_parse(group, again) && strcmp(again, group) == 0);
+        client_address_group(group, again);
+        require(strcmp(again, group) == 0);
+}
+
 static void carry_out(struct request *request, const struct head *head, const char *target, const char *body,
                       size_t n) {
         char allow[ROUTE_ALLOW_MAX];
@@ -133,12 +145,15 @@ static void carry_out(struct request *request, const struct head *head, const ch
         for (size_t i = 0; i < request->target.n_queries; i++)
                 if (!route_takes(request->route, request->target.query[i].name))
                         return;
-        if (head->forwarded)
-                (void)client_address_forwarded(head->forwarded, request->address);
+        if (head->forwarded && client_address_forwarded(head->forwarded, request->address))
+                check_address(request->address);
         request_note_text(request->user_agent, sizeof(request->user_agent), head->user_agent);
         process_request(request, store, head->authorization ? head->authorization : authorization, body,
                         (request->route->flags & ROUTE_BODY) != 0 ? n : 0);
         check_answer(request);
+        /* No input has the token: it is made for each process. */
+        require(!head->authorization || (request->route->flags & ROUTE_PUBLIC) != 0 || request->status == 401 ||
+                request->status == 429);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
