@@ -123,6 +123,7 @@ static void check_address(const char *address) {
         char again[REQUEST_ADDRESS_MAX], group[REQUEST_ADDRESS_MAX];
 
         require(strspn(address, "0123456789abcdef.:") == strlen(address));
+        require(strncmp(address, "::ffff:", 7) != 0 || !strchr(address, '.'));
         require(client_address_parse(address, again) && strcmp(again, address) == 0);
         client_address_group(address, group);
         require(client_address_parse(group, again) && strcmp(again, group) == 0);
