@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as calls to exc-host, and as what its guests answer meanwhile. Each call has one answer, with which the API's own
- * client can deal; a guest gets the very envelope of the call; and a delivery that is asked for again is not sent again.
+ * client can deal; the very envelope of the call goes to its guest and to no other; and a delivery that is asked for again is
+ * not sent again.
  *
  * Input: messages, each with its NUL. One that is a call is made; each other one is what a guest sends when it is asked next,
  * with NULs where it has bytes of value 1, and an empty one ends the guest's connection. Names are those of begin().
@@ -44,9 +45,12 @@ enum { PEERS_MAX = 64, CALLS_MAX = 8, SOME_MS = 1000 };
 
 static const char *at;
 static size_t left;
-static int peers[PEERS_MAX][2]; /* the guest's end of a connection, and ours */
+static struct {
+        int guest, host;  /* the two ends of a connection */
+        char instance[2]; /* whose it is */
+} peers[PEERS_MAX];
 static size_t n_peers, n_sent, n_tokens;
-static json_t *envelope; /* of the call that is under way */
+static json_t *asked, *envelope; /* of the call that is under way */
 
 /* The latest answer. */
 static json_t *answer;
@@ -128,17 +132,20 @@ enum client_result __wrap_address_connect(const struct address *address, int tim
         require(address->path[0] == '/' && timeout_ms > 0 && n_peers < PEERS_MAX);
         require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
         client_adopt(ret, fds[0], timeout_ms);
-        peers[n_peers][0] = fds[1];
-        peers[n_peers++][1] = fds[0];
+        peers[n_peers].guest = fds[1];
+        peers[n_peers].host = fds[0];
+        peers[n_peers++].instance[0] = address->path[1];
         return CLIENT_DONE;
 }
 
-/* The guest's end. Descriptors are used again: the latest one counts. */
-static int guest_of(int fd) {
-        for (size_t i = n_peers; i > 0; i--)
-                if (peers[i - 1][1] == fd)
-                        return peers[i - 1][0];
-        abort();
+/* The connection. Descriptors are used again: the latest one counts. */
+static size_t peer_of(int fd) {
+        size_t i = n_peers;
+
+        while (i > 0 && peers[i - 1].host != fd)
+                i--;
+        require(i > 0);
+        return i - 1;
 }
 
 static bool is_call(const char *message, size_t n) {
@@ -186,7 +193,9 @@ static void feed(int guest) {
 enum client_result __wrap_client_send(struct client *client, const char *method, json_t *parameters, bool more) {
         enum client_result result;
         bool delivers = strcmp(method, VARLINK_INTERFACE ".Hello") != 0;
+        size_t peer = peer_of(client->fd);
 
+        require(strcmp(json_string_value(json_object_get(asked, "instance")), peers[peer].instance) == 0);
         if (delivers) {
                 const char *type = json_string_value(json_object_get(envelope, "payloadType"));
 
@@ -196,7 +205,7 @@ enum client_result __wrap_client_send(struct client *client, const char *method,
                 require(++n_sent <= 2);
         }
         result = __real_client_send(client, method, parameters, more);
-        feed(guest_of(client->fd));
+        feed(peers[peer].guest);
         return result;
 }
 
@@ -209,7 +218,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms) {
         if (r != 0)
                 return r;
         require(fds[0].events == POLLIN);
-        (void)shutdown(guest_of(fds[0].fd), SHUT_WR);
+        (void)shutdown(peers[peer_of(fds[0].fd)].guest, SHUT_WR);
         return __real_poll(fds, n, SOME_MS);
 }
 
@@ -260,7 +269,8 @@ static json_t *make_call(struct host *host, const struct call *call) {
         for (const struct serve_method *method = host_methods; method->name; method++)
                 if (strcmp(method->name, call->method) == 0) {
                         n_sent = 0;
-                        envelope = json_object_get(call->parameters, "envelope");
+                        asked = call->parameters;
+                        envelope = json_object_get(asked, "envelope");
                         method->call(host, &served);
                         check_answer(call);
                 }
@@ -317,6 +327,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         }
         host_stop(&host);
         for (size_t i = 0; i < n_peers; i++)
-                (void)close(peers[i][0]);
+                (void)close(peers[i].guest);
         return 0;
 }
