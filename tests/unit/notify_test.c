@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,17 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+static bool no_socket;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol) {
+        if (!no_socket)
+                return __real_socket(domain, type, protocol);
+        errno = EMFILE;
+        return -1;
+}
 
 static char directory[] = "/tmp/exc-notify-XXXXXX";
 static char path[64];
@@ -107,12 +119,24 @@ static void manager_that_is_gone_is_ignored(void **state) {
         assert_int_equal(after, next); /* no descriptor is left open */
 }
 
+static void without_a_socket_nothing_is_sent(void **state) {
+        (void)state;
+        listen_at(path);
+        no_socket = true;
+        notify_ready();
+        no_socket = false;
+        assert_got_nothing();
+        notify_ready();
+        assert_got_ready();
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(manager_at_a_path_learns_it, stop),
                 cmocka_unit_test_teardown(manager_with_an_abstract_name_learns_it, stop),
                 cmocka_unit_test_teardown(other_addresses_get_nothing, stop),
                 cmocka_unit_test_teardown(manager_that_is_gone_is_ignored, stop),
+                cmocka_unit_test_teardown(without_a_socket_nothing_is_sent, stop),
         };
         int failed;
 
