@@ -124,6 +124,7 @@ static void require_terms(const struct terms *terms) {
 static void require_same_push(const uint8_t *payload, size_t length) {
         struct refused why = {.why = REFUSAL_NONE};
         static struct push push;
+        const char *at = push.key_texts;
         struct terms terms;
 
         require(request_parse_push(payload, length, &terms, &push, &why) == REFUSAL_NONE);
@@ -138,7 +139,18 @@ static void require_same_push(const uint8_t *payload, size_t length) {
         require(memcmp(push.sources, request.sources, request.n_sources * sizeof(push.sources[0])) == 0);
         require(push.n_keys == request.n_keys &&
                 json_array_size(json_object_get(answer, "fingerprints")) == push.n_keys);
-        require(request_parse_keys(&push, &why) == REFUSAL_NONE);
+        for (size_t i = 0; i < push.n_keys; i++) {
+                char text[SSH_KEY_TEXT_MAX];
+
+                ssh_key_to_text(&request.keys[i], text);
+                require(strcmp(at, text) == 0);
+                at += strlen(at) + 1;
+        }
+        /* Whether a point is on its curve only the guest asks. */
+        if (request_parse_keys(&push, &why) != REFUSAL_NONE) {
+                require(why.why == REFUSAL_KEY_REJECTED);
+                return;
+        }
         for (size_t i = 0; i < push.n_keys; i++) {
                 char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
 
