@@ -7,8 +7,8 @@
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
-#include "cloud/api/name.h"
 #include "wire/refusal.h"
+#include "wire/vm_id.h"
 
 static int instance_put(const struct options *options, const char *const *arguments) {
         struct store_instance instance = options->instance;
@@ -16,7 +16,7 @@ static int instance_put(const struct options *options, const char *const *argume
         int64_t version;
         int status;
 
-        if (!name_instance_valid(arguments[0])) {
+        if (!vm_id_valid(arguments[0])) {
                 complain("instance %s: an id has 1 to 64 small letters, digits, '.', '_' and '-', the first a letter "
                          "or a "
                          "digit, and is not connect",

@@ -6,7 +6,7 @@
 
 #include "cloud/api/key_line.h"
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
+#include "wire/vm_id.h"
 
 enum {
         CONNECTIONS_MAX = 100, /* push.md */
@@ -26,7 +26,7 @@ static enum refusal take_vm_id(const struct json_dispatch_field *field, json_t *
                 (void)snprintf(to, STORE_NAME_MAX, "%lld", (long long)number);
                 return REFUSAL_NONE;
         }
-        if (!json_is_string(value) || !name_instance_valid(json_string_value(value)))
+        if (!json_is_string(value) || !vm_id_valid(json_string_value(value)))
                 return json_dispatch_refuse(field, ret_why);
         memcpy(to, json_string_value(value), json_string_length(value) + 1);
         return REFUSAL_NONE;

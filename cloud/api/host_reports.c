@@ -10,9 +10,9 @@
 #include <time.h>
 
 #include "cloud/api/journal.h"
-#include "cloud/api/name.h"
 #include "wire/client.h"
 #include "wire/json_dispatch.h"
+#include "wire/vm_id.h"
 
 enum {
         CONNECT_MS = 5 * 1000,
@@ -90,7 +90,7 @@ bool host_reports_parse(json_t *parameters, struct host_report *ret, size_t *ret
 
                 if (!json_is_object(item) || json_dispatch(item, fields, JSON_DISPATCH_NULL_IS_ABSENT, &report, &why))
                         return false;
-                if (name_instance_valid(report.id))
+                if (vm_id_valid(report.id))
                         ret[n++] = report;
         }
         *ret_n = n;

@@ -9,6 +9,7 @@
 #include "cloud/api/member.h"
 #include "cloud/api/name.h"
 #include "cloud/api/precondition.h"
+#include "wire/vm_id.h"
 
 /* --- answers -------------------------------------------------------------------------------------------------------- */
 
@@ -146,7 +147,7 @@ static bool take_addresses(struct request *request, struct put *put) {
 static bool take_put(struct request *request, struct put *put) {
         if (!request_body(request, put_fields, put) || !take_addresses(request, put))
                 return false;
-        if (!name_instance_valid(id_of(request)))
+        if (!vm_id_valid(id_of(request)))
                 return request_refuse_field(
                         request, "id",
                         "id: expected a small letter or digit, then up to 63 small letters, digits, "

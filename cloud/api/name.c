@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SMALL "abcdefghijklmnopqrstuvwxyz0123456789"
-#define LETTERS SMALL "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 enum { USER_MAX = 256, NAME_MAX_LENGTH = 64 };
 
@@ -24,20 +23,16 @@ bool name_user_valid(const char *user) {
         return true;
 }
 
-static bool is_name(const char *text, const char *first, const char *rest) {
+static bool is_name(const char *text, const char *rest) {
         size_t n = strlen(text);
 
-        return n >= 1 && n <= NAME_MAX_LENGTH && strspn(text, first) > 0 && strspn(text, rest) == n;
-}
-
-bool name_instance_valid(const char *id) {
-        return is_name(id, SMALL, SMALL "._-") && strcmp(id, "connect") != 0;
+        return n >= 1 && n <= NAME_MAX_LENGTH && strspn(text, LETTERS) > 0 && strspn(text, rest) == n;
 }
 
 bool name_plain_valid(const char *name) {
-        return is_name(name, LETTERS, LETTERS "._-");
+        return is_name(name, LETTERS "._-");
 }
 
 bool name_account_valid(const char *name) {
-        return is_name(name, LETTERS, LETTERS "._-@");
+        return is_name(name, LETTERS "._-@");
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which texts are names of users, ids of instances and names of what else there is: from callers, hosts and guests alike. */
+/*
+ * Which texts are names of users and of what else there is: from callers, hosts and guests alike. Ids of instances are in
+ * wire/vm_id.h.
+ */
 #ifndef EXC_API_NAME_H
 #define EXC_API_NAME_H
 
@@ -7,9 +10,6 @@
 
 /* A user on an instance: 1 to 256 bytes of UTF-8, no control character, and nothing that ssh takes for an option. */
 bool name_user_valid(const char *user);
-
-/* [a-z0-9][a-z0-9._-]{0,63}, and not "connect", which is a path. */
-bool name_instance_valid(const char *id);
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63}: key pairs, policies and hosts. */
 bool name_plain_valid(const char *name);

@@ -13,10 +13,10 @@
 #include "cloud/api/in_flight.h"
 #include "cloud/api/journal.h"
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
 #include "cloud/api/revoke_queue.h"
 #include "wire/fingerprint.h"
 #include "wire/json_dispatch.h"
+#include "wire/vm_id.h"
 
 #define ACTION "compute:instance:revoke"
 
@@ -197,7 +197,7 @@ void instance_revoke(struct request *request) {
         enum store_result result;
         int64_t keys_end_s;
 
-        if (!name_instance_valid(id)) {
+        if (!vm_id_valid(id)) {
                 (void)request_refuse_field(request, "id", "id: expected [a-z0-9][a-z0-9._-]{0,63}");
                 return;
         }

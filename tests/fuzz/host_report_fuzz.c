@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cloud/api/host_reports.h"
-#include "cloud/api/name.h"
 #include "wire/client.h"
+#include "wire/vm_id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
@@ -31,7 +31,7 @@ static void check_report(const struct host_report *report) {
         static const char *const kinds[] = {"vsock", "hybrid", "serial", "unix", NULL};
         static const char *const states[] = {"unknown", "reachable", "unreachable", NULL};
 
-        require(strnlen(report->id, sizeof(report->id)) < sizeof(report->id) && name_instance_valid(report->id));
+        require(strnlen(report->id, sizeof(report->id)) < sizeof(report->id) && vm_id_valid(report->id));
         require(is_one_of(report->kind, kinds) && is_one_of(report->state, states));
         require(report->first_seen >= 0);
 }

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
 #include "cloud/api/precondition.h"
 
 struct all {
@@ -231,18 +230,6 @@ static void noted_texts_are_cut_between_characters(void **state) {
         assert_string_equal(to, "");
 }
 
-static void ids_of_instances_have_small_letters(void **state) {
-        (void)state;
-        assert_true(name_instance_valid("42"));
-        assert_true(name_instance_valid("i-0123.a_b"));
-        assert_true(name_instance_valid("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
-        static const char *const wrong[] = {
-                "",   "connect", "I-1", "-a", ".",
-                "_a", "a/b",     "a b", "a*", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
-        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-                assert_false(name_instance_valid(wrong[i]));
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(members_are_copied),
@@ -254,7 +241,6 @@ int main(void) {
                 cmocka_unit_test(preconditions_become_versions),
                 cmocka_unit_test(times_are_utc_and_whole_seconds),
                 cmocka_unit_test(noted_texts_are_cut_between_characters),
-                cmocka_unit_test(ids_of_instances_have_small_letters),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,8 @@ static void ids_are_those_of_the_control_plane(void **state) {
                 "",         "connect",
                 "Web",      "-a",
                 ".a",       "a/b",
+                "I-1",      "_a",
+                "a*",       ".",
                 "a b",      "a\n",
                 "\xc3\xa4", "01234567890123456789012345678901234567890123456789012345678901234"};
 
