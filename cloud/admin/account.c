@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
@@ -27,6 +28,8 @@ static int account_add(const struct options *options, const char *const *argumen
                 return status;
         status = database_status(store, store_account_add(store, arguments[0], (int64_t)time(NULL)), "account",
                                  arguments[0], NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:account:create", "exc:iam:account/%s", arguments[0]);
         store_close(store);
         return status;
 }
@@ -117,6 +120,8 @@ static int account_delete(const struct options *options, const char *const *argu
         if (status != EXIT_DONE)
                 return status;
         status = database_status(store, store_account_delete(store, arguments[0]), "account", arguments[0], NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:account:delete", "exc:iam:account/%s", arguments[0]);
         store_close(store);
         return status;
 }

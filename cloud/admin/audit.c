@@ -63,6 +63,7 @@ const struct command audit_verify_command = {
         .verb = "verify",
         .arguments = "",
         .summary = "check the audit log, also against the signer's log",
+        .no_database = true,
         .takes = OPTION_AUDIT | OPTION_SIGNER_LOG | OPTION_NO_SIGNER_LOG,
         .run = audit,
 };

@@ -55,7 +55,7 @@ struct options {
         int given;                        /* enum option_bit */
         const char *words[2 + WORDS_MAX]; /* command, verb, and their arguments */
         size_t n_words;
-        const char *database, *audit, *signer_log; /* paths */
+        const char *database, *audit, *signer_log; /* paths; paths_find() completes them */
         const char *user;                          /* that root becomes */
         int64_t expires_in;                        /* seconds */
         struct store_instance instance;            /* what the options of instance put say */
@@ -67,6 +67,7 @@ struct command {
         const char *summary;
         size_t least, most; /* arguments */
         int takes, needs;   /* enum option_bit */
+        bool no_database;   /* it does not open it */
         int (*run)(const struct options *options, const char *const *arguments);
 };
 

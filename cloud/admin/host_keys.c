@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "wire/fingerprint.h"
@@ -70,6 +71,8 @@ static int accept_keys(struct store *store, const char *id, struct host_keys *ke
         }
         result = store_host_keys_accept(store, id);
         status = database_status(store, result, "instance", id, NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("compute:instance:put", "exc:compute:instance/%s: its new host keys are accepted", id);
         if (status == EXIT_DONE)
                 status = database_status(store, store_host_keys_get(store, id, false, &keys->kept), "instance", id,
                                          NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "cli/output.h"
 #include "cloud/admin/become.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/token.h"
@@ -84,6 +85,8 @@ static int make_admin(const struct options *options, struct store *store) {
         if (result == STORE_OK)
                 result = store_attach(store, ADMIN_ACCOUNT, ADMIN_POLICY);
         status = database_status(store, result, "account", ADMIN_ACCOUNT, NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:account:create", "exc:iam:account/" ADMIN_ACCOUNT " with the policy " ADMIN_POLICY);
         return status == EXIT_DONE ? token_make_and_print(options, store, ADMIN_ACCOUNT) : status;
 }
 

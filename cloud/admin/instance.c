@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
@@ -32,6 +33,9 @@ static int instance_put(const struct options *options, const char *const *argume
                 "its id was deleted, and is never used again; or its name is another's, or an id; or its "
                 "id is another's name",
                 "the key pair does not exist");
+        if (status == EXIT_DONE)
+                change_log("compute:instance:put", "exc:compute:instance/%s of the host %s", instance.id,
+                           instance.host);
         store_close(store);
         return status;
 }
@@ -169,6 +173,8 @@ static int instance_delete(const struct options *options, const char *const *arg
                 return status;
         status = database_status(store, store_instance_delete(store, arguments[0], 0), "instance", arguments[0], NULL,
                                  NULL);
+        if (status == EXIT_DONE)
+                change_log("compute:instance:delete", "exc:compute:instance/%s", arguments[0]);
         store_close(store);
         return status;
 }

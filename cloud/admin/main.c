@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
+#include "cloud/admin/paths.h"
+#include "cloud/api/config.h"
 #include "wire/refusal.h"
 
 static const struct command *const commands[] = {
@@ -44,7 +47,7 @@ static void print_help(const char *name) {
         (void)puts("\n"
                    "Options, before or after the command:\n"
                    "  --json             print lines of JSON\n"
-                   "  --database PATH    not " COMPUTE_DATABASE "\n"
+                   "  --database PATH    not that of " API_CONFIG_FILE "\n"
                    "  --user NAME        root becomes this user, not " COMPUTE_USER "\n"
                    "  --help             print this, or after a command its part\n"
                    "  --version          print the version\n"
@@ -108,7 +111,15 @@ static bool check_usage(const struct command *command, const struct options *opt
         return false;
 }
 
-static int run(const struct options *options) {
+static int paths_and_run(const struct command *command, struct options *options, const char *const *arguments) {
+        int used = command->takes & (OPTION_AUDIT | OPTION_SIGNER_LOG);
+        int status = paths_find(options, command->no_database ? used : used | OPTION_DATABASE);
+
+        change_begin();
+        return status == EXIT_DONE ? command->run(options, arguments) : status;
+}
+
+static int run(struct options *options) {
         const char *arguments[WORDS_MAX + 1] = {NULL};
         const struct command *command = NULL;
         size_t own_words = 0, n_arguments;
@@ -121,7 +132,7 @@ static int run(const struct options *options) {
                 n_arguments = options->n_words - own_words;
                 if (check_usage(command, options, n_arguments)) {
                         memcpy(arguments, options->words + own_words, n_arguments * sizeof(arguments[0]));
-                        return command->run(options, arguments);
+                        return paths_and_run(command, options, arguments);
                 }
         }
         complain("see: exc-compute-admin --help");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
@@ -86,6 +87,8 @@ static int policy_put(const struct options *options, const char *const *argument
                 return status;
         status = database_status(store, store_policy_put(store, name, text, length, 0, (int64_t)time(NULL), &policy),
                                  "policy", name, "it stays as it is; put another", NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:policy:put", "exc:iam:policy/%s", name);
         store_close(store);
         return status;
 }
@@ -215,6 +218,8 @@ static int policy_delete(const struct options *options, const char *const *argum
                 return status;
         status = database_status(store, store_policy_delete(store, arguments[0], 0), "policy", arguments[0],
                                  "it cannot be deleted; detach it from accounts", NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:policy:delete", "exc:iam:policy/%s", arguments[0]);
         store_close(store);
         return status;
 }
@@ -242,6 +247,8 @@ static int policy_attach(const struct options *options, const char *const *argum
         if (status == EXIT_DONE)
                 status = database_status(store, store_attach(store, arguments[1], arguments[0]), "policy", arguments[0],
                                          NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:account:attach", "exc:iam:account/%s the policy %s", arguments[1], arguments[0]);
         store_close(store);
         return status;
 }
@@ -262,6 +269,8 @@ static int policy_detach(const struct options *options, const char *const *argum
                 } else
                         status = database_status(store, result, "policy", arguments[0], NULL, NULL);
         }
+        if (status == EXIT_DONE)
+                change_log("iam:account:detach", "exc:iam:account/%s the policy %s", arguments[1], arguments[0]);
         store_close(store);
         return status;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "cloud/admin/change.h"
 #include "cloud/admin/database.h"
 #include "cloud/admin/table.h"
 #include "cloud/token/token.h"
@@ -45,8 +46,10 @@ int token_make_and_print(const struct options *options, struct store *store, con
         status = database_status(store, store_token_add(store, &token), "account", account,
                                  "a token of the same id exists; try again",
                                  "there is none of that name; make it with: exc-compute-admin account add");
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE) {
+                change_log("iam:token:create", "exc:iam:token/%s of the account %s", token.id, token.account);
                 status = print_token(options, &token, text);
+        }
         OPENSSL_cleanse(text, sizeof(text));
         return status;
 }
@@ -136,6 +139,8 @@ static int token_delete(const struct options *options, const char *const *argume
         if (status != EXIT_DONE)
                 return status;
         status = database_status(store, store_token_delete(store, arguments[0]), "token", arguments[0], NULL, NULL);
+        if (status == EXIT_DONE)
+                change_log("iam:token:delete", "exc:iam:token/%s", arguments[0]);
         store_close(store);
         return status;
 }

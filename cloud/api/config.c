@@ -6,13 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "cloud/api/client_address.h"
-#include "cloud/api/journal.h"
 #include "cloud/api/name.h"
-#include "conf/conf.h"
 
 #define SECTION "Api"
 
@@ -257,12 +254,8 @@ static void set_defaults(struct api_config *config) {
                 memcpy(config->node, host, sizeof(config->node));
 }
 
-static void warn(void *context, const char *file, unsigned line, const char *text) {
-        (void)context;
-        journal_note(LOG_WARNING, "%s:%u: %s", file, line, text);
-}
-
-static int load_file(const char *path, struct api_config *config, char ret_why[static API_CONFIG_WHY_MAX]) {
+static int load_file(const char *path, conf_warning warning, struct api_config *config,
+                     char ret_why[static API_CONFIG_WHY_MAX]) {
         const char *slash = strrchr(path, '/');
         struct conf_load load = {
                 .section = SECTION,
@@ -270,7 +263,7 @@ static int load_file(const char *path, struct api_config *config, char ret_why[s
                 .target = config,
                 .reader = "the API's user",
                 .advice = "shorten it",
-                .warning = warn,
+                .warning = warning,
         };
         char dir[PATH_MAX];
         int fd = -EBADF, r;
@@ -294,7 +287,8 @@ static int load_file(const char *path, struct api_config *config, char ret_why[s
         return r;
 }
 
-int api_config_load(const char *path, struct api_config **ret, char ret_why[static API_CONFIG_WHY_MAX]) {
+int api_config_load(const char *path, conf_warning warning, struct api_config **ret,
+                    char ret_why[static API_CONFIG_WHY_MAX]) {
         struct api_config *config = malloc(sizeof(*config));
         int r;
 
@@ -303,7 +297,7 @@ int api_config_load(const char *path, struct api_config **ret, char ret_why[stat
                 return -ENOMEM;
         }
         set_defaults(config);
-        r = load_file(path, config, ret_why);
+        r = load_file(path, warning, config, ret_why);
         if (r < 0) {
                 api_config_free(config);
                 return r;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "cloud/api/limits.h"
+#include "conf/conf.h"
 
 #define API_CONFIG_FILE "/etc/exc-compute/api.conf"
 
@@ -47,8 +48,12 @@ struct api_config {
         struct limit_rate rates[LIMIT_MAX_];
 };
 
-/* Reads the file. Negative errno, and `ret_why`: "FILE:LINE: cause; next step". The caller frees it. */
-int api_config_load(const char *path, struct api_config **ret, char ret_why[static API_CONFIG_WHY_MAX]);
+/*
+ * Reads the file. `warning` is called for each line that is ignored; NULL: none is reported. Negative errno, and `ret_why`:
+ * "FILE:LINE: cause; next step". The caller frees it.
+ */
+int api_config_load(const char *path, conf_warning warning, struct api_config **ret,
+                    char ret_why[static API_CONFIG_WHY_MAX]);
 void api_config_free(struct api_config *config);
 
 /* The socket of a host, or NULL where no host has that name. */

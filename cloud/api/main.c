@@ -153,6 +153,11 @@ static int serve(struct api *api) {
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
+static void on_warning(void *context, const char *file, unsigned line, const char *text) {
+        (void)context;
+        journal_note(LOG_WARNING, "%s:%u: %s", file, line, text);
+}
+
 int main(int argc, char *argv[]) {
         char why[API_CONFIG_WHY_MAX];
         struct api_config *config;
@@ -165,7 +170,7 @@ int main(int argc, char *argv[]) {
         (void)umask(0027);
         (void)setvbuf(stderr, NULL, _IOLBF, 0);
         (void)mallopt(M_ARENA_MAX, ARENAS);
-        r = api_config_load(options.config, &config, why);
+        r = api_config_load(options.config, on_warning, &config, why);
         if (r < 0) {
                 journal_note(LOG_ERR, "%s", why);
                 return EXIT_OWN_FAILURE;

@@ -5,9 +5,12 @@
 import hashlib
 import json
 import os
+import pathlib
 import re
+import socket
 import sqlite3
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -22,6 +25,15 @@ ALLOW = {"Version": "2024-03-05", "Statements": [
 # Made with ssh-keygen for this test.
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEcA5s/m8BCStxzJGfSCa5KJ6lOtkOIHzv5eyUlkCpwz"
 FINGERPRINT = "SHA256:G3mpfpsbQ7rw6BibLAQONhwiY4MtJOu9uj2heCAgVLk"
+# In a mount namespace: $0/etc over /etc, and $0/journal for the journal's socket.
+MOUNTS = """set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/upper /run/work /run/systemd/journal
+cp -a "$0/etc/." /run/upper/
+mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work etc /etc
+mount --bind "$0/journal" /run/systemd/journal
+exec "$@"
+"""
 TOKEN = re.compile(r"exc_([a-z0-9]{8})_([A-Za-z0-9_-]{43})\Z")
 
 
@@ -31,8 +43,14 @@ class CloudAdminTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         os.chmod(self.folder, 0o755)
-        self.passwd = self.write("passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
-                                           f"exc-api:x:{UID}:{UID}::/:/bin/false\n")
+        os.mkdir(self.path("etc"))
+        self.passwd = self.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+                                               f"exc-api:x:{UID}:{UID}::/:/bin/false\n")
+        os.mkdir(self.path("journal"))
+        self.journal_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.journal_socket.close)
+        self.journal_socket.bind(self.path("journal/socket"))
+        os.chmod(self.path("journal/socket"), 0o666)
         self.database = self.path("state/compute.db")
         self.audit = self.path("log/audit")
         self.signer_log = self.path("signer")
@@ -50,11 +68,32 @@ class CloudAdminTest(unittest.TestCase):
         return subprocess.run([*prefix, PROGRAM, *arguments], input=stdin, capture_output=True, text=True,
                               timeout=DEADLINE_S, check=False)
 
+    def run_with_files(self, *arguments, stdin="", prefix=()):
+        """As root, with /etc/passwd and other files of /etc from self.folder/etc, and with the journal of the test."""
+        return self.run_as_is(*arguments, stdin=stdin,
+                              prefix=("unshare", "-m", "sh", "-c", MOUNTS, self.folder, *prefix))
+
     def run_root(self, *arguments, stdin=""):
-        """As root, where /etc/passwd has exc-api."""
-        mount = 'mount --bind "$0" /etc/passwd && exec "$@"'
-        return self.run_as_is("--database", self.database, *arguments, stdin=stdin,
-                              prefix=("unshare", "-m", "sh", "-c", mount, self.passwd))
+        return self.run_with_files("--database", self.database, *arguments, stdin=stdin)
+
+    def journal(self):
+        """What was recorded since the last call: the fields of each entry."""
+        entries = []
+        while True:
+            try:
+                message = self.journal_socket.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return entries
+            entry = {}
+            while message:
+                name, _, message = message.partition(b"\n")
+                (length,) = struct.unpack_from("<Q", message)
+                entry[name.decode()] = message[8:8 + length].decode()
+                message = message[9 + length:]
+            entries.append(entry)
+
+    def changes(self):
+        return [(entry["EXC_ACTION"], entry["EXC_RESOURCE"]) for entry in self.journal()]
 
     def admin(self, *arguments, stdin=""):
         result = self.run_root(*arguments, stdin=stdin)
@@ -188,6 +227,106 @@ class CloudAdminTest(unittest.TestCase):
         self.assertTrue(TOKEN.match(token.stdout.strip()))
         self.assertEqual([(account["name"], account["policies"]) for account in self.items("account", "list")],
                          [("ada", ["ops"]), ("admin", ["Admin"])])
+
+    # --- the journal --------------------------------------------------------------------------------------------------
+
+    def test_each_change_is_recorded_with_who_made_it(self):
+        token = TOKEN.match(self.init().stdout.strip())
+        entry, made = self.journal()
+        self.assertEqual((entry["EXC_ACTION"], entry["EXC_RESOURCE"]),
+                         ("iam:account:create", "exc:iam:account/admin with the policy Admin"))
+        self.assertEqual((entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]), ("exc-compute-admin", "5"))
+        self.assertEqual(made["EXC_RESOURCE"], f"exc:iam:token/{token[1]} of the account admin")
+        self.assertNotIn(token[2], str(made))
+        self.init()
+        self.assertEqual(self.changes(), [])  # nothing was changed
+        document = self.write("p.json", json.dumps(ALLOW))
+        for arguments, changes in (
+                (("account", "add", "ada"), [("iam:account:create", "exc:iam:account/ada")]),
+                (("policy", "put", "ops", document), [("iam:policy:put", "exc:iam:policy/ops")]),
+                (("policy", "attach", "ops", "ada"),
+                 [("iam:account:attach", "exc:iam:account/ada the policy ops")]),
+                (("policy", "detach", "ops", "ada"),
+                 [("iam:account:detach", "exc:iam:account/ada the policy ops")]),
+                (("policy", "delete", "ops"), [("iam:policy:delete", "exc:iam:policy/ops")]),
+                (("instance", "put", "42", "--host", "local"),
+                 [("compute:instance:put", "exc:compute:instance/42 of the host local")]),
+                (("instance", "list"), []), (("host-keys", "42"), []), (("account", "list"), []),
+                (("instance", "delete", "42"), [("compute:instance:delete", "exc:compute:instance/42")]),
+                (("token", "delete", token[1]), [("iam:token:delete", f"exc:iam:token/{token[1]}")]),
+                (("account", "delete", "ada"), [("iam:account:delete", "exc:iam:account/ada")])):
+            self.admin(*arguments)
+            self.assertEqual(self.changes(), changes, arguments)
+        self.refused(4, "none of that name", "account", "delete", "ada")
+        self.assertEqual(self.changes(), [])
+
+    def test_who_is_the_user_of_the_login_or_of_sudo(self):
+        self.init()
+        self.journal()
+        self.write("etc/passwd", pathlib.Path(self.passwd).read_text(encoding="utf-8") +
+                   "dana:x:60023:60023::/:/bin/false\n")
+        base = ("--database", self.database, "account")
+        # A bind mount in place of a login, which a test cannot make.
+        mount = 'echo %d >/run/login && mount --bind /run/login /proc/$$/loginuid && exec "$@"'
+        none, own = (("sh", "-c", mount % uid, "-") for uid in (4294967295, 60023))
+        for name, prefix, who in (("a", none, "root"), ("b", (*none, "env", "SUDO_USER=eve"), "eve"),
+                                  ("c", (*own, "env", "SUDO_USER=eve"), "dana")):
+            result = self.run_with_files(*base, "add", name, prefix=prefix)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            (entry,) = self.journal()
+            self.assertEqual(entry["EXC_WHO"], who)
+            self.assertEqual(entry["MESSAGE"], f"iam:account:create exc:iam:account/{name}: done by {who}")
+        # The API's user cannot name another.
+        as_user = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "SUDO_USER=eve")
+        self.assertEqual(self.run_with_files(*base, "add", "d", prefix=(*none, *as_user)).returncode, 0)
+        self.assertEqual(self.journal()[0]["EXC_WHO"], "exc-api")
+
+    def test_without_a_journal_the_change_is_made_and_reported(self):
+        self.init()
+        os.unlink(self.path("journal/socket"))
+        result = self.run_root("account", "add", "ada")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("the change was made, and is not recorded: iam:account:create exc:iam:account/ada", result.stderr)
+        self.assertEqual(len(self.items("account", "list")), 2)
+
+    # --- configuration ------------------------------------------------------------------------------------------------
+
+    def configure(self, api, signer=None):
+        for name, section, lines in (("exc-compute/api.conf", "Api", api), ("exc-signer/signer.conf", "Signer", signer)):
+            if lines is not None:
+                os.makedirs(os.path.dirname(self.path(f"etc/{name}")), exist_ok=True)
+                self.write(f"etc/{name}", "\n".join([f"[{section}]", *lines, ""]))
+
+    def test_paths_are_those_of_the_configuration(self):
+        self.configure([f"Database={self.database}", f"Audit={self.audit}", "Node=n", "NotKnown=1"],
+                       ["Key=/nonexistent", f"Log={self.signer_log}"])
+        result = self.run_with_files("init")
+        self.assertEqual(result.returncode, 0, result)
+        self.assertEqual(self.owner_and_mode(self.database), (UID, UID, 0o600))
+        self.assertTrue(os.path.isdir(self.audit))
+        result = self.run_with_files("account", "list", "--json")
+        self.assertEqual((result.returncode, result.stderr, json.loads(result.stdout)["name"]), (0, "", "admin"))
+        result = self.run_with_files("audit", "verify")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(self.signer_log, result.stderr)  # which does not exist
+        os.rmdir(self.audit)
+        result = self.run_with_files("audit", "verify", "--no-signer-log")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(self.audit, result.stderr)
+
+    def test_options_win_over_the_configuration(self):
+        self.configure([f"Database={self.path('other/compute.db')}", "Node=n"])
+        self.init()
+        self.assertFalse(os.path.exists(self.path("other")))
+        self.assertEqual(len(self.items("account", "list")), 1)
+
+    def test_broken_configuration_is_an_error_where_it_is_needed(self):
+        self.init()
+        self.configure(["Workers=none"])
+        result = self.run_with_files("account", "list")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"api.conf:2: Workers: .*; fix this, or give --database\n\Z")
+        self.assertEqual(len(self.items("account", "list")), 1)
 
     # --- accounts and tokens ------------------------------------------------------------------------------------------
 

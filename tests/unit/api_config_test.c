@@ -39,7 +39,7 @@ static struct api_config *load(const char *lines) {
         (void)fprintf(file, "[Api]\n%s\n", lines);
         assert_int_equal(fclose(file), 0);
         assert_int_equal(chmod(path, 0644), 0);
-        if (api_config_load(path, &config, why) < 0)
+        if (api_config_load(path, NULL, &config, why) < 0)
                 assert_null(config);
         return config;
 }
@@ -150,15 +150,15 @@ static void missing_file_and_foreign_writers_are_refused(void **state) {
 
         (void)state;
         (void)unlink(path);
-        assert_int_equal(api_config_load(path, &config, why), -EINVAL);
+        assert_int_equal(api_config_load(path, NULL, &config, why), -EINVAL);
         assert_non_null(strstr(why, "cannot open"));
         config = load("");
         api_config_free(config);
         assert_int_equal(chmod(path, 0666), 0);
-        assert_int_equal(api_config_load(path, &config, why), -EINVAL);
+        assert_int_equal(api_config_load(path, NULL, &config, why), -EINVAL);
         assert_non_null(strstr(why, "writable by others"));
-        assert_int_equal(api_config_load("api.conf", &config, why), -EINVAL);
-        assert_int_equal(api_config_load("/nonexistent/api.conf", &config, why), -EINVAL);
+        assert_int_equal(api_config_load("api.conf", NULL, &config, why), -EINVAL);
+        assert_int_equal(api_config_load("/nonexistent/api.conf", NULL, &config, why), -EINVAL);
         assert_true(strlen(why) > 0);
 }
 
