@@ -6,9 +6,10 @@
 
 # One machine for all tests of this file.
 _prepare() {
+    local name
     need openssl python3 qemu-system-x86_64 socat
     openssl genpkey -algorithm ED25519 -out cloud.pem
-    dpkg -x "$(our_deb exc-push)" host
+    for name in exc-push exc-compute-api exc-host; do dpkg -x "$(our_deb "$name")" host; done
     vm_start "$suite" "$suite"
 }
 
@@ -95,6 +96,63 @@ a_key_that_comes_over_vsock_lets_in_once() {
     _signs push "$(_hybrid)" --user alice --key k.pub
     _lets_in alice k
     _refuses alice k
+}
+
+# _control_plane: on the host; what it starts ends with the test. Two hosts, one for each channel to the guest. The API may
+# not be root; here it is nobody, whose group is that of the sockets.
+_control_plane() {
+    local programs=$prepared/host/usr/libexec/exc-instance-connect kind group=(setpriv --regid=nogroup --clear-groups)
+    trap 'jobs -p | xargs -r kill' EXIT
+    install -m 0600 "$prepared/cloud.pem" key.pem
+    mkdir signer
+    install -d -m 0700 -o nobody state
+    printf '[Signer]\nKey=%s\nLog=%s\nApiUser=nobody\n' "$PWD/key.pem" "$PWD/signer" >signer.conf
+    printf '%s\n' '[Api]' Node=local "Database=$PWD/state/compute.db" "Audit=$PWD/state/audit" "Signer=unix:$PWD/signer.sock" \
+        "Host=hybrid unix:$PWD/hybrid.sock" "Host=serial unix:$PWD/serial.sock" >api.conf
+    "${group[@]}" "$programs/exc-signer" --config "$PWD/signer.conf" --socket "$PWD/signer.sock" &
+    for kind in hybrid serial; do
+        mkdir -p $kind/vm.d
+        printf '[Host]\nName=%s\nApiUser=nobody\n' $kind >$kind/host.conf
+        printf '[Instance]\nId=%s\nChannel=%s\n' "$instance" "$(_$kind)" >$kind/vm.d/guest.conf
+        "${group[@]}" "$programs/exc-host" --config-dir "$PWD/$kind" --socket "$PWD/$kind.sock" &
+    done
+    _compute_admin init --audit "$PWD/state/audit" >token
+    for kind in signer hybrid serial; do wait_for test -S $kind.sock; done
+    systemd-socket-activate -l "$PWD/api.sock" "${group[@]}" --reuid=nobody "$programs/exc-compute-api" \
+        --config "$PWD/api.conf" &
+    wait_for test -S api.sock
+}
+
+_compute_admin() {
+    "$prepared/host/usr/sbin/exc-compute-admin" "$@" --database "$PWD/state/compute.db" --user nobody
+}
+
+# _connect BODY
+_connect() {
+    curl -s --unix-socket api.sock -H "Authorization: Bearer $(<token)" http://localhost/compute/instance/connect -d "$1"
+}
+
+# _grant KIND: leaves the private key of a connect. The emulated guest may take longer than the API waits; the API has
+# revoked that key then.
+_grant() {
+    _connect "{\"vm_id\": \"$instance\", \"user\": \"alice\", \"ttl\": 300}" >answer
+    cat answer
+    ! grep -qE '"error":"Guest(Timeout|Unreachable)"' answer || return 1
+    /usr/bin/python3 -c 'import json; print(json.load(open("answer"))["private_key"], end="")' >"$1.key" || exit 1
+    chmod 0600 "$1.key"
+}
+
+a_connect_of_the_compute_api_lets_in_once_over_each_channel() {
+    local kind
+    _control_plane
+    for kind in hybrid serial; do
+        _compute_admin instance put "$instance" --host $kind
+        wait_seconds=600 wait_for _grant $kind
+        _lets_in alice $kind.key
+        _refuses alice $kind.key
+    done
+    says '^Faults: +0$' "$prepared/host/usr/sbin/exc-compute-admin" audit verify --audit "$PWD/state/audit" \
+        --signer-log "$PWD/signer" --user nobody
 }
 
 every_call_goes_both_ways() {
