@@ -135,6 +135,9 @@ static int add_sources(struct http *http) {
                 r = sd_event_add_defer(http->event, &http->again, on_again, http);
         if (r >= 0)
                 r = sd_event_source_set_enabled(http->again, SD_EVENT_OFF);
+        /* It is pending as soon as it is enabled, and would keep all others from their turn for as long as it is. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(http->again, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
                 r = sd_event_add_time_relative(http->event, &http->tick, CLOCK_MONOTONIC, TICK_US, 0, on_tick, http);
         if (r >= 0)

@@ -74,6 +74,7 @@ void http_connection_notify(void *context, struct MHD_Connection *mhd, void **so
                 connection = take_accepted(http,
                                            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
                 *socket_context = connection;
+                connection->mhd = mhd;
                 enter(connection, PHASE_IDLE);
                 return;
         }
@@ -84,9 +85,13 @@ void http_connection_notify(void *context, struct MHD_Connection *mhd, void **so
         *socket_context = NULL;
 }
 
-/* libmicrohttpd finds the end of the stream, and closes the connection. */
+/*
+ * libmicrohttpd finds the end of the stream, and closes the connection. One whose buffer is full of what it cannot parse yet,
+ * as a chunk extension without end, it does not read: that one ends with its own time-out, which is 1 s at least.
+ */
 static void expire(struct http_connection *connection) {
         (void)shutdown(connection->fd, SHUT_RDWR);
+        (void)MHD_set_connection_option(connection->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
         leave(connection);
 }
 

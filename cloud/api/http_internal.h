@@ -23,8 +23,9 @@ enum http_phase {
 
 struct http_connection {
         struct http *http;
-        int fd;        /* libmicrohttpd's */
-        bool forwards; /* its X-Forwarded-For counts */
+        struct MHD_Connection *mhd; /* NULL before it has begun */
+        int fd;                     /* libmicrohttpd's */
+        bool forwards;              /* its X-Forwarded-For counts */
         char peer[REQUEST_ADDRESS_MAX];
 
         enum http_phase phase;

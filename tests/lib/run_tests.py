@@ -114,7 +114,8 @@ def main():
     directory = pathlib.Path(sys.argv[1]).resolve()
     sys.path.insert(0, str(directory))
     waiting = find(directory, sys.argv[2] if len(sys.argv) > 2 else ".")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    # A test that needs more may raise it up to what this process got.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     # A shell starts background jobs with these ignored, and every program that a test starts would inherit that.
     for ignored in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
         signal.signal(ignored, signal.SIG_DFL)
