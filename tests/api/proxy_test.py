@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy with TLS in front, with the configuration of docs/compute-api-proxy.md."""
+"""haproxy and nginx with TLS in front, with the configurations of docs/compute-api-proxy.md."""
 
 import contextlib
 import http.client
@@ -21,22 +21,51 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _configuration(api, port):
-    """That of the document, at other paths and without root's rights."""
-    text = re.search(r"<!-- haproxy\.cfg -->\n```\n(.*?)```", DOCUMENT.read_text(), re.DOTALL).group(1)
-    for line in r"    log /dev/log local0\n", r"    chroot .*\n", r"    user .*\n", r"    group .*\n", r"    log global\n":
-        text, n = re.subn(line, "", text)
-        assert n == 1, line
-    for old, new in (("maxconn 12000", "maxconn 100"), (":443 ssl crt /etc/haproxy/compute.pem", f"127.0.0.1:{port} ssl crt {api.directory}/compute.pem"),
-                     ("unix@/exc-compute-api.sock", f"unix@{api.path}")):
+def _document(name):
+    return re.search(rf"<!-- {re.escape(name)} -->\n```\n(.*?)```", DOCUMENT.read_text(), re.DOTALL).group(1)
+
+
+def _replace(text, *pairs):
+    for old, new in pairs:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     return text
 
 
+def _haproxy(api, port):
+    """At other paths and without root's rights."""
+    text = _document("haproxy.cfg")
+    for line in r"    log /dev/log local0\n", r"    chroot .*\n", r"    user .*\n", r"    group .*\n", r"    log global\n":
+        text, n = re.subn(line, "", text)
+        assert n == 1, line
+    config = api.directory / "haproxy.cfg"
+    config.write_text(_replace(
+        text, ("maxconn 12000", "maxconn 100"),
+        (":443 ssl crt /etc/haproxy/compute.pem", f"127.0.0.1:{port} ssl crt {api.directory}/compute.pem"),
+        ("unix@/exc-compute-api.sock", f"unix@{api.path}")))
+    return ["haproxy", "-db", "-f", config]
+
+
+def _nginx(api, port):
+    """The site of the document, in a configuration that has nothing else."""
+    directory = api.directory / "nginx"
+    directory.mkdir()
+    site = _replace(
+        _document("nginx.conf"), ("listen 443 ssl http2", f"listen 127.0.0.1:{port} ssl http2"),
+        ("compute.example.org", "localhost"), ("/etc/nginx/compute.crt", f"{api.directory}/compute.crt"),
+        ("/etc/nginx/compute.key", f"{api.directory}/compute.pem"), ("/run/exc-compute-api/api.sock", str(api.path)))
+    config = directory / "nginx.conf"
+    temporary = "".join(f"{kind}_temp_path {directory}/{kind};\n"
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    # Its workers would be nobody, who may not enter the test's directory.
+    config.write_text(f"daemon off;\nuser root;\npid {directory}/pid;\nerror_log stderr;\n"
+                      f"events {{ }}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n")
+    return ["nginx", "-p", directory, "-c", config]
+
+
 class Proxy:
-    def __init__(self, api):
-        self.api = api
+    def __init__(self, api, command):
+        self.api, self.log = api, api.directory / "proxy.log"
         self.port = _free_port()
         pem = api.directory / "compute.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
@@ -45,13 +74,12 @@ class Proxy:
         with open(pem, "a") as file:
             file.write((api.directory / "compute.crt").read_text())
         self.context = ssl.create_default_context(cafile=str(api.directory / "compute.crt"))
-        config = api.directory / "haproxy.cfg"
-        config.write_text(_configuration(api, self.port))
-        self.process = subprocess.Popen(["haproxy", "-db", "-f", config], stderr=open(api.directory / "haproxy.log", "w"))
-        eventually(self.listens, "haproxy")
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(command(api, self.port), stderr=log)
+        eventually(self.listens, "the proxy")
 
     def listens(self):
-        assert self.process.poll() is None, (self.api.directory / "haproxy.log").read_text()
+        assert self.process.poll() is None, self.log.read_text()
         with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
             return True
         return False
@@ -60,19 +88,19 @@ class Proxy:
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S)
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
-    def call(self, method, path, body=None, token=None, headers=()):
+    def call(self, method, path, body=None, token=None, headers=(), answer=Answer):
         connection = http.client.HTTPSConnection("localhost", self.port, timeout=WAIT_S, context=self.context)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None,
                                {"Authorization": "Bearer " + (token or self.api.token), **dict(headers)})
-            return Answer(connection.getresponse())
+            return answer(connection.getresponse())
         finally:
             connection.close()
 
     def raw(self, data):
         with self.connect() as client:
             client.sendall(data)
-            client.settimeout(1)  # haproxy may wait for more
+            client.settimeout(1)  # the proxy may wait for more
             answer = b""
             with contextlib.suppress(TimeoutError, ConnectionResetError, ssl.SSLError):
                 while part := client.recv(65536):
@@ -81,25 +109,25 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def _proxied(*lines):
+def _proxied(command, *lines):
     with server(*lines) as api:
-        proxy = Proxy(api)
+        proxy = Proxy(api, command)
         try:
             yield api, proxy
         finally:
-            proxy.process.kill()
+            proxy.process.terminate()
             proxy.process.wait()
 
 
-def requests_go_through_tls():
-    with _proxied() as (api, proxy):
+def _requests_go_through_tls(command):
+    with _proxied(command) as (api, proxy):
         assert proxy.call("GET", "/healthz").json == {"status": "ok"}
         assert proxy.call("PUT", "/compute/instance/42", {"host": "h"}).status == 201
-        # The API answers at the head and closes. Whether the proxy has the answer by then, or sees the end of the
-        # connection while it sends the body, is not the API's.
+        # The API answers at the head and closes. Whether haproxy has the answer by then, or sees the end of the connection
+        # while it sends the body, is not the API's. nginx has a limit of its own.
         with contextlib.suppress(ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError):
-            answer = proxy.call("PUT", "/compute/instance/43", {"host": "h" * 70000})
-            assert answer.status in (413, 502), answer
+            status = proxy.call("PUT", "/compute/instance/43", {"host": "h" * 70000}, answer=lambda response: response.status)
+            assert status in (413, 502), status
         assert proxy.call("GET", "/compute/instance/43").status == 404
         http2 = subprocess.run(["curl", "--silent", "--http2", "--cacert", api.directory / "compute.crt", "--write-out",
                                 " %{http_version}", f"https://localhost:{proxy.port}/healthz"], check=True, capture_output=True,
@@ -107,8 +135,8 @@ def requests_go_through_tls():
         assert http2.stdout == '{"status":"ok"} 2', http2
 
 
-def client_cannot_say_where_it_comes_from():
-    with _proxied() as (api, proxy):
+def _client_cannot_say_where_it_comes_from(command):
+    with _proxied(command) as (api, proxy):
         token = api.account("bob", allow("compute:instance:get", Condition={"IpAddress": {"exc:SourceIp": "192.0.2.7"}}))
         local = api.account("eve", allow("compute:instance:get", Condition={"IpAddress": {"exc:SourceIp": "127.0.0.1"}}))
         for name in "X-Forwarded-For", "x-forwarded-for", "X-FORWARDED-FOR", "X-Forwarded-For ", "X_Forwarded_For", "Forwarded", \
@@ -123,9 +151,9 @@ def client_cannot_say_where_it_comes_from():
         assert b"404" not in proxy.raw(b"PROXY TCP4 192.0.2.7 192.0.2.7 1 1\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
-def nothing_is_smuggled_through():
+def _nothing_is_smuggled_through(command):
     """By the proxy's reading each attack is one request with a body; what is in that body must never be carried out."""
-    with _proxied("AuthFailureLimit=0") as (api, proxy):
+    with _proxied(command, "AuthFailureLimit=0") as (api, proxy):
         body = b'{"host": "h"}'
         inner = (b"PUT /compute/instance/smuggled HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + api.token.encode() +
                  b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -165,4 +193,29 @@ def nothing_is_smuggled_through():
         print(f"# {len(attacks)} attacks")
 
 
-nothing_is_smuggled_through.slow = True
+def haproxy_takes_requests_through_tls():
+    _requests_go_through_tls(_haproxy)
+
+
+def nginx_takes_requests_through_tls():
+    _requests_go_through_tls(_nginx)
+
+
+def haproxy_lets_no_client_say_where_it_comes_from():
+    _client_cannot_say_where_it_comes_from(_haproxy)
+
+
+def nginx_lets_no_client_say_where_it_comes_from():
+    _client_cannot_say_where_it_comes_from(_nginx)
+
+
+def nothing_is_smuggled_through_haproxy():
+    _nothing_is_smuggled_through(_haproxy)
+
+
+def nothing_is_smuggled_through_nginx():
+    _nothing_is_smuggled_through(_nginx)
+
+
+nothing_is_smuggled_through_haproxy.slow = True
+nothing_is_smuggled_through_nginx.slow = True
