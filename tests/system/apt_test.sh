@@ -168,6 +168,21 @@ END
     no_failed_unit m
 }
 
+# With all that they depend on; cloud_test.sh shows what they do.
+the_control_plane_is_installed_from_the_repository() {
+    new_keys keys >subkey
+    publisher keys publish repository "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
+    _client keys
+    _apt install exc-compute-api exc-host
+    same '' "$(in_machine m dpkg --verify exc-compute-api exc-host)"
+    in_machine m exc-compute-admin init >token
+    in_machine m exc-compute-admin instance put 42 --host local --default-user alice
+    # API, signer and host answer; the host has no such VM.
+    says '"error":"GuestUnreachable"' in_machine m curl -s --unix-socket /run/exc-compute-api/api.sock \
+        -H "Authorization: Bearer $(<token)" -d '{"vm_id": 42}' http://localhost/compute/instance/connect
+    no_failed_unit m
+}
+
 # short: no
 the_key_is_taken_as_it_is_where_there_is_no_gnupg() {
     new_keys keys >subkey
