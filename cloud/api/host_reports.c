@@ -28,7 +28,8 @@ struct watch {
         struct host_reports *home;
         const struct api_host *host;
         pthread_t thread;
-        int fd; /* of the connection, for host_reports_stop(); with the lock */
+        int fd;     /* of the connection, for others to end it; with the lock */
+        bool again; /* it was ended to ask again; with the lock */
         bool complained;
         struct store *store;
         struct host_report reports[HOST_REPORT_MAX];
@@ -141,15 +142,26 @@ static void complain(struct watch *watch, const char *why) {
         watch->complained = true;
 }
 
-/* Publishes the connection's descriptor so that host_reports_stop() can end it; -1 before it is closed. */
+/* Publishes the connection's descriptor, so that others can end it; -1 before it is closed. */
 static bool publish(struct watch *watch, int fd) {
         bool stop;
 
         (void)pthread_mutex_lock(&watch->home->lock);
         stop = watch->home->stop;
         watch->fd = fd;
+        if (fd >= 0)
+                watch->again = false;
         (void)pthread_mutex_unlock(&watch->home->lock);
         return !stop;
+}
+
+static bool is_asked_again(struct watch *watch) {
+        bool again;
+
+        (void)pthread_mutex_lock(&watch->home->lock);
+        again = watch->again;
+        (void)pthread_mutex_unlock(&watch->home->lock);
+        return again;
 }
 
 /* Reads replies until the connection ends. */
@@ -179,7 +191,7 @@ static void follow(struct watch *watch, struct client *client) {
         if (result == CLIENT_REFUSED) {
                 complain(watch, reply.error);
                 json_decref(reply.parameters);
-        } else if (result != CLIENT_DONE)
+        } else if (result != CLIENT_DONE && !is_asked_again(watch))
                 complain(watch, client->why);
 }
 
@@ -259,6 +271,21 @@ int host_reports_start(const struct api *api, struct host_reports **ret) {
         }
         *ret = reports;
         return 0;
+}
+
+void host_reports_again(struct host_reports *reports, const char *host) {
+        if (!reports)
+                return;
+        (void)pthread_mutex_lock(&reports->lock);
+        for (size_t i = 0; i < reports->n; i++) {
+                struct watch *watch = &reports->watches[i];
+
+                if (watch->fd < 0 || strcmp(watch->host->name, host) != 0)
+                        continue;
+                watch->again = true;
+                (void)shutdown(watch->fd, SHUT_RDWR);
+        }
+        (void)pthread_mutex_unlock(&reports->lock);
 }
 
 void host_reports_stop(struct host_reports *reports) {

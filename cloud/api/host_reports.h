@@ -18,6 +18,13 @@ struct host_reports;
 int host_reports_start(const struct api *api, struct host_reports **ret);
 void host_reports_stop(struct host_reports *reports);
 
+/*
+ * Has a host report all of its instances again, within about a second: an instance is in the register of which nothing is
+ * reported, so it may have been put there after the host's report. Never waits. Nothing where no host has that name; NULL:
+ * no host is asked at all.
+ */
+void host_reports_again(struct host_reports *reports, const char *host);
+
 enum {
         HOST_REPORT_MAX = 512, /* instances in one message: more do not fit into it */
         HOST_REPORT_KIND_MAX = 16,

@@ -6,6 +6,7 @@
 
 #include "cloud/api/auth.h"
 #include "cloud/api/handlers.h"
+#include "cloud/api/host_reports.h"
 #include "cloud/api/member.h"
 #include "cloud/api/name.h"
 #include "cloud/api/precondition.h"
@@ -179,6 +180,8 @@ void instance_put(struct request *request) {
                 /* With what was kept of an earlier one. */
                 result = store_instance_get(request->store, put.instance.id, &put.instance);
                 if (result == STORE_OK) {
+                        if (put.instance.channel[0] == '\0')
+                                host_reports_again(request->api->host_reports, put.instance.host);
                         request_answer(request, status, instance_json(request, &put.instance));
                         request->etag = version;
                         return;

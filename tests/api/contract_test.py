@@ -110,8 +110,6 @@ def _register(server):
     tag = _need(server.put("/compute/instance/42", body), 201).headers["ETag"]
     _need(server.put("/compute/instance/42", body, headers={"If-Match": tag}), 200)
     _need(server.put("/compute/instance/43", {"host": "hv1", "tunnel": True}, headers={"If-None-Match": "*"}), 201)
-    api.eventually(lambda: server.host.followers, "the server asks the host for reports")
-    server.host.report_again()
     api.eventually(lambda: server.get("/compute/instance/42").json["state"] == "reachable", "the host's report")
     for path in "instance", "instance?name=web", "keypair":
         _need(server.get(f"/compute/{path}"), 200)

@@ -30,7 +30,6 @@ class Server:
         self.listener.bind(self.path)
         self.listener.listen(64)
         self.faults = {}  # method: what it raises, until it is removed
-        self.followers = []  # who asked for more replies
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
@@ -75,7 +74,6 @@ class Server:
             reply = {"error": f"{self.interface}.{fault.error}", "parameters": fault.parameters}
         if call.get("more"):
             reply["continues"] = True
-            self.followers.append(connection)
         connection.sendall(json.dumps(reply).encode() + b"\0")
 
 
@@ -126,10 +124,6 @@ class Host(Server):
         return {"user": "alice", "fingerprints": [fingerprint(one) for one in self.signer.keys], "expiresIn": self.signer.ttl,
                 "duplicate": False,
                 "hostKeys": [{"type": kind, "key": key, "fingerprint": fingerprint(self.host_key)}]}
-
-    def report_again(self):
-        for connection in self.followers:
-            connection.sendall(json.dumps({"parameters": self.Report({}), "continues": True}).encode() + b"\0")
 
     def Report(self, _):
         return {"instances": [{"id": name, "kind": "vsock", "state": "reachable", "firstSeen": 1700000000}

@@ -2,8 +2,11 @@
 """Connect and revoke, from the caller to a real guest and back."""
 
 import base64
+import contextlib
 import os
 import re
+import signal
+import sqlite3
 import subprocess
 import time
 
@@ -359,3 +362,23 @@ def deleted_key_pair_ends_at_its_instances():
     answer = cloud.api.delete("/compute/keypair/k")
     assert (answer.status, answer.json["instances"]) == (200, [{"id": "42", "outcome": "done"}]), answer
     assert cloud.guest.listed() == []
+
+
+def instance_that_is_registered_after_the_hosts_report_has_what_it_said():
+    cloud = Cloud()
+    cloud.add_guest("41")
+    cloud.host.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "2 VMs" in (cloud.directory / "host/output").read_text(), "the host knows both guests")
+    assert cloud.api.stop() == 0
+    with contextlib.closing(sqlite3.connect(cloud.api.database, timeout=60, isolation_level=None)) as database:
+        database.execute("UPDATE instance SET channel = '', state = ''")
+    cloud.api.start()
+
+    def channel(vm_id):
+        return cloud.api.get(f"/compute/instance/{vm_id}").json["channel"]
+
+    # One message has both, 41 first.
+    wait_until(lambda: channel("42") == "unix", "the report is kept")
+    cloud.register("41")
+    wait_until(lambda: channel("41") == "unix", "the host has reported again")
+    assert "no reports" not in cloud.api.log.read_text()
