@@ -12,6 +12,22 @@
 #include "cloud/api/name.h"
 #include "wire/refusal.h"
 
+/* Before the account is made: one without its policy is not what was asked for. */
+static int check_policy(struct store *store, const char *name) {
+        struct store_policy policy;
+
+        return name ? database_status(store, store_policy_get(store, name, &policy), "policy", name, NULL, NULL)
+                    : EXIT_DONE;
+}
+
+static int attach(struct store *store, const char *account, const char *policy) {
+        int status = database_status(store, store_attach(store, account, policy), "policy", policy, NULL, NULL);
+
+        if (status == EXIT_DONE)
+                change_log("iam:account:attach", "exc:iam:account/%s the policy %s", account, policy);
+        return status;
+}
+
 static int account_add(const struct options *options, const char *const *arguments) {
         struct store *store;
         int status;
@@ -26,10 +42,14 @@ static int account_add(const struct options *options, const char *const *argumen
         status = database_open(options, false, &store);
         if (status != EXIT_DONE)
                 return status;
-        status = database_status(store, store_account_add(store, arguments[0], (int64_t)time(NULL)), "account",
-                                 arguments[0], NULL, NULL);
+        status = check_policy(store, options->policy);
+        if (status == EXIT_DONE)
+                status = database_status(store, store_account_add(store, arguments[0], (int64_t)time(NULL)), "account",
+                                         arguments[0], NULL, NULL);
         if (status == EXIT_DONE)
                 change_log("iam:account:create", "exc:iam:account/%s", arguments[0]);
+        if (status == EXIT_DONE && options->policy)
+                status = attach(store, arguments[0], options->policy);
         store_close(store);
         return status;
 }
@@ -130,9 +150,10 @@ const struct command account_add_command = {
         .name = "account",
         .verb = "add",
         .arguments = "NAME",
-        .summary = "add an account, which may nothing yet",
+        .summary = "add an account, which may nothing without --policy",
         .least = 1,
         .most = 1,
+        .takes = OPTION_POLICY,
         .run = account_add,
 };
 const struct command account_list_command = {

@@ -49,6 +49,7 @@ enum option_bit {
         OPTION_AUDIT = 1 << 24,
         OPTION_SIGNER_LOG = 1 << 25,
         OPTION_NO_SIGNER_LOG = 1 << 26,
+        OPTION_POLICY = 1 << 27,
 };
 
 struct options {
@@ -57,6 +58,7 @@ struct options {
         size_t n_words;
         const char *database, *audit, *signer_log; /* paths; paths_find() completes them */
         const char *user;                          /* that root becomes */
+        const char *policy;                        /* of account add; NULL: none */
         int64_t expires_in;                        /* seconds */
         struct store_instance instance;            /* what the options of instance put say */
 };

@@ -52,6 +52,8 @@ static void print_help(const char *name) {
                    "  --help             print this, or after a command its part\n"
                    "  --version          print the version\n"
                    "\n"
+                   "Of account add:\n"
+                   "  --policy NAME      attach this policy to it\n"
                    "Of init and token create:\n"
                    "  --expires-in TIME  90d, 12h, 30m or 600s; default 30d\n"
                    "Of instance put, --host is required; of instance list, --name alone:\n"

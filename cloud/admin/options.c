@@ -37,6 +37,7 @@ static const struct option long_options[] = {
         {"audit", required_argument, NULL, OPTION_AUDIT},
         {"signer-log", required_argument, NULL, OPTION_SIGNER_LOG},
         {"no-signer-log", no_argument, NULL, OPTION_NO_SIGNER_LOG},
+        {"policy", required_argument, NULL, OPTION_POLICY},
         {NULL, 0, NULL, 0},
 };
 
@@ -132,6 +133,9 @@ static bool take_value(struct options *ret, int option) {
                 break;
         case OPTION_SIGNER_LOG:
                 ret->signer_log = optarg;
+                break;
+        case OPTION_POLICY:
+                ret->policy = optarg;
                 break;
         case OPTION_EXPIRES_IN:
                 if (!take_duration(optarg, &ret->expires_in)) {

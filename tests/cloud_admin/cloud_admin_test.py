@@ -219,9 +219,8 @@ class CloudAdminTest(unittest.TestCase):
 
     def test_five_lines_on_a_fresh_machine(self):
         self.init()
-        self.admin("account", "add", "ada")
         self.admin("policy", "put", "ops", self.write("ops.json", json.dumps(ALLOW)))
-        self.admin("policy", "attach", "ops", "ada")
+        self.admin("account", "add", "ada", "--policy", "ops")
         self.admin("instance", "put", "42", "--host", "local")
         token = self.run_root("token", "create", "ada")
         self.assertTrue(TOKEN.match(token.stdout.strip()))
@@ -244,6 +243,9 @@ class CloudAdminTest(unittest.TestCase):
         for arguments, changes in (
                 (("account", "add", "ada"), [("iam:account:create", "exc:iam:account/ada")]),
                 (("policy", "put", "ops", document), [("iam:policy:put", "exc:iam:policy/ops")]),
+                (("account", "add", "bob", "--policy", "ops"),
+                 [("iam:account:create", "exc:iam:account/bob"),
+                  ("iam:account:attach", "exc:iam:account/bob the policy ops")]),
                 (("policy", "attach", "ops", "ada"),
                  [("iam:account:attach", "exc:iam:account/ada the policy ops")]),
                 (("policy", "detach", "ops", "ada"),
@@ -334,6 +336,8 @@ class CloudAdminTest(unittest.TestCase):
         self.init()
         self.admin("account", "add", "ada@example.org")
         self.refused(5, "exists already", "account", "add", "ada@example.org")
+        self.refused(4, "policy none: there is none of that name", "account", "add", "bob", "--policy", "none")
+        self.assertEqual(len(self.items("account", "list")), 2)
         self.assertRegex(self.admin("account", "list"),
                          r"\AACCOUNT +CREATED +POLICIES\nada@example.org +\S+Z +-\nadmin +\S+Z +Admin\n\Z")
         self.admin("account", "delete", "ada@example.org")
@@ -579,7 +583,7 @@ class CloudAdminTest(unittest.TestCase):
             self.assertIn(f"  {command}", result.stdout)
         part = self.run_as_is("token", "--help").stdout
         self.assertIn("token delete ID", part)
-        self.assertNotIn("account add", part)
+        self.assertNotIn("account delete", part)
         self.assertRegex(self.run_as_is("--version").stdout, r"\Aexc-compute-admin \d")
 
     def test_answer_that_cannot_be_written_is_a_failure(self):
