@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the tests of the audit log share: audit logs and a signer's log in a directory of their own, their files, and what
- * audit_verify() reports. Linked with --wrap=time and --wrap=fdatasync.
+ * audit_verify() reports. Linked with --wrap=time.
  */
 #ifndef EXC_CLOUD_AUDIT_FIXTURE_H
 #define EXC_CLOUD_AUDIT_FIXTURE_H
@@ -35,7 +35,6 @@ static struct line_log *signer;
 /* --- what a test brings about --------------------------------------------------------------------------------------- */
 
 static int64_t later_s; /* verification is so much later */
-static unsigned syncs;
 
 time_t __real_time(time_t *ret);
 time_t __wrap_time(time_t *ret);
@@ -45,13 +44,6 @@ time_t __wrap_time(time_t *ret) {
         if (ret)
                 *ret = now;
         return now;
-}
-
-int __real_fdatasync(int fd);
-int __wrap_fdatasync(int fd);
-int __wrap_fdatasync(int fd) {
-        (void)__atomic_add_fetch(&syncs, 1, __ATOMIC_RELAXED);
-        return __real_fdatasync(fd);
 }
 
 /* --- logs ----------------------------------------------------------------------------------------------------------- */

@@ -29,7 +29,8 @@ static char why[LINE_LOG_WHY_MAX];
 /* --- failures --------------------------------------------------------------------------------------------------------- */
 
 static int pwrite_error, fdatasync_error, ftruncate_error;
-static atomic_uint n_syncs;
+static atomic_uint n_syncs, n_waits;
+static atomic_bool slow_disk; /* a sync ends when two more lines wait */
 
 ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t offset);
@@ -47,6 +48,9 @@ int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd) {
         atomic_fetch_add(&n_syncs, 1);
+        while (atomic_load(&slow_disk) && atomic_load(&n_waits) < 2)
+                (void)usleep(1000);
+        atomic_store(&slow_disk, false);
         if (fdatasync_error == 0)
                 return __real_fdatasync(fd);
         errno = fdatasync_error;
@@ -60,6 +64,13 @@ int __wrap_ftruncate(int fd, off_t length) {
                 return __real_ftruncate(fd, length);
         errno = ftruncate_error;
         return -1;
+}
+
+int __real_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+        atomic_fetch_add(&n_waits, 1);
+        return __real_pthread_cond_wait(condition, mutex);
 }
 
 /* --- fixture ---------------------------------------------------------------------------------------------------------- */
@@ -482,6 +493,8 @@ static void threads_share_a_sync(void **state) {
         (void)state;
         reopen();
         atomic_store(&n_syncs, 0);
+        atomic_store(&n_waits, 0);
+        atomic_store(&slow_disk, true);
         for (int i = 0; i < THREADS; i++) {
                 first[i] = i * LINES;
                 assert_int_equal(pthread_create(&threads[i], NULL, append_many, &first[i]), 0);
