@@ -115,7 +115,7 @@ def secrets_are_nowhere_on_disk():
             body = "".join(got["private_key"].splitlines()[1:-1])
             secrets.append(body[200:260].encode())
             secrets.append(base64.b64decode(body)[150:190])
-    secrets.append(cloud.api.token.rsplit("_", 1)[1].encode())
+    secrets.append(cloud.api.token.split("_", 2)[2].encode())
     assert cloud.api.stop() == 0
     for root, _, names in os.walk(cloud.directory):
         for name in names:
