@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The figures of tests/bench/cloud. CPU time is that of all threads of a process (clock_getcpuclockid(3)) over a round of requests,
-by the number of them; the load of the machine changes it less than it changes times, but not nothing. Two figures that are
-compared come from rounds taken by turns. System calls are counted with strace, in a run of their own.
+The figures of tests/bench/cloud. CPU time is that of all threads of a process (clock_getcpuclockid(3)) over a round of
+requests, by the number of them; the load of the machine changes it less than it changes times, but not nothing. Two
+figures that are compared come from rounds taken by turns. System calls are counted with strace, in a run of their own.
 """
 
 import collections
@@ -31,6 +31,7 @@ GUESTS = ("i-1", "i-2", "i-3", "i-4")
 WORKERS = 256  # the default; tests use fewer
 ROUNDS = 9
 CONNECTS = 200  # a round
+AT_ONCE = 8  # the API has no more under way to one guest (cloud/api/api.c)
 NEW_FOR_S = 60  # so long a guest is asked for a challenge first (cloud/api/connect.c)
 INSTANCES = 10, 10**6
 IDLE = 10000
@@ -165,7 +166,7 @@ class Bench:
 
     def warm_up(self):
         """Every worker has its database open, and its statements prepared."""
-        self.connects(2 * WORKERS, connections=16)
+        self.connects(2 * WORKERS, connections=AT_ONCE)
         self.connects(CONNECTS, key=False)
 
 
@@ -251,15 +252,15 @@ def throughput(bench):
             bench.make_room(CONNECTS)
             requests = bench.requests(CONNECTS, True)
             floor_before = empty.process.cpu_ns()
-            floor = run_client(empty.path, "-", write_requests(requests.read_text().splitlines() * 20), 16, client)[0]
+            floor = run_client(empty.path, "-", write_requests(requests.read_text().splitlines() * 20), AT_ONCE, client)[0]
             floor_cpu = (empty.process.cpu_ns() - floor_before) / CONNECTS / 20 / 1000
             signed = signatures(server)
-            times, of = bench.connects(connections=16, core=client)
+            times, of = bench.connects(connections=AT_ONCE, core=client)
             rounds.append({"connects": times[0], "empty": floor, "signatures": signed, "ratio": times[0] / floor,
                            "to_signatures": times[0] / signed, "empty_us": floor_cpu, **of})
         bench.pin(set(cores))
     middle = medians(rounds)
-    row("connects a second on one core, 16 at a time", middle["connects"], "1/s",
+    row(f"connects a second on one core, {AT_ONCE} at a time", middle["connects"], "1/s",
         note=f"{rounds_text([one['connects'] for one in rounds])}")
     row("empty libmicrohttpd server, requests a second", middle["empty"], "1/s")
     row("empty libmicrohttpd server, CPU time a request", middle["empty_us"], "us")
@@ -267,7 +268,7 @@ def throughput(bench):
     row("connects / requests of the empty server", middle["ratio"], "")
     row("connects / signatures of openssl", middle["to_signatures"], "")
     for name in bench.processes:
-        row(f"CPU time a connect, 16 at a time on one core: {name}", middle[name], "us")
+        row(f"CPU time a connect, {AT_ONCE} at a time on one core: {name}", middle[name], "us")
 
 
 class Empty:
@@ -378,7 +379,7 @@ def main():
           f"{os.cpu_count()} cores): figures are medians of {ROUNDS} rounds of {CONNECTS} connects.", flush=True)
     bench = Bench(INSTANCES[0])
     say("CPU time of connects to guests that are new, with a challenge")
-    bench.connects(2 * WORKERS, connections=16)
+    bench.connects(2 * WORKERS, connections=AT_ONCE)
     new = medians([bench.connects()[1] for _ in range(3)])
     say("until the guests are known")
     bench.wait_until_known()
