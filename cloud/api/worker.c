@@ -16,16 +16,24 @@ struct queue {
         struct worker_job *first, **end;
 };
 
+struct worker {
+        struct worker_pool *pool;
+        struct worker *next_idle;
+        bool idle;           /* it waits for `wake`, and is in the list */
+        pthread_cond_t wake; /* there may be a job, or it is the end */
+        pthread_t thread;
+};
+
 struct worker_pool {
         const struct api *api;
         pthread_mutex_t lock;
-        pthread_cond_t more; /* a job that may be taken, or the end */
         struct queue fast, slow, done;
         size_t n_waiting, n_slow, n_slow_max;
         bool stop;
         int done_fd;
-        size_t n_threads;
-        pthread_t thread[];
+        struct worker *idle; /* the one that has worked last comes first: its database is in its caches */
+        size_t n_workers;
+        struct worker workers[];
 };
 
 static void queue_init(struct queue *queue) {
@@ -49,8 +57,32 @@ static struct worker_job *queue_take(struct queue *queue) {
 
 /* --- threads -------------------------------------------------------------------------------------------------------- */
 
-/* With the lock held. NULL at the end. */
-static struct worker_job *wait_for_job(struct worker_pool *pool) {
+/* With the lock held. The caller signals `wake` when it has released the lock: else the thread would wait for that at once. */
+static struct worker *take_idle(struct worker_pool *pool) {
+        struct worker *worker = pool->idle;
+
+        if (worker) {
+                pool->idle = worker->next_idle;
+                worker->idle = false;
+        }
+        return worker;
+}
+
+/* With the lock held. */
+static void wake_all(struct worker_pool *pool) {
+        struct worker *worker;
+
+        while ((worker = take_idle(pool)) != NULL)
+                (void)pthread_cond_signal(&worker->wake);
+}
+
+/*
+ * With the lock held. NULL at the end. Each job that is queued wakes a thread where one is idle; a slow one that has to wait is
+ * taken by a thread that ends another one, or by one that was woken for a job which that thread has taken.
+ */
+static struct worker_job *wait_for_job(struct worker *worker) {
+        struct worker_pool *pool = worker->pool;
+
         for (;;) {
                 struct worker_job *job = queue_take(&pool->fast);
 
@@ -58,7 +90,11 @@ static struct worker_job *wait_for_job(struct worker_pool *pool) {
                         job = queue_take(&pool->slow);
                 if (job || (pool->stop && pool->n_waiting == 0))
                         return job;
-                (void)pthread_cond_wait(&pool->more, &pool->lock);
+                worker->next_idle = pool->idle;
+                pool->idle = worker;
+                worker->idle = true;
+                while (worker->idle)
+                        (void)pthread_cond_wait(&worker->wake, &pool->lock);
         }
 }
 
@@ -70,15 +106,24 @@ static void open_store(const struct worker_pool *pool, struct store **store) {
                 journal_note(LOG_ERR, "store: %s", why);
 }
 
+/* With the lock held. True: done_fd is to be written to. While jobs are in the list, whoever put the first one does it. */
+static bool put_done(struct worker_pool *pool, struct worker_job *job) {
+        bool first = !pool->done.first;
+
+        queue_put(&pool->done, job);
+        return first;
+}
+
 static void *run(void *context) {
-        struct worker_pool *pool = context;
+        struct worker *worker = context;
+        struct worker_pool *pool = worker->pool;
         struct store *store = NULL;
         struct worker_job *job;
-        uint64_t one = 1;
 
         (void)pthread_mutex_lock(&pool->lock);
-        while ((job = wait_for_job(pool)) != NULL) {
-                bool slow = job->slow;
+        while ((job = wait_for_job(worker)) != NULL) {
+                bool slow = job->slow, first;
+                uint64_t one = 1;
 
                 pool->n_waiting--;
                 pool->n_slow += slow;
@@ -86,12 +131,14 @@ static void *run(void *context) {
                 open_store(pool, &store);
                 job->run(job, store);
                 (void)pthread_mutex_lock(&pool->lock);
-                queue_put(&pool->done, job);
+                first = put_done(pool, job);
                 pool->n_slow -= slow;
-                if ((slow && pool->slow.first) || (pool->stop && pool->n_waiting == 0))
-                        (void)pthread_cond_broadcast(&pool->more);
-                if (write(pool->done_fd, &one, sizeof(one)) < 0)
+                if (pool->stop && pool->n_waiting == 0)
+                        wake_all(pool);
+                (void)pthread_mutex_unlock(&pool->lock);
+                if (first && write(pool->done_fd, &one, sizeof(one)) < 0)
                         journal_note(LOG_ERR, "eventfd: %s", strerror(errno));
+                (void)pthread_mutex_lock(&pool->lock);
         }
         (void)pthread_mutex_unlock(&pool->lock);
         store_close(store);
@@ -100,9 +147,23 @@ static void *run(void *context) {
 
 /* --- the pool ------------------------------------------------------------------------------------------------------- */
 
-int worker_pool_start(const struct api *api, size_t n, struct worker_pool **ret) {
-        struct worker_pool *pool = calloc(1, sizeof(*pool) + n * sizeof(pool->thread[0]));
+static int start_worker(struct worker_pool *pool) {
+        struct worker *worker = &pool->workers[pool->n_workers];
         int r;
+
+        worker->pool = pool;
+        (void)pthread_cond_init(&worker->wake, NULL);
+        r = -pthread_create(&worker->thread, NULL, run, worker);
+        if (r < 0)
+                (void)pthread_cond_destroy(&worker->wake);
+        else
+                pool->n_workers++;
+        return r;
+}
+
+int worker_pool_start(const struct api *api, size_t n, struct worker_pool **ret) {
+        struct worker_pool *pool = calloc(1, sizeof(*pool) + n * sizeof(pool->workers[0]));
+        int r = 0;
 
         if (!pool)
                 return -ENOMEM;
@@ -118,9 +179,8 @@ int worker_pool_start(const struct api *api, size_t n, struct worker_pool **ret)
                 return r;
         }
         (void)pthread_mutex_init(&pool->lock, NULL);
-        (void)pthread_cond_init(&pool->more, NULL);
-        for (r = 0; r == 0 && pool->n_threads < n; pool->n_threads += r == 0)
-                r = -pthread_create(&pool->thread[pool->n_threads], NULL, run, pool);
+        while (r == 0 && pool->n_workers < n)
+                r = start_worker(pool);
         if (r < 0) {
                 worker_pool_stop(pool);
                 return r;
@@ -134,17 +194,19 @@ void worker_pool_stop(struct worker_pool *pool) {
                 return;
         (void)pthread_mutex_lock(&pool->lock);
         pool->stop = true;
-        (void)pthread_cond_broadcast(&pool->more);
+        wake_all(pool);
         (void)pthread_mutex_unlock(&pool->lock);
-        for (size_t i = 0; i < pool->n_threads; i++)
-                (void)pthread_join(pool->thread[i], NULL);
-        (void)pthread_cond_destroy(&pool->more);
+        for (size_t i = 0; i < pool->n_workers; i++) {
+                (void)pthread_join(pool->workers[i].thread, NULL);
+                (void)pthread_cond_destroy(&pool->workers[i].wake);
+        }
         (void)pthread_mutex_destroy(&pool->lock);
         (void)close(pool->done_fd);
         free(pool);
 }
 
 bool worker_submit(struct worker_pool *pool, struct worker_job *job) {
+        struct worker *worker = NULL;
         bool taken;
 
         (void)pthread_mutex_lock(&pool->lock);
@@ -152,9 +214,11 @@ bool worker_submit(struct worker_pool *pool, struct worker_job *job) {
         if (taken) {
                 queue_put(job->slow ? &pool->slow : &pool->fast, job);
                 pool->n_waiting++;
-                (void)pthread_cond_signal(&pool->more);
+                worker = take_idle(pool);
         }
         (void)pthread_mutex_unlock(&pool->lock);
+        if (worker)
+                (void)pthread_cond_signal(&worker->wake);
         return taken;
 }
 
