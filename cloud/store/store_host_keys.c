@@ -101,14 +101,38 @@ static enum store_result compare(struct store *store, const char *id, const stru
         return result == STORE_OK ? write_keys(store, id, false, keys) : result;
 }
 
+/* Whether they are those that are kept, in their order, and none waits: nearly always, so no list is made for it. */
+static enum store_result are_kept(struct store *store, const char *id, const struct store_host_keys *keys, bool *ret) {
+        struct query q = query_begin(store, "SELECT h.line, h.waiting FROM instance i LEFT JOIN host_key h "
+                                            "ON h.instance = i.id WHERE i.id = ? ORDER BY h.waiting, h.number");
+        char line[STORE_KEY_TEXT_MAX];
+        bool equal = true;
+        size_t n = 0;
+
+        query_text(&q, id);
+        for (; query_row(&q); n++) {
+                query_text_at(&q, 0, line, sizeof(line));
+                equal = equal && n < keys->n && query_number_at(&q, 1) == 0 && strcmp(line, keys->line[n]) == 0;
+        }
+        *ret = equal && n == keys->n;
+        return query_end_found(&q);
+}
+
 enum store_result store_host_keys_seen(struct store *store, const char *id, const struct store_host_keys *keys,
                                        bool *ret_changed) {
         struct lists *lists;
         enum store_result result;
-        bool changed = false;
+        bool changed = false, kept;
 
         if (keys->n > STORE_HOST_KEYS_MAX)
                 return STORE_INVALID;
+        result = are_kept(store, id, keys, &kept);
+        if (result != STORE_OK)
+                return result;
+        if (kept) {
+                *ret_changed = false;
+                return STORE_OK;
+        }
         lists = malloc(sizeof(*lists));
         if (!lists)
                 return store_failed(store, SQLITE_NOMEM);
