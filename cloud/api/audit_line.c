@@ -33,9 +33,13 @@ static struct audit_event event_of(const struct request *request, enum audit_kin
         };
 }
 
+/* Waits for the disk, and what follows waits for others: what is read after it is not of before. */
 static bool put(struct request *request, const struct audit_event *event) {
-        int r = audit_write(request->api->audit, event, request->audit.head);
+        int r;
 
+        if (request->store)
+                store_read_end(request->store);
+        r = audit_write(request->api->audit, event, request->audit.head);
         if (r == 0)
                 return true;
         journal_note(LOG_CRIT, "audit log: cannot be written: %s; nothing is done until it can", strerror(-r));

@@ -74,21 +74,9 @@ static bool read_body(struct request *request, const char *body, size_t length) 
         return request_refuse(request, API_ERROR_INVALID_REQUEST, "the body is not a JSON object");
 }
 
-void process_request(struct request *request, struct store *store, const char *authorization, const char *body,
-                     size_t length) {
+static void process(struct request *request, const char *authorization, const char *body, size_t length) {
         bool public = (request->route->flags & ROUTE_PUBLIC) != 0;
 
-        request->store = store;
-        request->now = (int64_t)time(NULL);
-        request->started_ns = monotonic_ns();
-        request->deadline_ns = request->started_ns + (int64_t)REQUEST_DEADLINE_MS * 1000000;
-        if (!take_address_limit(request))
-                return;
-        if (!store) {
-                (void)request_refuse(request, API_ERROR_STORE_UNAVAILABLE,
-                                     "the database cannot be opened; try again later");
-                return;
-        }
         if (!public &&
             (!auth_caller(request, authorization) || !take_limit(request, LIMIT_CALLER, request->account, "account")))
                 return;
@@ -100,6 +88,25 @@ void process_request(struct request *request, struct store *store, const char *a
                 (void)request_refuse(request, API_ERROR_INTERNAL, "no answer was made");
         }
         audit_line_outcome(request);
+}
+
+void process_request(struct request *request, struct store *store, const char *authorization, const char *body,
+                     size_t length) {
+        request->store = store;
+        request->now = (int64_t)time(NULL);
+        request->started_ns = monotonic_ns();
+        request->deadline_ns = request->started_ns + (int64_t)REQUEST_DEADLINE_MS * 1000000;
+        if (!take_address_limit(request))
+                return;
+        if (!store) {
+                (void)request_refuse(request, API_ERROR_STORE_UNAVAILABLE,
+                                     "the database cannot be opened; try again later");
+                return;
+        }
+        /* Token, policies and what the decision is about, as they were at one moment; ends with the decision's line. */
+        store_read_begin(store);
+        process(request, authorization, body, length);
+        store_read_end(store);
 }
 
 char *process_answer_text(const struct request *request, size_t *ret_length) {

@@ -147,6 +147,7 @@ bool query_row(struct query *query) {
         if (query->result != STORE_OK || query->done)
                 return false;
         if (!query->store->writing && !sqlite3_stmt_readonly(query->statement)) {
+                store_read_end(query->store);
                 r = begin_writing(query->store);
                 if (r != SQLITE_OK) {
                         fail(query, r);
@@ -227,6 +228,36 @@ enum store_result query_end_changed(struct query *query) {
 }
 
 static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT", rollback[] = "ROLLBACK";
+static const char begin_reading[] = "BEGIN", end_reading[] = "END";
+
+/* Without it each read is of a moment of its own, as it would be outside, so that a failure needs no report. */
+void store_read_begin(struct store *store) {
+        struct query q;
+        int error;
+
+        /* Before they are needed: a transaction that could not be ended would read what was for ever. */
+        if (store->reading || store->writing || !prepared(store, end_reading, &error) ||
+            !prepared(store, rollback, &error))
+                return;
+        q = query_begin(store, begin_reading);
+        store->reading = query_end(&q) == STORE_OK;
+}
+
+void store_read_end(struct store *store) {
+        struct query q;
+
+        if (!store->reading)
+                return;
+        store->reading = false;
+        /* Some errors have ended it already. */
+        if (sqlite3_get_autocommit(store->db))
+                return;
+        q = query_begin(store, end_reading);
+        if (query_end(&q) != STORE_OK) {
+                q = query_begin(store, rollback);
+                (void)query_end(&q);
+        }
+}
 
 enum store_result transaction_begin(struct store *store) {
         struct query q;

@@ -29,6 +29,7 @@ struct store {
         char path[STORE_TEXT_MAX * 4];
         char why[STORE_WHY_MAX];
 
+        bool reading;   /* from store_read_begin() on */
         bool writing;   /* it is this handle's turn among the writers of this process */
         int wal_frames; /* of the write-ahead log after the latest commit */
 

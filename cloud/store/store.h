@@ -49,6 +49,13 @@ void store_close(struct store *store);
 /* The cause of the latest STORE_UNAVAILABLE, for the journal. */
 const char *store_why(const struct store *store);
 
+/*
+ * What is read between these two is of one moment, that of the first read, and takes the locks of one read. It ends by itself
+ * before anything is written. End it before waiting for anything: what is read afterwards has to be of then.
+ */
+void store_read_begin(struct store *store);
+void store_read_end(struct store *store);
+
 /* --- accounts, tokens, policies ------------------------------------------------------------------------------------ */
 
 struct store_account {

@@ -319,6 +319,56 @@ static void session_is_redeemed_by_one_handle_of_two(void **state) {
         store_close(store);
 }
 
+static void reads_are_of_one_moment_until_they_end(void **state) {
+        struct store_account account;
+        struct store *other;
+
+        (void)state;
+        store = open_store(true);
+        other = open_store(false);
+        assert_int_equal(store_account_add(other, "ada", NOW), STORE_OK);
+        store_read_begin(store);
+        assert_int_equal(store_account_get(store, "ada", &account), STORE_OK);
+        assert_int_equal(store_account_add(other, "bob", NOW), STORE_OK);
+        assert_int_equal(store_account_delete(other, "ada"), STORE_OK);
+        assert_int_equal(store_account_get(store, "ada", &account), STORE_OK);
+        assert_int_equal(store_account_get(store, "bob", &account), STORE_NOT_FOUND);
+        store_read_end(store);
+        store_read_end(store);
+        assert_int_equal(store_account_get(store, "ada", &account), STORE_NOT_FOUND);
+        assert_int_equal(store_account_get(store, "bob", &account), STORE_OK);
+        store_close(other);
+        store_close(store);
+}
+
+/* A write of what has changed since would fail, and so would another transaction. */
+static void reads_of_one_moment_end_with_a_write(void **state) {
+        struct store_policy policy;
+        struct store_account account;
+        struct store *other;
+
+        (void)state;
+        store = open_store(true);
+        other = open_store(false);
+        for (int i = 0; i < 2; i++) {
+                char name[] = {'a', (char)('0' + i), '\0'}, its_own[] = {'b', (char)('0' + i), '\0'};
+
+                store_read_begin(store);
+                assert_int_equal(store_account_get(store, name, &account), STORE_NOT_FOUND);
+                assert_int_equal(store_account_add(other, name, NOW), STORE_OK);
+                if (i == 0)
+                        assert_int_equal(store_account_add(store, its_own, NOW), STORE_OK);
+                else
+                        assert_int_equal(store_policy_put(store, "p", "{}", 2, 0, NOW, &policy), STORE_CREATED);
+                assert_int_equal(store_account_get(store, name, &account), STORE_OK);
+                store_read_end(store);
+                /* It is nobody's turn to write. */
+                assert_int_equal(store_account_delete(other, name), STORE_OK);
+        }
+        store_close(other);
+        store_close(store);
+}
+
 static void log_is_copied_into_the_database_as_it_grows(void **state) {
         static char text[30000];
         struct store_policy policy;
@@ -543,6 +593,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(newer_database_is_refused, set_up_directory, tear_down_directory),
                 cmocka_unit_test_setup_teardown(handles_of_many_threads_race, set_up_directory, tear_down_directory),
                 cmocka_unit_test_setup_teardown(session_is_redeemed_by_one_handle_of_two, set_up_directory,
+                                                tear_down_directory),
+                cmocka_unit_test_setup_teardown(reads_are_of_one_moment_until_they_end, set_up_directory,
+                                                tear_down_directory),
+                cmocka_unit_test_setup_teardown(reads_of_one_moment_end_with_a_write, set_up_directory,
                                                 tear_down_directory),
                 cmocka_unit_test_setup_teardown(log_is_copied_into_the_database_as_it_grows, set_up_directory,
                                                 tear_down_directory),
