@@ -282,6 +282,17 @@ static bool check_name(struct connect *connect) {
         return false;
 }
 
+/* Nobody gets a key for an account that was deleted while it was on its way. */
+static bool check_account(struct connect *connect) {
+        struct request *request = connect->request;
+        struct store_account account;
+        enum store_result result = store_account_get(request->store, request->account, &account);
+
+        if (result == STORE_NOT_FOUND)
+                return request_refuse(request, API_ERROR_UNAUTHENTICATED, "the account was deleted");
+        return result == STORE_OK || request_refuse_store(request, result, "account");
+}
+
 static bool check_host_keys(struct connect *connect) {
         const struct host_keys *keys = &connect->outcome.push.host_keys;
         struct request *request = connect->request;
@@ -291,8 +302,6 @@ static bool check_host_keys(struct connect *connect) {
         _Static_assert((int)ANSWER_HOST_KEYS_MAX <= (int)STORE_HOST_KEYS_MAX &&
                                (int)SSH_KEY_TEXT_MAX <= (int)STORE_KEY_TEXT_MAX,
                        "the register keeps what a guest may answer");
-        if (keys->n == 0)
-                return true;
         for (seen.n = 0; seen.n < keys->n; seen.n++)
                 ssh_key_to_text(&keys->at[seen.n].key, seen.line[seen.n]);
         result = store_host_keys_seen(request->store, connect->instance.id, &seen, &connect->host_keys_changed);
@@ -304,24 +313,31 @@ static bool check_host_keys(struct connect *connect) {
         return true;
 }
 
-/* `pushed`: the session is of a key that was pushed, else it opens a WebSocket. */
-static bool make_session(struct connect *connect, bool pushed) {
+static bool make_session(struct connect *connect, uint8_t ret_hash[static STORE_HASH_SIZE]) {
         struct request *request = connect->request;
-        struct store_session session = {.pushed = pushed};
         char of_audit[2 * 16 + 1]; /* enough of the hash to find it again; the id itself is a secret */
+
+        if (cloud_session_make(connect->session, ret_hash) < 0)
+                return request_refuse(request, API_ERROR_INTERNAL, "cannot make a session id; try again");
+        for (size_t i = 0; i < sizeof(of_audit) / 2; i++)
+                (void)snprintf(of_audit + 2 * i, 3, "%02x", ret_hash[i]);
+        request_note(request, session, of_audit);
+        return true;
+}
+
+/* The id opens a WebSocket. That of a pushed key opens nothing, and only stands in the audit log. */
+static bool add_session(struct connect *connect) {
+        struct request *request = connect->request;
+        struct store_session session = {.pushed = false};
         enum store_result result;
 
-        if (cloud_session_make(connect->session, session.hash) < 0)
-                return request_refuse(request, API_ERROR_INTERNAL, "cannot make a session id; try again");
+        if (!make_session(connect, session.hash))
+                return false;
         request_note_text(session.account, sizeof(session.account), request->account);
         request_note_text(session.token_id, sizeof(session.token_id), request->token_id);
         request_note_text(session.instance, sizeof(session.instance), connect->instance.id);
-        request_note_text(session.user, sizeof(session.user),
-                          pushed ? connect->outcome.push.user : connect->asked.user);
+        request_note_text(session.user, sizeof(session.user), connect->asked.user);
         request_note_text(session.request_id, sizeof(session.request_id), request->id);
-        for (size_t i = 0; i < sizeof(of_audit) / 2; i++)
-                (void)snprintf(of_audit + 2 * i, 3, "%02x", session.hash[i]);
-        request_note(request, session, of_audit);
         result = store_session_add(request->store, &session);
         return result == STORE_OK || request_refuse_store(request, result, "session");
 }
@@ -395,13 +411,26 @@ static void undo(struct request *request) {
         revoke_later(request, &target, request->keys_end_s);
 }
 
+/* As all of it is at one moment after the delivery. */
+static bool check_store(struct connect *connect) {
+        struct store *store = connect->request->store;
+        bool passed;
+
+        store_read_begin(store);
+        passed = check_revocations(connect, connect->outcome.push.user) && check_account(connect) &&
+                 check_host_keys(connect);
+        store_read_end(store);
+        return passed;
+}
+
 static void grant(struct connect *connect) {
+        uint8_t session_hash[STORE_HASH_SIZE];
+
         if (!take_key(connect) || !deliver(connect))
                 return;
         if (!check_name(connect))
                 return;
-        if (!check_revocations(connect, connect->outcome.push.user) || !check_host_keys(connect) ||
-            !make_session(connect, true)) {
+        if (!check_store(connect) || !make_session(connect, session_hash)) {
                 (void)take_back(connect);
                 return;
         }
@@ -421,7 +450,7 @@ void instance_connect(struct request *request) {
                 return;
         if (connect_request_pushes(&connect.asked))
                 grant(&connect);
-        else if (make_session(&connect, false))
+        else if (add_session(&connect))
                 answer_session(&connect);
         openssh_key_wipe(&connect.private_half);
         OPENSSL_cleanse(connect.session, sizeof(connect.session));

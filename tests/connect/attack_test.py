@@ -204,6 +204,21 @@ def connect_that_a_revocation_overtakes_is_409():
         cloud.stop()
 
 
+def connect_for_what_is_deleted_meanwhile_gives_no_key():
+    for path, status, error in ("/iam/account/ann", 401, "Unauthenticated"), ("/compute/instance/42", 404, "NotFound"):
+        liar = Holds()
+        cloud = _cloud(liar)
+        token = cloud.api.account("ann", allow(CONNECT))
+        deleted = []
+        answer = _during(cloud, liar, lambda c=cloud, p=path, d=deleted: d.append(c.api.delete(p).status), token=token)
+        assert deleted == [204], deleted
+        assert_error(answer, status, error)
+        assert "private_key" not in answer.json
+        (outcome,) = [line for line in cloud.lines(answer.json["request_id"]) if line["kind"] == "outcome"]
+        wait_until(lambda c=cloud, o=outcome: o["fingerprint"] in _revoked(c), "the key is revoked")
+        cloud.stop()
+
+
 def connect_that_no_revocation_matches_goes_on():
     for vm_id, what in ("43", {"all": True}), ("42", {"user": "bob"}), ("42", {"fingerprint": OTHER}):
         liar = Holds()

@@ -6,12 +6,15 @@ audit log, and no grant is without its decision.
 
 import contextlib
 import http.client
+import os
 import random
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 
+import agent
 from agent import wait_until
 from cloud import CONNECT, Cloud, assert_error, in_threads, listens
 
@@ -154,18 +157,32 @@ def nothing_is_signed_when_the_audit_log_is_full():
 
 
 def locked_database_is_503_and_leaves_no_key():
+    """Of a connect that has to write: here, host keys that nobody knows yet."""
     cloud = Cloud()
     assert cloud.connect().status == 200
+    path = agent.WORLD / "tests" / f"host_key.{os.getpid()}.{time.monotonic_ns()}"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    cloud.guest.show_host_key(f"{path}.pub")
     with contextlib.closing(sqlite3.connect(cloud.api.database, timeout=60, isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
         before = cloud.guest.fingerprints()
         answers = in_threads(cloud.connect, cloud.connect)
         for answer in answers:
             assert_error(answer, 503, "StoreUnavailable")
+        assert_error(cloud.connect(return_private_key=False), 503, "StoreUnavailable")
         assert cloud.api.get("/healthz", token=None).status == 200
         database.execute("ROLLBACK")
     wait_until(lambda: cloud.guest.fingerprints() <= before, "the keys that nobody got are revoked")
     assert cloud.connect().status == 200
+
+
+def connect_that_changes_nothing_needs_no_turn_to_write():
+    cloud = Cloud()
+    assert cloud.connect().status == 200
+    with contextlib.closing(sqlite3.connect(cloud.api.database, timeout=60, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        assert cloud.connect().status == 200
+        database.execute("ROLLBACK")
 
 
 def key_pair_that_is_gone_has_its_revocations_recorded():
