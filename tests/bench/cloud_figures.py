@@ -204,6 +204,19 @@ def cpu(bench):
             row(f"CPU time a connect, {name}: {process}", us, "us", reach)
         row(f"time of a connect, {name}", statistics.median(times[1] for times, _ in rounds) / 1e6, "ms")
     row("of exc-compute-api's CPU time in the kernel", 100 * system / max(user + system, 1), "%")
+    row("CPU time of a line that is written and synced", synced_line_us(bench), "us", note="the API has two, the signer one")
+
+
+def synced_line_us(bench, lines=200):
+    """Beside the audit log, as long as its lines, and without what makes them: the disk's part of a connect."""
+    with open(bench.cloud.api.directory / "floor", "wb", buffering=0) as file:
+        taken = []
+        for _ in range(lines):
+            before = time.thread_time_ns()
+            file.write(b"x" * 800)
+            os.fdatasync(file.fileno())
+            taken.append((time.thread_time_ns() - before) / 1000)
+    return statistics.median(taken)
 
 
 def calls(bench):
