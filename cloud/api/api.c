@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "cloud/api/delivery.h"
+#include "cloud/api/docs.h"
 #include "cloud/api/host_reports.h"
 #include "cloud/api/in_flight.h"
 #include "cloud/api/journal.h"
@@ -55,6 +56,16 @@ static int start_delivery(struct api *api) {
         return r < 0 ? r : host_reports_start(api, &api->host_reports);
 }
 
+/* The page is no reason not to start. */
+static void load_docs(struct api *api) {
+        const char *directory = api->config->docs, *name;
+        int r = docs_load(directory, &api->docs, &name);
+
+        if (r < 0 && r != -ENOENT)
+                journal_note(LOG_WARNING, "DocsDirectory: %s%s%s: %s; /docs is not served", directory,
+                             name[0] ? "/" : "", name, r == -ENODATA ? "the file is missing" : strerror(-r));
+}
+
 int api_start(const struct api_config *config, struct api *ret) {
         char why[AUDIT_WHY_MAX];
         int r;
@@ -68,7 +79,9 @@ int api_start(const struct api_config *config, struct api *ret) {
         ret->policies = policy_cache_new(POLICIES_MAX, POLICIES_BYTES_MAX);
         ret->limits = limits_new(config->rates);
         r = ret->policies && ret->limits ? start_delivery(ret) : -ENOMEM;
-        if (r < 0) {
+        if (r >= 0)
+                load_docs(ret);
+        else {
                 journal_note(LOG_ERR, "cannot start: %s", strerror(-r));
                 api_stop(ret);
         }
@@ -85,5 +98,6 @@ void api_stop(struct api *api) {
         if (api->policies)
                 policy_cache_free(api->policies);
         limits_free(api->limits);
+        docs_free(api->docs);
         *api = (struct api){.config = NULL};
 }

@@ -9,6 +9,7 @@
 #include "cloud/store/store.h"
 
 struct delivery;     /* cloud/api/delivery.h */
+struct docs;         /* cloud/api/docs.h */
 struct host_reports; /* cloud/api/host_reports.h */
 struct in_flight;    /* cloud/api/in_flight.h */
 struct policy_cache; /* cloud/policy/policy_cache.h */
@@ -19,6 +20,7 @@ struct api {
         struct audit *audit;
         struct policy_cache *policies;
         struct limits *limits;
+        struct docs *docs; /* NULL: there is no page */
 
         struct delivery *delivery;
         struct in_flight *connects, *revokes; /* calls to guests that are under way */

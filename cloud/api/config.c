@@ -208,6 +208,7 @@ static const struct conf_key keys[] = {
         {"Listen", set_listen, TARGET(listen), false, 0, 0, ""},
         {"TrustedProxies", set_proxies, TARGET(proxy), true, 0, 0, ""},
         {"PublicUrl", set_public_url, TARGET(public_url), false, 0, 0, ""},
+        {"DocsDirectory", set_path, TARGET(docs), false, 0, 0, ""},
         {"Database", set_path, TARGET(database), false, 0, 0, ""},
         {"Durable", set_boolean, TARGET(durable), false, 0, 0, ""},
         {"Audit", set_path, TARGET(audit), false, 0, 0, ""},
@@ -233,6 +234,7 @@ static void set_defaults(struct api_config *config) {
         *config = (struct api_config){
                 .database = "/var/lib/exc-compute-api/compute.db",
                 .audit = "/var/log/exc-compute-api/audit",
+                .docs = DOCSDIR,
                 .signer = "/run/exc-signer/signer.sock",
                 .max_ttl_s = MAX_TTL_S,
                 .max_token_life_s = (int64_t)TOKEN_DAYS * DAY_S,

@@ -36,6 +36,7 @@ struct api_config {
         bool durable;
         char audit[PATH_MAX]; /* directory */
         char node[64 + 1];    /* name of this node's chain */
+        char docs[PATH_MAX];  /* directory of the page at /docs */
         char signer[API_CONFIG_SOCKET_MAX];
         size_t n_hosts;
         struct api_host *hosts; /* in order of their names */

@@ -9,6 +9,10 @@
 void health_get(struct request *request);
 void openapi_get(struct request *request);
 
+/* docs.c */
+void docs_get(struct request *request);
+void docs_file_get(struct request *request);
+
 /* instance.c */
 void instance_get(struct request *request);
 void instance_put(struct request *request);

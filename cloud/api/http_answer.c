@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/api/docs.h"
 #include "cloud/api/http_internal.h"
 #include "cloud/api/wipe.h"
 
@@ -18,14 +19,28 @@ static void add_number(struct MHD_Response *response, const char *name, int64_t 
         add(response, name, text);
 }
 
+/*
+ * The page runs its own scripts, talks to this server, and nothing else; what it shows comes from /openapi.json, and what is
+ * typed into it is a token. An hour without asking again: nothing of it changes before an upgrade.
+ */
+static void add_page_headers(struct MHD_Response *response) {
+        add(response, "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+        add(response, "Referrer-Policy", "no-referrer");
+        add(response, "Cache-Control", "max-age=3600");
+}
+
 static void add_headers(const struct http_exchange *exchange, struct MHD_Response *response, bool has_body) {
         const struct request *request = exchange->request;
 
         add(response, "X-Request-Id", request->id);
         if (has_body) {
-                add(response, "Content-Type", "application/json");
+                add(response, "Content-Type", request->file ? request->file->type : "application/json");
                 add(response, "X-Content-Type-Options", "nosniff");
         }
+        if (request->file)
+                add_page_headers(response);
         if (request->secret)
                 add(response, "Cache-Control", "no-store");
         if (request->etag > 0 && request->error == API_ERROR_NONE)
@@ -42,12 +57,15 @@ static void add_headers(const struct http_exchange *exchange, struct MHD_Respons
 
 /* The text is libmicrohttpd's from here on. */
 static struct MHD_Response *make_response(struct http_exchange *exchange) {
+        const struct request *request = exchange->request;
         struct MHD_Response *response;
         char *text = exchange->text;
 
-        if (exchange->request->text)
-                return MHD_create_response_from_buffer(strlen(exchange->request->text),
-                                                       (void *)(uintptr_t)exchange->request->text,
+        if (request->file)
+                return MHD_create_response_from_buffer(request->file->length, request->file->data,
+                                                       MHD_RESPMEM_PERSISTENT);
+        if (request->text)
+                return MHD_create_response_from_buffer(strlen(request->text), (void *)(uintptr_t)request->text,
                                                        MHD_RESPMEM_PERSISTENT);
         if (!text)
                 return MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
@@ -67,7 +85,7 @@ enum MHD_Result http_answer(struct http_exchange *exchange) {
         response = make_response(exchange);
         if (!response)
                 return MHD_NO;
-        add_headers(exchange, response, exchange->text_length > 0 || request->text);
+        add_headers(exchange, response, exchange->text_length > 0 || request->text || request->file);
         exchange->state = EXCHANGE_ANSWERED;
         http_connection_enter(exchange->connection, PHASE_SENDING);
         result = MHD_queue_response(exchange->mhd, (unsigned)request->status, response);

@@ -62,6 +62,11 @@ void request_answer_secret(struct request *request, int status, json_t *body) {
         put_answer(request, status, body);
 }
 
+void request_answer_file(struct request *request, const struct docs_file *file) {
+        request->file = file;
+        request->status = 200;
+}
+
 void request_answer_nothing(struct request *request) {
         json_decref(request->answer);
         request->answer = NULL;
@@ -90,6 +95,7 @@ static bool refuse_with(struct request *request, enum api_error error, const cha
         request->answer = json_pack("{s:s, s:s, s:s}", "error", api_error_name(error), "message", message, "request_id",
                                     request->id);
         request->text = NULL;
+        request->file = NULL;
         request->status = api_error_status(error);
         request->error = error;
         request->secret = false;

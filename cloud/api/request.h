@@ -27,6 +27,7 @@
 #include "cloud/store/store.h"
 
 struct api;
+struct docs_file;
 struct json_dispatch_field;
 struct policy;
 struct route;
@@ -121,10 +122,11 @@ struct request {
         int status; /* 0: none yet */
         enum api_error error;
         json_t *answer;
-        const char *text;       /* in place of `answer`: JSON that is never freed */
-        bool secret;            /* Cache-Control: no-store, and the text is wiped */
-        int64_t etag;           /* of the answer; 0: none */
-        int64_t retry_after_ms; /* 0: none */
+        const char *text;             /* in place of `answer`: JSON that is never freed */
+        const struct docs_file *file; /* the same: of cloud/api/docs.h */
+        bool secret;                  /* Cache-Control: no-store, and the text is wiped */
+        int64_t etag;                 /* of the answer; 0: none */
+        int64_t retry_after_ms;       /* 0: none */
 };
 
 /* The milliseconds until the deadline, less `reserve_ms` for what comes after; 0 when it has passed. */
@@ -144,6 +146,9 @@ void request_answer(struct request *request, int status, json_t *body);
 
 /* The same with a secret in it: no-store, wiped after it was sent. */
 void request_answer_secret(struct request *request, int status, json_t *body);
+
+/* 200 with a file of the page at /docs. */
+void request_answer_file(struct request *request, const struct docs_file *file);
 
 /* 204. */
 void request_answer_nothing(struct request *request);

@@ -9,6 +9,8 @@
 static const struct route routes[] = {
         {METHOD_GET, "/healthz", health_get, ROUTE_PUBLIC, NULL},
         {METHOD_GET, "/openapi.json", openapi_get, ROUTE_PUBLIC, NULL},
+        {METHOD_GET, "/docs", docs_get, ROUTE_PUBLIC, NULL},
+        {METHOD_GET, "/docs/*", docs_file_get, ROUTE_PUBLIC, NULL},
 
         {METHOD_GET, "/compute/instance", instance_list, 0, "name limit cursor"},
         {METHOD_GET, "/compute/instance/*", instance_get, 0, NULL},

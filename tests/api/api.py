@@ -51,7 +51,7 @@ class Answer:
 
 
 class Server:
-    def __init__(self, directory, lines=()):
+    def __init__(self, directory, lines=(), public_url=PUBLIC_URL):
         self.directory = pathlib.Path(directory)
         self.path = self.directory / "api.sock"
         self.database = self.directory / "compute.db"
@@ -60,7 +60,9 @@ class Server:
         self.process = None
         self.audit_directory.mkdir(mode=0o700)
         self.lines = ["[Api]", f"Database={self.database}", f"Audit={self.audit_directory}", "Node=test",
-                      f"PublicUrl={PUBLIC_URL}", f"Signer=unix:{self.directory}/signer.sock", *lines]
+                      f"DocsDirectory={BUILD}/docs-page", f"Signer=unix:{self.directory}/signer.sock", *lines]
+        if public_url:
+            self.lines.append(f"PublicUrl={public_url}")
         self.token = self.seed("admin", policy="Admin")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.path))
@@ -180,9 +182,9 @@ def deny(action, resource="*", **more):
 
 
 @contextlib.contextmanager
-def server(*lines, start=True):
+def server(*lines, start=True, **more):
     with tempfile.TemporaryDirectory() as directory:
-        own = Server(directory, lines)
+        own = Server(directory, lines, **more)
         try:
             yield own.start() if start else own
             status = own.stop()

@@ -53,6 +53,7 @@ static void empty_file_has_the_defaults(void **state) {
         assert_string_equal(config->database, "/var/lib/exc-compute-api/compute.db");
         assert_string_equal(config->signer, "/run/exc-signer/signer.sock");
         assert_string_equal(config->public_url, "");
+        assert_string_equal(config->docs, DOCSDIR);
         assert_int_equal(config->n_proxies, 0);
         assert_int_equal(config->n_hosts, 0);
         assert_int_equal(config->max_ttl_s, 300);
@@ -65,7 +66,8 @@ static void empty_file_has_the_defaults(void **state) {
 static void values_are_read(void **state) {
         struct api_config *config = load(
                 "Listen=[::1]:8080\nTrustedProxies=127.0.0.1 ::1\n ::ffff:10.0.0.1\nPublicUrl=https://c.example:8443\n"
-                "Database=/srv/c.db\nDurable=yes\nAudit=/srv/audit\nNode=n1\nSigner=unix:/run/s.sock\n"
+                "DocsDirectory=/srv/docs\nDatabase=/srv/c.db\nDurable=yes\nAudit=/srv/audit\nNode=n1\nSigner=unix:/run/"
+                "s.sock\n"
                 "Host=b unix:/run/b.sock\nHost=a\tunix:/run/a.sock\nMaxTtl=60\nMaxTokenLife=1\n"
                 "ConsoleNeedsConnectOnly=no\nWorkers=4\nMaxConnections=100\nCallerLimit=0\nAddressLimit=600");
 
@@ -76,6 +78,7 @@ static void values_are_read(void **state) {
         assert_string_equal(config->proxy[1], "::1");
         assert_string_equal(config->proxy[2], "10.0.0.1");
         assert_string_equal(config->public_url, "https://c.example:8443");
+        assert_string_equal(config->docs, "/srv/docs");
         assert_string_equal(config->database, "/srv/c.db");
         assert_true(config->durable);
         assert_string_equal(config->node, "n1");
