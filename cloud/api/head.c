@@ -106,7 +106,10 @@ struct head_fault head_check(const struct head *head, const char *public_url, st
                 return fault(API_ERROR_UNSUPPORTED_MEDIA_TYPE, NULL,
                              "a Content-Encoding is not supported; send the JSON as it is", true);
         /* Never compared with Host, which a page that rebinds its name to this server's address chooses. */
-        if (head->origin && (public_url[0] == '\0' || strcmp(head->origin, public_url) != 0))
+        if (head->origin && public_url[0] == '\0')
+                return fault(API_ERROR_ACCESS_DENIED, "Origin",
+                             "requests of pages are refused without PublicUrl= in exc-compute-api.conf(5)", false);
+        if (head->origin && strcmp(head->origin, public_url) != 0)
                 return fault(API_ERROR_ACCESS_DENIED, "Origin", "requests of pages from elsewhere are refused", false);
         return no_fault;
 }
