@@ -41,7 +41,8 @@ static void add_headers(const struct http_exchange *exchange, struct MHD_Respons
         }
         if (request->file)
                 add_page_headers(response);
-        if (request->secret)
+        /* A browser that kept one with an ETag would ask with it in If-None-Match, which takes * alone here. */
+        if (request->secret || request->etag > 0)
                 add(response, "Cache-Control", "no-store");
         if (request->etag > 0 && request->error == API_ERROR_NONE)
                 add_number(response, "ETag", request->etag, "\"");

@@ -125,7 +125,7 @@ struct request {
         const char *text;             /* in place of `answer`: JSON that is never freed */
         const struct docs_file *file; /* the same: of cloud/api/docs.h */
         bool secret;                  /* Cache-Control: no-store, and the text is wiped */
-        int64_t etag;                 /* of the answer; 0: none */
+        int64_t etag;                 /* of the answer; 0: none; Cache-Control: no-store too */
         int64_t retry_after_ms;       /* 0: none */
 };
 

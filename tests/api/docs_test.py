@@ -160,3 +160,11 @@ def files_are_those_of_the_start():
             (page / "init.js").write_text("changed")
             shutil.rmtree(page)
             assert _get(api, "/docs/init.js")[2] == (TREE / "cloud/api/docs/init.js").read_bytes()
+
+
+def answers_with_an_etag_are_not_kept():
+    """A browser that kept one would send If-None-Match with it, which the API takes with * alone."""
+    with server() as api:
+        assert api.put("/compute/instance/42", {"host": "h"}).headers["Cache-Control"] == "no-store"
+        answer = api.get("/compute/instance/42")
+        assert answer.headers["ETag"] and answer.headers["Cache-Control"] == "no-store"
