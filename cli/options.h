@@ -41,8 +41,9 @@ struct cli_option {
         size_t offset; /* of the member in the program's struct */
         int min, max;  /* for cli_take_number, inclusive */
         unsigned flags;
-        const char *expected; /* for people, follows "expected "; may be NULL for cli_take_text and cli_take_flag */
-        const char *help;     /* may have several lines */
+        const char *expected;  /* for people, follows "expected "; may be NULL for cli_take_text and cli_take_flag */
+        const char *help;      /* may have several lines */
+        const char *completes; /* "files", "vm", or words with blanks between; NULL: nothing */
 };
 
 bool cli_take_flag(const struct cli_option *option, const char *text, void *member);   /* bool */
@@ -57,10 +58,12 @@ struct cli_command {
         const char *words;     /* "compute instance list" */
         const char *arguments; /* behind them, for people: "[USER@]VM"; NULL: none */
         const char *summary;
-        const char *more;    /* paragraphs behind the options in --help, or NULL */
-        size_t least, most;  /* number of arguments */
-        bool rest;           /* takes what follows "--" */
-        const char *rest_is; /* for people: "SSH ARGUMENT…" */
+        const char *more;      /* paragraphs behind the options in --help, or NULL */
+        size_t least, most;    /* number of arguments */
+        const char *completes; /* of the arguments, as of an option */
+        bool hidden;           /* not in --help */
+        bool rest;             /* takes what follows "--" */
+        const char *rest_is;   /* for people: "SSH ARGUMENT…" */
         const struct cli_option *tables[CLI_TABLES_MAX];
         int (*run)(const struct cli_line *line, const void *options); /* an exit status */
 };
@@ -104,5 +107,11 @@ int cli_usage(const struct cli_line *line, const char *format, ...) __attribute_
 
 /* The help of one command, of those that begin with these words, or with no words of all. False: there is none such. */
 bool cli_print_help(const struct cli *cli, const char *const *words, size_t n_words);
+
+/*
+ * Prints what may stand in place of `current`, behind these words, one to a line; the caller's shell takes those that go with it.
+ * Returns "files" where it is the name of a file, "vm" where it is a VM, else NULL.
+ */
+const char *cli_complete(const struct cli *cli, char *const *words, size_t n_words, const char *current);
 
 #endif

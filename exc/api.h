@@ -61,6 +61,9 @@ void api_close(struct api *api);
 
 const struct config *api_config(const struct api *api);
 
+/* What requests are for, as "VM 42": for people who wait longer than a second. */
+void api_set_purpose(struct api *api, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* For completion: a shorter deadline than API_TOTAL_MS. */
 void api_set_deadline(struct api *api, int total_ms);
 

@@ -66,13 +66,16 @@ extern const struct cli_option exc_global_options[];
 /* --vm-id and --user, for the tables of commands that have a VM. */
 extern const struct cli_option exc_vm_options[];
 
+/* --vm-id alone. */
+extern const struct cli_option exc_vm_id_options[];
+
 /* A login name of 1 to 256 bytes that does not begin with '-' and has no control characters: const char *. */
 bool exc_take_user(const struct cli_option *option, const char *text, void *member);
 
 /* One line on standard error with --verbose. Never a token, never a private key. */
 void verbose(const struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-extern const struct cli_command login_command, help_command, completion_command;
+extern const struct cli_command login_command, help_command, completion_command, complete_command;
 extern const struct cli_command config_get_command, config_set_command, config_unset_command, config_path_command;
 extern const struct cli_command send_public_key_command, revoke_command;
 extern const struct cli_command instance_list_command, instance_show_command, accept_host_keys_command;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the API is, and with which token: from the command line (endpoint), the environment (EXC_ENDPOINT, EXC_TOKEN,
- * EXC_CA_FILE) or $XDG_CONFIG_HOME/exc/config.json, in this order. The file is the user's own with mode 0600, or refused.
+ * EXC_USER, EXC_CA_FILE) or $XDG_CONFIG_HOME/exc/config.json, in this order. The file is the user's own with mode 0600, or refused.
  */
 #ifndef EXC_EXC_CONFIG_H
 #define EXC_EXC_CONFIG_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "exc/command.h"
+#include "exc/endpoint.h"
 
 enum {
         CONFIG_ENDPOINT_MAX = 1024, /* bytes, with the NUL; so are these */
@@ -25,15 +26,8 @@ struct config {
         char ca_file[PATH_MAX];             /* "": the system's */
 };
 
-enum endpoint_kind {
-        ENDPOINT_INVALID,
-        ENDPOINT_HTTPS,
-        ENDPOINT_LOOPBACK, /* http:// to 127.0.0.0/8, [::1] or localhost */
-        ENDPOINT_UNIX,     /* unix:/path */
-        ENDPOINT_HTTP,     /* http:// to elsewhere: refused, since a token would be sent in the clear */
-};
-
-enum endpoint_kind endpoint_kind(const char *text);
+/* Whether it has the form of a token. */
+bool config_token_valid(const char *text);
 
 /* Where the file is, or would be. -ENOENT without HOME and XDG_CONFIG_HOME, -ENAMETOOLONG. */
 int config_path(char ret[static PATH_MAX]);

@@ -4,10 +4,10 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "cli/table.h"
 #include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
-#include "cloud/admin/table.h"
 #include "wire/refusal.h"
 #include "wire/vm_id.h"
 

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/table.h"
 #include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
-#include "cloud/admin/table.h"
 #include "cloud/api/name.h"
 #include "wire/json.h"
 #include "wire/refusal.h"

@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "cli/table.h"
 #include "cloud/admin/change.h"
 #include "cloud/admin/database.h"
-#include "cloud/admin/table.h"
 #include "cloud/token/token.h"
 #include "wire/refusal.h"
 

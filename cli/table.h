@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists for people: rows in aligned columns, with headings. */
-#ifndef EXC_COMPUTE_ADMIN_TABLE_H
-#define EXC_COMPUTE_ADMIN_TABLE_H
+#ifndef EXC_TABLE_H
+#define EXC_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

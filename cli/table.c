@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloud/admin/table.h"
+#include "cli/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --help, from the tables. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "wire/terminal.h"
+
+enum { OPTION_WIDTH = 26 };
+
+/* "  -o, --output FORMAT     text", the text's further lines below its first. */
+static void print_row(const char *left, const char *right) {
+        int n = (int)terminal_width(left);
+
+        (void)printf("  %s", left);
+        if (n >= OPTION_WIDTH) {
+                (void)putchar('\n');
+                n = -2;
+        }
+        while (right) {
+                const char *end = strchr(right, '\n');
+
+                (void)printf("%*s%.*s\n", OPTION_WIDTH - n, "", end ? (int)(end - right) : (int)strlen(right), right);
+                right = end ? end + 1 : NULL;
+                n = -2;
+        }
+}
+
+static void print_table(const struct cli_option *table) {
+        for (; table && table->name; table++) {
+                char left[96];
+
+                if (table->flags & CLI_HIDDEN)
+                        continue;
+                if (table->letter)
+                        (void)snprintf(left, sizeof(left), "-%c, --%s%s%s", table->letter, table->name,
+                                       table->value ? " " : "", table->value ? table->value : "");
+                else
+                        (void)snprintf(left, sizeof(left), "--%s%s%s", table->name, table->value ? " " : "",
+                                       table->value ? table->value : "");
+                print_row(left, table->help);
+        }
+}
+
+static void print_global(const struct cli *cli) {
+        (void)puts("\nOptions of all commands:");
+        print_table(cli->global);
+        print_row("-h, --help", "print this; behind a command, its part");
+        print_row("--version", "print the version");
+}
+
+static void print_command(const struct cli *cli, const struct cli_command *command) {
+        (void)printf("%s %s", cli->program, command->words);
+        if (command->tables[0])
+                (void)printf(" [OPTION…]");
+        if (command->arguments)
+                (void)printf(" %s", command->arguments);
+        if (command->rest)
+                (void)printf(" [-- %s]", command->rest_is);
+        (void)printf("\n\n%s\n", command->summary);
+        if (command->tables[0])
+                (void)puts("\nOptions:");
+        for (size_t i = 0; i < CLI_TABLES_MAX && command->tables[i]; i++)
+                print_table(command->tables[i]);
+        if (command->more)
+                (void)printf("\n%s", command->more);
+        print_global(cli);
+        (void)printf("\nSee %s.\n", cli->manual);
+}
+
+/* Whether the command's words begin with these; `ret_all`: there are no others. */
+static bool begins_with(const struct cli_command *command, const char *const *words, size_t n_words, bool *ret_all) {
+        const char *at = command->words;
+
+        for (size_t i = 0; i < n_words; i++) {
+                size_t n = strcspn(at, " ");
+
+                *ret_all = !at[n];
+                if (n == 0 || strlen(words[i]) != n || strncmp(words[i], at, n) != 0)
+                        return *ret_all = false;
+                at += at[n] ? n + 1 : n;
+        }
+        return true;
+}
+
+bool cli_print_help(const struct cli *cli, const char *const *words, size_t n_words) {
+        bool any = false;
+
+        /* The command itself, whatever follows its words. */
+        for (size_t n = n_words; n > 0; n--)
+                for (size_t i = 0; i < cli->n_commands; i++) {
+                        bool all = false;
+
+                        if (begins_with(cli->commands[i], words, n, &all) && all) {
+                                print_command(cli, cli->commands[i]);
+                                return true;
+                        }
+                }
+        for (size_t i = 0; i < cli->n_commands; i++) {
+                bool all = false;
+
+                any = any || begins_with(cli->commands[i], words, n_words, &all);
+        }
+        if (!any)
+                return false;
+        (void)printf("%s [OPTION…] COMMAND\n\n%s\n\nCommands:\n", cli->program, cli->about);
+        for (size_t i = 0; i < cli->n_commands; i++) {
+                const struct cli_command *command = cli->commands[i];
+                char left[128];
+                bool all = false;
+
+                if (command->hidden || !begins_with(command, words, n_words, &all))
+                        continue;
+                (void)snprintf(left, sizeof(left), "%s%s%s", command->words, command->arguments ? " " : "",
+                               command->arguments ? command->arguments : "");
+                print_row(left, command->summary);
+        }
+        print_global(cli);
+        (void)printf("\nSee %s --help behind a command, and %s.\n", cli->program, cli->manual);
+        return true;
+}
