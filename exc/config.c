@@ -21,7 +21,6 @@
 
 enum { FILE_MAX = 64 * 1024, DEPTH_MAX = 2 };
 
-/* The directories are made where they are missing, each as mkdir -p does, for the user alone. */
 int config_path(char ret[static PATH_MAX]) {
         const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
         int n;
@@ -143,8 +142,12 @@ static int make_directories(const char *path) {
         (void)snprintf(above, sizeof(above), "%s", path);
         for (char *slash = strchr(above + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = '\0';
-                if (mkdir(above, 0700) < 0 && errno != EEXIST && errno != EISDIR && access(above, F_OK) < 0)
-                        return -errno;
+                if (mkdir(above, 0700) < 0) {
+                        int r = -errno;
+
+                        if (access(above, F_OK) < 0)
+                                return r;
+                }
                 *slash = '/';
         }
         return 0;
