@@ -106,13 +106,14 @@ each_architecture_has_its_own_packages_and_those_for_all() {
     local architecture debs=${EXC_DEBS:-$system_tree/build/deb}
     new_keys keys >subkey
     publisher keys publish repository "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" \
-        "$(our_deb exc-compute-api)" "$(our_deb exc-host)" "$debs"/arm64/*.deb \
+        "$(our_deb exc-compute-api)" "$(our_deb exc-host)" "$(our_deb exc)" "$debs"/arm64/*.deb \
         "$(small_package dish 1)"
     check_all
     for architecture in amd64 arm64; do
         awk '$1 == "Package:" { name = $2 } $1 == "Architecture:" { print name, $2 }' \
             "repository/current/dists/stable/main/binary-$architecture/Packages" | sort >packages
         same "dish all
+exc $architecture
 exc-compute-api $architecture
 exc-host $architecture
 exc-instance-connect $architecture
