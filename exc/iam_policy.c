@@ -34,10 +34,13 @@ static json_t *read_document(const char *path) {
                          DOCUMENT_MAX);
         else if (ferror(file))
                 complain("%s: cannot read it: %s", path, strerror(errno));
-        else if (!json_is_object(document = json_read(text, n, DOCUMENT_DEPTH_MAX))) {
-                complain("%s: it is not a JSON object, or names a member twice; see docs/policies.md", path);
-                json_decref(document);
-                document = NULL;
+        else {
+                document = json_read(text, n, DOCUMENT_DEPTH_MAX);
+                if (!json_is_object(document)) {
+                        complain("%s: it is not a JSON object, or names a member twice; see docs/policies.md", path);
+                        json_decref(document);
+                        document = NULL;
+                }
         }
         free(text);
         if (file && !from_stdin)
