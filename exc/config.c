@@ -270,6 +270,14 @@ static bool is_set(const char *variable) {
         return text && *text;
 }
 
+/* A token that was kept for one API is not shown to another. */
+static void drop_token_of_another(const json_t *file, struct config *config) {
+        const char *endpoint = json_string_value(json_object_get(file, "endpoint"));
+
+        if (!is_set("EXC_TOKEN") && endpoint && strcmp(endpoint, config->endpoint) != 0)
+                explicit_bzero(config->token, sizeof(config->token));
+}
+
 int config_load(const struct options *options, struct config *ret) {
         const struct source sources[] = {
                 {options->endpoint, "--endpoint", "EXC_ENDPOINT", "endpoint", endpoint_usable,
@@ -295,6 +303,7 @@ int config_load(const struct options *options, struct config *ret) {
         }
         for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && status == EXIT_DONE; i++)
                 status = take_first(&sources[i], file, path);
+        drop_token_of_another(file, ret);
         json_decref(file);
         return status;
 }

@@ -32,7 +32,7 @@ bool config_token_valid(const char *text);
 /* Where the file is, or would be. -ENOENT without HOME and XDG_CONFIG_HOME, -ENAMETOOLONG. */
 int config_path(char ret[static PATH_MAX]);
 
-/* EXIT_DONE, or a status when it has complained. What is not set is "". */
+/* EXIT_DONE, or a status when it has complained. What is not set is "". The file's token is for the file's endpoint alone. */
 int config_load(const struct options *options, struct config *ret);
 
 /* The file alone, as an object that the caller drops; empty where there is none. NULL when it has complained. */

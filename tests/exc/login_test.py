@@ -27,7 +27,7 @@ def token_is_tried_and_kept():
     exc.good("compute", "instance", "list")
     # The environment comes first, then the file; the option before both.
     exc.fails(6, "compute", "instance", "list", EXC_TOKEN=TOKEN)
-    exc.fails(3, "compute", "instance", "list", EXC_ENDPOINT="unix:/nowhere")
+    exc.fails(3, "compute", "instance", "list", EXC_ENDPOINT="unix:/nowhere", EXC_TOKEN=TOKEN)
     exc.good("compute", "instance", "list", "--endpoint", endpoint, EXC_ENDPOINT="unix:/nowhere")
     # An account that may do nothing yet can log in.
     token = plane.api.seed("dev")
@@ -37,6 +37,18 @@ def token_is_tried_and_kept():
     exc.fails(2, "login", "--token-stdin", stdin="exc_short", says="token: expected exc_")
     exc.fails(2, "login", "--token-stdin", stdin="", says="token: expected exc_")
     exc.fails(2, "login", says=["there is no terminal", "--token-stdin"], program=("setsid",))
+
+
+def kept_token_is_shown_to_its_own_api_alone():
+    elsewhere = client.Web(lambda method, path, body: client.error(401, "Unauthenticated"))
+    exc = Exc()
+    exc.write_config(endpoint="unix:/nowhere", token=TOKEN)
+    says = f"not logged in: there is no token for {elsewhere.url}"
+    exc.fails(6, "compute", "instance", "list", "--endpoint", elsewhere.url, says=says)
+    exc.fails(6, "compute", "instance", "list", says=says, EXC_ENDPOINT=elsewhere.url)
+    assert not elsewhere.requests, elsewhere.requests
+    exc.fails(6, "compute", "instance", "list", EXC_ENDPOINT=elsewhere.url, EXC_TOKEN=TOKEN)
+    assert elsewhere.requests[0][2]["Authorization"] == f"Bearer {TOKEN}"
 
 
 def terminal_is_asked_and_does_not_show_the_token():
