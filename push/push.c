@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/session.h"
 #include "push/ask.h"
 #include "push/command.h"
-#include "push/session.h"
 #include "push/signing.h"
 #include "push/submit.h"
 #include "wire/refusal.h"
@@ -89,16 +93,48 @@ static void print_people(const struct options *options, const struct push_answer
                                ssh_key_type_name(answer->host_keys.at[i].key.type));
 }
 
+/* The command finds them in its environment. */
+static bool publish(const struct session *session) {
+        if (session->agent_path[0] &&
+            (setenv("SSH_AUTH_SOCK", session->agent_path, 1) < 0 || unsetenv("SSH_AGENT_PID") < 0))
+                return false;
+        return !session->known_hosts_path[0] || setenv("EXC_KNOWN_HOSTS", session->known_hosts_path, 1) == 0;
+}
+
+static int serve(struct session *session, char *const *argv) {
+        const struct session_start start = {.argv = argv};
+        int status;
+
+        if (!publish(session)) {
+                complain("cannot set the command's environment: %s", strerror(errno));
+                return EXIT_OWN_FAILURE;
+        }
+        status = session_start(session, &start);
+        if (status != EXIT_DONE)
+                return status;
+        return session_wait(session, -EBADF, 0, 0) == SESSION_ENDED ? session_status(session) : EXIT_OWN_FAILURE;
+}
+
 static int run_command(const struct options *options, const struct signing_keys *keys,
                        const struct push_answer *answer) {
-        struct session session = {
-                .argv = options->argv,
+        const struct ssh_key *host_keys[ANSWER_HOST_KEYS_MAX];
+        const struct session_needs needs = {
+                .prefix = "exc-push-",
                 .pair = given(options, OPTION_GENERATE) ? &keys->pair : NULL,
                 .known_hosts = given(options, OPTION_KNOWN_HOSTS) ? options->known_hosts : NULL,
-                .host_keys = &answer->host_keys,
+                .host_keys = host_keys,
+                .n_host_keys = answer->host_keys.n,
         };
+        struct session session;
+        int status;
 
-        return session_run(&session);
+        for (size_t i = 0; i < answer->host_keys.n; i++)
+                host_keys[i] = &answer->host_keys.at[i].key;
+        status = session_open(&session, &needs);
+        if (status == EXIT_DONE)
+                status = serve(&session, options->argv);
+        session_close(&session);
+        return status;
 }
 
 static int print(const struct options *options, const struct push_answer *answer) {
