@@ -62,6 +62,7 @@ static void admit(struct agent_socket *agent) {
                 return;
         }
         *peer = (struct agent_peer){.fd = fd};
+        agent->n_admitted++;
 }
 
 /* Room for a message that needs `need` bytes, which ssh_agent_next() bounds. */

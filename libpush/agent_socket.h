@@ -31,6 +31,7 @@ struct agent_socket {
         int fd;
         uid_t uid; /* the only user that is served */
         const struct key_pair *pair;
+        size_t n_admitted; /* peers so far */
         struct agent_peer peers[AGENT_PEERS_MAX];
 };
 
