@@ -9,9 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { RECEIVED_SIZE = 4096, LISTEN_QUEUE = 16 };
+enum { RECEIVED_SIZE = 4096, LISTEN_QUEUE = 64 };
 
-int agent_socket_open(struct agent_socket *ret, const char *path, const struct key_pair *pair) {
+int agent_socket_listen(const char *path) {
         struct sockaddr_un at = {.sun_family = AF_UNIX};
         int fd, r = 0;
 
@@ -23,14 +23,32 @@ int agent_socket_open(struct agent_socket *ret, const char *path, const struct k
                 return -errno;
         if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, LISTEN_QUEUE) < 0)
                 r = -errno;
-        if (r < 0) {
-                (void)close(fd);
-                return r;
-        }
-        *ret = (struct agent_socket){.fd = fd, .uid = geteuid(), .pair = pair};
+        if (r == 0)
+                return fd;
+        (void)close(fd);
+        return r;
+}
+
+static void begin(struct agent_socket *ret, int fd) {
+        *ret = (struct agent_socket){.fd = fd, .uid = geteuid()};
         for (size_t i = 0; i < AGENT_PEERS_MAX; i++)
                 ret->peers[i].fd = -EBADF;
+}
+
+int agent_socket_open(struct agent_socket *ret, const char *path, const struct key_pair *pair) {
+        int fd = agent_socket_listen(path);
+
+        if (fd < 0)
+                return fd;
+        begin(ret, fd);
+        ret->pair = pair;
         return 0;
+}
+
+void agent_socket_serve_at(struct agent_socket *ret, int fd, agent_answer answer, void *context) {
+        begin(ret, fd);
+        ret->answer = answer;
+        ret->context = context;
 }
 
 static void drop(struct agent_peer *peer) {
@@ -61,7 +79,7 @@ static void admit(struct agent_socket *agent) {
                 (void)close(fd);
                 return;
         }
-        *peer = (struct agent_peer){.fd = fd};
+        *peer = (struct agent_peer){.fd = fd, .pid = who.pid};
         agent->n_admitted++;
 }
 
@@ -96,7 +114,7 @@ static bool send_answer(struct agent_peer *peer) {
 }
 
 /* Answers the received messages, until an answer cannot be sent. False when the peer must be closed. */
-static bool answer_all(struct agent_peer *peer, const struct key_pair *pair) {
+static bool answer_all(const struct agent_socket *agent, struct agent_peer *peer) {
         while (peer->answer_length == 0) {
                 struct bytes rest = {peer->received, peer->used}, message;
                 struct writer to = {.data = peer->answer, .size = sizeof(peer->answer)};
@@ -110,7 +128,10 @@ static bool answer_all(struct agent_peer *peer, const struct key_pair *pair) {
                 case SSH_AGENT_MESSAGE:
                         break;
                 }
-                ssh_agent_answer(pair, message, &to);
+                if (agent->answer)
+                        agent->answer(agent->context, peer->pid, message, &to);
+                else
+                        ssh_agent_answer(agent->pair, message, &to);
                 if (to.full)
                         return false;
                 peer->answer_length = to.used;
@@ -135,13 +156,13 @@ static bool receive(struct agent_peer *peer) {
 }
 
 /* While an answer waits, nothing is read: a peer that does not read gets no more memory than one message. */
-static bool serve(struct agent_peer *peer, const struct key_pair *pair) {
+static bool serve(const struct agent_socket *agent, struct agent_peer *peer) {
         if (peer->answer_length > 0) {
                 if (!send_answer(peer))
                         return false;
         } else if (!receive(peer))
                 return false;
-        return answer_all(peer, pair);
+        return answer_all(agent, peer);
 }
 
 size_t agent_socket_poll(const struct agent_socket *agent, struct pollfd ret[static AGENT_POLL_MAX]) {
@@ -175,7 +196,7 @@ void agent_socket_serve(struct agent_socket *agent, const struct pollfd *polled,
                         continue;
                 if (!peer)
                         admit(agent); /* last: a new peer must not take a slot that is served later in this loop */
-                else if (!serve(peer, agent->pair))
+                else if (!serve(agent, peer))
                         drop(peer);
         }
 }
