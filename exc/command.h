@@ -91,7 +91,7 @@ void verbose(const struct options *options, const char *format, ...) __attribute
 extern const struct cli_command login_command, help_command, completion_command, complete_command;
 extern const struct cli_command config_get_command, config_set_command, config_unset_command, config_path_command;
 extern const struct cli_command connect_command, exec_command, scp_command, ssh_config_command;
-extern const struct cli_command dial_command, proxy_command, key_holder_command;
+extern const struct cli_command dial_command, proxy_command;
 extern const struct cli_command send_public_key_command, revoke_command;
 extern const struct cli_command instance_list_command, instance_show_command, accept_host_keys_command;
 extern const struct cli_command keypair_create_command, keypair_import_command, keypair_list_command;

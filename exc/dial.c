@@ -120,5 +120,6 @@ const struct cli_command dial_command = {
         .summary = "connect for ssh, which must have started this (ProxyUseFdpass)",
         .least = 3,
         .most = 5,
+        .hidden = true,
         .run = run,
 };

@@ -376,10 +376,12 @@ def help_is_there_for_each_command():
     exc = Exc()
     whole = exc.good("help").out
     assert whole == exc.good("--help").out
-    for words in ("compute revoke", "iam policy put", "login", "completion"):
+    for words in ("compute connect", "compute exec", "compute ssh-config", "compute revoke", "iam policy put", "login", "completion"):
         assert words in whole
         text = exc.good(*words.split(), "--help").out
         assert text.startswith(f"exc {words}") and text == exc.good("help", *words.split()).out
     assert "compute revoke" not in exc.good("iam", "-h").out
+    # ssh runs these, nobody else.
+    assert "dial" not in whole and "proxy-command" not in whole
     assert exc.good("--version").out.startswith("exc 0")
     exc.fails(2, "help", "fly", says="fly: no such command")
