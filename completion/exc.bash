@@ -17,10 +17,7 @@ _exc() {
         return
     fi
     mapfile -t COMPREPLY < <(compgen -W "$answer" -- "$word")
-    # What stands before the last break of bash is there already.
-    local whole=${COMP_WORDS[COMP_CWORD]} prefix
-    prefix=${word%"$whole"}
-    [[ $whole == @ || $whole == = || $whole == : ]] && prefix=$word
-    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    # bash replaces $2, which begins with the last @; what stands before it is there already.
+    COMPREPLY=("${COMPREPLY[@]#"${word%"$2"}"}")
 }
 complete -F _exc exc

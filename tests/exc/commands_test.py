@@ -173,27 +173,3 @@ def shells_are_told_what_may_stand_next():
     assert next_of("compute", "revoke", "--vm-id", "") == ["web", "43"]
     # What fails says nothing: somebody is typing.
     assert exc.good("complete", "--", "compute", "revoke", "", EXC_ENDPOINT="unix:/nowhere").err == ""
-
-
-def bash_completes_users_and_vms():
-    plane = Cloud(guests=())
-    plane.register("42", name="web")
-    exc = Exc(plane, PATH=f"{cloud.BUILD}/exc:/usr/bin:/bin")
-    script = """
-        eval "$(exc completion bash)"
-        COMP_LINE=$1 COMP_POINT=${#1}
-        shift
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        _exc 2>/dev/null
-        printf '%s\\n' "${COMPREPLY[@]}"
-    """
-
-    def replies(line, *words):
-        done = subprocess.run(["bash", "-c", script, "bash", line, *words], env=exc.environment, check=True,
-                              stdout=subprocess.PIPE, text=True, cwd=exc.home)
-        return done.stdout.split()
-
-    assert replies("exc compute ins", "exc", "compute", "ins") == ["instance"]
-    assert replies("exc compute revoke w", "exc", "compute", "revoke", "w") == ["web"]
-    # @ is one of bash's breaks: what is before it stays.
-    assert replies("exc compute revoke alice@w", "exc", "compute", "revoke", "alice", "@", "w") == ["web"]
