@@ -8,9 +8,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/session.h"
 #include "exc/problem.h"
 
 enum { SECURE_HEAP_SIZE = 32 * 1024, SECURE_PIECE_MIN = 32 }; /* bytes; both are powers of two, as OpenSSL wants */
@@ -76,8 +78,23 @@ static json_t *make_body(const struct target *target, const char *key) {
         return body;
 }
 
-static int ask(const struct options *options, struct api *api, struct key_grant *grant, const char *key,
+/* What was refused for its number alone was not carried out: it may be sent again. Waits until then. */
+static bool wait_for_turn(const struct options *options, int64_t until_ns, struct api_answer *answer) {
+        struct timespec left = {.tv_sec = answer->retry_after};
+
+        if (answer->end != API_REFUSED || strcmp(answer->error, "TooManyRequests") != 0 || left.tv_sec < 1 ||
+            session_now_ns() + left.tv_sec * INT64_C(1000000000) > until_ns)
+                return false;
+        verbose(options, "too many requests: asking again in %ld s", answer->retry_after);
+        while (nanosleep(&left, &left) < 0 && errno == EINTR)
+                ;
+        api_answer_clear(answer);
+        return true;
+}
+
+static int ask(const struct options *options, struct api *api, struct key_grant *grant, const char *key, int patience_s,
                struct api_answer *ret) {
+        int64_t until_ns = session_now_ns() + patience_s * INT64_C(1000000000);
         struct target *target = &grant->target;
         const struct problem_about about = {.vm = target->given, .user = target->user};
         int status = target_prepare(api, options, target);
@@ -88,7 +105,7 @@ static int ask(const struct options *options, struct api *api, struct key_grant 
         verbose(options, "VM %s: asking for a connection", target->given);
         do
                 ok = api_call(api, "POST", "/compute/instance/connect", make_body(target, key), ret);
-        while (!ok && target_is_name(api, target, ret));
+        while (!ok && (target_is_name(api, target, ret) || wait_for_turn(options, until_ns, ret)));
         return ok ? EXIT_DONE : problem_report(options, api, ret, &about);
 }
 
@@ -158,7 +175,7 @@ int key_grant_get(const struct options *options, struct api *api, const struct k
         }
         if (sent)
                 ssh_key_to_text(sent, key);
-        status = ask(options, api, ret, sent ? key : NULL, &answer);
+        status = ask(options, api, ret, sent ? key : NULL, want->patience_s, &answer);
         if (status == EXIT_DONE) {
                 status = take(options, want, sent, answer.body, ret);
                 adopt_pair(want, ret);

@@ -18,6 +18,7 @@ struct key_grant_want {
         const struct ssh_key *own_key; /* the user's; NULL: one for this connection */
         bool server_key;
         const char *save_private; /* a file for the server's private key; NULL: none */
+        int patience_s;           /* how long to ask again where the API says "too many requests"; 0: not at all */
 };
 
 /* Keeps private keys out of core dumps and away from other programs of this user: before the first key is made. */

@@ -76,6 +76,21 @@ def connections_at_once_have_keys_of_their_own():
     assert len(vm.guest.fingerprints()) == 4
 
 
+def more_connections_than_the_api_takes_at_once():
+    vm = _prepared(lines=["MaxStartups 100"])
+    vm.api.stop()
+    vm.api.lines = [line.replace("InstanceLimit=0", "InstanceLimit=60") for line in vm.api.lines]
+    vm.api.start()
+    runs = [subprocess.Popen([*OWN_HOME, "ssh", "exc-42", "echo in; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=vm.exc.environment, text=True, cwd=vm.exc.home) for _ in range(24)]
+    for run in runs:
+        out, err = run.communicate("", timeout=agent.WAIT_S)
+        assert (run.returncode, out) == (0, "in\n"), err
+    assert vm.sshd.logins() == 24 and len(_holders(vm)) == 1
+    # Some were refused at first.
+    assert 429 in [line["outcome"]["status"] for line in vm.api.audit() if line["kind"] == "outcome"]
+
+
 def key_of_another_process_is_not_shown():
     vm = _prepared()
     run = subprocess.Popen([*OWN_HOME, "ssh", "exc-42", "echo in; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
