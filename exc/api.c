@@ -211,6 +211,10 @@ void api_set_deadline(struct api *api, int total_ms) {
         api->total_ms = total_ms;
 }
 
+int api_deadline(const struct api *api) {
+        return api->total_ms;
+}
+
 void api_set_purpose(struct api *api, const char *format, ...) {
         va_list arguments;
 

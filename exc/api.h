@@ -67,6 +67,8 @@ void api_set_purpose(struct api *api, const char *format, ...) __attribute__((fo
 /* For completion: a shorter deadline than API_TOTAL_MS. */
 void api_set_deadline(struct api *api, int total_ms);
 
+int api_deadline(const struct api *api);
+
 /*
  * One request. Takes ownership of `body`; NULL is none. `path` begins with '/' and is made by api_path(). True when it was
  * API_ANSWERED. Fills `ret` in any case; api_answer_clear() drops it, and wipes what was received.
@@ -86,7 +88,8 @@ char *api_path_query(char *path, const char *name, const char *value);
 
 /*
  * All items of a list, page by page: an array that the caller drops. NULL: `ret` has the answer that failed. Takes ownership of
- * `path`. No more than 100,000 items are taken.
+ * `path`. No more than 100,000 items are taken, and no page after twice
+ * the deadline of one request.
  */
 json_t *api_list(struct api *api, char *path, struct api_answer *ret);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/session.h"
 #include "exc/api.h"
 
 enum { ITEMS_MAX = 100 * 1000 };
@@ -71,6 +72,7 @@ static bool take_page(json_t *all, const struct api_answer *answer, char **ret_n
 }
 
 json_t *api_list(struct api *api, char *path, struct api_answer *ret) {
+        int64_t until_ns = session_now_ns() + 2 * api_deadline(api) * INT64_C(1000000);
         json_t *all = json_array();
         char *next = NULL;
         bool ok;
@@ -91,7 +93,13 @@ json_t *api_list(struct api *api, char *path, struct api_answer *ret) {
                 }
                 if (ok)
                         api_answer_clear(ret);
+                /* A list of small pages without an end has not used up ITEMS_MAX for hours. */
+                if (ok && next && session_now_ns() > until_ns) {
+                        ok = false;
+                        *ret = (struct api_answer){.end = API_TIMED_OUT, .message = "the list has no end"};
+                }
         } while (ok && next);
+        free(next);
         free(path);
         if (ok)
                 return all;

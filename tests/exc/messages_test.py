@@ -234,6 +234,18 @@ def large_answer_is_cut_off():
     exc.fails(3, "compute", "instance", "list", says="more than 1048576 bytes")
 
 
+def list_without_an_end_is_cut_off():
+    web = Web(lambda *_: json_answer({"items": [{"id": "42"}], "next": "again"}))
+    exc = Exc(web.url, TOKEN)
+    exc.fails(3, "compute", "instance", "list", says="the list has no end")
+    start = time.monotonic()
+    exc.run("complete", "--", "compute", "connect", "")
+    assert time.monotonic() - start < 40
+
+
+list_without_an_end_is_cut_off.slow = True
+
+
 def connection_that_ends():
     web = Web(lambda *_: None)
     exc = Exc(web.url, TOKEN)
