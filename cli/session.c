@@ -288,26 +288,49 @@ void session_kill(const struct session *session, int signal_number) {
                 (void)kill(session->pid, signal_number);
 }
 
-/* Stops as the command has stopped: its stop is read once, so that one stop of the command is one of this process. */
+void session_set_aside(struct session *session, struct session_aside *ret) {
+        *ret = (struct session_aside){
+                .pid = session->pid, .pidfd = session->pidfd, .keeps_signals = session->keeps_signals};
+        session->pid = 0;
+        session->pidfd = -EBADF;
+        session->keeps_signals = false;
+}
+
+void session_take_back(struct session *session, const struct session_aside *aside) {
+        if (session->pidfd >= 0)
+                (void)close(session->pidfd);
+        session->pid = aside->pid;
+        session->pidfd = aside->pidfd;
+        session->keeps_signals = aside->keeps_signals;
+}
+
+/*
+ * Stops as the command has stopped: its stop is read once, so that one stop of the command is one of this process. At the stop
+ * key some commands, as scp, stop themselves by SIGSTOP; without the key that one is between others and the command.
+ */
 static void stop_with(struct session *session) {
         siginfo_t info = {.si_pid = 0};
 
         if (session->pid > 0 && waitid(P_PID, (id_t)session->pid, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0 &&
-            info.si_status != SIGSTOP)
+            (info.si_status != SIGSTOP || session->stopping)) {
+                session->stopping = false;
                 (void)raise(SIGSTOP);
+        }
 }
 
 /* The terminal's signals (SI_KERNEL) reach the whole process group, which includes the command. */
 static void take_signal(struct session *session) {
         struct signalfd_siginfo from;
+        bool child = false;
 
         while (read(session->signal_fd, &from, sizeof(from)) == (ssize_t)sizeof(from)) {
                 int number = (int)from.ssi_signo;
 
                 if (number == SIGCHLD) {
-                        stop_with(session);
+                        child = true;
                         continue;
                 }
+                session->stopping = session->stopping || (number == SIGTSTP && from.ssi_code == SI_KERNEL);
                 if (number != SIGTSTP && session->signal == 0)
                         session->signal = number;
                 if (session->keeps_signals && number != SIGTSTP)
@@ -315,6 +338,9 @@ static void take_signal(struct session *session) {
                 if (from.ssi_code != SI_KERNEL)
                         session_kill(session, number);
         }
+        /* After a stop key that came before it, whichever is read first. */
+        if (child)
+                stop_with(session);
 }
 
 static enum session_event reap(struct session *session) {

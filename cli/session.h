@@ -52,6 +52,7 @@ struct session {
         int status; /* SESSION_ENDED: of the command, as wait(2) has it */
         int signal; /* the first that this process got, 0: none */
         bool keeps_signals;
+        bool stopping; /* the terminal's stop key was pressed, and the command has not stopped yet */
 };
 
 enum session_event {
@@ -81,6 +82,19 @@ enum session_event session_wait(struct session *session, int fd, short events, i
 
 /* Sends the command a signal where it runs. */
 void session_kill(const struct session *session, int signal_number);
+
+/* A command that goes on while the session runs another one. */
+struct session_aside {
+        pid_t pid;
+        int pidfd;
+        bool keeps_signals;
+};
+
+/* Another command may be started then. */
+void session_set_aside(struct session *session, struct session_aside *ret);
+
+/* session_wait() is about that command again. The other one must have ended. */
+void session_take_back(struct session *session, const struct session_aside *aside);
 
 /* The command's status as a shell has it. */
 int session_status(const struct session *session);
