@@ -103,19 +103,16 @@ const struct cli_command help_command = {
 };
 
 static const struct cli_command *const commands[] = {
-        &login_command,          &config_get_command,      &config_set_command,
-        &config_unset_command,   &config_path_command,     &connect_command,
-        &exec_command,           &ssh_config_command,      &proxy_command,
-        &dial_command,           &send_public_key_command, &revoke_command,
-        &instance_list_command,  &instance_show_command,   &accept_host_keys_command,
-        &keypair_create_command, &keypair_import_command,  &keypair_list_command,
-        &keypair_show_command,   &keypair_delete_command,  &account_create_command,
-        &account_list_command,   &account_show_command,    &account_delete_command,
-        &token_create_command,   &token_list_command,      &token_show_command,
-        &token_delete_command,   &policy_put_command,      &policy_list_command,
-        &policy_show_command,    &policy_delete_command,   &policy_attach_command,
-        &policy_detach_command,  &completion_command,      &complete_command,
-        &help_command,
+        &login_command,          &config_get_command,     &config_set_command,    &config_unset_command,
+        &config_path_command,    &connect_command,        &exec_command,          &scp_command,
+        &ssh_config_command,     &proxy_command,          &dial_command,          &send_public_key_command,
+        &revoke_command,         &instance_list_command,  &instance_show_command, &accept_host_keys_command,
+        &keypair_create_command, &keypair_import_command, &keypair_list_command,  &keypair_show_command,
+        &keypair_delete_command, &account_create_command, &account_list_command,  &account_show_command,
+        &account_delete_command, &token_create_command,   &token_list_command,    &token_show_command,
+        &token_delete_command,   &policy_put_command,     &policy_list_command,   &policy_show_command,
+        &policy_delete_command,  &policy_attach_command,  &policy_detach_command, &completion_command,
+        &complete_command,       &help_command,
 };
 
 const struct cli exc_cli = {

@@ -264,6 +264,12 @@ bool ssh_command_make(const struct ssh_want *want, struct words *ret) {
 
         *ret = (struct words){.at = NULL};
         words_add(ret, "%s", want->program);
+        if (want->control_path) {
+                /* Before the pins, which say the opposite. */
+                add_option(ret, "ControlMaster", "yes");
+                add_path(ret, "ControlPath", want->control_path);
+                add_option(ret, "ControlPersist", "no");
+        }
         add_options(ret, pins);
         if (want->batch)
                 add_options(ret, batch_pins);

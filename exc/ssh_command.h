@@ -43,11 +43,12 @@ struct ssh_want {
         const char *known_hosts;   /* a file; NULL: `host_keys` on the command line */
         const struct ssh_key *host_keys;
         size_t n_host_keys;
-        bool batch;             /* a command of exc's own: no forwardings, no local command, no terminal */
-        bool terminal;          /* with `batch`: a terminal all the same */
-        bool subsystem;         /* `command` is the name of one */
-        const char *command;    /* one word; NULL: what is in `arguments` */
-        char *const *arguments; /* the user's own: options of ssh, then perhaps a command; NULL: none */
+        const char *control_path; /* where ssh listens for others that use the connection; NULL: nowhere */
+        bool batch;               /* a command of exc's own: no forwardings, no local command, no terminal */
+        bool terminal;            /* with `batch`: a terminal all the same */
+        bool subsystem;           /* `command` is the name of one */
+        const char *command;      /* one word; NULL: what is in `arguments` */
+        char *const *arguments;   /* the user's own: options of ssh, then perhaps a command; NULL: none */
 };
 
 /* Fills `ret`, which the caller frees in any case. False: no memory. */

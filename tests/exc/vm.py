@@ -47,6 +47,8 @@ class Sshd:
         settings = (WORLD / "etc/sshd_config").read_text()
         settings = settings.replace(f"AuthorizedKeysCommand {HELPER}", f"AuthorizedKeysCommand {HELPER} --runtime-dir {store}")
         settings = settings.replace("ListenAddress 127.0.0.1", f"ListenAddress {address}")
+        if any(line.startswith("Subsystem") for line in lines):
+            settings = "".join(line for line in settings.splitlines(True) if not line.startswith("Subsystem"))
         config.write_text("\n".join([*lines, f"Port {self.port}", settings]))
         self.command = ["/usr/sbin/sshd", "-D", "-f", config, "-E", self.log_path]
         sshds.append(self)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exc/scp_shell.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define TEMPORARY "temporary "
+
+/* ssh notices within 60 s that a connection is dead. What has not been removed in time is removed all the same, unseen. */
+enum { KEEP_MS = 75 * 1000, REMOVE_MS = 10 * 1000, ABORT_MS = 500 };
+
+enum { ANSWER_MAX = 64 * 1024, EXIT_KEPT = 0, EXIT_REMOVED = 1, SSH_FAILED = 255 };
+
+/* --- what is sent ------------------------------------------------------------------------------------------------ */
+
+static void put_quoted(FILE *to, const char *name, const char *value) {
+        (void)fprintf(to, "%s='", name);
+        for (; *value; value++)
+                if (*value == '\'')
+                        (void)fputs("'\\''", to);
+                else
+                        (void)putc(*value, to);
+        (void)fputs("'\n", to);
+}
+
+/* The caller frees it. NULL: no memory. */
+static char *make_script(const struct scp_place *place, const char *mark) {
+        char *text = NULL;
+        size_t length;
+        FILE *file = open_memstream(&text, &length);
+
+        if (!file)
+                return NULL;
+        if (place->home)
+                (void)fputs("cd 2>/dev/null || cd /\n", file);
+        put_quoted(file, "mark", mark);
+        put_quoted(file, "destination", place->destination);
+        put_quoted(file, "name", place->name);
+        (void)fputs(scp_script, file);
+        if (fclose(file) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+/* A write to a shell that has ended must not end this process. Commands get the signals as they were before the session. */
+static void block_sigpipe(void) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGPIPE);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static enum session_event send_text(struct session *session, int fd, const char *text) {
+        size_t n = strlen(text), sent = 0;
+        enum session_event event = SESSION_READY;
+
+        while (sent < n && event == SESSION_READY) {
+                ssize_t now = write(fd, text + sent, n - sent);
+
+                if (now > 0)
+                        sent += (size_t)now;
+                else if (now < 0 && errno == EAGAIN)
+                        event = session_wait(session, fd, POLLOUT, 0);
+                else if (errno != EINTR)
+                        event = session_wait(session, -EBADF, 0, 0); /* its end */
+        }
+        return event;
+}
+
+/* --- what it answers --------------------------------------------------------------------------------------------- */
+
+/* False: not all of it is there. What a login shell's files print before it is passed over. */
+static bool take_answer(const char *answer, size_t n, const char *mark, struct scp_shell *shell) {
+        const char *at = memmem(answer, n, mark, strlen(mark));
+
+        if (!at || !memchr(at, '\0', n - (size_t)(at - answer)))
+                return false;
+        at += strlen(mark);
+        /* The VM may be hostile. */
+        if (strncmp(at, TEMPORARY, strlen(TEMPORARY)) == 0 && strlen(at) < PATH_MAX)
+                shell->temporary = strdup(at + strlen(TEMPORARY));
+        return true;
+}
+
+static enum session_event receive(struct session *session, const char *mark, struct scp_shell *shell) {
+        static char answer[ANSWER_MAX];
+        size_t n = 0;
+        int fd = shell->from;
+
+        for (;;) {
+                enum session_event event = session_wait(session, fd, POLLIN, 0);
+                ssize_t got;
+
+                if (event != SESSION_READY)
+                        return event;
+                got = read(fd, answer + n, sizeof(answer) - n);
+                if (got < 0 && (errno == EAGAIN || errno == EINTR))
+                        continue;
+                if (got <= 0)
+                        fd = -EBADF; /* it ends */
+                else
+                        n += (size_t)got;
+                if (take_answer(answer, n, mark, shell))
+                        return SESSION_READY;
+                if (n == sizeof(answer)) {
+                        n /= 2;
+                        memcpy(answer, answer + n, n);
+                }
+        }
+}
+
+static void close_pipes(struct scp_shell *shell) {
+        if (shell->to >= 0)
+                (void)close(shell->to);
+        if (shell->from >= 0)
+                (void)close(shell->from);
+        shell->to = shell->from = -EBADF;
+}
+
+/* Waits for its end. False: it was killed. */
+static bool await_end(struct session *session, int timeout_ms) {
+        int64_t deadline_ns = session_now_ns() + timeout_ms * NS_PER_MS;
+        enum session_event event;
+
+        do
+                event = session_wait(session, -EBADF, 0, deadline_ns);
+        while (event == SESSION_SIGNAL);
+        if (event == SESSION_ENDED || session->pid == 0)
+                return event == SESSION_ENDED;
+        session_kill(session, SIGKILL);
+        do
+                event = session_wait(session, -EBADF, 0, 0);
+        while (event == SESSION_SIGNAL);
+        return false;
+}
+
+enum session_event scp_shell_start(struct session *session, const struct scp_place *place, struct scp_shell *shell) {
+        enum session_event event = SESSION_FAILED;
+        unsigned char random[(SCP_MARK_MAX - 1) / 2];
+        char mark[SCP_MARK_MAX], *script = NULL;
+
+        block_sigpipe();
+        if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random)) {
+                for (size_t i = 0; i < sizeof(random); i++)
+                        (void)snprintf(mark + 2 * i, 3, "%02x", random[i]);
+                script = make_script(place, mark);
+        }
+        if (script)
+                event = send_text(session, shell->to, script);
+        else
+                complain("out of memory");
+        free(script);
+        if (event == SESSION_READY)
+                event = receive(session, mark, shell);
+        if (event == SESSION_READY) {
+                session_set_aside(session, &shell->command);
+                shell->open = true;
+                return event;
+        }
+        close_pipes(shell);
+        /* ssh may be asking for a second factor, without an echo: at the end of its own accord it restores the terminal. */
+        if (session->pid > 0)
+                (void)await_end(session, ABORT_MS);
+        return event;
+}
+
+enum scp_shell_result scp_shell_end(struct session *session, struct scp_shell *shell, bool keep) {
+        enum scp_shell_result result = SCP_SHELL_LEFT;
+
+        session_take_back(session, &shell->command);
+        shell->open = false;
+        if (keep)
+                (void)!write(shell->to, "keep\n", 5);
+        (void)close(shell->to);
+        shell->to = -EBADF;
+        if (await_end(session, keep ? KEEP_MS : REMOVE_MS) && WIFEXITED(session->status)) {
+                if (WEXITSTATUS(session->status) == EXIT_KEPT)
+                        result = SCP_SHELL_KEPT;
+                else if (WEXITSTATUS(session->status) == EXIT_REMOVED)
+                        result = SCP_SHELL_REMOVED;
+                else if (WEXITSTATUS(session->status) == SSH_FAILED)
+                        result = SCP_SHELL_LOST;
+        }
+        close_pipes(shell);
+        return result;
+}
