@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The figures of tests/bench/exc: a command of exc beside the same by ssh's own program with an authorized key, by turns, so that
+the load of the machine is the same for both. Files are in memory.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import client
+from agent import WORLD
+from vm import HOST_KEY, OWN_HOME, Vm
+
+ROUNDS = 15  # a VM keeps 32 keys of a user, for a minute
+SIZE = 256 * 1024 * 1024
+
+pattern = re.compile(sys.argv[1] if len(sys.argv) > 1 else ".")
+
+
+def row(name, value, unit, reach="", note=""):
+    print(f"{name:<58} {value:>8.3f} {unit:<7} {reach:<10} {note}".rstrip(), flush=True)
+
+
+def seconds(command, vm):
+    start = time.monotonic()
+    # Both begin in the same way.
+    subprocess.run([*OWN_HOME, *command], env=vm.exc.environment, cwd=vm.exc.home, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def compare(name, vm, own, plain, reach):
+    """Medians of each; the reach is for the median of each round's own ratio."""
+    rounds = []
+    for number in range(ROUNDS):
+        both = (own, plain) if number % 2 else (plain, own)
+        took = {id(command): seconds(command, vm) for command in both}
+        rounds.append((took[id(own)], took[id(plain)]))
+    ours, theirs = (statistics.median(one[i] for one in rounds) for i in (0, 1))
+    ratio = statistics.median(one[0] / one[1] for one in rounds)
+    row(f"{name}: ratio to plain", ratio, "", reach, f"medians {ours:.3f} and {theirs:.3f} s, {ROUNDS} rounds")
+
+
+def authorize(vm):
+    """The options of ssh for a key that alice has authorized."""
+    public, text = vm.exc.key()
+    authorized = WORLD / "home/alice/.ssh/authorized_keys"
+    authorized.write_text(text + "\n")
+    shutil.chown(authorized, "alice", "alice")
+    known_hosts = vm.exc.home / "known_hosts"
+    known_hosts.write_text(f"[127.0.0.1]:{vm.sshd.port} {pathlib.Path(f'{HOST_KEY}.pub').read_text()}")
+    return [f"-oIdentityFile={str(public).removesuffix('.pub')}", "-oIdentitiesOnly=yes", f"-oUserKnownHostsFile={known_hosts}",
+            f"-oPort={vm.sshd.port}"]
+
+
+def scp(vm):
+    options = authorize(vm)
+    files = WORLD / "tests/files"
+    files.mkdir()
+    shutil.chown(files, "alice", "alice")
+    source = files / "source"
+    source.write_bytes(os.urandom(SIZE))
+    own = [client.PROGRAM, "compute", "scp", "--vm-id", "42"]
+    compare("scp of 256 MB to the VM", vm, [*own, "--src", source, "--dst", files / "to"],
+            ["scp", *options, source, f"alice@127.0.0.1:{files}/to"], "<= 1.02")
+    compare("scp of 256 MB from the VM", vm, [*own, "--download", "--src", source, "--dst", files / "from"],
+            ["scp", *options, f"alice@127.0.0.1:{source}", files / "from"], "<= 1.02")
+
+
+def main():
+    print(f"This machine may be shared (load {' '.join(pathlib.Path('/proc/loadavg').read_text().split()[:3])}, "
+          f"{os.cpu_count()} cores).", flush=True)
+    for part in (scp,):
+        if pattern.search(part.__name__):
+            part(Vm())
+    client.after_test()
+
+
+try:
+    main()
+except BaseException:
+    client.after_failure()
+    raise
