@@ -20,11 +20,12 @@ from vm import HOST_KEY, OWN_HOME, Vm
 ROUNDS = 15  # a VM keeps 32 keys of a user, for a minute
 SIZE = 256 * 1024 * 1024
 
+rows = []  # printed at the end, below what sshd prints
 pattern = re.compile(sys.argv[1] if len(sys.argv) > 1 else ".")
 
 
 def row(name, value, unit, reach="", note=""):
-    print(f"{name:<58} {value:>8.3f} {unit:<7} {reach:<10} {note}".rstrip(), flush=True)
+    rows.append(f"{name:<58} {value:>8.3f} {unit:<7} {reach:<10} {note}".rstrip())
 
 
 def seconds(command, vm):
@@ -79,6 +80,7 @@ def main():
         if pattern.search(part.__name__):
             part(Vm())
     client.after_test()
+    print("\n".join(rows))
 
 
 try:
