@@ -88,8 +88,7 @@ char *api_path_query(char *path, const char *name, const char *value);
 
 /*
  * All items of a list, page by page: an array that the caller drops. NULL: `ret` has the answer that failed. Takes ownership of
- * `path`. No more than 100,000 items are taken, and no page after twice
- * the deadline of one request.
+ * `path`. A list of more than 1,000 pages, or that takes longer than twice the deadline of one request, is a failure.
  */
 json_t *api_list(struct api *api, char *path, struct api_answer *ret);
 

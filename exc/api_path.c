@@ -8,7 +8,7 @@
 #include "cli/session.h"
 #include "exc/api.h"
 
-enum { ITEMS_MAX = 100 * 1000 };
+enum { PAGES_MAX = 1000 }; /* 100,000 items, as the API cuts lists */
 
 /* Appends `text`, percent-encoded, behind `before`. */
 static bool append(char **path, const char *before, const char *text) {
@@ -64,7 +64,7 @@ static bool take_page(json_t *all, const struct api_answer *answer, char **ret_n
         *ret_next = NULL;
         if (!json_is_array(items) || json_array_extend(all, items) < 0)
                 return false;
-        if (next && json_array_size(items) > 0 && json_array_size(all) < ITEMS_MAX) {
+        if (next && json_array_size(items) > 0) {
                 *ret_next = strdup(next);
                 return *ret_next;
         }
@@ -74,6 +74,7 @@ static bool take_page(json_t *all, const struct api_answer *answer, char **ret_n
 json_t *api_list(struct api *api, char *path, struct api_answer *ret) {
         int64_t until_ns = session_now_ns() + 2 * api_deadline(api) * INT64_C(1000000);
         json_t *all = json_array();
+        unsigned pages = 0;
         char *next = NULL;
         bool ok;
 
@@ -93,8 +94,7 @@ json_t *api_list(struct api *api, char *path, struct api_answer *ret) {
                 }
                 if (ok)
                         api_answer_clear(ret);
-                /* A list of small pages without an end has not used up ITEMS_MAX for hours. */
-                if (ok && next && session_now_ns() > until_ns) {
+                if (ok && next && (++pages == PAGES_MAX || session_now_ns() > until_ns)) {
                         ok = false;
                         *ret = (struct api_answer){.end = API_TIMED_OUT, .message = "the list has no end"};
                 }
