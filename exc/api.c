@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct api {
         char *received;
         size_t used, size;
         bool too_large, reported;
+        char request_id[sizeof(((struct api_answer *)NULL)->request_id)], retry_after[32]; /* headers, or "" */
         struct timespec started;
 };
 
@@ -72,6 +74,27 @@ static size_t receive(char *data, size_t size, size_t n, void *context) {
         return n;
 }
 
+static void keep_header(const char *line, size_t n, const char *name, char *ret, size_t size) {
+        size_t length = strlen(name);
+
+        if (n <= length || line[length] != ':' || strncasecmp(line, name, length) != 0)
+                return;
+        for (line += length + 1, n -= length + 1; n > 0 && (*line == ' ' || *line == '\t'); n--)
+                line++;
+        while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+                n--;
+        (void)snprintf(ret, size, "%.*s", (int)n, line);
+}
+
+/* A line of the answer's head, without a NUL. */
+static size_t receive_header(char *line, size_t size, size_t n, void *context) {
+        struct api *api = context;
+
+        keep_header(line, n * size, "X-Request-Id", api->request_id, sizeof(api->request_id));
+        keep_header(line, n * size, "Retry-After", api->retry_after, sizeof(api->retry_after));
+        return n * size;
+}
+
 static int waiting(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
         struct api *api = context;
         struct timespec now;
@@ -100,7 +123,6 @@ static bool set_up(struct api *api) {
 
         ok = ok && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, api->error) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_USERAGENT, "exc/" PACKAGE_VERSION) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, api->headers) == CURLE_OK;
@@ -109,6 +131,8 @@ static bool set_up(struct api *api) {
         ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEDATA, api) == CURLE_OK;
+        ok = ok && curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, receive_header) == CURLE_OK;
+        ok = ok && curl_easy_setopt(curl, CURLOPT_HEADERDATA, api) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, waiting) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_XFERINFODATA, api) == CURLE_OK;
@@ -232,7 +256,7 @@ static bool prepare(struct api *api, const char *method, const char *path, const
 
         api->used = 0;
         api->too_large = api->reported = false;
-        api->error[0] = '\0';
+        api->error[0] = api->request_id[0] = api->retry_after[0] = '\0';
         (void)clock_gettime(CLOCK_MONOTONIC, &api->started);
         ok = ok && curl_easy_setopt(api->curl, CURLOPT_URL, url) == CURLE_OK;
         ok = ok && curl_easy_setopt(api->curl, CURLOPT_TIMEOUT_MS, (long)api->total_ms) == CURLE_OK;
@@ -247,24 +271,16 @@ static bool prepare(struct api *api, const char *method, const char *path, const
         return ok && curl_easy_setopt(api->curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
 }
 
-static const char *header(const struct api *api, const char *name) {
-        struct curl_header *found;
-
-        return curl_easy_header(api->curl, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : NULL;
-}
-
 static void copy_text(char *ret, size_t size, const char *text) {
         (void)snprintf(ret, size, "%s", text ? text : "");
 }
 
 /* The answer has arrived: 2xx with JSON or nothing, an error of the API with its body, or something else. */
 static void read_answer(struct api *api, struct api_answer *ret) {
-        const char *retry_after = header(api, "Retry-After");
         bool good = ret->status / 100 == 2;
 
-        copy_text(ret->request_id, sizeof(ret->request_id), header(api, "X-Request-Id"));
-        if (retry_after)
-                ret->retry_after = strtol(retry_after, NULL, 10);
+        copy_text(ret->request_id, sizeof(ret->request_id), api->request_id);
+        ret->retry_after = strtol(api->retry_after, NULL, 10);
         if (ret->retry_after < 0 || ret->retry_after > 24L * 60 * 60)
                 ret->retry_after = 0;
         ret->end = API_FOREIGN;
