@@ -76,13 +76,7 @@ static void what_ssh_takes_for_an_option_is_refused(void **state) {
 }
 
 static void what_can_be_no_id_is_a_name(void **state) {
-        static const char *const names[] = {"Web",
-                                            "web 1",
-                                            "b\xc3\xbc"
-                                            "ro",
-                                            "connect",
-                                            "-x",
-                                            "a/b"};
+        static const char *const names[] = {"Web", "web 1", "b\u00fcro", "connect", "-x", "a/b"};
 
         (void)state;
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
