@@ -262,7 +262,7 @@ void problem_of_host_keys(const char *vm, struct problem *ret) {
         set(ret, EXIT_HOST_KEYS_CHANGED,
             "VM %s: its host keys have changed: none of those on record is among the new ones", vm);
         step(ret,
-             "Where the VM was installed anew, accept them with: exc compute instance accept-host-keys %s\n"
+             "Where the VM was reinstalled, accept them with: exc compute instance accept-host-keys %s\n"
              "Else something stands in its place: tell who administers it",
              vm);
 }

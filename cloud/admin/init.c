@@ -31,7 +31,7 @@ static bool directory_of(const char *path, char ret[static PATH_MAX]) {
 
 /*
  * As root: that of the database, and that of the audit log's directory. What is in them is made by their user, because
- * root would follow the links of whoever has that user.
+ * root would follow the links of anyone with that user.
  */
 static int make_directories(const struct options *options) {
         char database[PATH_MAX], audit[PATH_MAX];

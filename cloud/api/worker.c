@@ -106,7 +106,7 @@ static void open_store(const struct worker_pool *pool, struct store **store) {
                 journal_note(LOG_ERR, "store: %s", why);
 }
 
-/* With the lock held. True: done_fd is to be written to. While jobs are in the list, whoever put the first one does it. */
+/* With the lock held. True: done_fd is to be written to. While jobs are in the list, the thread that put the first one does it. */
 static bool put_done(struct worker_pool *pool, struct worker_job *job) {
         bool first = !pool->done.first;
 

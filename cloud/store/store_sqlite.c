@@ -34,7 +34,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(const char *path, int er
 
 /* --- the file ------------------------------------------------------------------------------------------------------ */
 
-/* Whoever can write to the directory can put another database there. */
+/* Anyone who can write to the directory can put another database there. */
 static int check_directory(const char *directory, int fd, char ret_why[static STORE_WHY_MAX]) {
         struct stat st;
 
