@@ -17,6 +17,7 @@ from agent import WORLD
 
 PROGRAM = cloud.BUILD / "exc/exc"
 TOKEN = "exc_abcdefgh_" + "A" * 43
+COMMAND_S = 600  # far more than a command takes
 numbers = itertools.count()
 
 after_test = cloud.after_test
@@ -62,7 +63,7 @@ class Exc:
 
     def run(self, *arguments, stdin="", program=(), **environment):
         done = subprocess.run([*program, PROGRAM, *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=agent.WAIT_S, check=False, cwd=self.home,
+                              text=True, timeout=COMMAND_S, check=False, cwd=self.home,
                               env={**self.environment, **environment})
         done = Done(done)
         assert "Sanitizer" not in done.err and "runtime error" not in done.err, done
