@@ -5,7 +5,8 @@
 # vm_test.sh it is the guest alone.
 
 _prepare() {
-    machine_start m "$suite"
+    install -d -m 0755 shared
+    machine_start m "$suite" "--bind=$PWD/shared:/srv/shared"
     install_debs m "$(our_deb exc-instance-connect)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
     _guest_trusts_signer
     # exc-host stands for the relay, whose socket is this guest's channel.
@@ -13,14 +14,19 @@ _prepare() {
     printf '%s\n' '[Service]' User=exc-instance-connect-relay Group=exc-instance-connect-relay |
         in_machine m tee /etc/systemd/system/exc-host.service.d/user.conf >/dev/null
     printf '[Instance]\nId=42\nChannel=unix:%s\n' "$host_socket" | in_machine m tee /etc/exc-host/vm.d/42.conf >/dev/null
+    # For a client on another machine.
+    in_machine m install -d /etc/systemd/system/exc-compute-api.socket.d
+    printf '%s\n' '[Socket]' ListenStream=/srv/shared/api.sock SocketMode=0666 |
+        in_machine m tee /etc/systemd/system/exc-compute-api.socket.d/shared.conf >/dev/null
     in_machine m systemctl daemon-reload
-    in_machine m systemctl restart exc-host.socket
+    in_machine m systemctl restart exc-host.socket exc-compute-api.socket
+    in_machine m useradd --create-home --shell /bin/bash --user-group --groups adm ubuntu
     in_machine m exc-compute-admin init >token-of-admin
     in_machine m exc-compute-admin account add operator
     in_machine m exc-compute-admin token create operator >operators
     _document 'exc:compute:instance/42' | in_machine m exc-compute-admin policy put operate-42 -
     in_machine m exc-compute-admin policy attach operate-42 operator
-    in_machine m exc-compute-admin instance put 42 --host local --default-user alice
+    in_machine m exc-compute-admin instance put 42 --host local --default-user ubuntu --private-ipv4 10.0.42.1
     in_machine m exc-compute-admin instance put 43 --host local
 }
 
@@ -57,19 +63,40 @@ _ssh_with() {
 
 a_made_key_lets_in_once() {
     _api POST /compute/instance/connect '{"vm_id": 42}' >answer
-    same alice "$(_member user <answer)"
+    same ubuntu "$(_member user <answer)"
     _member private_key <answer >k
     /usr/bin/python3 -c 'import json; print("\n".join(json.load(open("answer"))["known_hosts"]))' >known_hosts
-    same alice "$(_ssh_with alice k)"
-    fails _ssh_with alice k
+    same ubuntu "$(_ssh_with ubuntu k)"
+    fails _ssh_with ubuntu k
 }
 
 a_key_of_ones_own_is_revoked() {
     new_key k
     same null "$(_api POST /compute/instance/connect "{\"vm_id\": 42, \"public_key\": \"$(<k.pub)\"}" | _member private_key)"
-    lets_in m alice k
-    same 'done' "$(_api POST /compute/instance/42/revoke '{"user": "alice"}' | _member outcome)"
-    refuses m alice k
+    lets_in m ubuntu k
+    same 'done' "$(_api POST /compute/instance/42/revoke '{"user": "ubuntu"}' | _member outcome)"
+    refuses m ubuntu k
+}
+
+# _leader M: the process by which its namespaces are entered.
+_leader() {
+    cat "$(machine_directory "$1")/leader"
+}
+
+commands_of_the_guide() {
+    local root
+    in_machine m systemd-run -q --unit=nginx sleep infinity
+    in_machine m sh -c 'echo "a line of the log" >/var/log/syslog && chgrp adm /var/log/syslog && chmod 0640 /var/log/syslog'
+    machine_start c "$suite" "--bind=$prepared/shared:/srv/shared"
+    install_debs c "$(our_deb exc)"
+    nsenter -t "$(_leader m)" -n ip link add guest type veth peer name client netns "$(_leader c)"
+    nsenter -t "$(_leader m)" -n sh -ec 'ip address add 10.0.42.1/24 dev guest; ip link set guest up'
+    nsenter -t "$(_leader c)" -n sh -ec 'ip address add 10.0.42.2/24 dev client; ip link set client up'
+    root=$(machine_root c)
+    install -m 0755 "$here/guide" "$root/srv/guide"
+    in_machine c setpriv --reuid=alice --regid=alice --init-groups env HOME=/home/alice \
+        EXC_ENDPOINT=unix:/srv/shared/api.sock "EXC_TOKEN=$(<"$prepared/token-of-admin")" /srv/guide
+    in_machine m systemctl stop nginx
 }
 
 what_policy_or_signer_deny_is_not_pushed() {

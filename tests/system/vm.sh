@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Virtual machines for tests, emulated by QEMU, without a network device: Debian 12 and 13. They have what the containers
+# Virtual machines for tests, emulated by QEMU, without a network device until one is plugged in: Debian 12 and 13. They have what the containers
 # of machine.sh lack: virtio-serial, vsock, limits that the kernel enforces, and a kernel of their own.
 #
 #   vm_start NAME SUITE       boots one with our packages in it, and waits until ssh answers; 20 to 60 s
@@ -11,6 +11,8 @@
 #   vm_serial NAME            prints the path of the socket of its virtio-serial port
 #   vm_hybrid NAME            prints the path of the socket for its vsock ports (CONNECT, OK)
 #   vm_cycle NAME             switches it off and on again, with the same disk; vm_await NAME waits until it is up
+#   vm_plug NAME ADDRESS      gives it a network device, by which the host reaches its sshd at ADDRESS; it reaches nothing
+#   vm_unplug NAME            takes that away
 #   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
 #
@@ -122,7 +124,7 @@ vm_boot() {
         -nodefaults -no-user-config -display none -kernel "$directory/vmlinuz" -initrd "$directory/initrd" \
         -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0' \
         -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
-        -device virtio-rng-pci -device virtio-serial-pci \
+        -device virtio-rng-pci -device virtio-serial-pci -device pcie-root-port,id=plug,chassis=1 \
         -chardev "socket,path=$directory/serial,server=on,wait=off,id=c0" \
         -device virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0 \
         -chardev "socket,id=vv,reconnect=0,path=$directory/vhost" -device vhost-user-vsock-pci,chardev=vv \
@@ -202,6 +204,19 @@ vm_hybrid() {
 
 vm_monitor() {
     echo "$2" | socat -t 1 - "UNIX-CONNECT:$vms/$1/monitor" >/dev/null
+}
+
+vm_plug() {
+    vm_monitor "$1" "netdev_add user,id=net,restrict=on,hostfwd=tcp:$2:22-10.0.2.15:22"
+    vm_monitor "$1" 'device_add virtio-net-pci,bus=plug,netdev=net,id=nic'
+    in_vm "$1" 'modprobe virtio_net && until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done &&
+        ip address add 10.0.2.15/24 dev eth0 && ip link set eth0 up'
+}
+
+vm_unplug() {
+    vm_monitor "$1" 'device_del nic'
+    in_vm "$1" 'while [ -e /sys/class/net/eth0 ]; do sleep 0.1; done'
+    vm_monitor "$1" 'netdev_del net'
 }
 
 # vm_off NAME: without a shutdown.

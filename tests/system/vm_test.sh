@@ -4,12 +4,14 @@
 # From a host into a virtual machine that has no network: virtio-serial and vsock, the relay, limits that the kernel
 # enforces. Emulation is slow, and slower beside other work: what a test waits for is an event, with a deadline of minutes.
 
+instance=42
+
 # One machine for all tests of this file.
 _prepare() {
     local name
     need openssl python3 qemu-system-x86_64 socat
     openssl genpkey -algorithm ED25519 -out cloud.pem
-    for name in exc-push exc-compute-api exc-host; do dpkg -x "$(our_deb "$name")" host; done
+    for name in exc-push exc-compute-api exc-host exc; do dpkg -x "$(our_deb "$name")" host; done
     vm_start "$suite" "$suite"
 }
 
@@ -23,6 +25,14 @@ _vm_prepare() {
     printf '[Service]\nEnvironment=EXC_DEBUG=1\n' \
         >"$1/etc/systemd/system/exc-instance-connect-relay.service.d/debug.conf"
     cp "$here/guest.py" "$1/usr/local/bin/guest.py"
+    # Of the guide.
+    chroot "$1" useradd --create-home --shell /bin/bash --user-group --groups adm ubuntu
+    echo 'a line of the log' >"$1/var/log/syslog"
+    chroot "$1" chown root:adm /var/log/syslog
+    chmod 0640 "$1/var/log/syslog"
+    printf '%s\n' '[Service]' 'ExecStart=sleep infinity' '[Install]' WantedBy=multi-user.target \
+        >"$1/etc/systemd/system/nginx.service"
+    systemctl --root="$1" -q enable nginx
 }
 
 # _exc_push COMMAND ADDRESS [OPTION...]: on the host.
@@ -153,6 +163,30 @@ a_connect_of_the_compute_api_lets_in_once_over_each_channel() {
     done
     says '^Faults: +0$' "$prepared/host/usr/sbin/exc-compute-admin" audit verify --audit "$PWD/state/audit" \
         --signer-log "$PWD/signer" --user nobody
+}
+
+# _for_people: the control plane, and the guest's sshd at $address, which it sets.
+_for_people() {
+    address=127.0.42.12
+    [[ $suite == bookworm ]] || address=127.0.42.13
+    _control_plane
+    _compute_admin instance put "$instance" --host hybrid --default-user ubuntu --private-ipv4 "$address"
+    vm_plug "$suite" "$address"
+    mkdir -m 0700 home run
+}
+
+# _as_person COMMAND...: with a home, and exc logged in.
+_as_person() {
+    HOME=$PWD/home XDG_RUNTIME_DIR=$PWD/run EXC_ENDPOINT=unix:$PWD/api.sock EXC_TOKEN=$(<token) \
+        PATH=$prepared/host/usr/bin:$PATH unshare --mount sh -c 'mount --bind "$HOME" /root && exec "$@"' - "$@"
+}
+
+# short: no
+commands_of_the_guide() {
+    local address
+    _for_people
+    _as_person "$here/guide" 10
+    vm_unplug "$suite"
 }
 
 every_call_goes_both_ways() {
@@ -382,4 +416,30 @@ END
     cat said.txt
     grep -q 'the guest was not reached.*trying again' said.txt
     says '^Keys: +1$' _exc_push status "$(_serial)"
+}
+
+_execs() {
+    same ubuntu "$(_as_person exc compute exec --vm-id 42 --command 'id -un')"
+}
+
+# _is_in_session: starts one, leaving $session, unless the last one still runs.
+_is_in_session() {
+    if [[ -z $session || ! -d /proc/$session ]]; then
+        _as_person exc compute exec --vm-id 42 --command 'echo in; sleep 10000' >out 2>&1 &
+        session=$!
+    fi
+    grep -qx in out
+}
+
+# short: no
+a_reboot_ends_a_session_of_exc_and_the_next_one_works() {
+    local address session='' status=0
+    _for_people
+    wait_seconds=600 wait_for _is_in_session
+    vm_cycle "$suite"
+    wait "$session" || status=$?
+    same 255 $status
+    vm_await "$suite"
+    vm_plug "$suite" "$address"
+    wait_seconds=600 wait_for _execs
 }
