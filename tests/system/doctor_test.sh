@@ -274,6 +274,7 @@ a_chained_command_that_is_missing_is_healed() {
 }
 
 # A line of an earlier version, in which exc-authorized-keys has the other command after it.
+# short: no
 line_of_an_earlier_version_is_healed() {
     in_machine m install -m 0755 /bin/true /usr/local/bin/other
     in_machine m bash -ec 'exc-instance-connect disable
@@ -322,10 +323,12 @@ a_command_with_the_user_alone_is_healed() {
     _heals lax-failure sshd-keys-form "sed -i 's/ %u %f %t %k/ %u/' $_drop_in && systemctl reload ssh"
 }
 
+# short: no
 a_command_that_is_run_as_somebody_else_is_healed() {
     _heals failure sshd-keys-user "sed -i 's/^\(AuthorizedKeysCommandUser\) .*/\1 nobody/' $_drop_in && systemctl reload ssh"
 }
 
+# short: no
 an_sshd_that_takes_no_keys_is_healed() {
     _heals failure sshd-pubkey 'echo PubkeyAuthentication no >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
     in_machine m rm /etc/ssh/sshd_config.d/50-test.conf
@@ -472,6 +475,7 @@ a_store_on_a_disk_is_healed() {
         systemctl start $_sockets"
 }
 
+# short: no
 a_store_without_a_mount_of_its_own_is_healed() {
     _heals warning store-mount "systemctl stop $_sockets
         umount --recursive /run/exc-instance-connect
@@ -506,6 +510,7 @@ a_store_that_others_can_write_is_healed() {
     _heals failure store-root 'chown alice /run/exc-instance-connect'
 }
 
+# short: no
 a_directory_of_keys_that_lost_its_group_bit_is_healed() {
     _heals failure store-keys 'chmod g-s /run/exc-instance-connect/keys'
 }

@@ -321,6 +321,7 @@ for _ in range(100):
 raise SystemExit(1)'
 }
 
+# short: no
 log_stays_true_under_a_journal_flood() {
     local n
     _another l

@@ -78,6 +78,7 @@ a_captured_push_is_refused_after_the_store_was_mounted_again() {
     _is_refused_for_good
 }
 
+# short: no
 a_captured_push_is_refused_after_the_package_was_removed_and_installed() {
     _started
     _captured

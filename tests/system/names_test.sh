@@ -50,7 +50,7 @@ a_key_that_was_pushed_for_any_name_lets_in_under_each() {
     done
 }
 
-# short: by turns
+# short: no
 a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
     local pushed revoked
     for pushed in "${names[@]}"; do

@@ -10,6 +10,7 @@ _figures() {
 }
 
 # suites: bookworm
+# short: no
 lintian_finds_no_fault() {
     _figures lintian
 }
@@ -38,6 +39,7 @@ a_second_build_makes_the_same_bits() {
 }
 
 # In a chroot where no systemd runs, too: that is how piuparts installs.
+# short: no
 piuparts_finds_nothing_left_behind() {
     local debs
     need piuparts
@@ -97,6 +99,7 @@ what_is_on_or_off_is_so_again_after_it_was_removed() {
 }
 
 # Each for itself: sshd's part goes with the administrator's socket.
+# short: no
 one_socket_that_is_off_is_off_again_after_it_was_removed() {
     local off on
     machine_start m "$suite"
@@ -153,6 +156,7 @@ _completed() {
 }
 
 # suites: bookworm
+# short: no
 completion_offers_what_the_commands_take() {
     local program command found
     need zsh

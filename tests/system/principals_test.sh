@@ -81,6 +81,7 @@ certificate_login_survives_enable() {
     lets_in m alice certified
 }
 
+# short: no
 upgrade_heals_a_drop_in_that_hides_the_principals_command() {
     _machine
     install_debs m
@@ -121,6 +122,7 @@ changed_principals_command_is_followed() {
 }
 
 # suites: bookworm
+# short: no
 principals_command_of_a_match_block_is_not_hidden() {
     local before
     _machine

@@ -286,6 +286,7 @@ _logs_in() {
 }
 
 # None while the earlier version comes back: the chain program of the new one may then start the helper of the other.
+# short: no
 logins_during_an_upgrade_keep_both_commands() {
     local number
     _chained m
@@ -325,6 +326,7 @@ sockets_restarted_under_traffic_leave_no_failed_unit() {
     _still_well m
 }
 
+# short: no
 reinstalling_loses_nothing() {
     _lived_in m
     install_debs m
@@ -426,6 +428,7 @@ removal_works_where_the_configuration_of_sshd_broke_meanwhile() {
     refuses m alice k
 }
 
+# short: no
 an_upgrade_works_where_the_configuration_of_sshd_is_broken() {
     local sshd root
     _lived_in m

@@ -122,6 +122,7 @@ exc-push $architecture" "$(<packages)"
 }
 
 # suites: bookworm
+# short: no
 a_package_is_never_replaced_by_another_of_the_same_name() {
     local package
     package=$(small_package dish 1)

@@ -350,6 +350,7 @@ a_real_sssd_is_asked_behind_ours() {
     _story
 }
 
+# short: no
 a_directory_that_fails_or_hangs_or_prints_rubbish_takes_no_key_of_ours_away() {
     local script
     _machine
@@ -710,6 +711,7 @@ END
 }
 
 # Its steps take some tens of milliseconds each.
+# short: no
 killed_at_any_moment_it_leaves_nothing_half_done() {
     local number
     _machine
@@ -768,6 +770,7 @@ nothing_is_written_where_it_cannot_be_or_must_not_be() {
     lets_in m alice ours
 }
 
+# short: no
 who_is_not_root_changes_nothing() {
     _machine
     install_debs m

@@ -150,6 +150,7 @@ the_store_is_a_small_tmpfs_whose_directories_have_their_owners_and_modes() {
         "import socket; socket.socket(socket.AF_UNIX).connect('$store/admin.sock')"
 }
 
+# short: no
 keys_outlive_restarts_of_the_sockets_while_the_agent_is_at_work() {
     local socket
     _started

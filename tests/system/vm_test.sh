@@ -283,6 +283,7 @@ a_host_that_writes_and_leaves_at_once_is_heard() {
     _wait_in_vm "journalctl -q --since=$before MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push"
 }
 
+# short: no
 a_host_that_does_not_read_stops_nobody() {
     local pid since
     pid=$(_relay_pid)
@@ -356,6 +357,7 @@ a_full_store_says_so_and_run_has_room() {
 }
 
 # As on a host that is short of processors, or migrates the machine. Both pushes are there when it continues.
+# short: no
 a_guest_that_stands_still_before_it_takes_a_push_has_one_grant() {
     local address qemu
     qemu=$(<"$vms/$suite/pid")
