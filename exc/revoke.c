@@ -20,7 +20,8 @@ static int print(const struct options *options, const struct target *target, con
         if (options->json)
                 return print_json(answer);
         if (strcmp(text_or(answer, "outcome", ""), "done") == 0)
-                (void)printf("%" JSON_INTEGER_FORMAT " keys revoked\n", json_integer_value(revoked));
+                (void)printf("%" JSON_INTEGER_FORMAT " %s revoked\n", json_integer_value(revoked),
+                             json_integer_value(revoked) == 1 ? "key" : "keys");
         else {
                 complain("VM %s: it was not reached: the revocation is kept, and delivered when it is", target->vm);
                 if (end)

@@ -22,7 +22,7 @@ def own_key_is_sent_and_revoked():
     assert plane.guest.fingerprints() == {fingerprint(key)}
     (row,) = plane.guest.listed()
     assert (row["user"], row["connections"]) == ("alice", 0), row
-    assert exc.good("compute", "revoke", "alice@42").out == "1 keys revoked\n"
+    assert exc.good("compute", "revoke", "alice@42").out == "1 key revoked\n"
     assert plane.guest.fingerprints() == set()
     for how in (["--vm-id=42", "--fingerprint", fingerprint(key)], ["42", "--all"], ["--vm_id", "web", "--user", "alice"]):
         exc.good("compute", "send-public-key", "alice@web", "--public_key", "-", "--ttl=30",
