@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: bookworm
 # What users have of the package repository, and what apt says to one that is not as it should be.
 
 # shellcheck source=tests/system/repository.sh
@@ -214,6 +214,7 @@ a_second_version_is_an_upgrade_and_the_first_stays_installable() {
     same "1 2 " "$(in_machine m apt-cache madison dish | awk '{ print $3 }' | sort | tr '\n' ' ')"
 }
 
+# short: no
 nobody_who_updates_meets_a_publication_half_way() {
     local number updates=0 client
     new_keys keys >subkey
@@ -267,6 +268,7 @@ an_index_that_was_tampered_with_is_refused() {
     _offer_is_refused 'Hash Sum mismatch|unexpected size'
 }
 
+# short: no
 a_release_that_has_expired_is_refused() {
     _offer
     sed -i -e "s/^Date: .*/Date: $(date -Ru -d '-2 days')/" \
@@ -278,6 +280,7 @@ a_release_that_has_expired_is_refused() {
     _offer_is_refused "Release file for $archive/dists/stable/InRelease is expired"
 }
 
+# short: no
 a_release_signed_with_a_wrong_key_is_refused() {
     _offer
     new_keys others >others_subkey

@@ -166,6 +166,7 @@ _paced() {
     wait
 }
 
+# short: no
 what_is_configured_wrongly_is_started_once_a_second() {
     _paced exc-signer /etc/exc-signer/signer.conf Key=/nonexistent /run/exc-signer/signer.sock
     _paced exc-host /etc/exc-host/host.conf Name=/ /run/exc-host/host.sock

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: bookworm
 #
 # One machine for all of these: each breaks it, sees that doctor recognises it by name and that its verdict is true, does
 # what the remedy says, to the letter, and sees that it is healthy again.
@@ -234,6 +234,7 @@ a_relay_user_with_another_primary_group_is_healed() {
 
 _drop_in=/etc/ssh/sshd_config.d/10-exc-instance-connect.conf
 
+# short: no
 an_sshd_that_was_not_reloaded_is_healed() {
     _heals failure sshd-reloaded "mv $_drop_in /root/ && systemctl reload ssh && sleep 0.5 && mv /root/${_drop_in##*/} $_drop_in"
 }
@@ -453,6 +454,7 @@ a_host_socket_that_the_relay_cannot_use_is_healed() {
     _heals host-failure socket-host 'chgrp root /run/exc-instance-connect/host.sock'
 }
 
+# short: no
 an_agent_that_does_not_answer_is_healed() {
     agent_goes_on=yes _heals failure agent-answers 'exc-instance-connect status
         kill -STOP "$(systemctl show --value --property MainPID exc-instance-connect.service)"'
@@ -610,12 +612,14 @@ a_host_that_needs_no_signature_is_told_and_healed() {
     in_machine m rm /etc/exc-instance-connect/agent.conf
 }
 
+# short: no
 a_user_that_policy_denies_is_healed() {
     _heals failure policy 'printf "[Agent]\nDenyUsers=alice\n" >/etc/exc-instance-connect/agent.conf'
     _heals failure policy 'printf "[Agent]\nMinUid=5000\n" >/etc/exc-instance-connect/agent.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf
 }
 
+# short: no
 a_machine_without_an_anchor_is_healed() {
     _heals host-failure anchors 'rm /etc/exc-instance-connect/trust.d/*'
     in_machine m mv /etc/exc-instance-connect/trust.d/anchor.pem /etc/exc-instance-connect/trust.d/cloud.pem
@@ -661,6 +665,7 @@ an_id_that_does_not_count_is_healed() {
     _heals host-failure instance-id 'echo two words >/etc/exc-instance-connect/instance-id'
 }
 
+# short: no
 a_clone_is_healed() {
     _heals warning instance-id 'touch -d 2001-01-01 /etc/exc-instance-connect/instance-id'
 }
@@ -713,6 +718,7 @@ an_sshd_with_a_proc_of_its_own_is_healed() {
     in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload && systemctl restart ssh'
 }
 
+# short: no
 a_journal_that_nobody_reaches_is_healed() {
     _heals warning journal 'rm /run/systemd/journal/socket'
 }
@@ -757,6 +763,7 @@ _runs_no_more() {
     ! in_machine m pgrep -f '^exc-instance-connect doctor|^sleep 1000' >/dev/null
 }
 
+# short: no
 a_helper_that_hangs_does_not_hang_doctor_and_leaves_no_key() {
     local start
     _whole_machine

@@ -85,6 +85,7 @@ the_readme_s_way_of_a_signed_push_works_to_the_letter() {
     guest_refuses Untrusted push_signed m alice k
 }
 
+# short: no
 nothing_of_ours_is_waited_for_at_boot() {
     local unit units root before befores
     machine_start m "$suite"
@@ -203,6 +204,7 @@ an_install_that_stopped_halfway_harms_nothing_and_can_be_finished() {
     lets_in m alice own
 }
 
+# short: no
 without_openssh_apt_refuses_and_changes_nothing() {
     machine_start m "$suite"
     # The directory goes with the package when nothing else is in it.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 # sshd and its AuthorizedKeysCommand: what sshd gives the command and what ours relies on; what sshd takes from it; and
 # what becomes of logins when the command is not as it should be.
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: bookworm
 # exc-instance-connect log: our events and sshd's lines as one story.
 
 # The machine of all tests below, with ten logins in its journal: five that were let in, and five that were refused,
@@ -397,6 +397,7 @@ _hangs_no_more() {
     in_machine "$1" systemctl kill --signal=CONT systemd-journald.service
 }
 
+# short: no
 log_shows_what_a_hanging_journal_missed() {
     _another h
     new_key k

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 #
 # A push that somebody captured is accepted once in the life of a machine, whatever becomes of the store; and neither it nor the
 # user of sshd's command takes room from a revocation.
@@ -69,7 +69,6 @@ _is_refused_for_good() {
     lets_in m alice k
 }
 
-# short: by turns
 a_captured_push_is_refused_after_the_store_was_mounted_again() {
     _started
     _captured
@@ -95,6 +94,7 @@ a_captured_push_is_refused_after_a_reboot_of_the_container() {
 }
 
 # suites: trixie
+# short: no
 a_captured_push_is_refused_after_a_soft_reboot() {
     local before
     _started
@@ -144,6 +144,7 @@ a_claim_file_that_is_filled_takes_no_room_from_keys_and_revocations() {
     lets_in m alice k
 }
 
+# short: no
 where_claims_have_no_mount_of_their_own_a_full_store_keeps_no_key_alive() {
     _started
     in_machine m systemctl stop exc-instance-connect.socket exc-instance-connect-host.socket \

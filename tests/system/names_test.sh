@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 #
 # An account that has several names, by a real name service module: a user is the account, whichever of them is used.
 
@@ -65,6 +65,7 @@ a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
     done
 }
 
+# short: no
 a_revocation_that_matches_nothing_says_which_names_it_looked_for() {
     local status=0
     _admin revoke --all >/dev/null

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 # What becomes of a machine by upgrades, downgrades, removal and purging.
 
 _sockets=(exc-instance-connect.socket exc-instance-connect-host.socket)

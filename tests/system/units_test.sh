@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: by turns
+# short: trixie
 # What systemd makes of the units: when they run, what the agent may do, and what brings them down, which is nothing.
 
 agent=exc-instance-connect.service
@@ -255,6 +255,7 @@ claims_that_are_mounted_again_end_the_agent_that_has_the_old_ones_open() {
     no_failed_unit m
 }
 
+# short: no
 where_the_mount_fails_the_store_is_a_part_of_run() {
     _started
     _systemctl stop "$admin" "$host" "$mount"
@@ -565,7 +566,6 @@ memory-3 done
 memory-7 denied' "$(in_machine m cat /var/place.txt)"
 }
 
-# short: by turns
 a_push_and_its_answers_come_through_all_restrictions() {
     local key
     _started

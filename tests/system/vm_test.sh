@@ -87,6 +87,7 @@ _relay_logs() {
     _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
 }
 
+# short: no
 a_key_that_comes_over_virtio_serial_lets_in_once() {
     local since
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
@@ -101,6 +102,7 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     _relay_logs "$since" 'debug: agent: connection closed, [0-9]* bytes sent, [0-9]* received'
 }
 
+# short: no
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
     _signs push "$(_hybrid)" --user alice --key k.pub
@@ -325,6 +327,7 @@ while_the_hosts_socket_is_down_the_host_waits() {
     same 'hello answered' "$(<answer)"
 }
 
+# short: no
 another_host_process_waits_for_its_turn() {
     coproc HOST { _attach holds; }
     local line out=${HOST[0]} in=${HOST[1]} first=$HOST_PID
@@ -384,6 +387,7 @@ the_kernel_holds_the_agent_to_its_limits() {
     _lets_in alice k
 }
 
+# short: no
 without_the_port_nothing_of_the_relay_is_there() {
     vm_monitor "$suite" 'device_del p0'
     _wait_in_vm '[ ! -e /dev/virtio-ports/in.excloud.InstanceConnect ]'
