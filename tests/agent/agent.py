@@ -158,6 +158,7 @@ class Agent:
         self.preload = preload
         self.environment = environment
         self.process = None
+        self.lock = threading.RLock()  # of the process
         self.ended = []
         self.store.mkdir()
         if ready:
@@ -276,20 +277,33 @@ class Agent:
         self.check_log()
         return status
 
+    def activate(self):
+        """From now on it is started again when it has left by itself, as systemd would for the next connection."""
+        def start_again():
+            while True:
+                time.sleep(0.1)
+                with self.lock:
+                    if self.process and self.process.poll() == 0:
+                        self.start()
+
+        threading.Thread(target=start_again, daemon=True).start()
+
     def stop(self):
-        if not self.process:
-            return
-        with contextlib.suppress(Closed, OSError):
-            # When it answers, it handles signals.
-            self.ask("Status")
-        self.process.send_signal(signal.SIGTERM)
-        status = self.wait()
-        assert status == 0, f"the agent ended with {status}"
+        with self.lock:
+            if not self.process:
+                return
+            with contextlib.suppress(Closed, OSError):
+                # When it answers, it handles signals.
+                self.ask("Status")
+            self.process.send_signal(signal.SIGTERM)
+            status = self.wait()
+            assert status == 0, f"the agent ended with {status}"
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process = None
+        with self.lock:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -47,6 +47,7 @@ class Guest:
         directory.mkdir()
         (directory / "cloud.pem").write_bytes(anchor)
         (self.agent.config.parent / "instance-id").write_text(vm_id + "\n")
+        self.agent.activate()
 
     @property
     def address(self):
