@@ -114,7 +114,9 @@ audit_log_and_journal_have_the_same_request() {
         _member request_id)
     in_machine m journalctl --sync
     same operator "$(in_machine m journalctl -q -o cat --output-fields=EXC_PRINCIPAL "EXC_REQUEST_ID=$id" | sort -u)"
-    same 2 "$(in_machine m sh -c "cat /var/log/exc-compute-api/audit/* | grep -c $id")"
+    # Where the machine's clock is not synchronised, a second signature has a decision of its own.
+    same 'decision outcome ' "$(in_machine m sh -c "cat /var/log/exc-compute-api/audit/* | grep $id" |
+        sed 's/.*"kind":"\([a-z]*\)".*/\1/' | sort -u | tr '\n' ' ')"
     says '^Faults: +0$' in_machine m exc-compute-admin audit verify
 }
 

@@ -564,6 +564,7 @@ _empties_store() {
         mount -o remount,size=48M,nr_inodes=40k /run/exc-instance-connect'
 }
 
+# short: no
 a_store_that_is_full_is_healed() {
     _heals failure store-room 'head -c 100M /dev/zero >/run/exc-instance-connect/filler || true'
     _empties_store
@@ -703,6 +704,7 @@ a_time_service_that_has_not_reached_a_server_is_not_replaced() {
     in_machine m tee /run/test-clock <<<synchronised >/dev/null
 }
 
+# short: no
 processes_that_are_hidden_from_the_helper_are_healed() {
     _heals failure hidepid 'mount -o remount,hidepid=invisible /proc'
     _heals failure hidepid 'mount -o remount,hidepid=noaccess,gid=0 /proc'
@@ -778,6 +780,7 @@ a_helper_that_hangs_does_not_hang_doctor_and_leaves_no_key() {
     _healthy
 }
 
+# short: no
 when_doctor_is_killed_all_ends_with_it_and_its_key_soon() {
     local doctor
     _whole_machine

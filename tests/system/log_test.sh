@@ -444,6 +444,7 @@ a_copy_of_sshd_that_a_user_runs_is_not_believed() {
     same "$before" "$(in_machine m exc-instance-connect log --all)"
 }
 
+# short: no
 following_tells_of_a_login_and_of_its_end() {
     local pid
     _another f

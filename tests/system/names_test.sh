@@ -88,6 +88,7 @@ a_list_and_the_log_have_the_account_under_each_name() {
     done
 }
 
+# short: no
 doctor_says_of_each_name_that_it_can_log_in() {
     local name
     for name in "${names[@]}"; do

@@ -138,6 +138,7 @@ _not_safe_then_as_told() {
     return 1
 }
 
+# short: no
 a_command_in_the_main_file_is_asked_behind_ours() {
     _machine
     _append /etc/ssh/sshd_config "AuthorizedKeysCommand $_theirs %u" 'AuthorizedKeysCommandUser directory'

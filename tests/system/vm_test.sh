@@ -208,6 +208,7 @@ _user_of() {
     in_vm "$suite" "stat -c %U /proc/\$(systemctl show --value -p MainPID $1)"
 }
 
+# short: no
 users_and_modes_are_those_of_the_design() {
     in_vm "$suite" exc-instance-connect status >/dev/null
     same exc-instance-connect-relay "$(_user_of exc-instance-connect-relay.service)"
