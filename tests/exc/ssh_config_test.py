@@ -16,6 +16,14 @@ from agent import WORLD, wait_until
 from vm import HOME, OWN_HOME, Terminal, Vm
 
 SSH_CONFIG = ("compute", "ssh-config")
+PLAYBOOK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: {src: one, dest: "{{ to }}/one"}
+    - command: cp "{{ to }}/one" "{{ to }}/two"
+    - file: {path: "{{ to }}/two", mode: "0600"}
+"""
 
 
 def _prepared(**more):
@@ -26,7 +34,7 @@ def _prepared(**more):
 
 def _run(vm, *command, stdin="", check=True, **environment):
     done = subprocess.run([*OWN_HOME, *map(str, command)], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, env={**vm.exc.environment, **environment}, cwd=vm.exc.home, timeout=agent.WAIT_S,
+                          text=True, env={**vm.exc.environment, **environment}, cwd=vm.exc.home, timeout=client.COMMAND_S,
                           check=False)
     assert not check or done.returncode == 0, (command, done)
     return done
@@ -127,6 +135,23 @@ def clients_with_connections_of_their_own_work():
            "-o", "HostKeyAlias=exc-vm", "-o", f"IdentityAgent={exc.runtime}/exc/agent.sock", "alice@127.0.0.1", "id -un")
     logins = vm.sshd.logins()
     assert _run(vm, *hop, check=False).returncode == 255 and vm.sshd.logins() == logins + 1
+
+
+def ansible_with_connections_of_its_own():
+    vm = _prepared()
+    to = WORLD / "home/alice/ansible"
+    _run(vm, "ssh", "exc-42", "mkdir ansible")
+    (vm.exc.home / "one").write_text("content\n")
+    (vm.exc.home / "play.yml").write_text(PLAYBOOK)
+    done = _run(vm, "ansible-playbook", "-i", "exc-42,", "-e", f"to={to} ansible_python_interpreter=/usr/bin/python3", "play.yml",
+                ANSIBLE_SSH_ARGS="-o ControlMaster=no -o ControlPersist=no", ANSIBLE_NOCOLOR="1")
+    assert "ok=3 " in done.stdout and "failed=0" in done.stdout, done
+    assert (to / "two").read_text() == "content\n" and stat.S_IMODE((to / "two").stat().st_mode) == 0o600
+    # Each task takes several.
+    assert vm.sshd.logins() == vm.sshd.connections() > 6
+
+
+ansible_with_connections_of_its_own.short = "no"
 
 
 def connection_is_shared_where_the_user_shares_connections():
