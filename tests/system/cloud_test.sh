@@ -183,7 +183,7 @@ everything_works_after_a_reboot() {
     machine_reboot m
     new_key k
     _api POST /compute/instance/connect "{\"vm_id\": 42, \"public_key\": \"$(<k.pub)\"}" >/dev/null
-    lets_in m alice k
+    lets_in m ubuntu k
     no_failed_unit m
 }
 
