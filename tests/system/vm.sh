@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Virtual machines for tests, emulated by QEMU, without a network device until one is plugged in: Debian 12 and 13. They have what the containers
-# of machine.sh lack: virtio-serial, vsock, limits that the kernel enforces, and a kernel of their own.
+# Virtual machines for tests, emulated by QEMU, without a network device until one is plugged in: Debian 12 and 13. They
+# have what the containers of machine.sh lack: virtio-serial, vsock, limits that the kernel enforces, and a kernel of their
+# own.
 #
 #   vm_start NAME SUITE       boots one with our packages in it, and waits until ssh answers; 20 to 60 s
 #   in_vm NAME COMMAND...     runs it there as root, over vsock, with the caller's standard input; one word is a script
