@@ -41,6 +41,7 @@ vm_vhost_make() {
 
 # What the tree of a suite needs to be the disk of a virtual machine, as a layer (tree_layer). The kernel comes last: its
 # initial RAM file system is made once, with the modules below. A small one, because unpacking it is slow when emulated.
+# No start of a service or wait for a device runs out of time because the machine is busy with other tests.
 vm_packages='initramfs-tools kmod python3 socat udev zstd'
 # shellcheck disable=SC2016 # for the shell in the tree
 vm_setup='
@@ -60,7 +61,10 @@ vm_setup='
     mkdir -p /etc/initramfs-tools/conf.d /usr/share/initramfs-tools/modules.d /etc/modules-load.d
     printf "MODULES=list\nCOMPRESS=zstd\n" >/etc/initramfs-tools/conf.d/vm
     printf "virtio_pci\nvirtio_blk\next4\n" >/usr/share/initramfs-tools/modules.d/vm
-    printf "vmw_vsock_virtio_transport\nvirtio_console\n" >/etc/modules-load.d/vm.conf'
+    printf "vmw_vsock_virtio_transport\nvirtio_console\n" >/etc/modules-load.d/vm.conf
+    mkdir -p /etc/systemd/system.conf.d
+    printf "%s\n" "[Manager]" DefaultTimeoutStartSec=30min DefaultDeviceTimeoutSec=30min \
+        >/etc/systemd/system.conf.d/emulated.conf'
 # shellcheck disable=SC2016 # for the shell in the tree
 vm_finish='$INSTALL linux-image-cloud-amd64'
 
@@ -120,10 +124,11 @@ vm_boot() {
     echo $! >"$directory/vhost.pid"
     disown
     wait_for test -S "$directory/vhost"
-    qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
+    # Time in the guest goes on while other tests have the processors.
+    nice -n -10 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
         -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
         -nodefaults -no-user-config -display none -kernel "$directory/vmlinuz" -initrd "$directory/initrd" \
-        -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0' \
+        -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0 systemd.service_watchdogs=no' \
         -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
         -device virtio-rng-pci -device virtio-serial-pci -device pcie-root-port,id=plug,chassis=1 \
         -chardev "socket,path=$directory/serial,server=on,wait=off,id=c0" \
@@ -131,19 +136,23 @@ vm_boot() {
         -chardev "socket,id=vv,reconnect=0,path=$directory/vhost" -device vhost-user-vsock-pci,chardev=vv \
         -serial "file:$directory/console" -monitor "unix:$directory/monitor,server=on,wait=off" \
         -pidfile "$directory/pid" -daemonize
+    echo -10 2>/dev/null >"/proc/$(<"$directory/pid")/autogroup" || true
 }
 
-# vm_up NAME: whether its sshd answers. Not by in_vm, whose shared connection would outlive a reset of the machine. A
-# connection that was made before the guest was there may never be answered.
+# vm_up NAME SECONDS: whether its sshd answers in that time. Not by in_vm, whose shared connection would outlive a reset of
+# the machine.
 vm_up() {
     vm_ssh_config "$vms/$1"
-    timeout 60 ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
+    timeout "$2" ssh -F "$vms/$1/ssh_config" -i "$vms/$1/key" -l root vm true
 }
 
+# A connection that was made before the guest was there may never be answered, and a login on a busy machine takes long:
+# each attempt has more time than the last.
 vm_await() {
-    local end=$((SECONDS + 900))
+    local end=$((SECONDS + 1800)) seconds=20
     while ((SECONDS < end)); do
-        if vm_up "$1" 2>/dev/null; then return 0; fi
+        if vm_up "$1" "$seconds" 2>/dev/null; then return 0; fi
+        ((seconds += 20))
         sleep 1
     done
     echo "$1: virtual machine does not boot; the end of its console:"
