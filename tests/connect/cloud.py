@@ -254,7 +254,7 @@ class Cloud:
     def make_host(self):
         home = self.directory / "host"
         (home / "vm.d").mkdir(parents=True)
-        (home / "host.conf").write_text(f"[Host]\nName=hv1\nVmDirectory={home}/vm.d\nAllowUsers=root\n")
+        (home / "host.conf").write_text(f"[Host]\nName=hv1\nVmDirectory={home}/vm.d\nApiUser=root\n")
         # The agent's host socket takes the relay alone, so exc-host is that user.
         os.chown(self.host_path.parent, agent.RELAY_USER.pw_uid, -1)
         self.host = Program("exc-host", home / "output", BUILD / "exc-host", "--config-dir", home, "--socket",
