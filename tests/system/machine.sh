@@ -20,7 +20,8 @@
 #
 # SUITE+PACKAGE+PACKAGE is that tree with a layer of more packages, made and kept likewise: machine_start m
 # "$suite+sssd-common". Trees and layers are in build/system/trees. They have sshd, the users alice and bob, the dependencies of our packages, and no
-# package sources: a machine has no network but its own lo. Each machine gets host keys, and a machine-id when it boots.
+# package sources: a machine has no network but its own lo. Each machine gets the host keys of this run, and a machine-id
+# when it boots.
 # What a machine writes is on a tmpfs and ends with it. Another state of systemd than "running", such as "degraded", is an
 # error, unless the regular expression machine_states matches it.
 #
@@ -252,12 +253,26 @@ machine_start() {
     [[ -s $directory/root/etc/hostname ]] || echo "$name" >"$directory/root/etc/hostname"
     [[ -e $directory/root/etc/hosts ]] || echo "127.0.0.1 localhost $name" >"$directory/root/etc/hosts"
     if [[ -e $directory/locks && -x $directory/root/usr/sbin/sshd && ! -e $directory/root/etc/ssh/ssh_host_ed25519_key ]]; then
-        ssh-keygen -q -A -f "$directory/root" >/dev/null
+        machine_host_keys "$directory/root"
         # Since 9.8 sshd penalizes an address with many failures, and here all clients have the same.
         [[ ! -x $directory/root/usr/lib/openssh/sshd-session ]] ||
             echo 'PerSourcePenalties no' >"$directory/root/etc/ssh/sshd_config.d/90-tests.conf"
     fi
     machine_boot "$name"
+}
+
+# machine_host_keys ROOT: the same for all machines of this run: an RSA key takes a second of a processor, and they have no
+# network in which they would meet.
+machine_host_keys() {
+    (
+        flock 9
+        if [[ ! -d /mnt/host_keys ]]; then
+            mkdir -p /mnt/host_keys.new/etc/ssh
+            ssh-keygen -q -A -f /mnt/host_keys.new >/dev/null
+            mv /mnt/host_keys.new /mnt/host_keys
+        fi
+    ) 9>>/mnt/host_keys.lock
+    cp -p /mnt/host_keys/etc/ssh/ssh_host_* "$1/etc/ssh/"
 }
 
 machine_boot() {

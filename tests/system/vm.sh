@@ -81,7 +81,7 @@ vm_disk() {
     mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" vm "$root"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$1/key"
     install -m 0600 "$1/key.pub" "$root/root/.ssh/authorized_keys"
-    ssh-keygen -q -A -f "$root"
+    machine_host_keys "$root"
     install -d "$root/debs"
     cp "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" "$root/debs/"
     mount -t proc proc "$root/proc"
