@@ -13,6 +13,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/ed25519.h"
+
 #define TRUST_SUFFIX ".pem"
 #define UNSAFE "writable by others than root; run chown root and chmod go-w on it"
 
@@ -25,6 +27,15 @@ static bool is_valid(EVP_PKEY *key) {
 
         EVP_PKEY_CTX_free(context);
         return valid;
+}
+
+/* OpenSSL accepts these as well, and again anybody can sign. */
+static bool is_low_order(const EVP_PKEY *key) {
+        uint8_t raw[ED25519_KEY_SIZE];
+        size_t n = sizeof(raw);
+
+        return EVP_PKEY_is_a(key, "ED25519") && EVP_PKEY_get_raw_public_key(key, raw, &n) == 1 && n == sizeof(raw) &&
+               ed25519_is_low_order(raw);
 }
 
 static bool may_sign(const EVP_PKEY *key) {
@@ -46,11 +57,12 @@ static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why
         while (key && alone && BIO_read(bio, &rest, 1) == 1)
                 alone = rest == '\n' || rest == '\r' || rest == ' ' || rest == '\t';
         BIO_free(bio);
-        *ret_why = !key             ? "expected a PEM public key (-----BEGIN PUBLIC KEY-----)"
-                   : !may_sign(key) ? "expected an Ed25519 or ECDSA P-256 key"
-                   : !is_valid(key) ? "invalid public key"
-                   : !alone         ? "text after the key; write one key per file"
-                                    : NULL;
+        *ret_why = !key                ? "expected a PEM public key (-----BEGIN PUBLIC KEY-----)"
+                   : !may_sign(key)    ? "expected an Ed25519 or ECDSA P-256 key"
+                   : !is_valid(key)    ? "invalid public key"
+                   : is_low_order(key) ? "a key of low order, for which anybody can sign; make a new key"
+                   : !alone            ? "text after the key; write one key per file"
+                                       : NULL;
         ERR_clear_error();
         if (!*ret_why)
                 return key;

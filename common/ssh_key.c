@@ -4,13 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/ed25519.h"
+
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 #define CERTIFICATE_SUFFIX "-cert-v01@openssh.com"
 #define APPLICATION_PREFIX "ssh:"
 
 enum {
-        ED25519_KEY_SIZE = 32,
         POINT_UNCOMPRESSED = 0x04, /* SEC 1 section 2.3.3; sshd accepts no other form */
         RSA_EXPONENT_BITS_MAX = 32,
         PARTS_MAX = 3,
@@ -68,6 +69,8 @@ static const char *const fault_texts[SSH_KEY_FAULT_MAX_] = {
         [SSH_KEY_FAULT_POINT] = "the key's point is not uncompressed, or not of its curve's size; "
                                 "send the ECDSA key in uncompressed form",
         [SSH_KEY_FAULT_ED25519_SIZE] = "the Ed25519 key does not have 32 bytes; make a new key",
+        [SSH_KEY_FAULT_ED25519_LOW_ORDER] = "the Ed25519 key is a point of low order, for which anybody can sign; "
+                                            "make a new key",
         [SSH_KEY_FAULT_MPINT] = "a number of the RSA key is empty, negative or has leading zeros; "
                                 "convert the key with ssh-keygen",
         [SSH_KEY_FAULT_RSA_EXPONENT] = "the RSA exponent is even, below 3 or longer than 32 bits; "
@@ -184,6 +187,8 @@ static enum ssh_key_fault put_part(const struct algorithm *algorithm, enum part 
         case PART_ED25519:
                 if (value.left != ED25519_KEY_SIZE)
                         return SSH_KEY_FAULT_ED25519_SIZE;
+                if (ed25519_is_low_order(value.at))
+                        return SSH_KEY_FAULT_ED25519_LOW_ORDER;
                 break;
         case PART_CURVE:
                 if (!bytes_equal(value, algorithm->curve, strlen(algorithm->curve)))

@@ -66,9 +66,10 @@ enum ssh_key_fault {
         SSH_KEY_FAULT_CURVE_MISMATCH,
         SSH_KEY_FAULT_POINT, /* not an uncompressed point of the curve's size */
         SSH_KEY_FAULT_ED25519_SIZE,
-        SSH_KEY_FAULT_MPINT,        /* not minimal, negative or empty */
-        SSH_KEY_FAULT_RSA_EXPONENT, /* even, below 3 or above 32 bits */
-        SSH_KEY_FAULT_RSA_MODULUS,  /* even */
+        SSH_KEY_FAULT_ED25519_LOW_ORDER, /* anybody can sign for it */
+        SSH_KEY_FAULT_MPINT,             /* not minimal, negative or empty */
+        SSH_KEY_FAULT_RSA_EXPONENT,      /* even, below 3 or above 32 bits */
+        SSH_KEY_FAULT_RSA_MODULUS,       /* even */
         SSH_KEY_FAULT_RSA_SHORT,
         SSH_KEY_FAULT_RSA_LONG,
         SSH_KEY_FAULT_APPLICATION, /* an sk- key's application: not "ssh:…", too long, or a control character */

@@ -48,6 +48,16 @@ static void ed25519_key_has_32_bytes(void **state) {
                     "sk-ssh-ed25519@openssh.com", SSH_KEY_FAULT_ED25519_SIZE);
 }
 
+static void ed25519_key_of_low_order_is_refused(void **state) {
+        static const uint8_t neutral[32] = {1};
+
+        (void)state;
+        assert_blob(blob_of_parts("ssh-ed25519", 1, (struct bytes[]){of(neutral, 32)}), "ssh-ed25519",
+                    SSH_KEY_FAULT_ED25519_LOW_ORDER);
+        assert_blob(blob_of_parts("sk-ssh-ed25519@openssh.com", 2, (struct bytes[]){of(neutral, 32), of_text("ssh:")}),
+                    "sk-ssh-ed25519@openssh.com", SSH_KEY_FAULT_ED25519_LOW_ORDER);
+}
+
 static void invalid_mpint_is_refused(void **state) {
         static const struct {
                 const char *at;
@@ -167,6 +177,7 @@ int main(void) {
                 cmocka_unit_test(curve_of_another_type_is_refused),
                 cmocka_unit_test(invalid_point_is_refused),
                 cmocka_unit_test(ed25519_key_has_32_bytes),
+                cmocka_unit_test(ed25519_key_of_low_order_is_refused),
                 cmocka_unit_test(invalid_mpint_is_refused),
                 cmocka_unit_test(rsa_exponent_is_odd_and_in_range),
                 cmocka_unit_test(rsa_modulus_has_2048_to_8192_bits),

@@ -381,6 +381,16 @@ static void point_at_infinity_is_refused(void **state) {
         assert_adds_nothing_but_masks("the point at infinity");
 }
 
+/* An Ed25519 key whose point is the neutral one: anybody can sign for it (ed25519_test.c). */
+static void key_of_low_order_is_refused(void **state) {
+        (void)state;
+        put_text(admin, "bad.pem",
+                 "-----BEGIN PUBLIC KEY-----\n"
+                 "MCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                 "-----END PUBLIC KEY-----\n");
+        assert_adds_nothing_but_masks("a key of low order");
+}
+
 static void too_long_file_only_masks(void **state) {
         char *pem = signing_pem(key[2]), *text = malloc(TRUST_FILE_MAX + 2);
         size_t n = strlen(pem);
@@ -742,6 +752,7 @@ int main(void) {
                 TEST(other_key_types_are_refused),
                 TEST(private_key_is_refused),
                 TEST(point_at_infinity_is_refused),
+                TEST(key_of_low_order_is_refused),
                 TEST(too_long_file_only_masks),
                 TEST(unsafe_owner_or_mode_only_masks),
                 TEST(special_file_only_masks),
