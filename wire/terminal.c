@@ -40,21 +40,37 @@ static size_t decode(const uint8_t *at, size_t left, uint32_t *ret) {
         return n;
 }
 
-/* Characters from U+0080 on that control the terminal or the reading order, or are invisible. */
+/*
+ * Characters from U+0080 on that control the terminal or the reading order, or show nothing: Unicode 16's property
+ * Default_Ignorable_Code_Point, separators, blanks but the usual one, and what means something by agreement alone.
+ */
 static bool shown_as_number(uint32_t c) {
         static const struct {
                 uint32_t first, last;
         } ranges[] = {
-                {0x80, 0x9f},       /* C1 controls */
-                {0xad, 0xad},       /* soft hyphen */
-                {0x61c, 0x61c},     /* Arabic letter mark */
-                {0x180e, 0x180e},   /* Mongolian vowel separator */
-                {0x200b, 0x200f},   /* no width; left-to-right and right-to-left marks */
-                {0x2028, 0x202e},   /* line and paragraph separators; embeddings and overrides */
-                {0x2060, 0x206f},   /* no width; isolates */
-                {0xfeff, 0xfeff},   /* byte order mark */
-                {0xfff9, 0xfffb},   /* interlinear annotation */
-                {0xe0000, 0xe0fff}, /* tags */
+                {0x80, 0xa0},        /* C1 controls; no-break space */
+                {0xad, 0xad},        /* soft hyphen */
+                {0x34f, 0x34f},      /* combining grapheme joiner */
+                {0x61c, 0x61c},      /* Arabic letter mark */
+                {0x115f, 0x1160},    /* Hangul fillers */
+                {0x1680, 0x1680},    /* Ogham space */
+                {0x17b4, 0x17b5},    /* Khmer inherent vowels */
+                {0x180b, 0x180f},    /* Mongolian variation selectors and vowel separator */
+                {0x2000, 0x200f},    /* spaces; no width; left-to-right and right-to-left marks */
+                {0x2028, 0x202f},    /* line and paragraph separators; embeddings and overrides; a space */
+                {0x205f, 0x206f},    /* a space; no width; isolates */
+                {0x2800, 0x2800},    /* blank Braille pattern */
+                {0x3000, 0x3000},    /* ideographic space */
+                {0x3164, 0x3164},    /* Hangul filler */
+                {0xe000, 0xf8ff},    /* private use */
+                {0xfe00, 0xfe0f},    /* variation selectors */
+                {0xfeff, 0xfeff},    /* byte order mark */
+                {0xffa0, 0xffa0},    /* Hangul filler */
+                {0xfff0, 0xfffb},    /* unassigned; interlinear annotation */
+                {0xfffe, 0xffff},    /* no characters */
+                {0x1bca0, 0x1bca3},  /* shorthand format controls */
+                {0x1d173, 0x1d17a},  /* musical format controls */
+                {0xe0000, 0x10ffff}, /* tags, variation selectors, private use */
         };
 
         for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)

@@ -3,9 +3,8 @@
  * Untrusted text on a terminal.
  *
  * Characters that a terminal interprets or hides are escaped: control characters as \xNN; C1 controls, bidirectional
- * controls, line separators and characters without width as \u{NNNN}; and each byte of invalid UTF-8 (RFC 3629) as
- * \xNN. All else is printed unchanged, the backslash too: DOMAIN\alice is a common principal, and no program parses
- * this.
+ * controls, separators and characters that show nothing as \u{NNNN}; and each byte of invalid UTF-8 (RFC 3629) as \xNN.
+ * All else is printed unchanged, the backslash too: DOMAIN\alice is a common principal, and no program parses this.
  */
 #ifndef EXC_TERMINAL_H
 #define EXC_TERMINAL_H

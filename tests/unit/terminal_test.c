@@ -64,6 +64,17 @@ static void invisible_characters_are_escaped(void **state) {
         assert_printed("ro\u200bot", "ro\\u{200B}ot");
         assert_printed("\ufeff\u2028\u00ad", "\\u{FEFF}\\u{2028}\\u{00AD}");
         assert_printed("\U000e0041", "\\u{E0041}");
+        assert_printed("ro\u034fot\u3164\ufe0f\u2800", "ro\\u{034F}ot\\u{3164}\\u{FE0F}\\u{2800}");
+        assert_printed("root\u00a0\u3000\u2003", "root\\u{00A0}\\u{3000}\\u{2003}");
+}
+
+/* The neighbours of ranges are letters and signs. */
+static void visible_characters_are_not_escaped(void **state) {
+        static const char text[] =
+                "\u00a1\u00ac\u00ae\u1161\u17b6\u2010\u2030\u2801\u3001\u3165\u4e2d\ufe10\uffa1\ufffd\U0001f600";
+
+        (void)state;
+        assert_printed(text, text);
 }
 
 static void invalid_utf8_is_escaped(void **state) {
@@ -116,6 +127,7 @@ int main(void) {
                 cmocka_unit_test(c1_controls_are_escaped),
                 cmocka_unit_test(bidirectional_controls_are_escaped),
                 cmocka_unit_test(invisible_characters_are_escaped),
+                cmocka_unit_test(visible_characters_are_not_escaped),
                 cmocka_unit_test(invalid_utf8_is_escaped),
                 cmocka_unit_test(overlong_forms_and_surrogates_are_escaped),
                 cmocka_unit_test(plain_means_no_escape),
