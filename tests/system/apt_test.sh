@@ -113,6 +113,18 @@ _offer_is_refused() {
 
 # --- what users do
 
+# _a_strict_umask_needs_the_mode COMMAND...: those before apt, under umask 027: apt cannot read the key until the mode is set as
+# the README has it. Afterwards there is nothing of it.
+_a_strict_umask_needs_the_mode() {
+    local command mode='sudo chmod 0644 /usr/share/keyrings/excloud-apt.gpg'
+    grep -qxF -- "$mode" "$system_tree/README.md"
+    for command; do in_machine m runuser -l alice -c "umask 027; set -o pipefail; $command"; done
+    fails_with 'NO_PUBKEY|not signed' in_machine m apt-get update
+    in_machine m runuser -l alice -c "umask 027; $mode"
+    in_machine m apt-get update
+    in_machine m rm /usr/share/keyrings/excloud-apt.gpg /etc/apt/sources.list.d/excloud.list
+}
+
 the_three_commands_that_users_are_given_work_to_the_letter() {
     local commands number
     new_keys keys >subkey
@@ -126,6 +138,7 @@ curl -fsSL https://repo.excloud.in/RepoKey.gpg | sudo gpg --dearmor -o /usr/shar
 echo "deb [signed-by=/usr/share/keyrings/excloud-apt.gpg] https://repo.excloud.in stable main" | sudo tee /etc/apt/sources.list.d/excloud.list
 sudo apt update && sudo apt install exc-instance-connect
 END
+    _a_strict_umask_needs_the_mode "${commands[@]:0:2}"
     for ((number = 0; number < ${#commands[@]}; number++)); do
         grep -qxF -- "${commands[number]}" "$system_tree/README.md"
         # What a person answers who is asked whether to go on, once.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2016
 # SPDX-License-Identifier: Apache-2.0
 # short: bookworm
-# The control plane from its packages, on a machine that is a guest too: as the README has it. In the virtual machine of
+# The control plane from its packages, on a machine that is a guest too: as docs/control-plane.md has it. In the virtual machine of
 # vm_test.sh it is the guest alone.
 
 _prepare() {

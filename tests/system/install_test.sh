@@ -60,21 +60,21 @@ a_fresh_install_lets_a_signed_push_in_once_and_again_after_a_reboot() {
     no_failed_unit m
 }
 
-# _readme: prints its commands for signed pushes.
-_readme() {
-    awk '/^## / { inside = 0 } /^\*\*Signed pushes\*\*/ { inside = 1 } inside' "$system_tree/README.md" |
+# _documented: prints the commands of docs/vm.md for signed pushes.
+_documented() {
+    awk '/^## / { inside = 0 } /^## Signed pushes$/ { inside = 1 } inside' "$system_tree/docs/vm.md" |
         awk '/^```$/ { inside = 0 } inside; /^```sh$/ { inside = 1; found = 1 } END { exit !found }'
 }
 
-the_readme_s_way_of_a_signed_push_works_to_the_letter() {
+documented_way_of_a_signed_push_works_to_the_letter() {
     local root commands
     machine_start m "$suite"
     root=$(machine_root m)
     install_debs m
     echo 'alice ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/alice"
-    commands=$(_readme)
+    commands=$(_documented)
     grep -F 'exc-push push ' <<<"$commands"
-    in_machine m runuser -l alice -c $'set -euxo pipefail\n'"$commands" >said.txt || { cat said.txt && return 1; }
+    in_machine m runuser -l alice -c $'umask 077\nset -euxo pipefail\n'"$commands" >said.txt || { cat said.txt && return 1; }
     grep -E '^Instance: +i-0123' said.txt
     grep -E '^Anchors: +1' said.txt
     same alice "$(tail -n 1 said.txt)"
