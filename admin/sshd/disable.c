@@ -56,18 +56,21 @@ static bool any(const struct own_files *files) {
 }
 
 static int show(const struct plan *plan) {
-        for (int i = 0; i < DROP_IN_FILES; i++)
+        for (int i = 0; i < DROP_IN_FILES; i++) {
+                char aside[OWN_FILES_PATH_MAX];
+
+                own_files_aside_path(i, aside);
                 if (edited(plan, i))
-                        report("Note: %s has been edited, and would be kept as %s%s.", drop_in_paths[i],
-                               drop_in_paths[i], DISABLED_SUFFIX);
+                        report("Note: %s has been edited, and would be kept as %s.", drop_in_paths[i], aside);
+        }
         report_diff(&plan->now, &plan->then);
         return EXIT_DONE;
 }
 
 /* Those that were edited first: what fails leaves the others as they are. */
 static int take_away(const struct plan *plan) {
+        char why[SSHD_WHY_MAX], aside[OWN_FILES_PATH_MAX];
         struct own_files left;
-        char why[SSHD_WHY_MAX];
         int r = 0;
 
         if (!own_files_copy(&plan->now, &left)) {
@@ -80,7 +83,8 @@ static int take_away(const struct plan *plan) {
                 r = own_files_put_aside(i, why);
                 if (r < 0)
                         break;
-                report("Put aside, since it has been edited: %s%s", drop_in_paths[i], DISABLED_SUFFIX);
+                own_files_aside_path(i, aside);
+                report("Put aside, since it has been edited: %s", aside);
                 free(left.text[i]);
                 left.text[i] = NULL;
         }
@@ -94,23 +98,84 @@ static int take_away(const struct plan *plan) {
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
+static void put_back(const struct plan *plan) {
+        char why[SSHD_WHY_MAX];
+
+        if (own_files_change(&plan->then, &plan->now, why) < 0) {
+                complain("what was taken away cannot be put back: %s", why);
+                return;
+        }
+        for (int i = 0; i < DROP_IN_FILES; i++)
+                if (edited(plan, i))
+                        (void)own_files_forget_disabled(i);
+}
+
+static const struct login_users nobody;
+
+/* What each sshd that reads our files would say without them. Nothing where its configuration is broken then. */
+static void ask_without(const struct plan *plan, struct sshd_answers ret[static SSHD_SERVICES_MAX + 1]) {
+        char why[SSHD_WHY_MAX];
+
+        for (size_t i = 0; i < plan->n_sshds; i++)
+                if (plan->sshds[i].asks)
+                        (void)sshd_answers_ask_with(plan_arguments(plan->sshds + i), &plan->then, &nobody, NULL,
+                                                    &ret[i], why);
+}
+
+/* Whether each says that now. An Include may match the file that was put aside. */
+static bool is_out_of_effect(const struct plan *plan, const struct sshd_answers without[static SSHD_SERVICES_MAX + 1]) {
+        char why[SSHD_WHY_MAX];
+
+        for (size_t i = 0; i < plan->n_sshds; i++) {
+                const char *name = plan_name(plan->sshds + i);
+                struct sshd_answers now = {.text = {NULL}};
+                bool answered, same;
+
+                if (!without[i].text[0])
+                        continue;
+                (void)sshd_answers_ask(plan_arguments(plan->sshds + i), &nobody, NULL, &now, why);
+                answered = now.text[0] != NULL;
+                same = answered && strcmp(now.text[0], without[i].text[0]) == 0;
+                sshd_answers_clear(&now);
+                if (same)
+                        continue;
+                if (answered)
+                        complain("nothing is changed, what was taken away is put back: some of it is still in effect "
+                                 "for %s, so an Include matches file names in " SSHD_DROP_IN_FOLDER
+                                 " that begin with a dot",
+                                 name);
+                else
+                        complain("nothing is changed, what was taken away is put back, since %s does not say what is "
+                                 "in effect: %s",
+                                 name, why);
+                complain("%s, then run: exc-instance-connect disable",
+                         answered ? "take that Include out" : "mend that");
+                return false;
+        }
+        return true;
+}
+
 /*
  * Without ours, sshd must not be worse off. If only ours kept its configuration whole, as where another file relies on the
  * AuthorizedKeysCommandUser in it, ours stays: an sshd that cannot start lets nobody in at all.
  */
-static int check_left(const struct plan *plan, bool was_sound) {
-        char why[SSHD_WHY_MAX], ignored[SSHD_WHY_MAX];
+static int check_left(const struct plan *plan, bool was_sound,
+                      const struct sshd_answers without[static SSHD_SERVICES_MAX + 1]) {
+        char why[SSHD_WHY_MAX];
 
-        if (sshd_test(NULL, why) >= 0)
-                return EXIT_DONE;
+        if (sshd_test(NULL, why) >= 0) {
+                if (is_out_of_effect(plan, without))
+                        return EXIT_DONE;
+                put_back(plan);
+                return EXIT_OWN_FAILURE;
+        }
         if (!was_sound) {
                 complain("sshd's configuration is broken, as it was before: %s", why);
                 complain("sshd that runs goes on as it is. Mend the configuration, then run: systemctl reload "
                          "ssh.service");
                 return EXIT_OWN_FAILURE;
         }
-        if (own_files_change(&plan->then, &plan->now, ignored) < 0)
-                complain("what was taken away cannot be put back: %s", ignored);
+        put_back(plan);
         complain("nothing is changed, what was taken away is put back, since without it sshd's configuration is "
                  "broken: %s",
                  why);
@@ -118,6 +183,7 @@ static int check_left(const struct plan *plan, bool was_sound) {
 }
 
 static int carry_out(const struct plan *plan) {
+        struct sshd_answers without[SSHD_SERVICES_MAX + 1] = {{.text = {NULL}}};
         char why[SSHD_WHY_MAX];
         bool installed = access(SSHD_PROGRAM, X_OK) == 0, was_sound = installed && sshd_test(NULL, why) >= 0;
         int status;
@@ -126,9 +192,13 @@ static int carry_out(const struct plan *plan) {
                 report("Nothing to take away.");
                 return EXIT_DONE;
         }
+        if (was_sound)
+                ask_without(plan, without);
         status = take_away(plan);
         if (status == EXIT_DONE && installed)
-                status = check_left(plan, was_sound);
+                status = check_left(plan, was_sound, without);
+        for (size_t i = 0; i < plan->n_sshds; i++)
+                sshd_answers_clear(&without[i]);
         if (status == EXIT_DONE && installed)
                 status = report_reload(plan, false);
         if (status == EXIT_DONE)

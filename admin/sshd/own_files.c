@@ -23,12 +23,16 @@ enum {
         LOCK_TRIES = 600,
         LOCK_PAUSE_NS = 100 * 1000 * 1000, /* in all, a minute: longer than sshd and a reload take */
         ASIDE_MAX = 99,
-        PATH_SIZE = 128, /* of the longest of ours, and what is put behind it */
 };
 
 static int fail(char why[static SSHD_WHY_MAX], int error, const char *path, const char *what) {
         (void)snprintf(why, SSHD_WHY_MAX, "%s: %s", path, what);
         return error;
+}
+
+void own_files_aside_path(int index, char ret[static OWN_FILES_PATH_MAX]) {
+        (void)snprintf(ret, OWN_FILES_PATH_MAX, "%s/.%s.disabled", SSHD_DROP_IN_FOLDER,
+                       drop_in_paths[index] + sizeof(SSHD_DROP_IN_FOLDER));
 }
 
 void own_files_clear(struct own_files *files) {
@@ -89,9 +93,9 @@ int own_files_load(struct own_files *ret, struct own_files *ret_disabled, char r
         int r = 0;
 
         for (int i = 0; i < DROP_IN_FILES && r >= 0; i++) {
-                char path[PATH_SIZE];
+                char path[OWN_FILES_PATH_MAX];
 
-                (void)snprintf(path, sizeof(path), "%s%s", drop_in_paths[i], DISABLED_SUFFIX);
+                own_files_aside_path(i, path);
                 r = load_one(drop_in_paths[i], &files.text[i], ret_why);
                 if (r >= 0)
                         r = load_one(path, &disabled.text[i], ret_why);
@@ -263,12 +267,12 @@ int own_files_change(const struct own_files *from, const struct own_files *to, c
 }
 
 int own_files_put_aside(int index, char ret_why[static SSHD_WHY_MAX]) {
-        char aside[PATH_SIZE], older[PATH_SIZE];
+        char aside[OWN_FILES_PATH_MAX], older[OWN_FILES_PATH_MAX + 4];
         int r = -EEXIST;
 
-        (void)snprintf(aside, sizeof(aside), "%s%s", drop_in_paths[index], DISABLED_SUFFIX);
+        own_files_aside_path(index, aside);
         for (int i = 1; i <= ASIDE_MAX && r == -EEXIST; i++) {
-                (void)snprintf(older, sizeof(older), "%s%s.%d", drop_in_paths[index], DISABLED_SUFFIX, i);
+                (void)snprintf(older, sizeof(older), "%s.%d", aside, i);
                 r = renameat2(AT_FDCWD, aside, AT_FDCWD, older, RENAME_NOREPLACE) < 0 ? -errno : 0;
         }
         if (r < 0 && r != -ENOENT)
@@ -279,8 +283,8 @@ int own_files_put_aside(int index, char ret_why[static SSHD_WHY_MAX]) {
 }
 
 int own_files_forget_disabled(int index) {
-        char path[PATH_SIZE];
+        char path[OWN_FILES_PATH_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s%s", drop_in_paths[index], DISABLED_SUFFIX);
+        own_files_aside_path(index, path);
         return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }

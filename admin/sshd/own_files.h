@@ -8,8 +8,13 @@
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/sshd_config.h"
 
-/* What stands behind the name of one that an administrator has edited, and that disable has put aside. */
-#define DISABLED_SUFFIX ".disabled"
+enum { OWN_FILES_PATH_MAX = 128 }; /* of the longest, with what is put around its name, and the NUL */
+
+/*
+ * Where disable puts file `index` when an administrator has edited it. The name begins with a dot: glob(3), by which sshd
+ * reads an Include, lets no pattern match it that does not begin with one too.
+ */
+void own_files_aside_path(int index, char ret[static OWN_FILES_PATH_MAX]);
 
 void own_files_clear(struct own_files *files);
 

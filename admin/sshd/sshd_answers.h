@@ -33,7 +33,8 @@ struct sshd_answers {
 
 /*
  * Asks an sshd that is started with these -f and -o, with its configuration as it is on disk. It asks what has an answer in
- * `like`, and each must be answered. Negative errno, and then `ret_why` says what sshd or the system said.
+ * `like`, and each must be answered; NULL: what sshd has an answer to. Negative errno, and then `ret_why` says what sshd or
+ * the system said.
  */
 int sshd_answers_ask(char *const arguments[], const struct login_users *users, const struct sshd_answers *like,
                      struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]);

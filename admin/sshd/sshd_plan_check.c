@@ -117,23 +117,23 @@ static int chains(const struct plan_making *making, const struct config_pair *th
 static int add_unchained(struct plan_making *making, const struct config_pair *theirs, int own) {
         struct drop_in drop_in = {.expiry_time = making->expiry_time};
         struct plan *plan = making->plan;
-        char *command = NULL, *user = NULL;
+        char *command = NULL, *user = NULL, aside[OWN_FILES_PATH_MAX];
         int r;
 
         if (!theirs->user)
                 return plan_add_unchainable(plan, theirs->command);
+        own_files_aside_path(plan->from[own], aside);
         drop_in.user = theirs->user->value;
         r = drop_in_chain(theirs->command->value, &drop_in.command);
         if (r >= 0)
                 r = drop_in_settings(&drop_in, &command, &user);
         if (r >= 0)
-                r = plan_add_fault(plan,
-                                   plan_say("%s%s has been edited, and does not run \"%s\", which sshd runs now.\n"
-                                            "Put these lines into it, in the place of its own, or remove it:\n\n"
-                                            "    AuthorizedKeysCommand %s\n"
-                                            "    AuthorizedKeysCommandUser %s\n\n" PLAN_AGAIN,
-                                            drop_in_paths[plan->from[own]], plan->restored[own] ? DISABLED_SUFFIX : "",
-                                            theirs->command->value, command, user));
+                r = plan_add_fault(plan, plan_say("%s has been edited, and does not run \"%s\", which sshd runs now.\n"
+                                                  "Put these lines into it, in the place of its own, or remove it:\n\n"
+                                                  "    AuthorizedKeysCommand %s\n"
+                                                  "    AuthorizedKeysCommandUser %s\n\n" PLAN_AGAIN,
+                                                  plan->restored[own] ? aside : drop_in_paths[plan->from[own]],
+                                                  theirs->command->value, command, user));
         free(drop_in.command);
         free(command);
         free(user);

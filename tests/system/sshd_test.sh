@@ -5,6 +5,7 @@
 # "Theirs" is a command that gives the keys in /etc/directory, which only its own user can read.
 
 _drop_in=/etc/ssh/sshd_config.d/10-exc-instance-connect.conf
+_aside=/etc/ssh/sshd_config.d/.10-exc-instance-connect.conf.disabled
 _theirs=/usr/libexec/directory-keys
 
 # Newer ones keep away who has failed too often (PerSourcePenalties), which is what some of these tests do.
@@ -582,14 +583,41 @@ an_edited_drop_in_is_kept_and_comes_back() {
     says 'has been edited, and is kept' in_machine m exc-instance-connect enable
     apt_get m remove exc-instance-connect
     fails in_machine m test -e "$_drop_in"
-    in_machine m grep -q 'by hand' "$_drop_in.disabled"
+    in_machine m grep -q 'by hand' "$_aside"
     says '^authorizedkeyscommand none$' _effective
     install_debs m
     in_machine m grep -q 'by hand' "$_drop_in"
-    fails in_machine m test -e "$_drop_in.disabled"
+    fails in_machine m test -e "$_aside"
     says '^x11forwarding no$' _effective
     push m alice ours
     lets_in m alice ours
+}
+
+# short: no
+an_edited_drop_in_is_out_of_effect_when_every_file_is_included() {
+    _machine
+    in_machine m sed -i 's|^Include .*|Include /etc/ssh/sshd_config.d/*|' /etc/ssh/sshd_config
+    install_debs m
+    _append "$_drop_in" 'X11Forwarding no # by hand'
+    in_machine m exc-instance-connect enable
+    says '^x11forwarding no$' _effective
+    in_machine m exc-instance-connect disable
+    says '^authorizedkeyscommand none$' _effective
+    says '^x11forwarding yes$' _effective
+    in_machine m exc-instance-connect enable
+    in_machine m grep -q 'by hand' "$_drop_in"
+    push m alice ours
+    lets_in m alice ours
+    # A pattern that matches it all the same: nobody is told that it is disabled.
+    _append /etc/ssh/sshd_config 'Include /etc/ssh/sshd_config.d/.1*'
+    in_machine m systemctl reload ssh.service
+    fails_with 'still in effect' in_machine m exc-instance-connect disable
+    in_machine m sed -i '$d' /etc/ssh/sshd_config
+    in_machine m exc-instance-connect enable
+    in_machine m grep -q 'by hand' "$_drop_in"
+    in_machine m exc-instance-connect disable
+    apt_get m purge exc-instance-connect
+    same '' "$(in_machine m find /etc/ssh -name '*exc-instance*')"
 }
 
 # short: no
@@ -791,13 +819,13 @@ an_edited_drop_in_is_put_over_no_other_command() {
     before=$(_effective)
     install_debs m >install.txt 2>&1
     cat install.txt
-    grep -qF "$_drop_in.disabled has been edited, and does not run \"$_theirs %u\"" install.txt
+    grep -qF "$_aside has been edited, and does not run \"$_theirs %u\"" install.txt
     same "$before" "$(_effective)"
     _theirs_alone
     # As told.
     lines=$(sed -n 's/^    \(AuthorizedKeysCommand\)/\1/p' install.txt)
-    in_machine m sed -i '/^AuthorizedKeysCommand/d' "$_drop_in.disabled"
-    _append "$_drop_in.disabled" "$lines"
+    in_machine m sed -i '/^AuthorizedKeysCommand/d' "$_aside"
+    _append "$_aside" "$lines"
     in_machine m exc-instance-connect enable
     in_machine m grep -q 'by hand' "$_drop_in"
     _both_log_in

@@ -24,6 +24,7 @@
 #define TOKENS "%u %f %t %k"
 #define ALONE OURS TOKENS "\nAuthorizedKeysCommandUser " HELPER_USER "\n"
 #define CHAIN_1 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-1"
+#define CHAIN_1_ASIDE SSHD_DROP_IN_FOLDER "/.exc-instance-connect.chain-1.disabled"
 #define CHAIN_2 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-2"
 #define THEIRS "AuthorizedKeysCommand /bin/x %u\nAuthorizedKeysCommandUser nobody\n"
 #define CHAINED "AuthorizedKeysCommand " CHAIN_PROGRAM " --expiry-time "
@@ -289,15 +290,15 @@ static void an_edited_file_is_kept_and_put_aside_and_brought_back(void **state) 
                 "Note: /etc/ssh/sshd_config.d/00-exc-instance-connect.conf has been edited, and is kept as it is.\n");
         assert_said("Nothing to change.");
         assert_int_equal(run(&disable_command, OPTION_DRY_RUN), EXIT_DONE);
-        assert_said("would be kept as /etc/ssh/sshd_config.d/00-exc-instance-connect.conf.disabled.");
+        assert_said("would be kept as /etc/ssh/sshd_config.d/.00-exc-instance-connect.conf.disabled.");
         disable();
         assert_said(
-                "Put aside, since it has been edited: /etc/ssh/sshd_config.d/00-exc-instance-connect.conf.disabled\n");
+                "Put aside, since it has been edited: /etc/ssh/sshd_config.d/.00-exc-instance-connect.conf.disabled\n");
         assert_settings(drop_in_paths[1], NULL);
         enable();
         assert_said("was put aside, and is put back");
         assert_settings(drop_in_paths[1], BEHIND);
-        assert_false(world_has(SSHD_DROP_IN_FOLDER "/00-exc-instance-connect.conf.disabled"));
+        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.00-exc-instance-connect.conf.disabled"));
         /* It is told when theirs is not run by it. */
         world_reset("AuthorizedKeysCommand /bin/z\nAuthorizedKeysCommandUser root\n");
         world_write(drop_in_paths[0], edit);
@@ -357,6 +358,28 @@ static void drop_in_of_an_earlier_version_is_rewritten(void **state) {
         free(text);
 }
 
+static void what_was_put_aside_is_out_of_effect(void **state) {
+        static const char edit[] = "# mine\n" ALONE;
+
+        (void)state;
+        world_reset("");
+        world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*\n");
+        world_write(drop_in_paths[0], edit);
+        disable();
+        assert_settings(drop_in_paths[0], NULL);
+        enable();
+        assert_text(drop_in_paths[0], edit);
+        /* Another sshd's. */
+        world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
+        world_write("/etc/ssh/second",
+                    "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/sshd_config.d/.[0-9]*\n");
+        assert_int_equal(run(&disable_command, 0), EXIT_OWN_FAILURE);
+        assert_said("put back: some of it is still in effect for second.service");
+        assert_said("take that Include out, then run: exc-instance-connect disable\n");
+        assert_text(drop_in_paths[0], edit);
+        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled"));
+}
+
 static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later(void **state) {
         (void)state;
         world_reset(THEIRS);
@@ -365,7 +388,7 @@ static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later
         world_write(SSHD_DROP_IN_FOLDER "/05-x.conf", THEIRS);
         enable();
         assert_settings(drop_in_paths[1], BEHIND);
-        assert_false(world_has(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled"));
+        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled"));
         world_write(drop_in_paths[1], "# second\n" BEHIND);
         disable();
         enable();
@@ -389,10 +412,10 @@ static void an_edited_file_of_a_block_waits_for_the_block(void **state) {
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said("    Include " CHAIN_2 "\n");
         disable();
-        assert_text(CHAIN_1 ".disabled", edit);
+        assert_text(CHAIN_1_ASIDE, edit);
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said("    Include " CHAIN_2 "\n");
-        assert_text(CHAIN_1 ".disabled", edit);
+        assert_text(CHAIN_1_ASIDE, edit);
 }
 
 static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
@@ -412,26 +435,26 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         world_write(directory, THEIRS);
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said("nothing is changed: it would not be safe here.");
-        assert_said("\n/etc/ssh/sshd_config.d/10-exc-instance-connect.conf.disabled has been edited");
+        assert_said("\n/etc/ssh/sshd_config.d/.10-exc-instance-connect.conf.disabled has been edited");
         assert_null(strstr(said, "is put back"));
         assert_said(told);
         assert_settings(drop_in_paths[0], NULL);
         /* With what it was told, and without. */
-        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# mine\n" BEHIND);
+        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# mine\n" BEHIND);
         enable();
         assert_text(drop_in_paths[0], "# mine\n" BEHIND);
         world_write(drop_in_paths[0], edit);
         disable();
-        world_remove(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled");
         enable();
         assert_settings(drop_in_paths[0], BEHIND);
         /* What is in a comment is not run. */
         disable();
-        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# was " BEHIND ALONE);
+        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# was " BEHIND ALONE);
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said(told);
         /* It is in effect already: nothing changes. */
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", drop_in_paths[0]), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", drop_in_paths[0]), 0);
         enable();
         assert_said("It does not run \"/bin/x %u\"");
         assert_said("Nothing to change.");
@@ -452,8 +475,8 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         /* It was hidden by another of ours, which would go. */
         world_write(drop_in_paths[1], BEHIND);
         assert_int_equal(run(&disable_command, 0), EXIT_DONE);
-        world_remove(SSHD_DROP_IN_FOLDER "/00-exc-instance-connect.conf.disabled");
-        world_remove(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_FOLDER "/.00-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled");
         enable();
         assert_settings(drop_in_paths[1], BEHIND);
         world_write(drop_in_paths[0], edit);
@@ -467,19 +490,19 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
 static void an_edited_file_of_a_block_is_not_put_over_its_command(void **state) {
         (void)state;
         world_reset("Match User a\nInclude " CHAIN_1 "\n" THEIRS);
-        world_write(CHAIN_1 ".disabled", "# mine\n" ALONE);
+        world_write(CHAIN_1_ASIDE, "# mine\n" ALONE);
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
-        assert_said("\n" CHAIN_1 ".disabled has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n");
+        assert_said("\n" CHAIN_1_ASIDE " has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n");
         assert_settings(CHAIN_1, NULL);
         /* In effect already. */
-        assert_int_equal(rename(CHAIN_1 ".disabled", CHAIN_1), 0);
+        assert_int_equal(rename(CHAIN_1_ASIDE, CHAIN_1), 0);
         enable();
         assert_said("It does not run \"/bin/x %u\"");
         /* Another sshd needs a file of its own, where that for all was edited. */
         world_reset("");
         world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
         world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
-        world_write(SSHD_DROP_IN_FOLDER "/10-exc-instance-connect.conf.disabled", "# mine\n" ALONE);
+        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# mine\n" ALONE);
         assert_int_equal(run(&enable_command, 0), EXIT_OWN_FAILURE);
         assert_said("Put this line at the top of /etc/ssh/second:\n\n    Include " CHAIN_1 "\n");
         world_write("/etc/ssh/second", "Include " CHAIN_1 "\nInclude /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
@@ -1106,6 +1129,7 @@ int main(void) {
                 cmocka_unit_test(without_systemd_the_pid_file_is_believed_only_for_an_sshd),
                 cmocka_unit_test(without_the_helper_or_its_user_nothing_is_written),
                 cmocka_unit_test(services_that_cannot_be_read_keep_nothing_from_going),
+                cmocka_unit_test(what_was_put_aside_is_out_of_effect),
                 cmocka_unit_test(options_without_a_meaning_are_refused),
         };
 

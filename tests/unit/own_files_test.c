@@ -125,7 +125,7 @@ static void what_is_on_disk_is_loaded(void **state) {
         (void)state;
         world_reset("");
         world_write(drop_in_paths[1], one);
-        world_write(FOLDER "/exc-instance-connect.chain-8.disabled", two);
+        world_write(FOLDER "/.exc-instance-connect.chain-8.disabled", two);
         assert_int_equal(own_files_load(&files, &disabled, why), 0);
         assert_string_equal(files.text[1], one);
         assert_string_equal(disabled.text[DROP_IN_FILES - 1], two);
@@ -162,9 +162,9 @@ static void what_root_did_not_write_is_refused(void **state) {
         assert_int_equal(chown(drop_in_paths[0], 60003, 0), 0);
         assert_not_loaded(-EPERM, "does not belong to root");
         world_remove(drop_in_paths[0]);
-        assert_int_equal(mkfifo(FOLDER "/exc-instance-connect.chain-1.disabled", 0600), 0);
+        assert_int_equal(mkfifo(FOLDER "/.exc-instance-connect.chain-1.disabled", 0600), 0);
         assert_not_loaded(-EPERM, "chain-1.disabled: is not a regular file");
-        world_remove(FOLDER "/exc-instance-connect.chain-1.disabled");
+        world_remove(FOLDER "/.exc-instance-connect.chain-1.disabled");
         world_write(drop_in_paths[0], "x");
         assert_int_equal(truncate(drop_in_paths[0], 2), 0);
         assert_not_loaded(-EBADMSG, "has a NUL in it");
@@ -230,16 +230,16 @@ static void nothing_that_was_put_aside_is_lost(void **state) {
                 world_write(drop_in_paths[0], i == 0 ? "first\n" : i == 1 ? "second\n" : "third\n");
                 assert_int_equal(own_files_put_aside(0, why), 0);
         }
-        (void)snprintf(path, sizeof(path), "%s.disabled", drop_in_paths[0]);
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
         assert_file(path, "third\n");
-        (void)snprintf(path, sizeof(path), "%s.disabled.1", drop_in_paths[0]);
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.1", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
         assert_file(path, "first\n");
-        (void)snprintf(path, sizeof(path), "%s.disabled.2", drop_in_paths[0]);
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.2", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
         assert_file(path, "second\n");
         assert_int_equal(own_files_put_aside(0, why), -ENOENT);
         assert_int_equal(own_files_forget_disabled(0), 0);
         assert_int_equal(own_files_forget_disabled(0), 0);
-        (void)snprintf(path, sizeof(path), "%s.disabled", drop_in_paths[0]);
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
         assert_file(path, NULL);
 }
 
