@@ -82,6 +82,10 @@ static void make_verdict(const struct examination *examination, char *ret, size_
         remedy = failure->remedy.command;
         colon = remedy[0] ? ": " : "";
         switch (failure->status) {
+        case FINDING_OPEN_FAILURE:
+                (void)snprintf(ret, size, "It is not known whether %s can log in with a pushed key: %s%s%s",
+                               examination->user ? examination->user : "users", failure->text, colon, remedy);
+                break;
         case FINDING_HOST_FAILURE:
                 (void)snprintf(ret, size,
                                "%s with a key that is pushed on this machine, but not with one from the host: %s%s%s",

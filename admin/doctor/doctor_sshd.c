@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
@@ -18,10 +16,10 @@
 #include "admin/doctor/sshd_files.h"
 #include "admin/doctor/sshd_settings.h"
 #include "admin/doctor/unit_state.h"
-#include "admin/sshd/drop_in.h"
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd.h"
 #include "admin/sshd/sshd_answers.h"
+#include "admin/sshd/sshd_reload.h"
 
 #define SSHD_INSTALL "apt-get install -y openssh-server"
 
@@ -105,84 +103,21 @@ static void look_at_running(struct examination *examination, const struct sshd_s
         found(&examination->findings, FINDING_PASS, "sshd-running", NULL, "%s", names);
 }
 
-/* Where the service's own pid file is: sshd writes it each time that it has read its configuration, also after SIGHUP. */
-static bool pid_file_time(const struct sshd_service *service, struct timespec *ret) {
-        struct sshd_settings settings = {.text = NULL};
-        char path[PATH_MAX], text[32] = "", why[SSHD_WHY_MAX];
-        bool there = false;
-        struct stat st;
-        FILE *file;
-
-        if (sshd_effective(service->arguments, NULL, &settings.text, why) >= 0 &&
-            sshd_setting(&settings, "pidfile", 0, path, sizeof(path)) && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-                file = fopen(path, "re");
-                there = file && fgets(text, sizeof(text), file) && strtol(text, NULL, 10) == (long)service->main_pid;
-                if (file)
-                        (void)fclose(file);
-                *ret = st.st_mtim;
-        }
-        sshd_settings_clear(&settings);
-        return there;
-}
-
-static bool is_ours(const char *value) {
-        return strstr(value, HELPER_PROGRAM) != NULL;
-}
-
-static bool earlier(const struct timespec *a, const struct timespec *b) {
-        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
-/* When this machine was started, by the wall clock as it goes now: what is older was there before any sshd of today. */
-static struct timespec boot_time(void) {
-        struct timespec wall, boot;
-
-        (void)clock_gettime(CLOCK_REALTIME, &wall);
-        (void)clock_gettime(CLOCK_BOOTTIME, &boot);
-        return (struct timespec){.tv_sec = wall.tv_sec - boot.tv_sec};
-}
-
-/* Which of the files that make sshd ask us was changed last, and when. */
-static bool find_newest(char ret_path[static PATH_MAX], struct timespec *ret) {
-        struct sshd_file_line line;
-        bool there = false;
-        struct stat st;
-
-        *ret = (struct timespec){.tv_sec = 0};
-        line.path[0] = '\0';
-        (void)sshd_files_find("AuthorizedKeysCommand", is_ours, &line);
-        for (size_t i = 0; i <= DROP_IN_FILES; i++) {
-                const char *path = i < DROP_IN_FILES ? drop_in_paths[i] : line.path;
-
-                /* The change time: a file that is moved here keeps its time of writing. */
-                if (stat(path, &st) < 0 || (there && !earlier(ret, &st.st_ctim)))
-                        continue;
-                there = true;
-                *ret = st.st_ctim;
-                (void)snprintf(ret_path, PATH_MAX, "%s", path);
-        }
-        return there;
-}
-
 static void look_at_reload(struct examination *examination, const struct sshd_service *service) {
-        struct timespec read_at, changed, started = boot_time();
-        struct remedy reload;
-        char path[PATH_MAX];
+        struct remedy reload = doctor_reload(service->name);
+        char path[PATH_MAX], why[SSHD_WHY_MAX];
+        int r = sshd_reload_due(service, path, why);
 
-        if (service->per_connection || !service->active || service->main_pid <= 0)
-                return; /* it reads its configuration when somebody connects */
-        if (!find_newest(path, &changed))
-                return;
-        reload = doctor_reload(service->name);
-        if (!pid_file_time(service, &read_at))
+        if (r < 0)
                 found(&examination->findings, FINDING_WARNING, "sshd-reloaded", &reload,
-                      "%s has no pid file, so it cannot be told whether it read %s", service->name, path);
-        else if (earlier(&read_at, &changed) && earlier(&started, &changed))
-                found(&examination->findings, FINDING_FAILURE, "sshd-reloaded", &reload,
+                      "it cannot be told whether %s has read its configuration since that was changed: %s",
+                      service->name, why);
+        else if (r > 0)
+                found(&examination->findings, FINDING_OPEN_FAILURE, "sshd-reloaded", &reload,
                       "%s was changed after %s had read its configuration", path, service->name);
-        else
-                found(&examination->findings, FINDING_PASS, "sshd-reloaded", NULL, "%s has read %s", service->name,
-                      path);
+        else if (path[0])
+                found(&examination->findings, FINDING_PASS, "sshd-reloaded", NULL,
+                      "%s has read its configuration since the last change, that of %s", service->name, path);
 }
 
 static bool is_no(const char *value) {

@@ -135,7 +135,8 @@ size_t findings_count(const struct findings *findings, const char *name) {
 }
 
 const struct finding *findings_first_failure(const struct findings *findings) {
-        static const enum finding_status order[] = {FINDING_FAILURE, FINDING_HOST_FAILURE, FINDING_LAX_FAILURE};
+        static const enum finding_status order[] = {FINDING_FAILURE, FINDING_OPEN_FAILURE, FINDING_HOST_FAILURE,
+                                                    FINDING_LAX_FAILURE};
 
         for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
                 for (size_t j = 0; j < findings->n; j++)
@@ -151,6 +152,7 @@ const char *finding_status_name(enum finding_status status) {
         case FINDING_WARNING:
                 return "warning";
         case FINDING_FAILURE:
+        case FINDING_OPEN_FAILURE:
         case FINDING_HOST_FAILURE:
         case FINDING_LAX_FAILURE:
                 break;

@@ -24,6 +24,7 @@ enum finding_status {
         FINDING_PASS,
         FINDING_WARNING,
         FINDING_FAILURE,
+        FINDING_OPEN_FAILURE, /* a failure that may keep keys out, or not: that cannot be seen */
         FINDING_HOST_FAILURE, /* a failure for keys that the host pushes; those pushed on this machine are not touched */
         FINDING_LAX_FAILURE,  /* a failure that keeps no pushed key out: it lets in more, or harms other logins */
 };
@@ -64,7 +65,10 @@ void found(struct findings *to, enum finding_status status, const char *name, co
 /* How many there are of one name: what anybody can have many of must not crowd out the rest. */
 size_t findings_count(const struct findings *findings, const char *name);
 
-/* The first failure, or NULL. One for every key goes before one for those from the host, and that before a lax one. */
+/*
+ * The first failure, or NULL. One for every key goes before an open one, that before one for those from the host, and that
+ * before a lax one.
+ */
 const struct finding *findings_first_failure(const struct findings *findings);
 
 /* "pass", "warning", "failure". */

@@ -73,6 +73,67 @@ static int add_place(struct reading *reading, const struct context *context, enu
         return 0;
 }
 
+static bool earlier(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* To be called before it is read. A link is changed also where what it points to is not. */
+static int note_change(struct reading *reading, const char *path) {
+        struct sshd_config *config = reading->config;
+        struct stat st, target;
+        char *copy;
+
+        if (lstat(path, &st) < 0)
+                return 0;
+        if (stat(path, &target) == 0 && earlier(&st.st_ctim, &target.st_ctim))
+                st = target;
+        if (config->newest && !earlier(&config->newest_at, &st.st_ctim))
+                return 0;
+        copy = strdup(path);
+        if (!copy)
+                return fail(reading, -ENOMEM, path, 0, "out of memory");
+        free(config->newest);
+        config->newest = copy;
+        config->newest_at = st.st_ctim;
+        return 0;
+}
+
+/* All that match; where none does, those above it, whose change would show that it came or went. */
+static int note_matches(struct reading *reading, const char *pattern, size_t length) {
+        char *part = strndup(pattern, length), *slash;
+        glob_t found = {.gl_pathc = 0};
+        int r = 0;
+
+        if (!part)
+                return fail(reading, -ENOMEM, NULL, 0, "out of memory");
+        while (glob(part, 0, NULL, &found) != 0 && (slash = strrchr(part, '/')))
+                *slash = '\0';
+        for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
+                r = note_change(reading, found.gl_pathv[i]);
+        globfree(&found);
+        free(part);
+        return r;
+}
+
+/*
+ * The directories that are listed for an Include: their change time is another one when a file came or went. A name without
+ * a wildcard shows that itself, while the file is there.
+ */
+static int note_directories(struct reading *reading, const char *pattern, bool there) {
+        size_t literal = strcspn(pattern, "*?[\\");
+        const char *next;
+        int r = 0;
+
+        if (pattern[literal] == '\0' && there)
+                return 0;
+        for (const char *slash = strchr(pattern + 1, '/'); slash && r >= 0; slash = next) {
+                next = strchr(slash + 1, '/');
+                if ((next ? (size_t)(next - pattern) : strlen(pattern)) >= literal)
+                        r = note_matches(reading, pattern, (size_t)(slash - pattern));
+        }
+        return r;
+}
+
 static int read_lines(struct reading *reading, struct context *context, const char *text);
 
 static int read_file(struct reading *reading, const struct context *from, const char *path) {
@@ -87,6 +148,9 @@ static int read_file(struct reading *reading, const struct context *from, const 
                 return fail(reading, -ELOOP, path, 0, "files are included too deep");
         context.file = path;
         context.line = 0;
+        r = note_change(reading, path);
+        if (r < 0)
+                return r;
         r = text_file_read(path, &text, &st);
         if (r < 0)
                 return fail(reading, r, path, 0, r == -EBADF ? "is no file" : strerror(-r));
@@ -110,8 +174,8 @@ static int read_own(struct reading *reading, const struct context *from, int own
         return read_lines(reading, &context, reading->own->text[own]);
 }
 
-static int own_of(const char *path) {
-        for (int i = 0; i < DROP_IN_FILES; i++)
+static int own_of(const struct reading *reading, const char *path) {
+        for (int i = 0; i < DROP_IN_FILES && reading->own; i++)
                 if (strcmp(path, drop_in_paths[i]) == 0)
                         return i;
         return -1;
@@ -132,9 +196,9 @@ static int include(struct reading *reading, const struct context *context, const
                 return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
         if (r != 0 && r != GLOB_NOMATCH)
                 return fail(reading, -EIO, context->file, context->line, "its Include cannot be read");
-        r = 0;
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-                if (own_of(found.gl_pathv[i]) >= 0)
+        r = note_directories(reading, pattern, found.gl_pathc > 0);
+        for (size_t i = 0; i < found.gl_pathc && r >= 0; i++) {
+                if (own_of(reading, found.gl_pathv[i]) >= 0)
                         continue;
                 if (n == SSHD_CONFIG_FILES_MAX) {
                         r = fail(reading, -E2BIG, context->file, context->line, "includes too many files");
@@ -142,7 +206,7 @@ static int include(struct reading *reading, const struct context *context, const
                 }
                 paths[n++] = found.gl_pathv[i];
         }
-        for (int i = 0; i < DROP_IN_FILES && r >= 0; i++) {
+        for (int i = 0; i < DROP_IN_FILES && reading->own && r >= 0; i++) {
                 if (fnmatch(pattern, drop_in_paths[i], FNM_PATHNAME | FNM_PERIOD) != 0)
                         continue;
                 if (reading->own->text[i])
@@ -153,7 +217,7 @@ static int include(struct reading *reading, const struct context *context, const
         }
         qsort(paths, n, sizeof(paths[0]), by_bytes);
         for (size_t i = 0; i < n && r >= 0; i++) {
-                int own = own_of(paths[i]);
+                int own = own_of(reading, paths[i]);
 
                 if (context->copy)
                         (void)fprintf(context->copy, " %s/%u", reading->copies, reading->n_copies);
@@ -380,6 +444,7 @@ void sshd_config_free(struct sshd_config *config) {
                 free(config->block[i].condition);
                 free(config->block[i].file);
         }
+        free(config->newest);
         free(config->root);
         free(config);
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/sshd.h"
@@ -53,11 +54,16 @@ struct sshd_config {
         struct config_block block[CONFIG_BLOCKS_MAX];
         size_t n_blocks;
         bool reads_own[DROP_IN_FILES]; /* which files of ours are read */
+
+        /* Of the files that were read, and the directories in which an Include looks for some: what was changed last. */
+        char *newest;
+        struct timespec newest_at; /* st_ctim, since a file that is moved here keeps the time when it was written */
 };
 
 /*
- * Reads the configuration of an sshd that has these -f and -o (as in admin/sshd/sshd.h). Negative errno, and then `ret_why` says
- * where and what; -ENOENT where there is no such file. To be freed with sshd_config_free().
+ * Reads the configuration of an sshd that has these -f and -o (as in admin/sshd/sshd.h). `own` NULL: our files are read from
+ * disk, as all others are, and none is known as ours. Negative errno, and then `ret_why` says where and what; -ENOENT where
+ * there is no such file. To be freed with sshd_config_free().
  */
 int sshd_config_read(char *const arguments[], const struct own_files *own, struct sshd_config **ret,
                      char ret_why[static SSHD_WHY_MAX]);

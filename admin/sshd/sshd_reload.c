@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "admin/program.h"
-#include "admin/sshd/drop_in.h"
+#include "admin/sshd/sshd_answers.h"
+#include "admin/sshd/sshd_config.h"
 #include "admin/sshd/text_file.h"
 
 enum {
         RELOAD_TIMEOUT_MS = 100 * 1000, /* systemd gives up after 90 s (TimeoutStartSec=) */
         SHOW_TIMEOUT_MS = 10 * 1000,
-        US_PER_S = 1000 * 1000,
         READY_TRIES = 100,
         READY_PAUSE_NS = 20 * 1000 * 1000, /* in all, 2 s: it takes some milliseconds */
 };
@@ -162,32 +162,62 @@ int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char re
         return 0;
 }
 
-static int64_t clock_us(clockid_t id) {
-        struct timespec now;
+/* When it has read its configuration, also after SIGHUP, it writes its PID file. */
+static int pid_file_time(const struct sshd_service *service, struct timespec *ret, char why[static SSHD_WHY_MAX]) {
+        char *effective, *path, *text = NULL;
+        struct stat st;
+        int r;
 
-        (void)clock_gettime(id, &now);
-        return (int64_t)now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+        r = sshd_effective(service->arguments, NULL, &effective, why);
+        if (r < 0)
+                return r;
+        path = sshd_answer_value(effective, "PidFile");
+        free(effective);
+        r = path ? text_file_read(path, &text, &st) : -ENOMEM;
+        free(path);
+        if (r == -ENOMEM)
+                (void)snprintf(why, SSHD_WHY_MAX, "out of memory");
+        else if (r < 0 || strtol(text, NULL, 10) != (long)service->main_pid) {
+                (void)snprintf(why, SSHD_WHY_MAX, "it has no PID file");
+                r = -ENOENT;
+        } else
+                *ret = st.st_mtim;
+        free(text);
+        return r;
 }
 
-bool sshd_reload_due(const struct sshd_service *service) {
-        static const char property[] = "StateChangeTimestampMonotonic";
-        struct program_result result = {.output = NULL};
-        int64_t changed_us = 0, boot_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_MONOTONIC);
-        char number[32];
-        bool due = false;
+static bool earlier(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
 
-        if (systemctl("show", "--property=StateChangeTimestampMonotonic", service->name, SHOW_TIMEOUT_MS, &result) >=
-                    0 &&
-            program_succeeded(&result) && take_property(result.output, property, number, sizeof(number)))
-                changed_us = strtoll(number, NULL, 10);
-        program_result_clear(&result);
-        for (int i = 0; i < DROP_IN_FILES && changed_us > 0; i++) {
-                struct stat st;
+/* When this machine was started, by the wall clock as it goes now: what is older was there before any sshd of today. */
+static struct timespec boot_time(void) {
+        struct timespec wall, boot;
 
-                if (lstat(drop_in_paths[i], &st) == 0 &&
-                    (int64_t)st.st_ctim.tv_sec * US_PER_S + st.st_ctim.tv_nsec / 1000 - boot_us > changed_us)
-                        due = true;
-        }
+        (void)clock_gettime(CLOCK_REALTIME, &wall);
+        (void)clock_gettime(CLOCK_BOOTTIME, &boot);
+        return (struct timespec){.tv_sec = wall.tv_sec - boot.tv_sec};
+}
+
+int sshd_reload_due(const struct sshd_service *service, char ret_path[static PATH_MAX],
+                    char ret_why[static SSHD_WHY_MAX]) {
+        struct timespec read_at, started = boot_time();
+        struct sshd_config *config;
+        bool due;
+        int r;
+
+        ret_path[0] = '\0';
+        if (service->per_connection || !service->active || service->main_pid <= 0)
+                return 0;
+        r = pid_file_time(service, &read_at, ret_why);
+        if (r >= 0)
+                r = sshd_config_read(service->arguments, NULL, &config, ret_why);
+        if (r < 0)
+                return r;
+        (void)snprintf(ret_path, PATH_MAX, "%s", config->newest ? config->newest : "");
+        /* The times of files go in steps: of two that are the same, either may have been the first. */
+        due = !earlier(&config->newest_at, &read_at) && earlier(&started, &config->newest_at);
+        sshd_config_free(config);
         return due;
 }
 

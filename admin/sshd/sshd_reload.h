@@ -9,6 +9,7 @@
 #ifndef EXC_SSHD_RELOAD_H
 #define EXC_SSHD_RELOAD_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "admin/sshd/sshd.h"
@@ -20,10 +21,13 @@
 int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char ret_why[static SSHD_WHY_MAX]);
 
 /*
- * Whether one of our files, as they are, was changed after systemd last started or reloaded it: as when an earlier run was
- * ended before it came to that.
+ * Whether it has to read its configuration again: 1 where one of the files, or a directory in which an Include looks for
+ * some, was changed after it had read them; else 0. `ret_path` is what was changed last; "" where the question does not
+ * arise, as one that does not run, or runs for one connection, reads them when it is started. Negative errno where that
+ * cannot be found out, and then `ret_why` says why.
  */
-bool sshd_reload_due(const struct sshd_service *service);
+int sshd_reload_due(const struct sshd_service *service, char ret_path[static PATH_MAX],
+                    char ret_why[static SSHD_WHY_MAX]);
 
 /*
  * The same where no systemd runs: for the sshd that this machine's PID file names, if it is one. -ENOENT where there is

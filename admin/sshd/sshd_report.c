@@ -83,7 +83,7 @@ static bool runs_systemd(void) {
 int report_reload(const struct plan *plan, bool only_due) {
         int status = EXIT_DONE;
         bool restarted;
-        char why[SSHD_WHY_MAX];
+        char path[PATH_MAX], why[SSHD_WHY_MAX];
 
         if (!runs_systemd()) {
                 if (!only_due && sshd_reload_by_pid_file() == 0)
@@ -93,7 +93,9 @@ int report_reload(const struct plan *plan, bool only_due) {
         for (size_t i = 0; i < plan->n_sshds; i++) {
                 const struct sshd_service *service = plan->sshds[i].service;
 
-                if (!service || !plan->sshds[i].asks || !service->active || (only_due && !sshd_reload_due(service)))
+                /* One of which it is not known is reloaded. */
+                if (!service || !plan->sshds[i].asks || !service->active ||
+                    (only_due && sshd_reload_due(service, path, why) == 0))
                         continue;
                 /* A reload of what is broken would end it. */
                 if (sshd_test(service->arguments, why) < 0) {

@@ -661,6 +661,24 @@ an_image_that_is_being_built_is_set_up_without_systemd_or_host_keys() {
 }
 
 # short: no
+whatever_sshd_has_not_read_is_read_with_the_next_enable() {
+    _machine
+    install_debs m
+    # Somebody replaces the file; the line that enable prints is added.
+    in_machine m sed -i '/^Include/d' /etc/ssh/sshd_config
+    in_machine m systemctl restart ssh.service
+    fails_with "Include $_drop_in" in_machine m exc-instance-connect enable
+    _prepend /etc/ssh/sshd_config "Include $_drop_in"
+    push m alice ours
+    refuses m alice ours
+    fails_with '^failure +sshd-reloaded +/etc/ssh/sshd_config was changed' in_machine m exc-instance-connect doctor
+    says '^Reloaded: ssh.service' in_machine m exc-instance-connect enable
+    push m alice ours
+    lets_in m alice ours
+    fails says '^Reloaded' in_machine m exc-instance-connect enable
+}
+
+# short: no
 one_reload_behind_the_other_ends_no_sshd() {
     local main
     _machine

@@ -899,6 +899,15 @@ static void assert_asked(const char *expected) {
                 world_remove("/run/test/systemctl");
 }
 
+#define NO_PROCESS "2147483647" /* that is not waited for */
+
+/* As the sshd does it: at a time that is later than that of all files before. */
+static void has_read(void) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        world_write("/run/sshd.pid", NO_PROCESS "\n");
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+}
+
 static void those_that_run_are_reloaded(void **state) {
         (void)state;
         world_reset("");
@@ -911,12 +920,26 @@ static void those_that_run_are_reloaded(void **state) {
         enable();
         assert_said("Reloaded: ssh.service\n");
         assert_asked("reload -- ssh.service\n");
-        /* Nothing has changed, and it was reloaded since: not again. */
-        world_write("/run/test/changed", "StateChangeTimestampMonotonic=9000000000000000\n");
+        /* Nothing has changed, and it has read its files since: not again. */
+        world_write("/run/test/state-ssh.service", "ActiveState=active\nMainPID=" NO_PROCESS "\n");
+        world_write("/run/test/pid-file", "pidfile /run/sshd.pid\n");
+        has_read();
         enable();
         assert_asked(NULL);
-        /* It was not reloaded since. */
-        world_write("/run/test/changed", "StateChangeTimestampMonotonic=1\n");
+        /* Any of them was changed. */
+        world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nInclude more.d/*\n");
+        enable();
+        assert_said("Nothing to change.\n");
+        assert_asked("reload -- ssh.service\n");
+        world_write("/etc/ssh/more.d/file", "# file\n");
+        has_read();
+        enable();
+        assert_asked(NULL);
+        world_remove("/etc/ssh/more.d/file");
+        enable();
+        assert_asked("reload -- ssh.service\n");
+        /* It may not have read them. */
+        world_remove("/run/sshd.pid");
         enable();
         assert_asked("reload -- ssh.service\n");
         world_write("/run/test/reload-fails", "Job for ssh.service failed.\nSee \"systemctl status\".\n");
@@ -1106,6 +1129,7 @@ int main(void) {
                 cmocka_unit_test(ours_written_by_hand_is_enough),
                 cmocka_unit_test(an_edited_file_is_kept_and_put_aside_and_brought_back),
                 cmocka_unit_test(drop_in_of_an_earlier_version_is_rewritten),
+                cmocka_unit_test(what_was_put_aside_is_out_of_effect),
                 cmocka_unit_test(what_comes_back_under_another_name_leaves_nothing_to_come_back_later),
                 cmocka_unit_test(an_edited_file_of_a_block_waits_for_the_block),
                 cmocka_unit_test(an_edited_file_is_not_put_over_what_sshd_runs_now),
@@ -1129,7 +1153,6 @@ int main(void) {
                 cmocka_unit_test(without_systemd_the_pid_file_is_believed_only_for_an_sshd),
                 cmocka_unit_test(without_the_helper_or_its_user_nothing_is_written),
                 cmocka_unit_test(services_that_cannot_be_read_keep_nothing_from_going),
-                cmocka_unit_test(what_was_put_aside_is_out_of_effect),
                 cmocka_unit_test(options_without_a_meaning_are_refused),
         };
 

@@ -151,6 +151,9 @@ static void a_failure_of_every_key_goes_before_one_of_the_hosts(void **state) {
         assert_string_equal(findings_first_failure(&findings)->name, "host-1");
         assert_string_equal(finding_status_name(findings_first_failure(&findings)->status), "failure");
         found(&findings, FINDING_LAX_FAILURE, "lax", NULL, "-");
+        found(&findings, FINDING_OPEN_FAILURE, "open", NULL, "-");
+        assert_string_equal(findings_first_failure(&findings)->name, "open");
+        assert_string_equal(finding_status_name(findings_first_failure(&findings)->status), "failure");
         found(&findings, FINDING_FAILURE, "all-1", NULL, "-");
         found(&findings, FINDING_FAILURE, "all-2", NULL, "-");
         assert_string_equal(findings_first_failure(&findings)->name, "all-1");

@@ -198,6 +198,61 @@ static void our_files_are_those_that_are_handed_in(void **state) {
         sshd_config_free(config);
 }
 
+/* What sshd would have to be reloaded for. */
+static void assert_newest(const char *path) {
+        struct sshd_config *config = read_config(NULL, NULL);
+
+        assert_string_equal(config->newest, path);
+        sshd_config_free(config);
+        /* So that what comes next has another time. */
+        assert_int_equal(usleep(20 * 1000), 0);
+}
+
+static void what_was_changed_last_is_found(void **state) {
+        (void)state;
+        world_reset("Include more.d/*/deep\nInclude none.d/there\nMatch User a\nInclude one\n");
+        world_write("/etc/ssh/more.d/a/deep", "");
+        world_folder("/etc/ssh/none.d");
+        world_write("/etc/ssh/one", "");
+        world_write("/etc/ssh/two", "");
+        world_write("/etc/ssh/inner", "");
+        world_write(drop_in_paths[0], "Include inner\n");
+        assert_int_equal(usleep(20 * 1000), 0);
+        world_write("/etc/ssh/sshd_config.d/other", "");
+        assert_newest("/etc/ssh/sshd_config.d");
+        world_write("/etc/ssh/one", "# one\n");
+        assert_newest("/etc/ssh/one");
+        world_write("/etc/ssh/inner", "# inner\n");
+        assert_newest("/etc/ssh/inner");
+        assert_int_equal(rename("/etc/ssh/two", "/etc/ssh/one"), 0);
+        assert_newest("/etc/ssh/one");
+        /* One that is gone has changed its directory. */
+        world_remove("/etc/ssh/more.d/a/deep");
+        assert_newest("/etc/ssh/more.d/a");
+        world_remove(drop_in_paths[0]);
+        assert_newest("/etc/ssh/sshd_config.d");
+        assert_int_equal(rmdir("/etc/ssh/more.d/a"), 0);
+        assert_newest("/etc/ssh/more.d");
+        world_remove("/etc/ssh/one");
+        assert_newest("/etc/ssh");
+        /* One that is not there is looked for where it would be. */
+        world_write("/etc/ssh/none.d/other", "");
+        assert_newest("/etc/ssh/none.d");
+        /* A link, and what it points to. */
+        world_write("/run/target", "");
+        assert_int_equal(symlink("/run/target", "/etc/ssh/one"), 0);
+        assert_int_equal(usleep(20 * 1000), 0);
+        world_write("/etc/ssh/sshd_config", "Include one\n");
+        assert_newest("/etc/ssh/sshd_config");
+        world_write("/run/target", "# changed\n");
+        assert_newest("/etc/ssh/one");
+        world_write("/etc/ssh/sshd_config", "Include one\n");
+        assert_newest("/etc/ssh/sshd_config");
+        world_remove("/etc/ssh/one");
+        assert_int_equal(symlink("/run/target", "/etc/ssh/one"), 0);
+        assert_newest("/etc/ssh/one");
+}
+
 static void assert_refused(int error, const char *said) {
         struct sshd_config *config = NULL;
 
@@ -345,6 +400,7 @@ int main(void) {
                 cmocka_unit_test(a_block_for_all_counts_before_what_is_in_none),
                 cmocka_unit_test(options_come_before_all_files),
                 cmocka_unit_test(our_files_are_those_that_are_handed_in),
+                cmocka_unit_test(what_was_changed_last_is_found),
                 cmocka_unit_test(what_is_too_much_or_cannot_be_read_is_refused),
                 cmocka_unit_test(any_bytes_are_got_along_with),
                 cmocka_unit_test(copy_keeps_the_lines_and_names_the_copies),
