@@ -13,13 +13,18 @@
 #include "admin/doctor/sshd_files.h"
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/keys_command.h"
+#include "admin/sshd/own_files.h"
+#include "admin/sshd/sshd_config.h"
 #include "authkeys-helper/arguments.h"
 #include "authkeys-helper/identity.h"
 #include "common/safe_path.h"
 
 #define ENABLE "exc-instance-connect enable"
 
-enum { VERSION_EXPIRY_TIME = 901 }; /* that reads expiry-time= in UTC */
+enum {
+        VERSION_EXPIRY_TIME = 901, /* that reads expiry-time= in UTC */
+        PLACE_MAX = 256,           /* bytes of "FILE:LINE", or what is said of them */
+};
 
 bool doctor_command_is_ours(const char *command) {
         struct keys_command words;
@@ -117,7 +122,7 @@ static void look_at_form(struct examination *examination, const char *service, c
                 found(&examination->findings, FINDING_PASS, "sshd-keys-form", NULL, "%s asks as it should", service);
 }
 
-/* The words of a chained command as one text; they need no quotes to be compared with what stands in a file. */
+/* The words of a chained command as one text. */
 static void join(char *const words[], char ret[static SSHD_FILES_VALUE_MAX]) {
         size_t used = 0;
 
@@ -146,10 +151,8 @@ static void look_at_program(struct examination *examination, const char *program
 /* A fault of the other command's does not touch our keys, so it is a warning. */
 static void look_at_chain(struct examination *examination, const struct arguments *asked, const char *user) {
         struct remedy remedy = write_again();
-        char chained[SSHD_FILES_VALUE_MAX], there[SSHD_FILES_VALUE_MAX];
-        struct keys_command words;
+        char chained[SSHD_FILES_VALUE_MAX];
         struct safe_path path;
-        struct sshd_file_line line;
 
         if (!asked->chain)
                 return;
@@ -174,15 +177,7 @@ static void look_at_chain(struct examination *examination, const struct argument
                 found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
                       "the command that was chained is to be run as %s, so AuthorizedKeysCommandUser must be root",
                       asked->chain_user);
-        else if (sshd_files_find("AuthorizedKeysCommand", is_other, &line) && keys_command_split(line.value, &words)) {
-                join(words.word, there);
-                if (strcmp(chained, there) == 0)
-                        found(&examination->findings, FINDING_PASS, "sshd-chain", NULL, "%s comes after ours", chained);
-                else
-                        found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                              "%s:%u has the command %s, but what is chained is %s", line.path, line.number, there,
-                              chained);
-        } else
+        else
                 found(&examination->findings, FINDING_PASS, "sshd-chain", NULL, "%s comes after ours", chained);
 }
 
@@ -204,6 +199,95 @@ static void look_at_ours(struct examination *examination, const char *service, c
         if (look_at_user(examination, service, command->user, asked.chain != NULL))
                 look_at_form(examination, service, &asked, version);
         look_at_chain(examination, &asked, command->user ? command->user : "");
+}
+
+/* Whether the first of these commands is ours, and runs the other one after it. */
+static bool runs_after_ours(const char *ours, const char *other) {
+        struct keys_command words, wanted;
+        struct arguments asked;
+        const char *why = "";
+        char *chained;
+        bool same;
+        int i = 0;
+
+        if (!keys_command_split(ours, &words) || arguments_parse(words.n, words.word, &asked, &why) != ARGUMENTS_RUN ||
+            !asked.chain || drop_in_chain(other, &chained) < 0)
+                return false;
+        same = keys_command_split(chained, &wanted);
+        free(chained);
+        while (same && i < wanted.n && asked.chain[i] && strcmp(asked.chain[i], wanted.word[i]) == 0)
+                i++;
+        return same && i == wanted.n && !asked.chain[i];
+}
+
+/* The command that counts where `place` stands: for all, or for a Match block. `theirs`: as if no file of ours were there. */
+static const struct config_place *first_with(const struct sshd_config *config, const struct config_place *place,
+                                             bool theirs) {
+        if (place->always)
+                return sshd_config_plain(config, theirs).command;
+        return sshd_config_pair(config, place->block, theirs).command;
+}
+
+static void say_where(const struct config_place *place, char ret[static PLACE_MAX]) {
+        if (place->file)
+                (void)snprintf(ret, PLACE_MAX, "%s:%u", place->file, place->line);
+        else
+                (void)snprintf(ret, PLACE_MAX, "sshd's command line");
+}
+
+static struct remedy edit_place(const struct config_place *place, const struct sshd_service *service) {
+        struct remedy edit = {.command = ""}, reload = {.command = ""};
+
+        if (!place->file)
+                return edit;
+        edit = remedy_of("${EDITOR:-editor} +%u %s", place->line, place->file);
+        if (service)
+                reload = doctor_reload(service->name);
+        return remedy_both(&edit, &reload);
+}
+
+/* A line that sets another command, which is not the first: sshd does not run it, and only ours may. */
+static void look_at_later(struct examination *examination, const struct sshd_service *service,
+                          const struct sshd_config *config, const struct own_files *own,
+                          const struct config_place *place) {
+        const struct config_place *first = first_with(config, place, false);
+        bool ours = doctor_command_is_ours(first->value);
+        char at[PLACE_MAX], first_at[PLACE_MAX];
+        struct remedy remedy;
+
+        if (first == place || strcmp(first->value, place->value) == 0 ||
+            (ours && runs_after_ours(first->value, place->value)))
+                return;
+        if (!ours || first_with(config, place, true) != place)
+                /* It would not be run without ours either. */
+                remedy = edit_place(place, service);
+        else if (first->own >= 0 && drop_in_unedited(own->text[first->own]))
+                remedy = remedy_of(ENABLE);
+        else
+                remedy = edit_place(first, service);
+        say_where(place, at);
+        say_where(first, first_at);
+        found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
+              "%s has the command %s, which is not run: %s comes first%s", at, place->value, first_at,
+              ours ? ", and does not run it after ours" : "");
+}
+
+/* Each command that is configured, since sshd takes the first one without a word about the others. */
+static void look_at_all(struct examination *examination, const struct sshd_service *service) {
+        struct own_files own = {.text = {NULL}}, disabled = {.text = {NULL}};
+        struct sshd_config *config = NULL;
+        char why[SSHD_WHY_MAX];
+
+        if (own_files_load(&own, &disabled, why) < 0 ||
+            sshd_config_read(service ? service->arguments : NULL, &own, &config, why) < 0)
+                found(&examination->findings, FINDING_WARNING, "sshd-chain", NULL,
+                      "it cannot be told whether another command is set: %s", why);
+        for (size_t i = 0; config && i < config->n_places; i++)
+                if (config->place[i].word == CONFIG_COMMAND && is_other(config->place[i].value))
+                        look_at_later(examination, service, config, &own, &config->place[i]);
+        sshd_config_free(config);
+        own_files_clear(&own);
+        own_files_clear(&disabled);
 }
 
 void doctor_keys_command(struct examination *examination, const struct sshd_service *services, size_t n, int version) {
@@ -235,5 +319,6 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
                               &enable, "%s asks %s for the keys of %s, and not our helper", name,
                               commands[i].command ? commands[i].command : "nobody", whom);
                 sshd_keys_command_clear(&commands[i]);
+                look_at_all(examination, n > 0 ? &services[i] : NULL);
         }
 }

@@ -297,6 +297,34 @@ a_chained_command_that_is_missing_is_healed() {
     _heals warning sshd-chain 'rm /usr/local/bin/other /etc/ssh/sshd_config.d/50-other.conf && systemctl reload ssh'
 }
 
+# short: no
+a_command_that_came_behind_ours_is_healed() {
+    local other=/etc/ssh/sshd_config.d/50-other.conf
+    _whole_machine
+    in_machine m install -m 0755 /bin/true /usr/local/bin/other
+    _heals warning sshd-chain "printf 'AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n' \
+        >$other && systemctl reload ssh"
+    says ' -- /usr/local/bin/other %u$' in_machine m cat "$_drop_in"
+    # A second one, which would not run without ours either.
+    _heals warning sshd-chain "echo AuthorizedKeysCommand /usr/local/bin/second %u >>/etc/ssh/sshd_config
+        systemctl reload ssh"
+    # In a block.
+    _heals warning sshd-chain "printf 'Match User bob\nInclude %s\nAuthorizedKeysCommand %s\nAuthorizedKeysCommandUser %s\n' \
+        /etc/ssh/sshd_config.d/exc-instance-connect.chain-1 '/usr/local/bin/other %u' nobody >>/etc/ssh/sshd_config
+        exc-instance-connect enable && sed -i 's|other %u|other -v %u|' /etc/ssh/sshd_config && systemctl reload ssh"
+    in_machine m bash -ec "sed -i '/^Match User bob/,\$d' /etc/ssh/sshd_config
+        rm $other && exc-instance-connect enable"
+    _healthy
+    # A file that somebody has edited is not written anew.
+    in_machine m bash -ec "echo '# by hand' >>$_drop_in
+        printf 'AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n' >$other
+        systemctl reload ssh"
+    _doctor
+    says "^\\\$\{EDITOR:-editor\} \+[0-9]+ $_drop_in && " _of remedy sshd-chain warning
+    in_machine m bash -ec "rm $other $_drop_in /usr/local/bin/other && exc-instance-connect enable"
+    _healthy
+}
+
 # A line of an earlier version, in which exc-authorized-keys has the other command after it.
 # short: no
 line_of_an_earlier_version_is_healed() {
