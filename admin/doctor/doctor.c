@@ -22,12 +22,13 @@ static const struct section {
         int timeout_ms;
         bool of_user; /* only where a user is given */
 } sections[] = {
-        {"users", doctor_users, 10 * 1000, false},     {"programs", doctor_programs, 20 * 1000, false},
-        {"sshd", doctor_sshd, 60 * 1000, false},       {"account", doctor_account, 20 * 1000, true},
-        {"sockets", doctor_sockets, 30 * 1000, false}, {"agent", doctor_agent, 20 * 1000, false},
-        {"store", doctor_store, 20 * 1000, false},     {"config", doctor_config, 15 * 1000, false},
-        {"trust", doctor_trust, 10 * 1000, false},     {"proc", doctor_proc, 30 * 1000, false},
-        {"machine", doctor_machine, 10 * 1000, false}, {"self-test", doctor_self_test, 60 * 1000, false},
+        {"users", doctor_users, 10 * 1000, false},         {"programs", doctor_programs, 20 * 1000, false},
+        {"sshd", doctor_sshd, 60 * 1000, false},           {"account", doctor_account, 20 * 1000, true},
+        {"sockets", doctor_sockets, 30 * 1000, false},     {"agent", doctor_agent, 20 * 1000, false},
+        {"store", doctor_store, 20 * 1000, false},         {"config", doctor_config, 15 * 1000, false},
+        {"host-keys", doctor_host_keys, 30 * 1000, false}, {"trust", doctor_trust, 10 * 1000, false},
+        {"proc", doctor_proc, 30 * 1000, false},           {"machine", doctor_machine, 10 * 1000, false},
+        {"self-test", doctor_self_test, 60 * 1000, false},
 };
 
 struct visit {

@@ -46,17 +46,18 @@ struct examination {
 };
 
 /* In this order. */
-void doctor_users(struct examination *examination);    /* the system users and groups */
-void doctor_programs(struct examination *examination); /* the package's programs, and the way to them */
-void doctor_sshd(struct examination *examination);     /* every sshd: its configuration, and whether it read it */
-void doctor_account(struct examination *examination);  /* the user that is given, and what sshd says of him */
-void doctor_sockets(struct examination *examination);  /* the units, their sockets, and the channels */
-void doctor_agent(struct examination *examination);    /* whether it answers, and what */
-void doctor_store(struct examination *examination);    /* the store's mount, owners and modes, and room */
-void doctor_config(struct examination *examination);   /* agent.conf, and whether it allows the user */
-void doctor_trust(struct examination *examination);    /* anchors and instance id */
-void doctor_proc(struct examination *examination);     /* whether the helper sees sshd's processes */
-void doctor_machine(struct examination *examination);  /* clock, security modules, journal */
+void doctor_users(struct examination *examination);     /* the system users and groups */
+void doctor_programs(struct examination *examination);  /* the package's programs, and the way to them */
+void doctor_sshd(struct examination *examination);      /* every sshd: its configuration, and whether it read it */
+void doctor_account(struct examination *examination);   /* the user that is given, and what sshd says of him */
+void doctor_sockets(struct examination *examination);   /* the units, their sockets, and the channels */
+void doctor_agent(struct examination *examination);     /* whether it answers, and what */
+void doctor_store(struct examination *examination);     /* the store's mount, owners and modes, and room */
+void doctor_config(struct examination *examination);    /* agent.conf, and whether it allows the user */
+void doctor_host_keys(struct examination *examination); /* whether the answer to a push has sshd's host keys */
+void doctor_trust(struct examination *examination);     /* anchors and instance id */
+void doctor_proc(struct examination *examination);      /* whether the helper sees sshd's processes */
+void doctor_machine(struct examination *examination);   /* clock, security modules, journal */
 
 /* A push, two runs of the helper and a revocation. `doctor_self_test_end` takes the key back where that is still to do. */
 void doctor_self_test(struct examination *examination);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/sshd/sshd_host_keys.h"
 #include "admin/sshd/sshd_plan_make.h"
 #include "admin/sshd/sshd_report.h"
 #include "cli/output.h"
@@ -173,6 +174,31 @@ static int check_helper(void) {
         return EXIT_DONE;
 }
 
+/* What a push is answered with is wrong where sshd has other keys than those that the agent reads. */
+static void note_host_keys(const struct plan *plan) {
+        struct strv paths = {.n = 0};
+        struct config *config;
+        char why[SSHD_WHY_MAX], *line;
+        size_t named = 0;
+
+        if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
+                return;
+        for (size_t i = 0; i < plan->n_sshds; i++)
+                if (plan->sshds[i].asks)
+                        (void)sshd_host_keys_add(plan_arguments(plan->sshds + i), &paths, why);
+        for (size_t i = 0; i < paths.n; i++)
+                named += sshd_host_key_is_named(config, paths.item[i]);
+        line = sshd_host_keys_line(&paths);
+        /* With HostKeyFiles=, some may have been left out on purpose. */
+        if (!config->error && line && named < paths.n && (named == 0 || config->host_key_files.n == 0))
+                report("Note: sshd has host keys that the agent does not read for the answer to a push. In " CONFIG_DIR
+                       "/agent.conf, put below [Agent]: %s",
+                       line);
+        free(line);
+        strv_clear(&paths);
+        config_free(config);
+}
+
 static void print_plan(const struct plan *plan) {
         report("Found: %s", plan->found);
         report_notes(plan);
@@ -182,6 +208,8 @@ static void print_plan(const struct plan *plan) {
                         report("Note: %s has been edited, was put aside, and is put back.", drop_in_paths[i]);
                 else if (plan->edited[i])
                         report("Note: %s has been edited, and is kept as it is.", drop_in_paths[i]);
+        if (plan->n_faults == 0)
+                note_host_keys(plan);
 }
 
 static int carry_out(const struct plan *plan, bool dry_run) {

@@ -437,6 +437,48 @@ a_socket_that_nobody_has_come_to_yet_hides_nothing() {
         systemctl start ssh.service'
 }
 
+# _answer_fits: a client that knows the machine by the answer to its push is not warned.
+_answer_fits() {
+    new_key k
+    [[ -e cloud.pem ]] || cp "$prepared/cloud.pem" .
+    in_machine m tee /run/k.pub <k.pub >/dev/null
+    signed m push --user alice --key /run/k.pub --known-hosts machine >known
+    lets_in m alice k -o "UserKnownHostsFile=$PWD/known"
+}
+
+# _host_keys COMMAND: what it does is told, and the remedies, one after the other, heal it.
+_host_keys() {
+    local tries
+    _whole_machine
+    touch "$prepared/broken"
+    in_machine m bash -ec "$1"
+    in_machine m systemctl stop exc-instance-connect.service
+    fails _answer_fits
+    says 'Host key verification failed' cat ssh.txt
+    for ((tries = 0; tries < 3; tries++)); do
+        _doctor
+        [[ -n $(_of name host-keys warning) ]] || break
+        in_machine m bash -c "$(_of remedy host-keys warning)"
+    done
+    ((tries > 0))
+    _finds_nothing
+    _answer_fits
+    [[ -e $machines_own/m ]] || rm "$prepared/broken"
+}
+
+# short: no
+host_keys_elsewhere_are_healed() {
+    local drop_in=/etc/ssh/sshd_config.d/50-test.conf own=/etc/exc-instance-connect/agent.conf.d
+    _host_keys "install -d -m 0755 /srv/keys && ssh-keygen -q -t ed25519 -N '' -f /srv/keys/host
+        echo HostKey /srv/keys/host >$drop_in && systemctl restart ssh"
+    says '^Note: .*HostKeyFiles=/srv/keys/host.pub' in_machine m \
+        sh -c "rm -r $own && exc-instance-connect enable"
+    # Without its public half, and where only root comes in.
+    _host_keys "rm /srv/keys/host.pub && chmod 0700 /srv/keys"
+    in_machine m bash -ec "rm -r $drop_in $own /srv/keys && systemctl restart ssh"
+    _healthy
+}
+
 # --- the account ----------------------------------------------------------------------------------------------------
 
 # short: no

@@ -922,7 +922,7 @@ static void those_that_run_are_reloaded(void **state) {
         assert_asked("reload -- ssh.service\n");
         /* Nothing has changed, and it has read its files since: not again. */
         world_write("/run/test/state-ssh.service", "ActiveState=active\nMainPID=" NO_PROCESS "\n");
-        world_write("/run/test/pid-file", "pidfile /run/sshd.pid\n");
+        world_write("/run/test/says-too", "pidfile /run/sshd.pid\n");
         has_read();
         enable();
         assert_asked(NULL);
@@ -957,6 +957,34 @@ static void those_that_run_are_reloaded(void **state) {
         disable();
         assert_said("Reloaded: ssh.service\n");
         assert_asked("reload -- ssh.service\n");
+}
+
+static void host_keys_that_the_agent_does_not_read_are_told(void **state) {
+        static const char note[] = "Note: sshd has host keys that the agent does not read for the answer to a push. In "
+                                   "/etc/exc-instance-connect/agent.conf, put below [Agent]: HostKeyFiles=";
+
+        (void)state;
+        world_reset("");
+        world_write("/etc/ssh/ssh_host_rsa_key", "");
+        world_write("/run/test/says-too", "hostkey /etc/ssh/ssh_host_rsa_key\nhostkey /etc/ssh/keys/none\n");
+        enable();
+        assert_null(strstr(said, note));
+        world_write("/etc/ssh/keys/a", "");
+        world_write("/etc/ssh/keys/b.pub", "");
+        world_write("/run/test/says-too", "hostkey /etc/ssh/keys/a\nhostkey /etc/ssh/keys/b\nhostkey "
+                                          "/etc/ssh/keys/b.pub\nhostkey /etc/ssh/ssh_host_rsa_key\n");
+        enable();
+        assert_said(note);
+        assert_said("=/etc/ssh/keys/a.pub /etc/ssh/keys/b.pub /etc/ssh/ssh_host_rsa_key.pub\n");
+        /* With what it was told; and with some of them, as an administrator may want it. */
+        world_cover("/etc/exc-instance-connect");
+        world_write("/etc/exc-instance-connect/agent.conf", "[Agent]\nHostKeyFiles=/etc/ssh/keys/a.pub\n");
+        enable();
+        assert_null(strstr(said, note));
+        world_write("/etc/exc-instance-connect/agent.conf", "[Agent]\nHostKeyFiles=/etc/ssh/other.pub\n");
+        enable();
+        assert_said(note);
+        world_remove("/etc/exc-instance-connect/agent.conf");
 }
 
 static void one_whose_socket_systemd_holds_is_restarted(void **state) {
@@ -1147,6 +1175,7 @@ int main(void) {
                 cmocka_unit_test(options_of_a_unit_are_to_be_moved_into_a_file),
                 cmocka_unit_test(another_sshd_is_seen_to_as_well),
                 cmocka_unit_test(those_that_run_are_reloaded),
+                cmocka_unit_test(host_keys_that_the_agent_does_not_read_are_told),
                 cmocka_unit_test(one_whose_socket_systemd_holds_is_restarted),
                 cmocka_unit_test(a_unit_that_cannot_be_reloaded_gets_the_signal),
                 cmocka_unit_test(a_process_with_options_that_its_unit_lacks_is_seen),

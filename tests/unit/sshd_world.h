@@ -76,7 +76,7 @@ static const char world_sshd[] =
         "if [ -n \"$user\" ] && [ -e /run/test/for-user ]; then cat /run/test/for-user; exit 0; fi\n"
         "if [ -e /run/test/says ]; then cat /run/test/says; exit 0; fi\n"
         "echo port 22\n"
-        "if [ -e /run/test/pid-file ]; then cat /run/test/pid-file; fi\n"
+        "if [ -e /run/test/says-too ]; then cat /run/test/says-too; fi\n"
         "if [ -n \"$key\" ]; then echo \"hostkey $key\"; fi\n"
         "if [ -e /run/test/camel ]; then command=AuthorizedKeysCommand user=User; "
         "else command=authorizedkeyscommand user=user; fi\n"
