@@ -35,8 +35,11 @@ static bool read_line(int fd, char *ret, size_t size) {
         return n >= 0 && used > 0 && strlen(ret) == used;
 }
 
-/* Signals that end the process do so when the terminal echoes again. */
-static bool read_silently(int fd, char *ret, size_t size) {
+/*
+ * The prompt comes when the terminal no longer echoes: what is pasted at once would be shown, and then dropped. Signals that
+ * end the process do so when the terminal echoes again.
+ */
+static bool read_silently(int fd, const char *endpoint, char *ret, size_t size) {
         static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
         enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
         struct sigaction note = {.sa_handler = on_signal}, before[SIGNALS];
@@ -49,8 +52,11 @@ static bool read_silently(int fd, char *ret, size_t size) {
                 (void)sigaction(signals[i], &note, &before[i]);
         silent = old;
         silent.c_lflag &= ~(tcflag_t)ECHO;
-        (void)tcsetattr(fd, TCSAFLUSH, &silent);
-        ok = read_line(fd, ret, size);
+        ok = tcsetattr(fd, TCSAFLUSH, &silent) == 0;
+        if (ok) {
+                (void)dprintf(fd, "Token for %s (it is not shown): ", endpoint);
+                ok = read_line(fd, ret, size);
+        }
         (void)tcsetattr(fd, TCSAFLUSH, &old);
         (void)dprintf(fd, "\n");
         for (size_t i = 0; i < SIGNALS; i++)
@@ -76,11 +82,8 @@ static int ask(const struct options *options, struct config *config) {
                         return EXIT_USAGE;
                 }
         }
-        if (!options->token_stdin) {
-                (void)dprintf(fd, "Token for %s (it is not shown): ", config->endpoint);
-                if (!read_silently(fd, config->token, sizeof(config->token)))
-                        config->token[0] = '\0';
-        }
+        if (!options->token_stdin && !read_silently(fd, config->endpoint, config->token, sizeof(config->token)))
+                config->token[0] = '\0';
         (void)close(fd);
         return EXIT_DONE;
 }

@@ -7,6 +7,7 @@ import pty
 import select
 import stat
 import subprocess
+import termios
 import time
 
 import agent
@@ -74,6 +75,8 @@ def terminal_is_asked_and_does_not_show_the_token():
     read_until(b"Endpoint")
     os.write(terminal, f"unix:{plane.api.path}\n".encode())
     read_until(b"it is not shown")
+    # Else what is pasted at once would be shown.
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
     os.write(terminal, plane.api.token.encode() + b"\n")
     read_until(b"logged in")
     assert os.waitpid(process, 0)[1] == 0 and plane.api.token.encode() not in seen, seen
