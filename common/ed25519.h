@@ -9,7 +9,7 @@
 enum { ED25519_KEY_SIZE = 32 };
 
 /*
- * Whether the key encodes one of the eight points whose order divides the cofactor 8, in any of its encodings. Whoever
+ * Whether the key encodes one of the eight points whose order divides the cofactor 8, in any of its encodings. Anybody who
  * knows that can make signatures that OpenSSL and sshd accept for it, without a private half.
  */
 bool ed25519_is_low_order(const uint8_t key[static ED25519_KEY_SIZE]);
