@@ -148,8 +148,7 @@ static bool is_out_of_effect(const struct plan *plan, const struct sshd_answers 
                         complain("nothing is changed, what was taken away is put back, since %s does not say what is "
                                  "in effect: %s",
                                  name, why);
-                complain("%s, then run: exc-instance-connect disable",
-                         answered ? "take that Include out" : "mend that");
+                complain("%s, then run: exc-instance-connect disable", answered ? "take that Include out" : "fix this");
                 return false;
         }
         return true;

@@ -73,7 +73,7 @@ static int add_place(struct reading *reading, const struct context *context, enu
         return 0;
 }
 
-static bool earlier(const struct timespec *a, const struct timespec *b) {
+bool sshd_config_earlier(const struct timespec *a, const struct timespec *b) {
         return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
@@ -85,9 +85,9 @@ static int note_change(struct reading *reading, const char *path) {
 
         if (lstat(path, &st) < 0)
                 return 0;
-        if (stat(path, &target) == 0 && earlier(&st.st_ctim, &target.st_ctim))
+        if (stat(path, &target) == 0 && sshd_config_earlier(&st.st_ctim, &target.st_ctim))
                 st = target;
-        if (config->newest && !earlier(&config->newest_at, &st.st_ctim))
+        if (config->newest && !sshd_config_earlier(&config->newest_at, &st.st_ctim))
                 return 0;
         copy = strdup(path);
         if (!copy)

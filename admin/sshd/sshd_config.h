@@ -69,6 +69,9 @@ int sshd_config_read(char *const arguments[], const struct own_files *own, struc
                      char ret_why[static SSHD_WHY_MAX]);
 void sshd_config_free(struct sshd_config *config);
 
+/* Whether `a` is before `b`; for newest_at. */
+bool sshd_config_earlier(const struct timespec *a, const struct timespec *b);
+
 /* Files in a directory, under the numbers from 0. */
 struct config_copy {
         unsigned n;          /* of them; set also where copying fails */

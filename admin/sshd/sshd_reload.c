@@ -186,10 +186,6 @@ static int pid_file_time(const struct sshd_service *service, struct timespec *re
         return r;
 }
 
-static bool earlier(const struct timespec *a, const struct timespec *b) {
-        return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
 /* When this machine was started, by the wall clock as it goes now: what is older was there before any sshd of today. */
 static struct timespec boot_time(void) {
         struct timespec wall, boot;
@@ -216,7 +212,7 @@ int sshd_reload_due(const struct sshd_service *service, char ret_path[static PAT
                 return r;
         (void)snprintf(ret_path, PATH_MAX, "%s", config->newest ? config->newest : "");
         /* The times of files go in steps: of two that are the same, either may have been the first. */
-        due = !earlier(&config->newest_at, &read_at) && earlier(&started, &config->newest_at);
+        due = !sshd_config_earlier(&config->newest_at, &read_at) && sshd_config_earlier(&started, &config->newest_at);
         sshd_config_free(config);
         return due;
 }
