@@ -43,6 +43,14 @@ trusts_cloud() {
     echo "${2:-$instance}" >"$root/etc/exc-instance-connect/instance-id"
 }
 
+# keys_last M: keys may live for an hour there, which is enough for a test of many steps on a busy machine.
+keys_last() {
+    local directory
+    directory=$(machine_root "$1")/etc/exc-instance-connect
+    install -d -m 0755 "$directory" "$directory/agent.conf.d"
+    printf '[Agent]\nMaxTtl=3600\n' >"$directory/agent.conf.d/50-test.conf"
+}
+
 # as_relay M COMMAND...: as the relay's user, which stands for a host.
 as_relay() {
     in_machine "$1" setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \

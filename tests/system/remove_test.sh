@@ -33,9 +33,10 @@ _newer() {
 _lived_in() {
     machine_start "$1" "$(machine_root base)"
     trusts_cloud "$1"
+    keys_last "$1"
     sshd=$(property "$1" ssh.service MainPID)
     new_key k
-    push_signed "$1" alice k --connections 0 --ttl 300
+    push_signed "$1" alice k --connections 0 --ttl 3600
     lets_in "$1" alice k
     same active "$(property "$1" exc-instance-connect.service ActiveState)"
 }
@@ -217,7 +218,8 @@ _chained() {
         systemctl reload ssh && setsid -f /usr/sbin/sshd -D -p 2200 >/dev/null 2>&1'
     wait_for in_machine "$1" sh -c 'ss -ltn | grep -q ":2200 "'
     new_key ours
-    push "$1" alice ours --connections 0 --ttl 300
+    keys_last "$1"
+    push "$1" alice ours --connections 0 --ttl 3600
     _both_log_in "$1"
 }
 
