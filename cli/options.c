@@ -321,14 +321,21 @@ static bool check(struct parse *parse) {
                 complain("expected: %s %s %s", parse->cli->program, command->words, command->arguments);
                 return false;
         }
-        if (line->rest && *line->rest && !command->rest) {
-                complain("--: %s %s takes nothing behind it", parse->cli->program, command->words);
-                return false;
-        }
         needed = missing(line);
         if (needed)
                 complain("--%s is missing: --%s %s", needed->name, needed->name, needed->value);
         return !needed;
+}
+
+/* What follows "--" are words too, but where a command hands it on. */
+static bool add_rest(struct parse *parse) {
+        struct cli_line *line = parse->line;
+
+        for (char *const *at = line->rest; at && *at; at++)
+                if (!add_word(parse, *at))
+                        return false;
+        line->rest = NULL;
+        return true;
 }
 
 static bool find(struct parse *parse) {
@@ -336,6 +343,11 @@ static bool find(struct parse *parse) {
         size_t own, known;
 
         line->command = find_command(parse->cli, line->words, line->n_words, &own);
+        if (!line->command || !line->command->rest) {
+                if (!add_rest(parse))
+                        return false;
+                line->command = find_command(parse->cli, line->words, line->n_words, &own);
+        }
         if (line->command) {
                 line->n_arguments = line->n_words - own;
                 memcpy(line->arguments, line->words + own, line->n_arguments * sizeof(line->arguments[0]));

@@ -11,7 +11,8 @@
  *      };
  *
  * Options stand before, between and behind the words of a command: --name VALUE, --name=VALUE, -n VALUE or -nVALUE. In names
- * '_' is '-'. What follows "--" is handed on as it is. --help, -h and --version are known everywhere.
+ * '_' is '-'. What follows "--" is handed on as it is to a command with `rest`, and is words for others. --help, -h and
+ * --version are known everywhere.
  *
  * An option takes a value in all commands that have it, or in none: the words of the command are found by that.
  */
@@ -82,7 +83,7 @@ struct cli_line {
         const struct cli_command *command; /* NULL: none; what is asked for is then --help or --version */
         const char *arguments[CLI_ARGUMENTS_MAX];
         size_t n_arguments;
-        char *const *rest; /* behind "--", ends with NULL; NULL: there is no "--" */
+        char *const *rest; /* behind "--" of a command with `rest`, ends with NULL; NULL: no "--" */
         bool help, version;
         const char *words[CLI_ARGUMENTS_MAX]; /* all words, the command's own first */
         size_t n_words;

@@ -375,7 +375,7 @@ def wrong_command_lines():
             (["compute", "revoke", "42", "--user", "a", "--user=a"], "--user is given twice"),
             (["compute", "revoke", "42", "--all=yes"], "it takes no value"),
             (["compute", "revoke", "42", "--user"], "the value is missing"),
-            (["compute", "revoke", "42", "--all", "--", "x"], "takes nothing behind it"),
+            (["compute", "revoke", "42", "--all", "--", "x"], "x: unexpected argument"),
             (["compute", "send-public-key", "42"], "--public-key is missing"),
             (["-o", "yaml", "compute", "instance", "list"], "expected text or json"),
             (["compute", "send-public-key", "42", "--public-key", "nowhere"], "nowhere: cannot open it"),

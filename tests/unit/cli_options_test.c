@@ -156,6 +156,18 @@ static void rest_is_handed_on_untouched(void **state) {
         assert_int_equal(parse("thing", "list", "a", "--", "b", NULL), EXIT_USAGE);
 }
 
+static void words_behind_two_hyphens_are_words_for_other_commands(void **state) {
+        (void)state;
+        assert_int_equal(parse("thing", "list", "--number", "10", "--", "--number", NULL), EXIT_DONE);
+        assert_int_equal(line.n_arguments, 1);
+        assert_string_equal(line.arguments[0], "--number");
+        assert_null(line.rest);
+        assert_int_equal(parse("--", "thing", "list", "a", NULL), EXIT_DONE);
+        assert_ptr_equal(line.command, &list);
+        assert_int_equal(parse("thing", "list", "a", "--", NULL), EXIT_DONE);
+        assert_int_equal(parse("1", "2", "3", "4", "5", "--", "6", "7", "8", "9", NULL), EXIT_USAGE);
+}
+
 static void command_with_most_words_is_taken(void **state) {
         (void)state;
         assert_int_equal(parse("thing", NULL), EXIT_DONE);
@@ -243,6 +255,7 @@ int main(void) {
                 cmocka_unit_test(options_stand_anywhere),
                 cmocka_unit_test(underscore_is_hyphen_in_names_alone),
                 cmocka_unit_test(rest_is_handed_on_untouched),
+                cmocka_unit_test(words_behind_two_hyphens_are_words_for_other_commands),
                 cmocka_unit_test(command_with_most_words_is_taken),
                 cmocka_unit_test(row_of_the_command_checks_the_value),
                 cmocka_unit_test(faults_are_usage),
