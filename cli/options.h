@@ -51,7 +51,7 @@ bool cli_take_flag(const struct cli_option *option, const char *text, void *memb
 bool cli_take_text(const struct cli_option *option, const char *text, void *member);   /* const char *, not empty */
 bool cli_take_number(const struct cli_option *option, const char *text, void *member); /* int */
 
-enum { CLI_TABLES_MAX = 4, CLI_ARGUMENTS_MAX = 8, CLI_GIVEN_MAX = 64 };
+enum { CLI_TABLES_MAX = 6, CLI_ARGUMENTS_MAX = 8, CLI_GIVEN_MAX = 64 };
 
 struct cli_line;
 
