@@ -49,8 +49,17 @@ static void print_global(const struct cli *cli) {
         print_row("--version", "print the version");
 }
 
+/* " --to ADDRESS", of each option that the command cannot do without. */
+static void print_needed(const struct cli_command *command) {
+        for (size_t i = 0; i < CLI_TABLES_MAX && command->tables[i]; i++)
+                for (const struct cli_option *at = command->tables[i]; at->name; at++)
+                        if (at->flags & CLI_NEEDED)
+                                (void)printf(" --%s %s", at->name, at->value);
+}
+
 static void print_command(const struct cli *cli, const struct cli_command *command) {
         (void)printf("%s %s", cli->program, command->words);
+        print_needed(command);
         if (command->tables[0])
                 (void)printf(" [OPTION…]");
         if (command->arguments)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -243,6 +244,23 @@ static void help_and_version_need_nothing_else(void **state) {
         assert_int_equal(parse("fly", "--help", NULL), EXIT_USAGE);
 }
 
+static void help_begins_with_how_the_command_is_used(void **state) {
+        static const char usage[] = "test thing put --the-name NAME [OPTION…] [ARGUMENT] [-- MORE]\n";
+        const char *const words[] = {"thing", "put"};
+        FILE *const out = stdout;
+        char *text = NULL;
+        size_t size = 0;
+
+        (void)state;
+        stdout = open_memstream(&text, &size);
+        assert_non_null(stdout);
+        assert_true(cli_print_help(&cli, words, 2));
+        (void)fclose(stdout);
+        stdout = out;
+        assert_memory_equal(text, usage, strlen(usage));
+        free(text);
+}
+
 static void main_runs_the_command(void **state) {
         char *argv[] = {keep(0, "test"), keep(1, "thing"), NULL};
 
@@ -263,6 +281,7 @@ int main(void) {
                 cmocka_unit_test(repeated_options_are_taken_each_time),
                 cmocka_unit_test(too_many_options_are_refused),
                 cmocka_unit_test(help_and_version_need_nothing_else),
+                cmocka_unit_test(help_begins_with_how_the_command_is_used),
                 cmocka_unit_test(main_runs_the_command),
         };
 
