@@ -3,8 +3,8 @@
 
 _exc_push() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local send='--to --timeout --wait --json' options='--help'
-    local signer='--signing-key --sign-command --unsigned --instance --valid-for'
+    local send='--to --timeout --wait' options='--help --json'
+    local signer='--signing-key --sign-command --unsigned --instance --valid-for --no-challenge'
     local push='--user --key --ttl --connections --source --restrict --principal --request-id'
     local revoke='--user --fingerprint --all'
 
@@ -47,9 +47,9 @@ _exc_push() {
     esac
     case $command in
     '') options+=' --version push revoke sign hello status' ;;
-    push) options+=" $send $signer $push --envelope --no-challenge --generate --known-hosts --" ;;
-    revoke) options+=" $send $signer $revoke --envelope --no-challenge" ;;
-    sign) options+=" push revoke $signer $push --fingerprint --all" ;;
+    push) options+=" $send $signer $push --envelope --generate --known-hosts --" ;;
+    revoke) options+=" $send $signer $revoke --envelope" ;;
+    sign) options+=" push revoke $signer $push" ;;
     'sign push') options+=" $signer $push" ;;
     'sign revoke') options+=" $signer $revoke" ;;
     hello) options+=" $send --known-hosts" ;;

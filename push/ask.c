@@ -39,7 +39,7 @@ int ask_guest(const struct options *options, enum client_result (*call)(void *co
         struct patience patience = ask_patience(options);
 
         for (;;) {
-                enum client_result result = guest_connect(ret, &options->address, options->timeout_ms);
+                enum client_result result = guest_connect(ret, &options->address, options->timeout * 1000);
 
                 if (result == CLIENT_DONE)
                         result = call(context, ret);
@@ -150,7 +150,7 @@ static int refused(const struct options *options, const struct guest *guest) {
         int status = why == REFUSAL_NONE ? EXIT_OWN_FAILURE : refusal_exit_status(why);
         const char *hint = hint_refused(why), *message = refusal->refused.message;
 
-        if (given(options, OPTION_JSON)) {
+        if (options->json) {
                 int r = ask_print_json(refusal_json(refusal));
 
                 return r == EXIT_DONE ? status : r;
@@ -194,7 +194,7 @@ int ask_result(const struct options *options, const struct guest *guest, enum cl
 }
 
 FILE *ask_stream(const struct options *options) {
-        return given(options, OPTION_KNOWN_HOSTS) ? stderr : stdout;
+        return *options->known_hosts ? stderr : stdout;
 }
 
 int ask_no_host_keys(const struct options *options) {

@@ -22,7 +22,7 @@ static int print(const struct options *options, const struct hello_answer *answe
         FILE *to = ask_stream(options);
         char ttl[DURATION_MAX];
 
-        if (given(options, OPTION_JSON))
+        if (options->json)
                 return print_json_answer(answer);
         duration_text(answer->limits.max_ttl, ttl);
         print_field_to(to, "Agent", "%s", answer->version);
@@ -48,13 +48,14 @@ static enum client_result call(void *context, struct guest *guest) {
         return result == CLIENT_DONE && asked->for_host_keys ? guest_host_keys(guest, &asked->host_keys) : result;
 }
 
-static int hello(const struct options *options) {
-        struct asked asked = {.for_host_keys = given(options, OPTION_KNOWN_HOSTS)};
+static int hello(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        struct asked asked = {.for_host_keys = *options->known_hosts};
         struct guest guest;
         int status;
 
-        if (given(options, OPTION_JSON) && given(options, OPTION_KNOWN_HOSTS))
-                return usage(options, "--json and --known-hosts do not go together");
+        if (options->json && asked.for_host_keys)
+                return cli_usage(line, "--json and --known-hosts do not go together");
         status = ask_guest(options, call, &asked, &guest);
         guest_close(&guest);
         if (status == EXIT_DONE)
@@ -64,15 +65,10 @@ static int hello(const struct options *options) {
         return status;
 }
 
-const struct command hello_command = {
-        .name = "hello",
+const struct cli_command hello_command = {
+        .words = "hello",
         .summary = "show who a guest is, its clock and its limits",
-        .help = "exc-push hello --to ADDRESS [OPTION…]\n"
-                "\n"
-                "Shows a guest's agent version, instance id, boot, clock and limits.\n"
-                "\n" HELP_GUEST
-                "  --known-hosts NAME  print the guest's host keys as lines of known_hosts for this name\n",
-        .takes = OPTIONS_GUEST | OPTION_BIT(OPTION_KNOWN_HOSTS),
-        .needs = OPTION_BIT(OPTION_TO),
+        .more = "Shows a guest's agent version, instance id, boot, clock and limits.\n",
+        .tables = {push_guest_options, push_known_hosts_options},
         .run = hello,
 };

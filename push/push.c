@@ -13,24 +13,26 @@
 #include "push/submit.h"
 #include "wire/refusal.h"
 
-static int check(const struct options *options) {
-        bool keys = given(options, OPTION_KEY), generate = given(options, OPTION_GENERATE),
-             envelope = given(options, OPTION_ENVELOPE);
+static bool has_command(const struct cli_line *line) {
+        return line->rest && *line->rest;
+}
 
-        if (!envelope && !given(options, OPTION_USER))
-                return usage(options, "push needs --user");
-        if (!envelope && !keys && !generate)
-                return usage(options, "push needs --key, or --generate with a command after --");
-        if (keys && generate)
-                return usage(options, "--key and --generate do not go together");
-        if (generate && !given(options, OPTION_COMMAND))
-                return usage(options, "--generate needs a command after --: the key is wiped when the command ends");
-        if (given(options, OPTION_JSON) && (given(options, OPTION_KNOWN_HOSTS) || given(options, OPTION_COMMAND)))
-                return usage(options,
-                             given(options, OPTION_COMMAND)
-                                     ? "--json needs standard output, which is the command's"
-                                     : "--json and --known-hosts do not go together: the answer has the host keys");
-        return signing_check(options, true);
+static int check(const struct cli_line *line, const struct options *options) {
+        bool keys = options->n_key_files > 0;
+
+        if (!options->envelope && !options->user)
+                return cli_usage(line, "push needs --user");
+        if (!options->envelope && !keys && !options->generate)
+                return cli_usage(line, "push needs --key, or --generate with a command after --");
+        if (keys && options->generate)
+                return cli_usage(line, "--key and --generate do not go together");
+        if (options->generate && !has_command(line))
+                return cli_usage(line, "--generate needs a command after --: the key is wiped when the command ends");
+        if (options->json && has_command(line))
+                return cli_usage(line, "--json needs standard output, which is the command's");
+        if (options->json && *options->known_hosts)
+                return cli_usage(line, "--json and --known-hosts do not go together: the answer has the host keys");
+        return signing_check(line, options, true);
 }
 
 static json_t *host_keys_json(const struct host_keys *keys) {
@@ -64,9 +66,9 @@ static int print_json_answer(const struct push_answer *answer) {
 }
 
 static void print_connections(const struct options *options, FILE *to) {
-        int n = given(options, OPTION_CONNECTIONS) ? options->connections : 1;
+        int n = options->connections >= 0 ? options->connections : 1;
 
-        if (given(options, OPTION_ENVELOPE))
+        if (options->envelope)
                 return; /* it says so itself */
         if (n == 0)
                 print_field_to(to, "Connections", "any number until then");
@@ -115,13 +117,13 @@ static int serve(struct session *session, char *const *argv) {
         return session_wait(session, -EBADF, 0, 0) == SESSION_ENDED ? session_status(session) : EXIT_OWN_FAILURE;
 }
 
-static int run_command(const struct options *options, const struct signing_keys *keys,
+static int run_command(const struct cli_line *line, const struct options *options, const struct signing_keys *keys,
                        const struct push_answer *answer) {
         const struct ssh_key *host_keys[ANSWER_HOST_KEYS_MAX];
         const struct session_needs needs = {
                 .prefix = "exc-push-",
-                .pair = given(options, OPTION_GENERATE) ? &keys->pair : NULL,
-                .known_hosts = given(options, OPTION_KNOWN_HOSTS) ? options->known_hosts : NULL,
+                .pair = options->generate ? &keys->pair : NULL,
+                .known_hosts = *options->known_hosts ? options->known_hosts : NULL,
                 .host_keys = host_keys,
                 .n_host_keys = answer->host_keys.n,
         };
@@ -132,33 +134,33 @@ static int run_command(const struct options *options, const struct signing_keys 
                 host_keys[i] = &answer->host_keys.at[i].key;
         status = session_open(&session, &needs);
         if (status == EXIT_DONE)
-                status = serve(&session, options->argv);
+                status = serve(&session, line->rest);
         session_close(&session);
         return status;
 }
 
 static int print(const struct options *options, const struct push_answer *answer) {
-        if (given(options, OPTION_JSON))
+        if (options->json)
                 return print_json_answer(answer);
         print_people(options, answer, ask_stream(options));
-        return given(options, OPTION_KNOWN_HOSTS) ? ask_print_known_hosts(options, &answer->host_keys) : EXIT_DONE;
+        return *options->known_hosts ? ask_print_known_hosts(options, &answer->host_keys) : EXIT_DONE;
 }
 
 /* With a command nothing is printed: the terminal is the command's. */
-static int finish(const struct options *options, const struct signing_keys *keys, const struct push_answer *answer) {
-        if (!given(options, OPTION_COMMAND))
+static int finish(const struct cli_line *line, const struct options *options, const struct signing_keys *keys,
+                  const struct push_answer *answer) {
+        if (!has_command(line))
                 return print(options, answer);
-        if (given(options, OPTION_KNOWN_HOSTS) && answer->host_keys.n == 0)
+        if (*options->known_hosts && answer->host_keys.n == 0)
                 return ask_no_host_keys(options);
-        return run_command(options, keys, answer);
+        return run_command(line, options, keys, answer);
 }
 
 /* The guest's index counts keys; print the file and line. */
 static void say_which_key(const struct options *options, const struct signing_keys *keys, const struct guest *guest) {
         int index = guest->refusal.refused.index;
 
-        if (guest->refusal.refused.why == REFUSAL_KEY_REJECTED && index < (int)keys->list.n &&
-            !given(options, OPTION_JSON))
+        if (guest->refusal.refused.why == REFUSAL_KEY_REJECTED && index < (int)keys->list.n && !options->json)
                 complain("that is the key in %s:%u", keys->list.at[index].file, keys->list.at[index].line);
 }
 
@@ -187,49 +189,51 @@ static int send(const struct options *options, const struct signer *signer, cons
         return status;
 }
 
-static int push(const struct options *options) {
+static int push(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct signing_keys keys = {.n = 0};
         struct signer signer = {.key = NULL};
         struct push_answer answer;
         int status;
 
-        status = check(options);
+        status = check(line, options);
         if (status != EXIT_DONE)
                 return status;
         status = signing_open(options, &signer);
-        if (status == EXIT_DONE && !given(options, OPTION_ENVELOPE)) {
+        if (status == EXIT_DONE && !options->envelope) {
                 status = signing_read_keys(options, &keys);
                 if (status == EXIT_DONE)
-                        status = signing_try(options, &keys, true);
+                        status = signing_try(line, options, &keys, true);
         }
         if (status == EXIT_DONE)
                 status = send(options, &signer, &keys, &answer);
         signer_close(&signer);
         if (status == EXIT_DONE)
-                status = finish(options, &keys, &answer);
+                status = finish(line, options, &keys, &answer);
         signing_wipe_keys(&keys);
         return status;
 }
 
-const struct command push_command = {
-        .name = "push",
+static const struct cli_option push_options[] = {
+        {.name = "generate",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, generate),
+         .help = "push a key made for this one use; COMMAND has it in its ssh-agent"},
+        {.name = NULL},
+};
+
+const struct cli_command push_command = {
+        .words = "push",
         .summary = "let a user's public key into a guest for about a minute",
-        .help = "exc-push push --to ADDRESS SIGNER --instance ID --user USER --key FILE… [OPTION…]\n"
+        .more = "exc-push push --to ADDRESS SIGNER --instance ID --user USER --key FILE… [OPTION…]\n"
                 "exc-push push --to ADDRESS SIGNER --instance ID --user USER --generate [OPTION…] -- COMMAND…\n"
                 "exc-push push --to ADDRESS --envelope FILE [OPTION…]\n"
-                "\n"
-                "Signs public keys for a user of a guest, and pushes them into it.\n"
-                "\n" HELP_GUEST "\n" HELP_SIGNER
-                "  --envelope FILE     send this envelope as it is, - for standard input; see exc-push sign\n"
-                "\n" HELP_TERMS "\n" HELP_KEYS
-                "  --generate          push a key made for this one use; COMMAND has it in its ssh-agent\n"
-                "\n"
-                "  --known-hosts NAME  print the guest's host keys as lines of known_hosts for this name;\n"
-                "                      with a COMMAND, they are in the file $EXC_KNOWN_HOSTS\n"
-                "  -- COMMAND…         run this when the keys are in; its exit status is the result\n",
-        .takes = OPTIONS_GUEST | OPTIONS_SIGNER | OPTION_BIT(OPTION_ENVELOPE) | OPTIONS_TERMS | OPTIONS_KEYS |
-                 OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_GENERATE) | OPTION_BIT(OPTION_KNOWN_HOSTS) |
-                 OPTION_BIT(OPTION_COMMAND),
-        .needs = OPTION_BIT(OPTION_TO),
+                "\n" PUSH_SIGNER_IS
+                "COMMAND is run when the keys are in; its exit status is the result. With --known-hosts, it finds the\n"
+                "host keys in the file $EXC_KNOWN_HOSTS.\n",
+        .rest = true,
+        .rest_is = "COMMAND…",
+        .tables = {push_guest_options, push_signing_options, push_envelope_options, push_key_options, push_options,
+                   push_known_hosts_options},
         .run = push,
 };

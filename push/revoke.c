@@ -11,17 +11,17 @@
 #include "wire/terminal.h"
 
 static bool names_keys(const struct options *options) {
-        return given(options, OPTION_USER) || given(options, OPTION_FINGERPRINT);
+        return options->user || options->fingerprint;
 }
 
 /* The name that matched nothing, so that a misspelt one shows. */
 static void print_no_match(const struct options *options) {
         (void)fputs("No stored key matched", stdout);
-        if (given(options, OPTION_FINGERPRINT)) {
+        if (options->fingerprint) {
                 (void)fputs(": fingerprint ", stdout);
                 terminal_print(stdout, options->fingerprint);
         }
-        if (given(options, OPTION_USER)) {
+        if (options->user) {
                 (void)fputs(": user ", stdout);
                 terminal_print(stdout, options->user);
                 (void)fputs(", under each name that the guest's name service has for it", stdout);
@@ -32,7 +32,7 @@ static void print_no_match(const struct options *options) {
 static int print(const struct options *options, int64_t revoked) {
         int status = EXIT_DONE;
 
-        if (given(options, OPTION_JSON)) {
+        if (options->json) {
                 status = ask_print_json(json_pack("{sI}", "revoked", (json_int_t)revoked));
         } else if (revoked == 0) {
                 print_no_match(options);
@@ -57,16 +57,17 @@ static int send(const struct options *options, const struct signer *signer, int6
         return status;
 }
 
-static int revoke(const struct options *options) {
+static int revoke(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct signer signer = {.key = NULL};
         int64_t revoked;
         int status;
 
-        status = signing_check(options, true);
-        if (status == EXIT_DONE && !given(options, OPTION_ENVELOPE)) {
-                status = signing_check_choice(options);
+        status = signing_check(line, options, true);
+        if (status == EXIT_DONE && !options->envelope) {
+                status = signing_check_choice(line, options);
                 if (status == EXIT_DONE)
-                        status = signing_try(options, NULL, true);
+                        status = signing_try(line, options, NULL, true);
         }
         if (status != EXIT_DONE)
                 return status;
@@ -77,22 +78,14 @@ static int revoke(const struct options *options) {
         return status == EXIT_DONE ? print(options, revoked) : status;
 }
 
-const struct command revoke_command = {
-        .name = "revoke",
+const struct cli_command revoke_command = {
+        .words = "revoke",
         .summary = "drop keys from a guest before their time",
-        .help = "exc-push revoke --to ADDRESS SIGNER --instance ID (--fingerprint F | --user USER | --all) [OPTION…]\n"
+        .more = "exc-push revoke --to ADDRESS SIGNER --instance ID (--fingerprint F | --user USER | --all) [OPTION…]\n"
                 "exc-push revoke --to ADDRESS --envelope FILE [OPTION…]\n"
-                "\n"
-                "Drops keys from a guest before their time. Sessions that are open stay open.\n"
-                "The exit status is 4 where no key matched the fingerprint or the user.\n"
-                "\n"
-                "  --fingerprint F     keys with this fingerprint, SHA256:… as ssh-keygen -l prints it\n"
-                "  --user USER         keys of this account, under each name that it has in the guest\n"
-                "  --all               all keys\n"
-                "\n" HELP_GUEST "\n" HELP_SIGNER
-                "  --envelope FILE     send this envelope as it is, - for standard input; see exc-push sign\n"
-                "\n" HELP_TERMS,
-        .takes = OPTIONS_GUEST | OPTIONS_SIGNER | OPTION_BIT(OPTION_ENVELOPE) | OPTIONS_TERMS | OPTIONS_CHOICE,
-        .needs = OPTION_BIT(OPTION_TO),
+                "\n" PUSH_SIGNER_IS
+                "Sessions that are open stay open. The exit status is 4 where no key matched the fingerprint or the\n"
+                "user.\n",
+        .tables = {push_choice_options, push_guest_options, push_signing_options, push_envelope_options},
         .run = revoke,
 };

@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdbool.h>
 #include <string.h>
 
 #include "push/ask.h"
 #include "push/command.h"
 #include "push/signing.h"
 #include "wire/refusal.h"
-
-enum { PUSHES = OPTIONS_KEYS | OPTION_BIT(OPTION_USER) };
-
-static int check(const struct options *options, bool revokes) {
-        uint32_t foreign = options->given & (revokes ? OPTIONS_KEYS : OPTIONS_CHOICE & ~OPTION_BIT(OPTION_USER));
-
-        if (foreign)
-                return usage(options, "sign %s takes no --%s", revokes ? "revoke" : "push", option_name(foreign));
-        if (revokes)
-                return signing_check_choice(options);
-        if (!given(options, OPTION_USER) || !given(options, OPTION_KEY))
-                return usage(options, "sign push needs --user and --key");
-        return EXIT_DONE;
-}
 
 static int print_envelope(const struct options *options, const struct signing_keys *keys) {
         struct signer signer;
@@ -33,34 +18,54 @@ static int print_envelope(const struct options *options, const struct signing_ke
         return status == EXIT_DONE ? ask_print_json(envelope) : status;
 }
 
-static int sign(const struct options *options) {
-        bool revokes = options->subject && strcmp(options->subject, "revoke") == 0;
+static int sign_push(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct signing_keys keys = {.n = 0};
         int status;
 
-        if (options->subject && !revokes && strcmp(options->subject, "push") != 0)
-                return usage(options, "%s: sign takes push, which is the default, or revoke", options->subject);
-        status = check(options, revokes);
+        if (line->n_arguments > 0 && strcmp(line->arguments[0], "push") != 0)
+                return cli_usage(line, "%s: sign takes push, which is the default, or revoke", line->arguments[0]);
+        if (!options->user || options->n_key_files == 0)
+                return cli_usage(line, "sign push needs --user and --key");
+        status = signing_check(line, options, false);
         if (status == EXIT_DONE)
-                status = signing_check(options, false);
-        if (status == EXIT_DONE && !revokes)
                 status = signing_read_keys(options, &keys);
         if (status == EXIT_DONE)
-                status = signing_try(options, revokes ? NULL : &keys, false);
-        return status == EXIT_DONE ? print_envelope(options, revokes ? NULL : &keys) : status;
+                status = signing_try(line, options, &keys, false);
+        return status == EXIT_DONE ? print_envelope(options, &keys) : status;
 }
 
-const struct command sign_command = {
-        .name = "sign",
-        .summary = "sign a push or a revocation, and print its envelope",
-        .help = "exc-push sign [push] SIGNER --instance ID --user USER --key FILE… [OPTION…]\n"
-                "exc-push sign revoke SIGNER --instance ID (--fingerprint F | --user USER | --all) [OPTION…]\n"
-                "\n"
-                "Prints the signed envelope, as one line of JSON, for exc-push push or revoke --envelope on another\n"
-                "machine. It has no challenge: the guest's clock must be synchronized.\n"
-                "\n" HELP_SIGNER "\n" HELP_TERMS_SIGNED "\n" HELP_KEYS "\n"
-                "  --fingerprint F     revoke: keys with this fingerprint, SHA256:… as ssh-keygen -l prints it\n"
-                "  --all               revoke: all keys\n",
-        .takes = OPTIONS_SIGNER | OPTIONS_TERMS | PUSHES | OPTIONS_CHOICE | OPTION_BIT(OPTION_JSON),
-        .run = sign,
+static int sign_revoke(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        int status = signing_check_choice(line, options);
+
+        if (status == EXIT_DONE)
+                status = signing_check(line, options, false);
+        if (status == EXIT_DONE)
+                status = signing_try(line, options, NULL, false);
+        return status == EXIT_DONE ? print_envelope(options, NULL) : status;
+}
+
+#define PRINTS                                                                                                         \
+        PUSH_SIGNER_IS                                                                                                 \
+        "Prints the signed envelope, as one line of JSON, for exc-push push or revoke --envelope on another\n"         \
+        "machine. It has no challenge: the guest's clock must be synchronized.\n"
+
+const struct cli_command sign_command = {
+        .words = "sign",
+        .arguments = "[push]",
+        .summary = "sign a push, and print its envelope",
+        .more = "exc-push sign [push] SIGNER --instance ID --user USER --key FILE… [OPTION…]\n\n" PRINTS,
+        .most = 1,
+        .completes = "push",
+        .tables = {push_signing_options, push_key_options},
+        .run = sign_push,
+};
+const struct cli_command sign_revoke_command = {
+        .words = "sign revoke",
+        .summary = "sign a revocation, and print its envelope",
+        .more = "exc-push sign revoke SIGNER --instance ID (--fingerprint F | --user USER | --all) [OPTION…]\n"
+                "\n" PRINTS,
+        .tables = {push_signing_options, push_choice_options},
+        .run = sign_revoke,
 };

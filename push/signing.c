@@ -13,6 +13,8 @@
 #include "wire/refusal.h"
 
 enum {
+        VALID_FOR_S = 60, /* exp - iat where neither --valid-for nor --ttl is given */
+
         PAYLOAD_DEPTH_MAX = 4,  /* push.md */
         ENVELOPE_DEPTH_MAX = 8, /* an envelope has 3; unknown members may be deeper */
 
@@ -22,58 +24,67 @@ enum {
 
 /* exp - iat. A key expires with its push at the latest, so a longer --ttl extends it. */
 int signing_valid_for(const struct options *options) {
-        if (given(options, OPTION_VALID_FOR))
+        if (options->valid_for)
                 return options->valid_for;
-        return options->ttl > OPTION_VALID_FOR_S ? options->ttl : OPTION_VALID_FOR_S;
+        return options->ttl > VALID_FOR_S ? options->ttl : VALID_FOR_S;
 }
 
-static int check_envelope_alone(const struct options *options) {
-        uint32_t made = options->given &
-                        (OPTIONS_SIGNER | OPTIONS_TERMS | OPTIONS_KEYS | OPTIONS_CHOICE | OPTION_BIT(OPTION_GENERATE));
+static int check_envelope_alone(const struct cli_line *line) {
+        static const char *const sending[] = {"envelope", "to", "timeout", "wait", "json", "known-hosts"};
 
-        if (made)
-                return usage(options, "--envelope is sent as it is: --%s has no meaning with it", option_name(made));
+        for (size_t i = 0; i < line->n_given; i++) {
+                const char *name = line->given[i]->name;
+                bool sends = false;
+
+                for (size_t j = 0; j < sizeof(sending) / sizeof(sending[0]); j++)
+                        sends = sends || strcmp(name, sending[j]) == 0;
+                if (!sends)
+                        return cli_usage(line, "--envelope is sent as it is: --%s has no meaning with it", name);
+        }
         return EXIT_DONE;
 }
 
-static int check_times(const struct options *options, bool sent) {
-        bool challenge = sent && !given(options, OPTION_NO_CHALLENGE);
+static int check_times(const struct cli_line *line, const struct options *options, bool sent) {
+        bool challenge = sent && !options->no_challenge;
         int most = challenge ? VALID_CHALLENGE_MAX_S : VALID_MAX_S;
 
         if (signing_valid_for(options) > most)
-                return usage(options, "a push%s is valid for at most %d s: give a smaller %s",
-                             challenge ? "" : " without a challenge", most,
-                             given(options, OPTION_VALID_FOR) ? "--valid-for" : "--ttl");
+                return cli_usage(line, "a push%s is valid for at most %d s: give a smaller %s",
+                                 challenge ? "" : " without a challenge", most,
+                                 options->valid_for ? "--valid-for" : "--ttl");
         if (options->ttl > signing_valid_for(options))
-                return usage(options, "--ttl %d: a key lives no longer than its push is valid (--valid-for %d)",
-                             options->ttl, signing_valid_for(options));
+                return cli_usage(line, "--ttl %d: a key lives no longer than its push is valid (--valid-for %d)",
+                                 options->ttl, signing_valid_for(options));
         return EXIT_DONE;
 }
 
-int signing_check(const struct options *options, bool sent) {
-        uint32_t who = options->given & (OPTIONS_SIGNER | OPTION_BIT(OPTION_ENVELOPE));
+int signing_check(const struct cli_line *line, const struct options *options, bool sent) {
+        static const char *const signers[] = {"signing-key", "sign-command", "unsigned", "envelope"};
+        const char *signer = NULL;
 
-        if (who == 0)
-                return usage(options,
-                             "who signs? Give --signing-key or --sign-command%s, or --unsigned where the guest "
-                             "asks for no signature",
-                             sent ? ", an --envelope" : "");
-        if ((who & (who - 1)) != 0)
-                return usage(options, "--%s and --%s do not go together", option_name(who),
-                             option_name(who & ~OPTION_BIT(__builtin_ctz(who))));
-        if (given(options, OPTION_ENVELOPE))
-                return check_envelope_alone(options);
-        if (!given(options, OPTION_INSTANCE))
-                return usage(options, "--instance is missing: exc-push hello shows a guest's id");
-        return check_times(options, sent);
+        for (size_t i = 0; i < sizeof(signers) / sizeof(signers[0]); i++) {
+                if (!cli_given(line, signers[i]))
+                        continue;
+                if (signer)
+                        return cli_usage(line, "--%s and --%s do not go together", signer, signers[i]);
+                signer = signers[i];
+        }
+        if (!signer)
+                return cli_usage(line,
+                                 "who signs? Give --signing-key or --sign-command%s, or --unsigned where the guest "
+                                 "asks for no signature",
+                                 sent ? ", an --envelope" : "");
+        if (options->envelope)
+                return check_envelope_alone(line);
+        if (!options->instance)
+                return cli_usage(line, "--instance is missing: exc-push hello shows a guest's id");
+        return check_times(line, options, sent);
 }
 
-int signing_check_choice(const struct options *options) {
-        uint32_t which = options->given & OPTIONS_CHOICE;
-
+int signing_check_choice(const struct cli_line *line, const struct options *options) {
         /* An option that is missing, as by an empty variable, must not mean all keys. */
-        if (which == 0 || (which & (which - 1)) != 0)
-                return usage(options, "a revocation takes exactly one of --fingerprint, --user and --all");
+        if ((options->fingerprint != NULL) + (options->user != NULL) + options->all != 1)
+                return cli_usage(line, "a revocation takes exactly one of --fingerprint, --user and --all");
         return EXIT_DONE;
 }
 
@@ -81,9 +92,9 @@ int signing_open(const struct options *options, struct signer *ret) {
         char why[SIGNER_WHY_MAX];
 
         *ret = (struct signer){.key = NULL};
-        if (given(options, OPTION_SIGN_COMMAND))
+        if (options->sign_command)
                 signer_from_command(options->sign_command, ret);
-        else if (given(options, OPTION_SIGNING_KEY) && signer_from_file(options->signing_key, ret, why) < 0) {
+        else if (options->signing_key && signer_from_file(options->signing_key, ret, why) < 0) {
                 complain("--signing-key: %s: %s", options->signing_key, why);
                 return EXIT_OWN_FAILURE;
         }
@@ -104,7 +115,7 @@ int signing_read_keys(const struct options *options, struct signing_keys *ret) {
         int status = EXIT_DONE;
 
         *ret = (struct signing_keys){.n = 0};
-        if (given(options, OPTION_GENERATE)) {
+        if (options->generate) {
                 if (key_pair_make(&ret->pair) < 0) {
                         complain("OpenSSL cannot make an Ed25519 key pair");
                         return EXIT_OWN_FAILURE;
@@ -146,12 +157,12 @@ static int make_push(const struct options *options, const struct signing_keys *k
                 .ttl = options->ttl,
                 .sources = options->sources,
                 .n_sources = options->n_sources,
-                .restricted = given(options, OPTION_RESTRICT),
+                .restricted = options->restricted,
                 .principal = options->principal,
                 .request_id = options->request_id,
         };
 
-        if (given(options, OPTION_CONNECTIONS))
+        if (options->connections >= 0)
                 push.connections = options->connections == 0 ? PUSH_MADE_CONNECTIONS_ANY : options->connections;
         for (size_t i = 0; i < keys->n; i++)
                 push.keys[i] = keys->pair.private_half ? &keys->pair.public_half : &keys->list.at[i].key;
@@ -164,40 +175,40 @@ static int make_revocation(const struct options *options, const struct payload_t
                 .terms = *revoke_terms,
                 .fingerprint = options->fingerprint,
                 .user = options->user,
-                .all = given(options, OPTION_ALL),
+                .all = options->all,
         };
 
         return revoke_payload_make(&revoke, ret, why);
 }
 
+/* As push_payload_make(). */
 static int make(const struct options *options, const struct signing_keys *keys, const struct payload_terms *common,
-                struct envelope *ret) {
-        char why[PAYLOAD_WHY_MAX];
-        int r;
+                struct envelope *ret, char why[static PAYLOAD_WHY_MAX]) {
+        return keys ? make_push(options, keys, common, ret, why) : make_revocation(options, common, ret, why);
+}
 
-        r = keys ? make_push(options, keys, common, ret, why) : make_revocation(options, common, ret, why);
+int signing_try(const struct cli_line *line, const struct options *options, const struct signing_keys *keys,
+                bool sent) {
+        static const char placeholder[] = "0000000000000000000000"; /* as long as a real one */
+        bool challenge = sent && !options->no_challenge;
+        struct payload_terms common = terms(options, placeholder, challenge ? placeholder : NULL);
+        struct envelope envelope;
+        char why[PAYLOAD_WHY_MAX];
+        int r = make(options, keys, &common, &envelope, why);
+
         if (r == -EINVAL)
-                return usage(options, "%s", why);
+                return cli_usage(line, "%s", why);
         if (r < 0)
                 complain("%s", why);
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
-int signing_try(const struct options *options, const struct signing_keys *keys, bool sent) {
-        static const char placeholder[] = "0000000000000000000000"; /* as long as a real one */
-        bool challenge = sent && !given(options, OPTION_NO_CHALLENGE);
-        struct payload_terms common = terms(options, placeholder, challenge ? placeholder : NULL);
-        struct envelope envelope;
-
-        return make(options, keys, &common, &envelope);
-}
-
 static int sign(const struct options *options, const struct signer *signer, struct envelope *envelope) {
         char why[SIGNER_WHY_MAX];
 
-        if (given(options, OPTION_UNSIGNED) || signer_sign(signer, envelope, why) == 0)
+        if (options->not_signed || signer_sign(signer, envelope, why) == 0)
                 return EXIT_DONE;
-        complain("--%s: %s", option_name(options->given & OPTIONS_SIGNER), why);
+        complain("--%s: %s", options->sign_command ? "sign-command" : "signing-key", why);
         return EXIT_OWN_FAILURE;
 }
 
@@ -216,7 +227,7 @@ int signing_envelope(const struct options *options, const struct signer *signer,
                      const char *challenge, json_t **ret) {
         struct envelope envelope = {.n_signatures = 0};
         struct payload_terms common;
-        char jti[TOKEN_MAX];
+        char jti[TOKEN_MAX], why[PAYLOAD_WHY_MAX];
         json_t *object;
         int status;
 
@@ -225,9 +236,10 @@ int signing_envelope(const struct options *options, const struct signer *signer,
                 return EXIT_OWN_FAILURE;
         }
         common = terms(options, jti, challenge);
-        status = make(options, keys, &common, &envelope);
-        if (status != EXIT_DONE)
-                return status;
+        if (make(options, keys, &common, &envelope, why) < 0) {
+                complain("%s", why);
+                return EXIT_OWN_FAILURE;
+        }
         status = sign(options, signer, &envelope);
         if (status != EXIT_DONE)
                 return status;

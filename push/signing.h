@@ -18,12 +18,14 @@ struct signing_keys {
         size_t n;
 };
 
-/* Checks the options before anything is done: EXIT_DONE, or EXIT_USAGE with the error printed. `sent`: not by "sign".
- */
-int signing_check(const struct options *options, bool sent);
+/* --help of each command with these options. */
+#define PUSH_SIGNER_IS "SIGNER is one of --signing-key, --sign-command and --unsigned.\n\n"
+
+/* Checks the options before anything is done: EXIT_DONE, or EXIT_USAGE with the error printed. `sent`: not by "sign". */
+int signing_check(const struct cli_line *line, const struct options *options, bool sent);
 
 /* The same for the options that say which keys a revocation drops. */
-int signing_check_choice(const struct options *options);
+int signing_check_choice(const struct cli_line *line, const struct options *options);
 
 /* exp - iat of the payload, in seconds. */
 int signing_valid_for(const struct options *options);
@@ -36,7 +38,7 @@ int signing_read_keys(const struct options *options, struct signing_keys *ret);
 void signing_wipe_keys(struct signing_keys *keys);
 
 /* Whether these options give a valid payload, before the guest or the signer is asked. `keys` as below. */
-int signing_try(const struct options *options, const struct signing_keys *keys, bool sent);
+int signing_try(const struct cli_line *line, const struct options *options, const struct signing_keys *keys, bool sent);
 
 /*
  * Makes the payload of a push, or of a revocation where `keys` is NULL, and signs it unless --unsigned is given.

@@ -11,7 +11,7 @@ static int print(const struct options *options, const struct status_answer *answ
         const char *trust = answer->signed_only ? "signed" : "channel";
         const char *sshd = answer->sshd_enabled ? "enabled" : "disabled";
 
-        if (given(options, OPTION_JSON))
+        if (options->json)
                 return ask_print_json(json_pack("{ss so ss sI sI so ss}", "version", answer->version, "instance",
                                                 ask_optional_text(answer->instance), "trust", trust, "anchors",
                                                 (json_int_t)answer->anchors, "keys", (json_int_t)answer->keys, "clock",
@@ -31,25 +31,23 @@ static enum client_result call(void *context, struct guest *guest) {
         return guest_status(guest, context);
 }
 
-static int status(const struct options *options) {
+static int status(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct status_answer answer;
         struct guest guest;
         int r;
 
+        (void)line;
         r = ask_guest(options, call, &answer, &guest);
         guest_close(&guest);
         return r == EXIT_DONE ? print(options, &answer) : r;
 }
 
-const struct command status_command = {
-        .name = "status",
+const struct cli_command status_command = {
+        .words = "status",
         .summary = "show how a guest's agent is set up, and what it holds",
-        .help = "exc-push status --to ADDRESS [OPTION…]\n"
-                "\n"
-                "Shows a guest's agent version, instance id, whom it trusts, how many keys it stores,\n"
-                "its clock, and whether its sshd asks for keys.\n"
-                "\n" HELP_GUEST,
-        .takes = OPTIONS_GUEST,
-        .needs = OPTION_BIT(OPTION_TO),
+        .more = "Shows a guest's agent version, instance id, whom it trusts, how many keys it stores, its clock, and\n"
+                "whether its sshd asks for keys.\n",
+        .tables = {push_guest_options},
         .run = status,
 };

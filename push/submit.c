@@ -25,10 +25,10 @@ struct submission {
 static int prepare(struct submission *submission) {
         const struct options *options = submission->options;
 
-        if (given(options, OPTION_ENVELOPE))
+        if (options->envelope)
                 return signing_read_envelope(options, submission->keys ? PUSH_PAYLOAD_TYPE : REVOKE_PAYLOAD_TYPE,
                                              &submission->envelope);
-        submission->challenged = !given(options, OPTION_NO_CHALLENGE);
+        submission->challenged = !options->no_challenge;
         submission->exp_s = (int64_t)time(NULL) + signing_valid_for(options);
         return submission->challenged
                        ? EXIT_DONE
@@ -68,8 +68,7 @@ static bool needs_challenge(const struct submission *submission, struct guest *g
         struct hello_answer hello;
         bool needs;
 
-        if (submission->challenged || given(submission->options, OPTION_ENVELOPE) ||
-            refusal.refused.why != REFUSAL_EXPIRED)
+        if (submission->challenged || submission->options->envelope || refusal.refused.why != REFUSAL_EXPIRED)
                 return false;
         needs = guest_hello(guest, &hello) == CLIENT_DONE && hello.clock.unix_s < submission->exp_s;
         guest->refusal = refusal;
@@ -91,7 +90,7 @@ int submit(const struct options *options, const struct signer *signer, const str
         *ret_guest = (struct guest){.client = {.fd = -EBADF}};
         status = prepare(&submission);
         while (status == EXIT_DONE) {
-                enum client_result result = guest_connect(ret_guest, &options->address, options->timeout_ms);
+                enum client_result result = guest_connect(ret_guest, &options->address, options->timeout * 1000);
 
                 if (result == CLIENT_DONE)
                         result = sign(&submission, ret_guest, &status);
