@@ -28,28 +28,30 @@ static int attach(struct store *store, const char *account, const char *policy) 
         return status;
 }
 
-static int account_add(const struct options *options, const char *const *arguments) {
+static int account_add(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0];
         struct store *store;
         int status;
 
-        if (!name_account_valid(arguments[0])) {
+        if (!name_account_valid(name)) {
                 complain("account %s: a name has 1 to 64 letters, digits, '.', '_', '-' and '@', the first a letter or "
                          "a "
                          "digit",
-                         arguments[0]);
+                         name);
                 return EXIT_USAGE;
         }
-        status = database_open(options, false, &store);
+        status = database_open(options, &store);
         if (status != EXIT_DONE)
                 return status;
         status = check_policy(store, options->policy);
         if (status == EXIT_DONE)
-                status = database_status(store, store_account_add(store, arguments[0], (int64_t)time(NULL)), "account",
-                                         arguments[0], NULL, NULL);
+                status = database_status(store, store_account_add(store, name, (int64_t)time(NULL)), "account", name,
+                                         NULL, NULL);
         if (status == EXIT_DONE)
-                change_log("iam:account:create", "exc:iam:account/%s", arguments[0]);
+                change_log("iam:account:create", "exc:iam:account/%s", name);
         if (status == EXIT_DONE && options->policy)
-                status = attach(store, arguments[0], options->policy);
+                status = attach(store, name, options->policy);
         store_close(store);
         return status;
 }
@@ -112,19 +114,20 @@ static int show(void *context, struct store *store, const void *item) {
         return status;
 }
 
-static int account_list(const struct options *options, const char *const *arguments) {
+static int account_list(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct table table = {.headings = headings, .columns = sizeof(headings) / sizeof(headings[0])};
         const struct listing listing = {
                 .item_size = sizeof(struct store_account),
                 .read = read_accounts,
                 .name = name_of,
                 .show = show,
-                .context = options->given & OPTION_JSON ? NULL : &table,
+                .context = options->json ? NULL : &table,
         };
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
-        (void)arguments;
+        (void)line;
         if (status != EXIT_DONE)
                 return status;
         status = list_all(store, &listing);
@@ -133,39 +136,46 @@ static int account_list(const struct options *options, const char *const *argume
         return status;
 }
 
-static int account_delete(const struct options *options, const char *const *arguments) {
+static int account_delete(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0];
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = database_status(store, store_account_delete(store, arguments[0]), "account", arguments[0], NULL, NULL);
+        status = database_status(store, store_account_delete(store, name), "account", name, NULL, NULL);
         if (status == EXIT_DONE)
-                change_log("iam:account:delete", "exc:iam:account/%s", arguments[0]);
+                change_log("iam:account:delete", "exc:iam:account/%s", name);
         store_close(store);
         return status;
 }
 
-const struct command account_add_command = {
-        .name = "account",
-        .verb = "add",
+static const struct cli_option add_options[] = {
+        {.name = "policy",
+         .value = "NAME",
+         .take = cli_take_text,
+         .offset = offsetof(struct options, policy),
+         .help = "attach this policy to it"},
+        {.name = NULL},
+};
+
+const struct cli_command account_add_command = {
+        .words = "account add",
         .arguments = "NAME",
         .summary = "add an account, which may nothing without --policy",
         .least = 1,
         .most = 1,
-        .takes = OPTION_POLICY,
+        .tables = {add_options},
         .run = account_add,
 };
-const struct command account_list_command = {
-        .name = "account",
-        .verb = "list",
-        .arguments = "",
+const struct cli_command account_list_command = {
+        .words = "account list",
         .summary = "list accounts and their policies",
         .run = account_list,
 };
-const struct command account_delete_command = {
-        .name = "account",
-        .verb = "delete",
+const struct cli_command account_delete_command = {
+        .words = "account delete",
         .arguments = "NAME",
         .summary = "delete an account with its tokens and key pairs",
         .least = 1,

@@ -4,19 +4,14 @@
 #define EXC_COMPUTE_ADMIN_COMMAND_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "cli/options.h"
 #include "cloud/store/store.h"
 
-#define COMPUTE_DATABASE "/var/lib/exc-compute-api/compute.db"
-#define COMPUTE_AUDIT "/var/log/exc-compute-api/audit"
-#define COMPUTE_SIGNER_LOG "/var/log/exc-signer"
 #define COMPUTE_USER "exc-api"
 #define ADMIN_ACCOUNT "admin"
 #define ADMIN_POLICY "Admin"
-
-enum { WORDS_MAX = 3 }; /* behind the command's own */
 
 /* Exit statuses beside EXIT_DONE, EXIT_OWN_FAILURE and EXIT_USAGE (wire/refusal.h). */
 enum {
@@ -26,67 +21,33 @@ enum {
         EXIT_FAULTS = 7,    /* audit verify found some */
 };
 
-/* Bits above those of a character, so that getopt_long(3) can return them. */
-enum option_bit {
-        OPTION_HELP = 1 << 8,
-        OPTION_VERSION = 1 << 9,
-        OPTION_JSON = 1 << 10,
-        OPTION_DATABASE = 1 << 11,
-        OPTION_USER = 1 << 12,
-        OPTION_GLOBAL = OPTION_HELP | OPTION_VERSION | OPTION_JSON | OPTION_DATABASE | OPTION_USER,
-
-        OPTION_EXPIRES_IN = 1 << 13,
-        OPTION_HOST = 1 << 14,
-        OPTION_NAME = 1 << 15,
-        OPTION_DEFAULT_USER = 1 << 16,
-        OPTION_PUBLIC_IPV4 = 1 << 17,
-        OPTION_PRIVATE_IPV4 = 1 << 18,
-        OPTION_IPV6 = 1 << 19,
-        OPTION_PORT = 1 << 20,
-        OPTION_KEYPAIR = 1 << 21,
-        OPTION_TUNNEL = 1 << 22,
-        OPTION_ACCEPT = 1 << 23,
-        OPTION_AUDIT = 1 << 24,
-        OPTION_SIGNER_LOG = 1 << 25,
-        OPTION_NO_SIGNER_LOG = 1 << 26,
-        OPTION_POLICY = 1 << 27,
-};
-
+/* NULL, 0, "" or false where an option is not given. */
 struct options {
-        int given;                        /* enum option_bit */
-        const char *words[2 + WORDS_MAX]; /* command, verb, and their arguments */
-        size_t n_words;
-        const char *database, *audit, *signer_log; /* paths; paths_find() completes them */
-        const char *user;                          /* that root becomes */
-        const char *policy;                        /* of account add; NULL: none */
-        int64_t expires_in;                        /* seconds */
-        struct store_instance instance;            /* what the options of instance put say */
+        /* Of all commands. */
+        bool json;
+        const char *database; /* see paths.h */
+        const char *user;     /* that root becomes */
+
+        const char *policy;             /* account add */
+        int64_t expires_in;             /* init and token create: seconds */
+        struct store_instance instance; /* instance put; its name, also instance list */
+        bool accept;                    /* host-keys */
+        const char *audit;              /* init and audit verify; see paths.h */
+        const char *signer_log;         /* audit verify */
+        bool no_signer_log;
 };
 
-struct command {
-        const char *name, *verb; /* verb: NULL where the command has none */
-        const char *arguments;   /* for people */
-        const char *summary;
-        size_t least, most; /* arguments */
-        int takes, needs;   /* enum option_bit */
-        bool no_database;   /* it does not open it */
-        int (*run)(const struct options *options, const char *const *arguments);
-};
+extern const struct cli_option admin_expires_options[]; /* --expires-in */
+extern const struct cli_option admin_audit_options[];   /* --audit */
 
-extern const struct command init_command;
-extern const struct command account_add_command, account_list_command, account_delete_command;
-extern const struct command token_create_command, token_list_command, token_delete_command;
-extern const struct command policy_put_command, policy_get_command, policy_list_command, policy_delete_command;
-extern const struct command policy_attach_command, policy_detach_command;
-extern const struct command instance_put_command, instance_get_command, instance_list_command;
-extern const struct command instance_delete_command;
-extern const struct command host_keys_command;
-extern const struct command audit_verify_command;
-
-/* EXIT_DONE, or EXIT_USAGE when it has complained. Values have been checked. */
-int options_parse(int argc, char **argv, struct options *ret);
-
-/* "host" and so on, for one of the bits. */
-const char *option_name(int bits);
+extern const struct cli_command init_command;
+extern const struct cli_command account_add_command, account_list_command, account_delete_command;
+extern const struct cli_command token_create_command, token_list_command, token_delete_command;
+extern const struct cli_command policy_put_command, policy_get_command, policy_list_command, policy_delete_command;
+extern const struct cli_command policy_attach_command, policy_detach_command;
+extern const struct cli_command instance_put_command, instance_get_command, instance_list_command;
+extern const struct cli_command instance_delete_command;
+extern const struct cli_command host_keys_command;
+extern const struct cli_command audit_verify_command;
 
 #endif

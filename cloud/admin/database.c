@@ -8,21 +8,29 @@
 
 #include "cli/output.h"
 #include "cloud/admin/become.h"
+#include "cloud/admin/paths.h"
 #include "wire/refusal.h"
 
-int database_open(const struct options *options, bool create, struct store **ret) {
+static int open_store(const char *path, bool create, struct store **ret) {
         char why[STORE_WHY_MAX];
-        int status;
 
-        status = become(options->user, false);
-        if (status != EXIT_DONE)
-                return status;
         /* An answer of this program is on disk. */
-        if (store_open(options->database, create, true, ret, why) < 0) {
+        if (store_open(path, create, true, ret, why) < 0) {
                 complain("%s", why);
                 return EXIT_OWN_FAILURE;
         }
         return EXIT_DONE;
+}
+
+int database_open(const struct options *options, struct store **ret) {
+        const char *path = paths_database(options);
+        int status = path ? become(options->user, false) : EXIT_OWN_FAILURE;
+
+        return status == EXIT_DONE ? open_store(path, false, ret) : status;
+}
+
+int database_create(const char *path, struct store **ret) {
+        return open_store(path, true, ret);
 }
 
 int database_status(const struct store *store, enum store_result result, const char *kind, const char *name,

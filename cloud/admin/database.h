@@ -10,7 +10,10 @@
 enum { TIME_TEXT_MAX = 32 };
 
 /* Becomes the API's user and opens the database. EXIT_DONE, or an exit status when it has complained. */
-int database_open(const struct options *options, bool create, struct store **ret);
+int database_open(const struct options *options, struct store **ret);
+
+/* The same for init, which has become that user: a database that does not exist is created. */
+int database_create(const char *path, struct store **ret);
 
 /*
  * The exit status for an answer. Complains about all but STORE_OK and STORE_CREATED: "KIND NAME: CAUSE"; `conflict` and

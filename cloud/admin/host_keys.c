@@ -52,7 +52,7 @@ static void print_keys(const char *what, const struct store_host_keys *keys) {
 }
 
 static int print_both(const struct options *options, const struct host_keys *keys) {
-        if (options->given & OPTION_JSON)
+        if (options->json)
                 return print_object(
                         json_pack("{so so}", "kept", keys_json(&keys->kept), "waiting", keys_json(&keys->waiting)));
         print_keys("Kept", &keys->kept);
@@ -80,9 +80,10 @@ static int accept_keys(struct store *store, const char *id, struct host_keys *ke
         return status;
 }
 
-static int host_keys(const struct options *options, const char *const *arguments) {
+static int host_keys(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct host_keys *keys = calloc(1, sizeof(*keys)); /* 128 KiB */
-        const char *id = arguments[0];
+        const char *id = line->arguments[0];
         enum store_result result;
         struct store *store;
         int status;
@@ -91,13 +92,13 @@ static int host_keys(const struct options *options, const char *const *arguments
                 complain("out of memory");
                 return EXIT_OWN_FAILURE;
         }
-        status = database_open(options, false, &store);
+        status = database_open(options, &store);
         if (status == EXIT_DONE) {
                 result = store_host_keys_get(store, id, false, &keys->kept);
                 if (result == STORE_OK)
                         result = store_host_keys_get(store, id, true, &keys->waiting);
                 status = database_status(store, result, "instance", id, NULL, NULL);
-                if (status == EXIT_DONE && (options->given & OPTION_ACCEPT))
+                if (status == EXIT_DONE && options->accept)
                         status = accept_keys(store, id, keys);
                 if (status == EXIT_DONE)
                         status = print_both(options, keys);
@@ -107,12 +108,20 @@ static int host_keys(const struct options *options, const char *const *arguments
         return status;
 }
 
-const struct command host_keys_command = {
-        .name = "host-keys",
+static const struct cli_option options[] = {
+        {.name = "accept",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, accept),
+         .help = "keep the host keys that wait, in the place of the others"},
+        {.name = NULL},
+};
+
+const struct cli_command host_keys_command = {
+        .words = "host-keys",
         .arguments = "ID",
         .summary = "show an instance's host keys; --accept those that wait",
         .least = 1,
         .most = 1,
-        .takes = OPTION_ACCEPT,
+        .tables = {options},
         .run = host_keys,
 };

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files of the control plane: what an option names, else what the API's or the signer's configuration names, so that all
+ * of them use the same files; else, where there is no configuration, its default.
+ */
 #ifndef EXC_COMPUTE_ADMIN_PATHS_H
 #define EXC_COMPUTE_ADMIN_PATHS_H
 
 #include "cloud/admin/command.h"
 
 /*
- * Completes the paths that no option names: those of the API's and the signer's configuration, so that all of them use the
- * same files; the defaults where a configuration is missing. `used`: which of OPTION_DATABASE, OPTION_AUDIT and
- * OPTION_SIGNER_LOG the command needs. The texts live as long as the program. EXIT_DONE, or an exit status when it has
- * complained.
+ * Each is to be called before become(), whose user may not be allowed to read the configuration. The text lives as long as the
+ * program. NULL when it has complained: EXIT_OWN_FAILURE.
  */
-int paths_find(struct options *options, int used);
+const char *paths_database(const struct options *options);
+const char *paths_audit(const struct options *options);      /* a directory */
+const char *paths_signer_log(const struct options *options); /* a directory */
 
 #endif

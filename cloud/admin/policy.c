@@ -63,9 +63,10 @@ static int check_document(const char *path, const char *text, size_t length) {
         return r == -ENOMEM ? EXIT_OWN_FAILURE : EXIT_INVALID;
 }
 
-static int policy_put(const struct options *options, const char *const *arguments) {
+static int policy_put(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         static char text[POLICY_DOCUMENT_MAX + 1];
-        const char *name = arguments[0], *path = arguments[1];
+        const char *name = line->arguments[0], *path = line->arguments[1];
         struct store_policy policy;
         struct store *store;
         size_t length = 0;
@@ -82,7 +83,7 @@ static int policy_put(const struct options *options, const char *const *argument
         if (status == EXIT_DONE)
                 status = check_document(path, text, length);
         if (status == EXIT_DONE)
-                status = database_open(options, false, &store);
+                status = database_open(options, &store);
         if (status != EXIT_DONE)
                 return status;
         status = database_status(store, store_policy_put(store, name, text, length, 0, (int64_t)time(NULL), &policy),
@@ -134,21 +135,23 @@ static int print_policy_json(const struct store_policy *policy, const char *text
         return print_object(NULL);
 }
 
-static int policy_get(const struct options *options, const char *const *arguments) {
+static int policy_get(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0];
         struct store_policy policy;
         enum store_result result;
         struct store *store;
         char *text = NULL;
         size_t length;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        result = store_policy_get(store, arguments[0], &policy);
+        result = store_policy_get(store, name, &policy);
         if (result == STORE_OK)
                 result = store_policy_text(store, policy.version, &text, &length);
-        status = database_status(store, result, "policy", arguments[0], NULL, NULL);
-        if (status == EXIT_DONE && (options->given & OPTION_JSON))
+        status = database_status(store, result, "policy", name, NULL, NULL);
+        if (status == EXIT_DONE && options->json)
                 status = print_policy_json(&policy, text, length);
         else if (status == EXIT_DONE)
                 print_document(text, length);
@@ -187,19 +190,20 @@ static int show(void *context, struct store *store, const void *item) {
         return EXIT_OWN_FAILURE;
 }
 
-static int policy_list(const struct options *options, const char *const *arguments) {
+static int policy_list(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct table table = {.headings = headings, .columns = sizeof(headings) / sizeof(headings[0])};
         const struct listing listing = {
                 .item_size = sizeof(struct store_policy),
                 .read = read_policies,
                 .name = name_of,
                 .show = show,
-                .context = options->given & OPTION_JSON ? NULL : &table,
+                .context = options->json ? NULL : &table,
         };
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
-        (void)arguments;
+        (void)line;
         if (status != EXIT_DONE)
                 return status;
         status = list_all(store, &listing);
@@ -210,16 +214,18 @@ static int policy_list(const struct options *options, const char *const *argumen
 
 /* --- delete, attach, detach ----------------------------------------------------------------------------------------- */
 
-static int policy_delete(const struct options *options, const char *const *arguments) {
+static int policy_delete(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0];
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = database_status(store, store_policy_delete(store, arguments[0], 0), "policy", arguments[0],
+        status = database_status(store, store_policy_delete(store, name, 0), "policy", name,
                                  "it cannot be deleted; detach it from accounts", NULL);
         if (status == EXIT_DONE)
-                change_log("iam:policy:delete", "exc:iam:policy/%s", arguments[0]);
+                change_log("iam:policy:delete", "exc:iam:policy/%s", name);
         store_close(store);
         return status;
 }
@@ -237,90 +243,86 @@ static int missing(struct store *store, const char *policy_name, const char *acc
         return status;
 }
 
-static int policy_attach(const struct options *options, const char *const *arguments) {
+static int policy_attach(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0], *account = line->arguments[1];
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = missing(store, arguments[0], arguments[1]);
+        status = missing(store, name, account);
         if (status == EXIT_DONE)
-                status = database_status(store, store_attach(store, arguments[1], arguments[0]), "policy", arguments[0],
-                                         NULL, NULL);
+                status = database_status(store, store_attach(store, account, name), "policy", name, NULL, NULL);
         if (status == EXIT_DONE)
-                change_log("iam:account:attach", "exc:iam:account/%s the policy %s", arguments[1], arguments[0]);
+                change_log("iam:account:attach", "exc:iam:account/%s the policy %s", account, name);
         store_close(store);
         return status;
 }
 
-static int policy_detach(const struct options *options, const char *const *arguments) {
+static int policy_detach(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *name = line->arguments[0], *account = line->arguments[1];
         enum store_result result;
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = missing(store, arguments[0], arguments[1]);
+        status = missing(store, name, account);
         if (status == EXIT_DONE) {
-                result = store_detach(store, arguments[1], arguments[0]);
+                result = store_detach(store, account, name);
                 if (result == STORE_NOT_FOUND) {
-                        complain("policy %s: it is not attached to the account %s", arguments[0], arguments[1]);
+                        complain("policy %s: it is not attached to the account %s", name, account);
                         status = EXIT_NOT_FOUND;
                 } else
-                        status = database_status(store, result, "policy", arguments[0], NULL, NULL);
+                        status = database_status(store, result, "policy", name, NULL, NULL);
         }
         if (status == EXIT_DONE)
-                change_log("iam:account:detach", "exc:iam:account/%s the policy %s", arguments[1], arguments[0]);
+                change_log("iam:account:detach", "exc:iam:account/%s the policy %s", account, name);
         store_close(store);
         return status;
 }
 
-const struct command policy_put_command = {
-        .name = "policy",
-        .verb = "put",
+const struct cli_command policy_put_command = {
+        .words = "policy put",
         .arguments = "NAME FILE",
         .summary = "create or replace a policy; FILE is - for standard input",
         .least = 2,
         .most = 2,
         .run = policy_put,
 };
-const struct command policy_get_command = {
-        .name = "policy",
-        .verb = "get",
+const struct cli_command policy_get_command = {
+        .words = "policy get",
         .arguments = "NAME",
         .summary = "print a policy's document",
         .least = 1,
         .most = 1,
         .run = policy_get,
 };
-const struct command policy_list_command = {
-        .name = "policy",
-        .verb = "list",
-        .arguments = "",
+const struct cli_command policy_list_command = {
+        .words = "policy list",
         .summary = "list policies",
         .run = policy_list,
 };
-const struct command policy_delete_command = {
-        .name = "policy",
-        .verb = "delete",
+const struct cli_command policy_delete_command = {
+        .words = "policy delete",
         .arguments = "NAME",
         .summary = "delete a policy, also from accounts",
         .least = 1,
         .most = 1,
         .run = policy_delete,
 };
-const struct command policy_attach_command = {
-        .name = "policy",
-        .verb = "attach",
+const struct cli_command policy_attach_command = {
+        .words = "policy attach",
         .arguments = "NAME ACCOUNT",
         .summary = "give an account a policy",
         .least = 2,
         .most = 2,
         .run = policy_attach,
 };
-const struct command policy_detach_command = {
-        .name = "policy",
-        .verb = "detach",
+const struct cli_command policy_detach_command = {
+        .words = "policy detach",
         .arguments = "NAME ACCOUNT",
         .summary = "take a policy from an account",
         .least = 2,

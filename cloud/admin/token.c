@@ -8,17 +8,24 @@
 
 #include "cli/output.h"
 #include "cli/table.h"
+#include "cli/value.h"
 #include "cloud/admin/change.h"
 #include "cloud/admin/database.h"
 #include "cloud/token/token.h"
 #include "wire/refusal.h"
+
+enum {
+        DAY_S = 24 * 60 * 60,
+        EXPIRES_DEFAULT_S = 30 * DAY_S,
+        EXPIRES_DAYS_MAX = 3650,
+};
 
 static int print_token(const struct options *options, const struct store_token *token, const char *text) {
         char created[TIME_TEXT_MAX], expires[TIME_TEXT_MAX];
 
         (void)time_text(token->created, created);
         (void)time_text(token->expires, expires);
-        if (options->given & OPTION_JSON)
+        if (options->json)
                 return print_object(json_pack("{ss ss ss ss ss}", "id", token->id, "account", token->account,
                                               "created_at", created, "expires_at", expires, "token", text));
         (void)puts(text);
@@ -29,7 +36,10 @@ static int print_token(const struct options *options, const struct store_token *
 
 int token_make_and_print(const struct options *options, struct store *store, const char *account) {
         int64_t now = (int64_t)time(NULL);
-        struct store_token token = {.created = now, .expires = now + options->expires_in};
+        struct store_token token = {
+                .created = now,
+                .expires = now + (options->expires_in ? options->expires_in : EXPIRES_DEFAULT_S),
+        };
         char text[CLOUD_TOKEN_MAX];
         struct cloud_token made;
         int status;
@@ -54,13 +64,14 @@ int token_make_and_print(const struct options *options, struct store *store, con
         return status;
 }
 
-static int token_create(const struct options *options, const char *const *arguments) {
+static int token_create(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = token_make_and_print(options, store, arguments[0]);
+        status = token_make_and_print(options, store, line->arguments[0]);
         store_close(store);
         return status;
 }
@@ -103,10 +114,11 @@ static int show(void *context, struct store *store, const void *item) {
         return EXIT_OWN_FAILURE;
 }
 
-static int token_list(const struct options *options, const char *const *arguments) {
+static int token_list(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct tokens tokens = {
-                .account = arguments[0],
-                .json = options->given & OPTION_JSON,
+                .account = line->arguments[0],
+                .json = options->json,
                 .table = {.headings = headings, .columns = sizeof(headings) / sizeof(headings[0])},
         };
         const struct listing listing = {
@@ -118,7 +130,7 @@ static int token_list(const struct options *options, const char *const *argument
         };
         struct store_account account;
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
@@ -132,40 +144,78 @@ static int token_list(const struct options *options, const char *const *argument
         return status;
 }
 
-static int token_delete(const struct options *options, const char *const *arguments) {
+static int token_delete(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
+        const char *id = line->arguments[0];
         struct store *store;
-        int status = database_open(options, false, &store);
+        int status = database_open(options, &store);
 
         if (status != EXIT_DONE)
                 return status;
-        status = database_status(store, store_token_delete(store, arguments[0]), "token", arguments[0], NULL, NULL);
+        status = database_status(store, store_token_delete(store, id), "token", id, NULL, NULL);
         if (status == EXIT_DONE)
-                change_log("iam:token:delete", "exc:iam:token/%s", arguments[0]);
+                change_log("iam:token:delete", "exc:iam:token/%s", id);
         store_close(store);
         return status;
 }
 
-const struct command token_create_command = {
-        .name = "token",
-        .verb = "create",
+/* --- the command line ---------------------------------------------------------------------------------------------- */
+
+/* A number, and perhaps s, m, h or d behind it: int64_t, seconds. */
+static bool take_duration(const struct cli_option *option, const char *text, void *member) {
+        static const struct {
+                char letter;
+                int seconds;
+        } units[] = {{'s', 1}, {'m', 60}, {'h', 60 * 60}, {'d', DAY_S}};
+        size_t n = strlen(text);
+        int64_t seconds = 1;
+        char digits[16];
+        int value;
+
+        (void)option;
+        if (n == 0 || n >= sizeof(digits))
+                return false;
+        memcpy(digits, text, n + 1);
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+                if (text[n - 1] == units[i].letter) {
+                        seconds = units[i].seconds;
+                        digits[n - 1] = '\0';
+                        break;
+                }
+        if (!value_number(digits, 1, 100000000, &value) || value * seconds > (int64_t)EXPIRES_DAYS_MAX * DAY_S)
+                return false;
+        *(int64_t *)member = value * seconds;
+        return true;
+}
+
+const struct cli_option admin_expires_options[] = {
+        {.name = "expires-in",
+         .value = "TIME",
+         .take = take_duration,
+         .offset = offsetof(struct options, expires_in),
+         .expected = "a time as in 90d, 12h, 30m or 600s, at most 3650d",
+         .help = "90d, 12h, 30m or 600s; default 30d"},
+        {.name = NULL},
+};
+
+const struct cli_command token_create_command = {
+        .words = "token create",
         .arguments = "ACCOUNT",
         .summary = "make a token and print it, this once",
         .least = 1,
         .most = 1,
-        .takes = OPTION_EXPIRES_IN,
+        .tables = {admin_expires_options},
         .run = token_create,
 };
-const struct command token_list_command = {
-        .name = "token",
-        .verb = "list",
+const struct cli_command token_list_command = {
+        .words = "token list",
         .arguments = "[ACCOUNT]",
         .summary = "list tokens, without their secrets",
         .most = 1,
         .run = token_list,
 };
-const struct command token_delete_command = {
-        .name = "token",
-        .verb = "delete",
+const struct cli_command token_delete_command = {
+        .words = "token delete",
         .arguments = "ID",
         .summary = "delete a token, from the next request on",
         .least = 1,

@@ -360,7 +360,7 @@ class CloudAdminTest(unittest.TestCase):
         self.admin("token", "delete", made["id"])
         self.refused(4, "none of that name", "token", "delete", made["id"])
         for wrong in ("0", "-1", "1w", "", "d", "3651d", "99999999999999999999", "1 d", "0x10"):
-            self.refused(2, "is not a time", "token", "create", "ada", f"--expires-in={wrong}")
+            self.refused(2, "expected a time as in 90d", "token", "create", "ada", f"--expires-in={wrong}")
 
     # --- policies -----------------------------------------------------------------------------------------------------
 
@@ -561,18 +561,22 @@ class CloudAdminTest(unittest.TestCase):
 
     def test_usage(self):
         for arguments, phrase in (([], "a command is missing"), (["frobnicate"], "no such command"),
-                                  (["account"], "what to do is missing"), (["account", "frob"], "no such command"),
-                                  (["account", "add"], "expected: account add NAME"),
-                                  (["account", "add", "a", "b"], "expected: account add NAME"),
-                                  (["account", "list", "--host", "h"], "takes no --host"),
-                                  (["instance", "put", "42"], "needs --host"), (["init", "x"], "expected: init"),
-                                  (["a", "b", "c", "d", "e", "f"], "one argument too many"),
+                                  (["account"], "a command is missing"),
+                                  (["account", "frob"], "account frob: no such command"),
+                                  (["account", "add"], "expected: exc-compute-admin account add NAME"),
+                                  (["account", "add", "a", "b"], "b: unexpected argument"),
+                                  (["account", "list", "--host", "h"], "account list takes no such option"),
+                                  (["instance", "put", "42"], "--host is missing"),
+                                  (["init", "x"], "x: unexpected argument"),
+                                  (["init", *"abcdefgh"], "h: one argument too many"),
                                   (["account", "list", "--nonsense"], "nonsense"),
+                                  (["account", "add", b"\xff"], "it is not UTF-8"),
+                                  (["instance", "put", "42", "--host", b"\xff"], "it is not UTF-8"),
                                   (["token", "create", "a", "--expires-in", "1d", "--expires-in", "2d"], "given twice")):
             result = self.run_root(*arguments)
             self.assertEqual((result.returncode, result.stdout), (2, ""), result)
             self.assertIn(phrase, result.stderr)
-            self.assertIn("see: exc-compute-admin --help", result.stderr)
+            self.assertRegex(result.stderr, r"\nexc-compute-admin: see: exc-compute-admin [a-z ]*--help\n\Z")
         self.assertFalse(os.path.exists(self.path("state")))
 
     def test_help_and_version(self):
@@ -584,6 +588,13 @@ class CloudAdminTest(unittest.TestCase):
         part = self.run_as_is("token", "--help").stdout
         self.assertIn("token delete ID", part)
         self.assertNotIn("account delete", part)
+        for words, options in (("account add", ["policy"]), ("init", ["expires-in", "audit"]), ("host-keys", ["accept"]),
+                               ("instance put", ["host", "name", "default-user", "public-ipv4", "private-ipv4", "ipv6",
+                                                 "port", "keypair", "tunnel"]),
+                               ("audit verify", ["audit", "signer-log", "no-signer-log"])):
+            part = self.run_as_is(*words.split(), "--help").stdout
+            self.assertEqual(re.findall(r"^  --([a-z0-9-]+)", part, re.M),
+                             [*options, "json", "database", "user", "version"])
         self.assertRegex(self.run_as_is("--version").stdout, r"\Aexc-compute-admin \d")
 
     def test_answer_that_cannot_be_written_is_a_failure(self):
