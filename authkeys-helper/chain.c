@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authkeys-helper/event.h"
 #include "authkeys-helper/lookup.h"
 #include "common/debug.h"
 #include "common/lifetime.h"
@@ -45,8 +46,8 @@ _Noreturn void chain_other(const struct arguments *asked) {
         _exit(127);
 }
 
-/* Reads until all writers have closed the pipe. False at the deadline, or when there is more than a line can be. */
-static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_LINE_MAX], size_t *ret_length) {
+/* Reads until all writers have closed the pipe. -ETIMEDOUT at the deadline, -EMSGSIZE for more than a line can be. */
+static int read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_LINE_MAX], size_t *ret_length) {
         int64_t end_ns = instant_now().boot_ns + deadline_ns;
         size_t used = 0;
 
@@ -55,21 +56,23 @@ static bool read_until_eof(int fd, int64_t deadline_ns, char line[static LOOKUP_
                 int64_t left_ns = end_ns - instant_now().boot_ns;
                 ssize_t n;
 
-                if (left_ns <= 0 || used == LOOKUP_LINE_MAX)
-                        return false;
+                if (left_ns <= 0)
+                        return -ETIMEDOUT;
+                if (used == LOOKUP_LINE_MAX)
+                        return -EMSGSIZE;
                 if (poll(&wait, 1, (int)(left_ns / 1000000) + 1) < 0 && errno != EINTR)
-                        return false;
+                        return -errno;
                 if (wait.revents == 0)
                         continue;
                 n = read(fd, line + used, LOOKUP_LINE_MAX - used);
                 if (n < 0)
-                        return false;
+                        return -errno;
                 if (n == 0)
                         break;
                 used += (size_t)n;
         }
         *ret_length = used;
-        return true;
+        return 0;
 }
 
 /*
@@ -124,11 +127,15 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
         r = start(asked, helper, caller, ends[1], &child);
         (void)close(ends[1]);
         if (r == 0) {
-                bool whole = read_until_eof(ends[0], deadline_ns, line, &length);
+                bool whole;
 
+                r = read_until_eof(ends[0], deadline_ns, line, &length);
                 (void)kill(child, SIGKILL);
                 (void)waitpid(child, NULL, 0);
-                whole = whole && length > 0 && line[length - 1] == '\n';
+                if (r == -ETIMEDOUT)
+                        event_failure(asked->user, caller->result < 0 ? NULL : &caller->id,
+                                      "exc-authorized-keys took too long, so the other command alone is asked");
+                whole = r == 0 && length > 0 && line[length - 1] == '\n';
                 debug_line("exc-authorized-keys: %s", whole ? "a line for the key" : "no line for the key");
                 if (whole && write(STDOUT_FILENO, line, length) == (ssize_t)length)
                         _exit(EXIT_SUCCESS);

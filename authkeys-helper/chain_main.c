@@ -15,15 +15,13 @@
 
 #include "authkeys-helper/arguments.h"
 #include "authkeys-helper/chain.h"
+#include "authkeys-helper/event.h"
 #include "authkeys-helper/identity.h"
 #include "common/debug.h"
 #include "common/lifetime.h"
 #include "common/store.h"
 
 #define PROGRAM "exc-authorized-keys-chain"
-
-/* Later than the deadline of exc-authorized-keys itself. */
-#define DEADLINE_NS (5 * NS_PER_S / 2)
 
 static const char usage[] =
         "Usage: exc-authorized-keys-chain [OPTION…] USER [FINGERPRINT [TYPE KEY]] -- COMMAND [ARG…]\n"
@@ -78,5 +76,5 @@ int main(int argc, char *argv[]) {
                 debug_line("exc-authorized-keys: its path: %s", strerror(-r));
                 chain_other(&asked);
         }
-        chain_run(&asked, helper, &caller, DEADLINE_NS);
+        chain_run(&asked, helper, &caller, CHAIN_DEADLINE_S * NS_PER_S);
 }

@@ -11,11 +11,14 @@
 #include "common/events.h"
 #include "common/journal.h"
 
-static void send_event(struct journal_entry *entry, const char *message_id, const char *priority, const char *message) {
+static void finish(struct journal_entry *entry, const char *message_id, const char *priority, const char *message) {
         journal_add(entry, "MESSAGE_ID", message_id);
         journal_add(entry, "MESSAGE", message);
         journal_add(entry, "PRIORITY", priority);
         journal_add(entry, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
+}
+
+static void send_event(const struct journal_entry *entry, const char *message) {
         if (journal_send(entry, EVENT_WAIT_MS) < 0)
                 (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s\n", message);
         else
@@ -41,22 +44,35 @@ void event_grant(const char *message_id, const struct grant *grant, const struct
         journal_add(&entry, FIELD_SSHD_PID, pid);
         journal_add(&entry, FIELD_PRINCIPAL, grant->principal);
         journal_add(&entry, FIELD_REQUEST_ID, grant->request_id);
-        send_event(&entry, message_id, claimed ? "6" : "5", message);
+        finish(&entry, message_id, claimed ? "6" : "5", message);
+        send_event(&entry, message);
+}
+
+void event_failure_make(struct journal_entry *ret, const char *user, const struct connection_id *who,
+                        const char *message) {
+        char pid[24];
+
+        journal_begin(ret);
+        journal_add(ret, FIELD_USER, user);
+        if (who) {
+                (void)snprintf(pid, sizeof(pid), "%" PRIu64, who->pid);
+                journal_add(ret, FIELD_SSHD_PID, pid);
+        }
+        finish(ret, EVENT_FAILURE, "4", message);
+}
+
+void event_failure_send(const struct journal_entry *entry) {
+        (void)journal_send(entry, EVENT_WAIT_MS);
 }
 
 void event_failure(const char *user, const struct connection_id *who, const char *format, ...) {
-        char pid[24], message[1024];
         struct journal_entry entry;
+        char message[1024];
         va_list arguments;
 
-        journal_begin(&entry);
         va_start(arguments, format);
         (void)vsnprintf(message, sizeof(message), format, arguments);
         va_end(arguments);
-        journal_add(&entry, FIELD_USER, user);
-        if (who) {
-                (void)snprintf(pid, sizeof(pid), "%" PRIu64, who->pid);
-                journal_add(&entry, FIELD_SSHD_PID, pid);
-        }
-        send_event(&entry, EVENT_FAILURE, "4", message);
+        event_failure_make(&entry, user, who, message);
+        send_event(&entry, message);
 }

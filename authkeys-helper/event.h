@@ -11,9 +11,19 @@
 
 #include "common/claim.h"
 #include "common/grant.h"
+#include "common/journal.h"
 #include "common/store.h"
 
 enum { EVENT_WAIT_MS = 100 };
+
+/*
+ * sshd itself would wait until its LoginGraceTime (120 s), so a part of ours that hangs must end before. While a package
+ * manager syncs a slow disk, executing a program alone may take longer than two seconds.
+ */
+enum {
+        HELPER_DEADLINE_S = 10,
+        CHAIN_DEADLINE_S = 12, /* for exc-authorized-keys and its start */
+};
 
 /* EVENT_CLAIMED or EVENT_NO_PLACE. */
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
@@ -22,5 +32,13 @@ void event_grant(const char *message_id, const struct grant *grant, const struct
 /* The helper cannot do its part, and the login goes on without it. `who`: NULL where it is not known. */
 void event_failure(const char *user, const struct connection_id *who, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+/*
+ * The same in two steps: makes the entry, and sends it, by system calls alone, so that a signal's handler may. It is not
+ * written to standard error.
+ */
+void event_failure_make(struct journal_entry *ret, const char *user, const struct connection_id *who,
+                        const char *message);
+void event_failure_send(const struct journal_entry *entry);
 
 #endif

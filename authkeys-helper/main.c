@@ -6,7 +6,7 @@
  * 2. It looks for that key in the store, takes a slot for the connection, and prints one line, or nothing.
  * 3. On any failure it prints nothing and exits 0: sshd ignores the output of a command that fails, and a failure here
  *    must never take away another way to log in.
- * 4. It has two seconds. sshd itself would wait until its LoginGraceTime.
+ * 4. It has ten seconds, and leaves an event where they are not enough.
  * 5. It executes nothing, with one exception that comes before all else: a command line with "--" is executed again as
  *    exc-authorized-keys-chain. Earlier versions ran the other command themselves: an sshd that has not been reloaded,
  *    or a line that an administrator wrote, keeps both commands over an upgrade.
@@ -30,10 +30,11 @@
 
 #define PROGRAM "exc-authorized-keys"
 
-enum { DEADLINE_S = 2 };
+static struct journal_entry at_deadline;
 
 static void out_of_time(int signal) {
         (void)signal;
+        event_failure_send(&at_deadline);
         _exit(EXIT_SUCCESS);
 }
 
@@ -54,15 +55,16 @@ static void execute_chain(char *argv[]) {
 }
 
 /* A deadline that ends in success, and no SIGPIPE: a sshd that stops reading is not a failure. */
-static void prepare_signals(void) {
-        static const struct sigaction at_deadline = {.sa_handler = out_of_time};
+static void prepare_signals(const char *user, const struct connection_id *who) {
+        static const struct sigaction end = {.sa_handler = out_of_time};
         sigset_t blocked;
 
-        (void)sigaction(SIGALRM, &at_deadline, NULL);
+        event_failure_make(&at_deadline, user, who, "Looking for a key took too long, so none is given");
+        (void)sigaction(SIGALRM, &end, NULL);
         (void)sigemptyset(&blocked);
         (void)sigaddset(&blocked, SIGPIPE);
         (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
-        (void)alarm(DEADLINE_S);
+        (void)alarm(HELPER_DEADLINE_S);
 }
 
 static const char *result_text(int result) {
@@ -118,7 +120,7 @@ static void run(const struct arguments *asked, const struct caller *caller) {
         char why[256];
         int r;
 
-        prepare_signals();
+        prepare_signals(asked->user, who);
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return;
         r = getauxval(AT_EUID) == 0 ? identity_become(HELPER_USER) : 0;

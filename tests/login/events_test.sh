@@ -30,6 +30,7 @@ _field() {
 
 claimed=1281102fdec785c67f97d2aedf0d9e34
 no_place=9efc753be9e68f245e0bb5794c2e22a4
+failure=eac16b8bffdfbe8db6e10b6f640940d5
 
 the_event_of_a_login_joins_to_what_sshd_logs() {
     local event accepted='sshd[a-z-]*\[([0-9]+)\].*Accepted publickey for alice .* (SHA256:[^ ]*)$'
@@ -86,8 +87,9 @@ key_precedes_event() {
     _journal
     _full_pipe
     push alice k
-    # It takes the slot, waits for the pipe, and ends by its deadline.
+    # It takes the slot, waits for the pipe, and ends by its deadline, which is an event too.
     _run_helper alice k >&7
+    same alice "$(_field EXC_USER "$(_event $failure 'took too long')")"
     admin list --user alice | grep -E ' 1 of 1( |$)'
     new_key l
     push alice l
@@ -95,6 +97,19 @@ key_precedes_event() {
     grep -F "$(cut -d ' ' -f 2 l.pub)" given
     _event $claimed "$(fingerprint l.pub)"
     same 1 "$(grep -cF $claimed journal)"
+}
+
+a_helper_that_hangs_is_an_event_of_the_chain() {
+    local type blob
+    _journal
+    mkdir -m 0755 bin
+    install -m 0711 "$chain" bin/
+    printf '#!/bin/sh\nexec sleep 1000\n' >bin/exc-authorized-keys
+    chmod 0755 bin/exc-authorized-keys
+    read -r type blob _ <k.pub
+    # This shell stands for the connection's process.
+    same other "$("$PWD/bin/exc-authorized-keys-chain" alice "$(fingerprint k)" "$type" "$blob" -- /bin/echo other)"
+    same alice "$(_field EXC_USER "$(_event $failure 'took too long')")"
 }
 
 # Stands in for the journal: a full queue that nobody reads.
