@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "wire/refusal.h"
 #include "wire/terminal.h"
@@ -29,6 +31,35 @@ void complain(const char *format, ...) {
         va_start(arguments, format);
         print_line(stderr, format, arguments);
         va_end(arguments);
+}
+
+/* One that takes control sequences. */
+static bool is_terminal(FILE *to) {
+        const char *term = getenv("TERM");
+
+        return term && strcmp(term, "dumb") != 0 && isatty(fileno(to));
+}
+
+static bool progress_shown;
+
+void progress(const char *format, ...) {
+        char line[LINE_MAX_BYTES];
+        va_list arguments;
+
+        if (!is_terminal(stderr))
+                return;
+        va_start(arguments, format);
+        (void)vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        (void)fputs("\r\033[K", stderr);
+        terminal_print(stderr, line);
+        progress_shown = true;
+}
+
+void progress_end(void) {
+        if (progress_shown)
+                (void)fputs("\r\033[K", stderr);
+        progress_shown = false;
 }
 
 int print_json(const json_t *value) {

@@ -14,6 +14,13 @@ enum { DURATION_MAX = 64 };
 /* One line on standard error, with the program's name before it. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * What a slow command is doing: a line on standard error, written over by the next one; nothing where that is no terminal.
+ * progress_end() removes it, and comes before anything else is printed.
+ */
+void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void progress_end(void);
+
 /* One line of JSON on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
 int print_json(const json_t *value);
 

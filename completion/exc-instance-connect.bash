@@ -36,7 +36,7 @@ _exc_instance_connect() {
     revoke) options+=" $ask --user --fingerprint --all" ;;
     status) options+=" $ask" ;;
     enable | disable) options+=' --dry-run' ;;
-    doctor) options+=" $ask --user" ;;
+    doctor) options+=" $ask --user --all" ;;
     log) options+=' --json --user --since --follow --all' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

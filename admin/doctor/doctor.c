@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/command.h"
@@ -18,23 +19,42 @@ enum { REVOKE_MS = 10 * 1000 };
 
 static const struct section {
         const char *name; /* of the finding when it does not come to an end */
+        const char *what; /* for people who wait */
         void (*look)(struct examination *examination);
         int timeout_ms;
         bool of_user; /* only where a user is given */
 } sections[] = {
-        {"users", doctor_users, 10 * 1000, false},         {"programs", doctor_programs, 20 * 1000, false},
-        {"sshd", doctor_sshd, 60 * 1000, false},           {"account", doctor_account, 20 * 1000, true},
-        {"sockets", doctor_sockets, 30 * 1000, false},     {"agent", doctor_agent, 20 * 1000, false},
-        {"store", doctor_store, 20 * 1000, false},         {"config", doctor_config, 15 * 1000, false},
-        {"host-keys", doctor_host_keys, 30 * 1000, false}, {"trust", doctor_trust, 10 * 1000, false},
-        {"proc", doctor_proc, 30 * 1000, false},           {"machine", doctor_machine, 10 * 1000, false},
-        {"self-test", doctor_self_test, 60 * 1000, false},
+        {"users", "the system users", doctor_users, 10 * 1000, false},
+        {"programs", "the programs", doctor_programs, 20 * 1000, false},
+        {"sshd", "sshd's configuration", doctor_sshd, 60 * 1000, false},
+        {"account", "the user's account", doctor_account, 20 * 1000, true},
+        {"sockets", "the sockets", doctor_sockets, 30 * 1000, false},
+        {"agent", "the agent", doctor_agent, 20 * 1000, false},
+        {"store", "the store", doctor_store, 20 * 1000, false},
+        {"config", "agent.conf", doctor_config, 15 * 1000, false},
+        {"host-keys", "sshd's host keys", doctor_host_keys, 30 * 1000, false},
+        {"trust", "anchors and instance id", doctor_trust, 10 * 1000, false},
+        {"proc", "/proc", doctor_proc, 30 * 1000, false},
+        {"machine", "clock, security modules and journal", doctor_machine, 10 * 1000, false},
+        {"self-test", "the way of a key, with a throw-away one", doctor_self_test, 60 * 1000, false},
 };
 
 struct visit {
-        const struct section *section;
         struct examination *examination;
+        bool json, all;
+        size_t printed; /* findings */
+
+        const struct section *section; /* now */
+        int64_t began_ms;              /* CLOCK_MONOTONIC */
+        int64_t shown_s;               /* since then, as progress says */
 };
+
+static int64_t now_ms(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 static void look(void *context) {
         struct visit *visit = context;
@@ -46,65 +66,92 @@ static void look_at_end(void *context) {
         doctor_self_test_end(context);
 }
 
-static void run_section(const struct section *section, struct examination *examination) {
-        struct visit visit = {section, examination};
-        int r = probe_run(look, &visit, section->timeout_ms);
+static void print_new(struct visit *visit) {
+        const struct findings *findings = &visit->examination->findings;
+        size_t n = findings->n;
 
+        if (visit->json)
+                return;
+        for (; visit->printed < n; visit->printed++) {
+                const struct finding *finding = &findings->at[visit->printed];
+
+                if (finding->status == FINDING_PASS && !visit->all)
+                        continue;
+                progress_end();
+                finding_print(stdout, finding);
+                (void)fflush(stdout);
+        }
+}
+
+static void tick(void *context) {
+        struct visit *visit = context;
+        int64_t since_s = (now_ms() - visit->began_ms) / 1000;
+
+        print_new(visit);
+        if (since_s == visit->shown_s)
+                return;
+        visit->shown_s = since_s;
+        progress("Checking %s: %d s", visit->section->what, (int)since_s);
+}
+
+static void run_section(struct visit *visit) {
+        struct findings *findings = &visit->examination->findings;
+        int r;
+
+        visit->began_ms = now_ms();
+        visit->shown_s = 0;
+        r = probe_watch(look, tick, visit, visit->section->timeout_ms);
         if (r == -ETIMEDOUT)
-                found(&examination->findings, FINDING_FAILURE, section->name, NULL,
+                found(findings, FINDING_FAILURE, visit->section->name, NULL,
                       "no answer within %d s: something that was asked hangs, such as a directory service or a file "
                       "system",
-                      section->timeout_ms / 1000);
+                      visit->section->timeout_ms / 1000);
         else if (r < 0)
-                found(&examination->findings, FINDING_FAILURE, section->name, NULL, "could not be looked at: %s",
-                      strerror(-r));
+                found(findings, FINDING_FAILURE, visit->section->name, NULL, "the check failed: %s", strerror(-r));
+        progress_end();
+        print_new(visit);
 }
 
-/* The one sentence that matters. */
-static void make_verdict(const struct examination *examination, char *ret, size_t size) {
-        const struct finding *failure = findings_first_failure(&examination->findings);
+/* The one sentence that matters. `failure`: the one that decides it, or NULL. */
+static void make_verdict(const struct examination *examination, const struct finding *failure, char *ret, size_t size) {
+        const char *user = examination->user ? examination->user : "users";
         char can[FINDING_TEXT_MAX] = "Users can log in", cannot[FINDING_TEXT_MAX] = "Nobody can log in";
-        const char *colon, *remedy;
 
         if (examination->user) {
-                (void)snprintf(can, sizeof(can), "%s can log in", examination->user);
-                (void)snprintf(cannot, sizeof(cannot), "%s cannot log in", examination->user);
+                (void)snprintf(can, sizeof(can), "%s can log in", user);
+                (void)snprintf(cannot, sizeof(cannot), "%s cannot log in", user);
         }
-        if (!failure && examination->nobody_known) {
-                (void)snprintf(ret, size,
-                               "Nothing was found that keeps users out, but no key was tried: name a user "
-                               "with --user.");
+        switch (failure ? failure->status : FINDING_PASS) {
+        case FINDING_PASS:
+        case FINDING_WARNING:
+                if (examination->nobody_known)
+                        (void)snprintf(ret, size,
+                                       "Nothing was found that keeps users out, but no key was tried: name a user "
+                                       "with --user.");
+                else
+                        (void)snprintf(ret, size, "%s with a pushed key.", can);
                 return;
-        }
-        if (!failure) {
-                (void)snprintf(ret, size, "%s with a pushed key.", can);
-                return;
-        }
-        remedy = failure->remedy.command;
-        colon = remedy[0] ? ": " : "";
-        switch (failure->status) {
         case FINDING_OPEN_FAILURE:
-                (void)snprintf(ret, size, "It is not known whether %s can log in with a pushed key: %s%s%s",
-                               examination->user ? examination->user : "users", failure->text, colon, remedy);
-                break;
+                (void)snprintf(ret, size, "It is not known whether %s can log in with a pushed key: %s", user,
+                               failure->text);
+                return;
         case FINDING_HOST_FAILURE:
                 (void)snprintf(ret, size,
-                               "%s with a key that is pushed on this machine, but not with one from the host: %s%s%s",
-                               can, failure->text, colon, remedy);
-                break;
+                               "%s with a key that is pushed on this machine, but not with one from the host: %s", can,
+                               failure->text);
+                return;
         case FINDING_LAX_FAILURE:
-                (void)snprintf(ret, size, "%s with a pushed key, but not as it should be: %s%s%s", can, failure->text,
-                               colon, remedy);
-                break;
-        default:
-                (void)snprintf(ret, size, "%s with a pushed key: %s%s%s", cannot, failure->text, colon, remedy);
+                (void)snprintf(ret, size, "%s with a pushed key, but not as it should be: %s", can, failure->text);
+                return;
+        case FINDING_FAILURE:
+                (void)snprintf(ret, size, "%s with a pushed key: %s", cannot, failure->text);
         }
 }
 
-static int print_all(const struct examination *examination, const char *verdict) {
-        json_t *answer = json_pack("{ss? sb ss so}", "user", examination->user, "healthy",
-                                   findings_first_failure(&examination->findings) == NULL, "verdict", verdict, "checks",
-                                   findings_json(&examination->findings));
+static int print_answer(const struct examination *examination, const char *verdict, const char *remedy) {
+        json_t *answer = json_pack("{ss? sb ss ss? so}", "user", examination->user, "healthy",
+                                   findings_first_failure(&examination->findings) == NULL, "verdict", verdict, "remedy",
+                                   remedy, "checks", findings_json(&examination->findings));
         int status;
 
         if (!answer) {
@@ -116,32 +163,44 @@ static int print_all(const struct examination *examination, const char *verdict)
         return status;
 }
 
+static void print_end(const struct examination *examination, const char *verdict, const char *remedy) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < examination->findings.n; i++)
+                n += examination->findings.at[i].status == FINDING_PASS;
+        (void)printf("%zu check%s passed\n\n", n, n == 1 ? "" : "s");
+        terminal_print(stdout, verdict);
+        (void)fputc('\n', stdout);
+        if (!remedy)
+                return;
+        (void)fputs("  ", stdout);
+        terminal_print(stdout, remedy);
+        (void)fputc('\n', stdout);
+}
+
 static int examine(const struct options *options, struct examination *examination) {
-        bool json = options->given & OPTION_JSON;
-        char verdict[2 * FINDING_TEXT_MAX + REMEDY_MAX + 128];
-        size_t printed = 0;
+        struct visit visit = {
+                .examination = examination, .json = options->given & OPTION_JSON, .all = options->given & OPTION_ALL};
+        char verdict[2 * FINDING_TEXT_MAX + 128];
+        const struct finding *failure;
+        const char *remedy;
         int status = EXIT_DONE;
 
         for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-                if (sections[i].of_user && !examination->user)
-                        continue;
-                run_section(&sections[i], examination);
-                for (; !json && printed < examination->findings.n; printed++)
-                        finding_print(stdout, &examination->findings.at[printed]);
+                visit.section = &sections[i];
+                if (!visit.section->of_user || examination->user)
+                        run_section(&visit);
         }
         if (examination->pushed)
                 (void)probe_run(look_at_end, examination, REVOKE_MS);
-        make_verdict(examination, verdict, sizeof(verdict));
-        if (json)
-                status = print_all(examination, verdict);
-        else {
-                (void)fputc('\n', stdout);
-                terminal_print(stdout, verdict);
-                (void)fputc('\n', stdout);
-        }
-        if (status != EXIT_DONE)
-                return status;
-        return findings_first_failure(&examination->findings) ? EXIT_OWN_FAILURE : EXIT_DONE;
+        failure = findings_first_failure(&examination->findings);
+        remedy = failure && failure->remedy.command[0] ? failure->remedy.command : NULL;
+        make_verdict(examination, failure, verdict, sizeof(verdict));
+        if (visit.json)
+                status = print_answer(examination, verdict, remedy);
+        else
+                print_end(examination, verdict, remedy);
+        return status == EXIT_DONE && failure ? EXIT_OWN_FAILURE : status;
 }
 
 static int doctor(const struct options *options) {
@@ -150,7 +209,7 @@ static int doctor(const struct options *options) {
         int r;
 
         if (geteuid() != 0) {
-                complain("doctor looks at what only root may see: run it as root, e.g. with sudo");
+                complain("doctor checks what only root may see: run it as root, e.g. with sudo");
                 return EXIT_OWN_FAILURE;
         }
         /* Shared with the children that look. */
@@ -179,16 +238,16 @@ static int doctor(const struct options *options) {
 const struct command doctor_command = {
         .name = "doctor",
         .summary = "tell why a login would not work, and what to do",
-        .help = "exc-instance-connect doctor [--user USER]\n"
+        .help = "exc-instance-connect doctor [--user USER] [--all]\n"
                 "\n"
-                "Looks at everything that a pushed key needs on its way into a login, top to bottom, and\n"
-                "tries it with a throw-away key. Each line is pass, warning or failure; a remedy is a\n"
-                "command for root's shell. The exit status is 0 without a failure, and 1 with one.\n"
-                "Nothing is changed.\n"
+                "Checks everything that a pushed key needs on its way into a login, top to bottom, and tries\n"
+                "it with a throw-away key. Each line is a warning or a failure; a remedy is a command for\n"
+                "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed.\n"
                 "\n"
-                "  --user USER         whether this user could log in, with his account and sshd's rules for him\n"
+                "  --user USER         whether this user could log in: the account, and what sshd allows it\n"
+                "  --all               print the checks that passed too\n"
                 "  --json              print all as one line of JSON\n"
                 "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
-        .takes = OPTION_USER,
+        .takes = OPTION_USER | OPTION_ALL,
         .run = doctor,
 };

@@ -123,7 +123,7 @@ void found(struct findings *to, enum finding_status status, const char *name, co
         /* A command with a byte changed in it would be another command. */
         if (remedy && value_utf8(remedy->command))
                 finding->remedy = *remedy;
-        to->n++; /* last: whoever reads it meanwhile sees whole findings */
+        to->n++;
 }
 
 size_t findings_count(const struct findings *findings, const char *name) {

@@ -45,7 +45,7 @@ struct finding {
 };
 
 struct findings {
-        size_t n;
+        _Atomic size_t n; /* counted up when the finding is whole: another process may read it meanwhile */
         struct finding at[FINDINGS_MAX];
 };
 

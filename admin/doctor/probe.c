@@ -16,6 +16,7 @@
 #include "authkeys-helper/identity.h"
 
 enum {
+        TICK_MS = 100,
         DYING_MS = 500,
         ROUNDS_MAX = 20,
         PAUSE_US = 10 * 1000,
@@ -29,13 +30,13 @@ static int64_t now_ms(void) {
 }
 
 /* Whether the process behind a pidfd ends in time. */
-static int wait_for_end(int pid_fd, int timeout_ms) {
+static int wait_for_end(int pid_fd, int timeout_ms, void (*tick)(void *context), void *context) {
         int64_t deadline = now_ms() + timeout_ms;
 
         for (;;) {
                 struct pollfd end = {.fd = pid_fd, .events = POLLIN};
-                int64_t left = deadline - now_ms();
-                int n = poll(&end, 1, left > 0 ? (int)left : 0);
+                int64_t left = deadline - now_ms(), wait = left > 0 ? left : 0;
+                int n = poll(&end, 1, tick && wait > TICK_MS ? TICK_MS : (int)wait);
 
                 if (n > 0)
                         return 0;
@@ -43,6 +44,8 @@ static int wait_for_end(int pid_fd, int timeout_ms) {
                         return -errno;
                 if (left <= 0)
                         return -ETIMEDOUT;
+                if (tick)
+                        tick(context);
         }
 }
 
@@ -77,7 +80,7 @@ static void end_with(pid_t parent) {
                 _exit(EXIT_FAILURE);
 }
 
-int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
+int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *context, int timeout_ms) {
         const struct sigaction standard = {.sa_handler = SIG_DFL};
         int pid_fd, status, r;
         pid_t parent = getpid(), child;
@@ -96,14 +99,14 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
                 _exit(EXIT_SUCCESS);
         }
         pid_fd = (int)syscall(SYS_pidfd_open, child, 0); /* glibc has a function for it since 2.36 */
-        r = pid_fd < 0 ? -errno : wait_for_end(pid_fd, timeout_ms);
+        r = pid_fd < 0 ? -errno : wait_for_end(pid_fd, timeout_ms, tick, context);
         if (r < 0) {
                 /* The group too: without /proc there is no list of what it had started. */
                 (void)kill(-child, SIGKILL);
                 (void)kill(child, SIGKILL);
                 /* One that hangs in the kernel is not waited for. */
                 if (pid_fd >= 0)
-                        (void)wait_for_end(pid_fd, DYING_MS);
+                        (void)wait_for_end(pid_fd, DYING_MS, NULL, NULL);
                 (void)waitpid(child, NULL, WNOHANG);
                 end_orphans();
         } else if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
@@ -111,6 +114,10 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
         if (pid_fd >= 0)
                 (void)close(pid_fd);
         return r;
+}
+
+int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
+        return probe_watch(look, NULL, context, timeout_ms);
 }
 
 int probe_become(const char *user) {

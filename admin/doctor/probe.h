@@ -14,6 +14,9 @@
  */
 int probe_run(void (*look)(void *context), void *context, int timeout_ms);
 
+/* The same; meanwhile it calls `tick` ten times a second, in this process. */
+int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *context, int timeout_ms);
+
 /* For a look: identity_become(), after which it still ends with who takes it. */
 int probe_become(const char *user);
 

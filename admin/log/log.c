@@ -74,21 +74,14 @@ static bool running(sd_id128_t boot, uint64_t pid) {
         return n > 0 && strncmp(name, "sshd", 4) == 0;
 }
 
-/* What is written over again and again, on a terminal alone. */
 static void report(struct reading *reading) {
         int64_t now_us = clock_us(CLOCK_MONOTONIC);
 
         if (reading->following || now_us - reading->began_us < PROGRESS_US ||
-            now_us - reading->reported_us < PROGRESS_US || !isatty(STDERR_FILENO))
+            now_us - reading->reported_us < PROGRESS_US)
                 return;
         reading->reported_us = now_us;
-        (void)fprintf(stderr, "\rReading the journal: %" PRIu64 " entries", reading->n_read);
-}
-
-static void report_end(struct reading *reading) {
-        if (reading->reported_us > 0)
-                (void)fputs("\r\033[K", stderr);
-        reading->reported_us = 0;
+        progress("Reading the journal: %" PRIu64 " entries", reading->n_read);
 }
 
 static const char *own_name(void *context, const char *user) {
@@ -97,7 +90,7 @@ static const char *own_name(void *context, const char *user) {
         const char *own = account_own_name(&reading->names, user);
 
         if (reading->names.failure < 0 && !had_failed) {
-                report_end(reading);
+                progress_end();
                 complain("the name service does not say whether %s is another name of an account: %s; names are shown "
                          "as "
                          "they were typed",
@@ -109,7 +102,7 @@ static const char *own_name(void *context, const char *user) {
 static void tell(void *context, const struct story *story) {
         struct reading *reading = context;
 
-        report_end(reading);
+        progress_end();
         if (reading->options->given & OPTION_JSON) {
                 if (story_print_json(story) != EXIT_DONE)
                         reading->status = EXIT_OWN_FAILURE;
@@ -147,7 +140,7 @@ static int read_on(struct reading *reading) {
                 if (r > 0)
                         r = history_add(reading->history, &event);
                 if (r < 0) {
-                        report_end(reading);
+                        progress_end();
                         return failed("cannot read the journal", r);
                 }
                 if (ferror(stdout))
@@ -301,7 +294,7 @@ static int read_all(struct reading *reading, const struct history_view *view) {
         status = r < 0 ? failed("cannot read the journal", r) : foresee(reading, view->from_us);
         if (status == EXIT_DONE && !reading->stopped)
                 status = read_on(reading);
-        report_end(reading);
+        progress_end();
         if (status == EXIT_DONE && follows && !reading->stopped)
                 status = follow(reading);
         if (status == EXIT_DONE) {

@@ -53,10 +53,15 @@ END
 
 # All of it is about alice, unless $user is another.
 
-# _doctor: what it says, in doctor.json. Its exit status is its own.
-_doctor() {
+# _runs_doctor OPTION...: with its exit status.
+_runs_doctor() {
     in_machine m sh -c 'TEST_CLOCK=$(cat /run/test-clock) LD_PRELOAD=/usr/local/lib/preload.so \
-        exec exc-instance-connect doctor --user "$0" --json' "${user:-alice}" >doctor.json
+        exec exc-instance-connect doctor --user "$0" "$@"' "${user:-alice}" "$@"
+}
+
+# _doctor: its answer, in doctor.json. Its exit status is its own.
+_doctor() {
+    _runs_doctor --json >doctor.json
 }
 
 # _of FIELD CHECK STATUS: prints that field of the first such check, or nothing.
@@ -69,8 +74,9 @@ for check in json.load(open("doctor.json"))["checks"]:
         break' "$@"
 }
 
-_verdict() {
-    python3 -c 'import json; print(json.load(open("doctor.json"))["verdict"])'
+# _member NAME: of the answer.
+_member() {
+    python3 -c 'import json, sys; print(json.load(open("doctor.json"))[sys.argv[1]])' "$1"
 }
 
 # All that is not well.
@@ -103,7 +109,7 @@ _finds_nothing() {
     _doctor || status=$?
     same '' "$(_complaints)"
     same 0 "$status"
-    same "${user:-alice} can log in with a pushed key." "$(_verdict)"
+    same "${user:-alice} can log in with a pushed key." "$(_member verdict)"
     same '' "$(in_machine m find /run/exc-instance-connect/keys /run/exc-instance-connect/claims -type f)"
 }
 
@@ -132,7 +138,7 @@ _heals() {
     same "$expected" "$status"
 
     # What it says of the login is so.
-    verdict=$(_verdict)
+    verdict=$(_member verdict)
     case $1 in
     failure)
         [[ $verdict == "${user:-alice} cannot log in with a pushed key: "* ]] &&
@@ -916,6 +922,40 @@ what_others_write_to_the_journal_is_no_reason() {
     _healthy
 }
 
+# _has_text EXPECTED: doctor.txt is that, and ends there.
+_has_text() {
+    diff -u - doctor.txt <<<"$1"
+}
+
+people_read_what_is_wrong_and_what_to_do() {
+    local passed fault='/etc/nologin lets nobody but root log in' status=0
+    _whole_machine
+    _doctor
+    same None "$(_member remedy)"
+    passed=$(grep -o '"status":"pass"' doctor.json | wc -l)
+    ((passed > 30))
+    _runs_doctor >doctor.txt
+    _has_text "$passed checks passed"$'\n\n''alice can log in with a pushed key.'
+
+    in_machine m touch /etc/nologin
+    _runs_doctor >doctor.txt || status=$?
+    same 1 "$status"
+    _has_text "failure  nologin              $fault
+         remedy: rm -f /etc/nologin
+$((passed - 1)) checks passed
+
+alice cannot log in with a pushed key: $fault
+  rm -f /etc/nologin"
+    fails _runs_doctor --all >all.txt
+    grep -v '^pass  ' all.txt | diff -u doctor.txt -
+    same $((passed - 1)) "$(grep -c '^pass  ' all.txt)"
+    fails _doctor
+    same "alice cannot log in with a pushed key: $fault" "$(_member verdict)"
+    same 'rm -f /etc/nologin' "$(_member remedy)"
+    in_machine m rm /etc/nologin
+    _healthy
+}
+
 only_root_is_told_anything() {
     fails_with 'run it as root' in_machine m setpriv --reuid=alice --regid=alice --clear-groups \
         exc-instance-connect doctor
@@ -925,10 +965,10 @@ only_root_is_told_anything() {
 without_a_user_it_tries_one_that_policy_allows() {
     _whole_machine
     in_machine m sh -c 'printf "[Agent]\nMinUid=1000\n" >/etc/exc-instance-connect/agent.conf'
-    says '^pass +self-test +a key was pushed for alice' in_machine m exc-instance-connect doctor
+    says '^pass +self-test +a key was pushed for alice' in_machine m exc-instance-connect doctor --all
     in_machine m rm /etc/exc-instance-connect/agent.conf
-    says '^pass +self-test +a key was pushed for root' in_machine m exc-instance-connect doctor
-    says '^pass +self-test +a key was pushed for bob' in_machine m env SUDO_USER=bob exc-instance-connect doctor
+    says '^pass +self-test +a key was pushed for root' in_machine m exc-instance-connect doctor --all
+    says '^pass +self-test +a key was pushed for bob' in_machine m env SUDO_USER=bob exc-instance-connect doctor --all
     says '^Users can log in with a pushed key\.$' in_machine m exc-instance-connect doctor
 }
 

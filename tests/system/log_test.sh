@@ -474,7 +474,7 @@ _follows() {
 # short: no
 the_self_test_of_doctor_is_named_as_what_it_may_be() {
     _another d
-    in_machine d exc-instance-connect doctor --user alice >examined || true
+    in_machine d exc-instance-connect doctor --user alice --all >examined || true
     grep -E '^pass +self-test ' examined
     wait_for eval "in_machine d exc-instance-connect log | grep -q ."
     in_machine d exc-instance-connect log >shown

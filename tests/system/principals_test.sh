@@ -67,7 +67,7 @@ certificate_login_survives_enable() {
     install_debs m
     _both_log_in
     says '^Nothing to change' in_machine m exc-instance-connect enable
-    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor
+    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor --all
     _both_log_in
     # Only an sshd that needs the lines has them twice.
     if [[ $suite == bookworm ]]; then
@@ -92,7 +92,7 @@ upgrade_heals_a_drop_in_that_hides_the_principals_command() {
     fi
     install_debs m
     _both_log_in
-    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor
+    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor --all
 }
 
 # short: no
@@ -112,7 +112,7 @@ changed_principals_command_is_followed() {
         says '^Written: ' in_machine m exc-instance-connect enable
     fi
     _both_log_in
-    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor
+    says '^pass +sshd-settings' in_machine m exc-instance-connect doctor --all
     # Without it, the copy goes as well.
     in_machine m sed -i '/^AuthorizedPrincipalsCommand/d' /etc/ssh/sshd_config
     _restart

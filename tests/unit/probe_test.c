@@ -55,6 +55,27 @@ static void result_of_a_probe_is_shared(void **state) {
         assert_int_not_equal(shared->pid, getpid());
 }
 
+static void wait_for_tick(void *context) {
+        const struct shared *from = context;
+
+        while (*(const volatile int *)&from->step < 2)
+                (void)usleep(1000);
+}
+
+static void count(void *context) {
+        struct shared *to = context;
+
+        to->pid = getpid();
+        to->step++;
+}
+
+static void while_a_probe_runs_its_caller_is_called(void **state) {
+        (void)state;
+        assert_int_equal(probe_watch(wait_for_tick, count, shared, LONG_MS), 0);
+        assert_true(shared->step >= 2);
+        assert_int_equal(shared->pid, getpid());
+}
+
 static void hang(void *context) {
         struct shared *to = context;
 
@@ -215,6 +236,7 @@ static void buffered_output_is_written_once(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(result_of_a_probe_is_shared, setup, teardown),
+                cmocka_unit_test_setup_teardown(while_a_probe_runs_its_caller_is_called, setup, teardown),
                 cmocka_unit_test_setup_teardown(hanging_probe_is_killed_and_its_result_kept, setup, teardown),
                 cmocka_unit_test_setup_teardown(probe_that_blocks_signals_is_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(child_of_a_probe_is_killed_with_it, setup, teardown),
