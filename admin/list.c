@@ -6,6 +6,7 @@
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 
@@ -17,9 +18,8 @@ struct row {
         char connections[DURATION_MAX];
 };
 
-static const struct row headings = {
-        .cells = {"USER", "FINGERPRINT", "TYPE", "LEFT", "CONNECTIONS", "PRINCIPAL", "REQUEST"},
-};
+static const char *const headings[COLUMNS] = {"USER",        "FINGERPRINT", "TYPE",   "LEFT",
+                                              "CONNECTIONS", "PRINCIPAL",   "REQUEST"};
 
 /* False when `key` is no StoredKey. The cells then hold nothing of use; else they belong to `key` and `ret`. */
 static bool fill_row(json_t *key, struct row *ret) {
@@ -41,37 +41,20 @@ static bool fill_row(json_t *key, struct row *ret) {
         return true;
 }
 
-static void widen(size_t widths[static COLUMNS], const struct row *row) {
-        for (size_t i = 0; i < COLUMNS; i++) {
-                size_t width = terminal_width(row->cells[i]);
-
-                if (width > widths[i])
-                        widths[i] = width;
-        }
-}
-
-static void print_row(const size_t widths[static COLUMNS], const struct row *row) {
-        for (size_t i = 0; i < COLUMNS; i++) {
-                print_cell(row->cells[i], widths[i], i == COLUMNS - 1);
-                (void)fputs(i == COLUMNS - 1 ? "\n" : "  ", stdout);
-        }
-}
-
 static int print(const struct options *options, const json_t *keys) {
-        size_t i, widths[COLUMNS] = {0};
+        struct table table = {.headings = headings, .columns = COLUMNS};
+        int status = EXIT_DONE;
         struct row row;
         json_t *key;
+        size_t i;
 
-        widen(widths, &headings);
-        json_array_foreach(keys, i, key) {
+        json_array_foreach(keys, i, key)
                 if (!fill_row(key, &row))
                         return ask_misshapen(options, "List");
-                widen(widths, &row);
-        }
         if (options->given & OPTION_JSON) {
                 json_t *answer = json_pack("{sO}", "keys", keys);
-                int status = print_json(answer);
 
+                status = print_json(answer);
                 json_decref(answer);
                 return status;
         }
@@ -84,11 +67,14 @@ static int print(const struct options *options, const json_t *keys) {
                 (void)puts(".");
                 return EXIT_DONE;
         }
-        print_row(widths, &headings);
         json_array_foreach(keys, i, key)
-                if (fill_row(key, &row))
-                        print_row(widths, &row);
-        return EXIT_DONE;
+                if (fill_row(key, &row) && !table_add(&table, row.cells)) {
+                        complain("out of memory");
+                        status = EXIT_OWN_FAILURE;
+                        break;
+                }
+        table_print(&table);
+        return status;
 }
 
 /* The agent answers in parts, since all keys need not fit into one message. */

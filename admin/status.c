@@ -13,6 +13,7 @@ static int print(const struct options *options, json_t *answer) {
         const char *version, *trust, *sshd, *instance = text_or(answer, "instance", NULL);
         json_int_t anchors, keys, unix_time;
         int synchronized;
+        bool refused;
 
         if (json_unpack(answer, "{ss ss sI sI s{sI sb} ss}", "version", &version, "trust", &trust, "anchors", &anchors,
                         "keys", &keys, "clock", "unix", &unix_time, "synchronized", &synchronized, "sshd", &sshd) < 0)
@@ -20,13 +21,15 @@ static int print(const struct options *options, json_t *answer) {
         if (options->given & OPTION_JSON)
                 return print_json(answer);
         print_field("Agent", "%s", version);
-        print_field("Instance", "%s", instance ? instance : "none: signed pushes are refused");
+        print_state(stdout, instance ? OUTPUT_PLAIN : OUTPUT_WARNING, "Instance", "%s",
+                    instance ? instance : "none: signed pushes are refused");
         print_field("Trust", "%s", trust);
-        print_field("Anchors", "%" PRId64 "%s", (int64_t)anchors,
-                    anchors == 0 && strcmp(trust, "signed") == 0 ? ": signed pushes are refused" : "");
+        refused = anchors == 0 && strcmp(trust, "signed") == 0;
+        print_state(stdout, refused ? OUTPUT_WARNING : OUTPUT_PLAIN, "Anchors", "%" PRId64 "%s", (int64_t)anchors,
+                    refused ? ": signed pushes are refused" : "");
         print_field("Keys", "%" PRId64, (int64_t)keys);
         print_clock(stdout, unix_time, synchronized);
-        print_field("sshd", "%s", sshd);
+        print_state(stdout, strcmp(sshd, "enabled") == 0 ? OUTPUT_GOOD : OUTPUT_BAD, "sshd", "%s", sshd);
         return EXIT_DONE;
 }
 

@@ -7,13 +7,107 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 
-enum { LINE_MAX_BYTES = 4096, FIELD_WIDTH = 14 };
+enum {
+        LINE_MAX_BYTES = 4096,
+        FIELD_WIDTH = 14,
+        NARROW_FIELD = 4,
+        TEXT_LEAST = 30, /* columns */
+};
+
+/* One that takes control sequences. */
+static bool is_terminal(FILE *to) {
+        const char *term = getenv("TERM");
+
+        return term && *term && strcmp(term, "dumb") != 0 && isatty(fileno(to));
+}
+
+size_t output_width(FILE *to) {
+        struct winsize size;
+
+        return is_terminal(to) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* See https://no-color.org. */
+static bool takes_colour(FILE *to) {
+        const char *no_colour = getenv("NO_COLOR");
+
+        return (!no_colour || !*no_colour) && is_terminal(to);
+}
+
+static void style_begin(FILE *to, enum output_style style) {
+        static const char *const sequences[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[1m"};
+
+        if (takes_colour(to))
+                (void)fputs(sequences[style], to);
+}
+
+static void style_end(FILE *to, enum output_style style) {
+        if (style != OUTPUT_PLAIN && takes_colour(to))
+                (void)fputs("\033[0m", to);
+}
+
+void print_styled(FILE *to, enum output_style style, const char *text, size_t width) {
+        size_t used = terminal_width(text);
+
+        style_begin(to, style);
+        terminal_print(to, text);
+        style_end(to, style);
+        if (used < width)
+                (void)fprintf(to, "%*s", (int)(width - used), "");
+}
+
+/* Columns of the longest word, or TEXT_LEAST. */
+static size_t columns_needed(const char *text) {
+        size_t longest = TEXT_LEAST;
+
+        while (*text) {
+                size_t n = strcspn(text, " "), columns = terminal_width_bytes(text, n);
+
+                longest = columns > longest ? columns : longest;
+                text += n;
+                text += strspn(text, " ");
+        }
+        return longest;
+}
+
+void print_wrapped(FILE *to, size_t used, size_t column, size_t narrow, const char *text) {
+        size_t width = output_width(to), blanks = column > used ? column - used : 0, indent, n;
+
+        if (width == 0) {
+                (void)fprintf(to, "%*s", (int)blanks, "");
+                terminal_print(to, text);
+                return;
+        }
+        indent = width >= column + columns_needed(text) ? column : narrow;
+        if (width < column + TEXT_LEAST && used > 0 && used + blanks + terminal_width(text) > width) {
+                (void)fputc('\n', to);
+                used = 0;
+                blanks = indent;
+        }
+        for (; *text; text += n) {
+                size_t columns;
+
+                n = strcspn(text, " ");
+                columns = terminal_width_bytes(text, n);
+                if (used > indent && used + blanks + columns > width) {
+                        (void)fputc('\n', to);
+                        used = 0;
+                        blanks = indent;
+                }
+                (void)fprintf(to, "%*s", (int)blanks, "");
+                terminal_print_bytes(to, text, n);
+                used += blanks + columns;
+                blanks = strspn(text + n, " ");
+                n += blanks;
+        }
+}
 
 __attribute__((format(printf, 2, 0))) static void print_line(FILE *to, const char *format, va_list arguments) {
         char line[LINE_MAX_BYTES];
@@ -33,16 +127,10 @@ void complain(const char *format, ...) {
         va_end(arguments);
 }
 
-/* One that takes control sequences. */
-static bool is_terminal(FILE *to) {
-        const char *term = getenv("TERM");
-
-        return term && strcmp(term, "dumb") != 0 && isatty(fileno(to));
-}
-
 static bool progress_shown;
 
 void progress(const char *format, ...) {
+        size_t width = output_width(stderr);
         char line[LINE_MAX_BYTES];
         va_list arguments;
 
@@ -51,6 +139,8 @@ void progress(const char *format, ...) {
         va_start(arguments, format);
         (void)vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
+        if (width > 0 && width < sizeof(line))
+                line[width - 1] = '\0';
         (void)fputs("\r\033[K", stderr);
         terminal_print(stderr, line);
         progress_shown = true;
@@ -102,6 +192,20 @@ void print_field_to(FILE *to, const char *name, const char *format, ...) {
         va_end(arguments);
 }
 
+void print_state(FILE *to, enum output_style style, const char *name, const char *format, ...) {
+        char line[LINE_MAX_BYTES];
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        (void)fprintf(to, "%s:", name);
+        style_begin(to, style);
+        print_wrapped(to, terminal_width(name) + 1, FIELD_WIDTH + 1, NARROW_FIELD, line);
+        style_end(to, style);
+        (void)fputc('\n', to);
+}
+
 void print_clock(FILE *to, int64_t unix_s, bool synchronized) {
         time_t t = (time_t)unix_s;
         char text[64];
@@ -109,16 +213,8 @@ void print_clock(FILE *to, int64_t unix_s, bool synchronized) {
 
         if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
                 text[0] = '\0';
-        print_field_to(to, "Clock", "%s%s", text,
-                       synchronized ? ", synchronized" : ", not synchronized: pushes that are timed by it are refused");
-}
-
-void print_cell(const char *text, size_t width, bool last) {
-        size_t used = terminal_width(text);
-
-        terminal_print(stdout, text);
-        if (!last && used < width)
-                (void)printf("%*s", (int)(width - used), "");
+        print_state(to, synchronized ? OUTPUT_PLAIN : OUTPUT_WARNING, "Clock", "%s%s", text,
+                    synchronized ? ", synchronized" : ", not synchronized: pushes that are timed by it are refused");
 }
 
 void duration_text(int64_t seconds, char ret[static DURATION_MAX]) {

@@ -11,6 +11,8 @@
 
 enum { DURATION_MAX = 64 };
 
+enum output_style { OUTPUT_PLAIN, OUTPUT_GOOD, OUTPUT_WARNING, OUTPUT_BAD, OUTPUT_HEADING };
+
 /* One line on standard error, with the program's name before it. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -30,8 +32,22 @@ void print_field(const char *name, const char *format, ...) __attribute__((forma
 /* The same, not on standard output. */
 void print_field_to(FILE *to, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* `text` and blanks up to `width`, nothing behind the last column. */
-void print_cell(const char *text, size_t width, bool last);
+/* As print_field_to(); on a terminal in colour, and wrapped. */
+void print_state(FILE *to, enum output_style style, const char *name, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/* Columns of a terminal; 0 where `to` is none, or TERM is unset or dumb, or the terminal does not know. */
+size_t output_width(FILE *to);
+
+/* Blanks up to `width` columns follow. In colour on a terminal, unless TERM is unset or dumb, or NO_COLOR is set. */
+void print_styled(FILE *to, enum output_style style, const char *text, size_t width);
+
+/*
+ * A text that begins at `column`, where `used` columns of the line are printed. Where output_width() is known, it continues
+ * there on the next lines; or at column `narrow` where the rest of the width is less than a word, or less than 30 columns,
+ * when it also begins there unless it fits.
+ */
+void print_wrapped(FILE *to, size_t used, size_t column, size_t narrow, const char *text);
 
 /* "Clock", in such a column: a guest's wall clock, and whether pushes may be timed by it. */
 void print_clock(FILE *to, int64_t unix_s, bool synchronized);

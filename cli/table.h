@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists for people: rows in aligned columns, with headings. */
+/* Lists for people: rows in aligned columns, with headings; folded where a terminal is narrower than a row. */
 #ifndef EXC_TABLE_H
 #define EXC_TABLE_H
 
@@ -18,7 +18,7 @@ struct table {
 /* Adds a row of as many cells as there are headings; "" is shown as "-". False without memory. */
 bool table_add(struct table *table, const char *const *cells);
 
-/* Prints and frees the rows; nothing where there are none. */
+/* Prints on standard output and frees the rows; nothing where there are none. */
 void table_print(struct table *table);
 
 #endif

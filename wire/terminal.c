@@ -132,9 +132,9 @@ bool terminal_plain(const char *text, size_t *ret_characters) {
         return true;
 }
 
-size_t terminal_width(const char *text) {
+size_t terminal_width_bytes(const char *text, size_t n) {
         const uint8_t *at = (const uint8_t *)text;
-        size_t width = 0, n = strlen(text);
+        size_t width = 0;
 
         while (n > 0) {
                 char spelled[16];
@@ -145,4 +145,8 @@ size_t terminal_width(const char *text) {
                 n -= taken;
         }
         return width;
+}
+
+size_t terminal_width(const char *text) {
+        return terminal_width_bytes(text, strlen(text));
 }

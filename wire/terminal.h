@@ -24,4 +24,7 @@ bool terminal_plain(const char *text, size_t *ret_characters);
 /* Number of characters that terminal_print() writes for `text`, for the width of a column. */
 size_t terminal_width(const char *text);
 
+/* The same for `n` bytes. */
+size_t terminal_width_bytes(const char *text, size_t n);
+
 #endif

@@ -169,7 +169,7 @@ static void print_end(const struct examination *examination, const char *verdict
         for (size_t i = 0; i < examination->findings.n; i++)
                 n += examination->findings.at[i].status == FINDING_PASS;
         (void)printf("%zu check%s passed\n\n", n, n == 1 ? "" : "s");
-        terminal_print(stdout, verdict);
+        print_wrapped(stdout, 0, 0, 0, verdict);
         (void)fputc('\n', stdout);
         if (!remedy)
                 return;

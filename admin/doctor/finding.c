@@ -4,10 +4,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "cli/output.h"
 #include "cli/value.h"
 #include "wire/terminal.h"
 
-enum { STATUS_WIDTH = 9, NAME_WIDTH = 20 };
+enum { STATUS_WIDTH = 9, NAME_WIDTH = 21 };
 
 struct line {
         char *text;
@@ -161,8 +162,14 @@ const char *finding_status_name(enum finding_status status) {
 }
 
 void finding_print(FILE *to, const struct finding *finding) {
-        (void)fprintf(to, "%-*s%-*s ", STATUS_WIDTH, finding_status_name(finding->status), NAME_WIDTH, finding->name);
-        terminal_print(to, finding->text);
+        static const enum output_style styles[] = {
+                [FINDING_PASS] = OUTPUT_GOOD,        [FINDING_WARNING] = OUTPUT_WARNING,
+                [FINDING_FAILURE] = OUTPUT_BAD,      [FINDING_OPEN_FAILURE] = OUTPUT_BAD,
+                [FINDING_HOST_FAILURE] = OUTPUT_BAD, [FINDING_LAX_FAILURE] = OUTPUT_BAD};
+
+        print_styled(to, styles[finding->status], finding_status_name(finding->status), STATUS_WIDTH);
+        (void)fputs(finding->name, to);
+        print_wrapped(to, STATUS_WIDTH + strlen(finding->name), STATUS_WIDTH + NAME_WIDTH, STATUS_WIDTH, finding->text);
         (void)fputc('\n', to);
         if (!finding->remedy.command[0])
                 return;

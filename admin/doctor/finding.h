@@ -74,7 +74,7 @@ const struct finding *findings_first_failure(const struct findings *findings);
 /* "pass", "warning", "failure". */
 const char *finding_status_name(enum finding_status status);
 
-/* One finding for people, on a line or two. */
+/* One finding for people; its remedy is not wrapped, so that it can be copied. */
 void finding_print(FILE *to, const struct finding *finding);
 
 /* An array of {name, status, text, remedy}, remedy null where there is none. The caller's to drop; NULL without memory. */

@@ -103,11 +103,8 @@ static void tell(void *context, const struct story *story) {
         struct reading *reading = context;
 
         progress_end();
-        if (reading->options->given & OPTION_JSON) {
-                if (story_print_json(story) != EXIT_DONE)
-                        reading->status = EXIT_OWN_FAILURE;
-        } else
-                story_print(story);
+        if ((reading->options->given & OPTION_JSON ? story_print_json(story) : story_print(story)) != EXIT_DONE)
+                reading->status = EXIT_OWN_FAILURE;
 }
 
 static int failed(const char *what, int r) {

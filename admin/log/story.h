@@ -75,7 +75,7 @@ struct story {
 };
 
 /* One line of text, or one of JSON, on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
-void story_print(const struct story *story);
+int story_print(const struct story *story);
 int story_print_json(const struct story *story);
 
 #endif

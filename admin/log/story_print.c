@@ -14,46 +14,51 @@
 
 #define US_PER_S 1000000
 
-enum { TIME_TEXT_MAX = 64 };
+enum {
+        TIME_TEXT_MAX = 64,
+        TIME_WIDTH = 19, /* columns, as the rest */
+        OUTCOME_WIDTH = 12,
+        NARROW = 4,
+};
 
 /* --- for people ------------------------------------------------------------------------------------------------ */
 
-static void print_time(int64_t us) {
+static void print_time(FILE *to, int64_t us) {
         time_t t = (time_t)(us / US_PER_S);
         char text[TIME_TEXT_MAX];
         struct tm tm;
 
         if (!localtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 text[0] = '\0';
-        (void)fputs(text, stdout);
+        (void)fputs(text, to);
 }
 
 /* Names come from others: one that could be taken for a part of the line is put in quotes, and has none inside. */
-static void print_name(const char *name) {
+static void print_name(FILE *to, const char *name) {
         static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@+/\\:=%#$~";
         size_t n;
 
         if (name[strspn(name, harmless)] == '\0' && *name) {
-                terminal_print(stdout, name);
+                terminal_print(to, name);
                 return;
         }
-        (void)fputc('"', stdout);
+        (void)fputc('"', to);
         for (; *name; name += n) {
                 n = strcspn(name, "\"");
                 if (n == 0) {
-                        (void)fputs("\\x22", stdout);
+                        (void)fputs("\\x22", to);
                         n = 1;
                 } else
-                        terminal_print_bytes(stdout, name, n);
+                        terminal_print_bytes(to, name, n);
         }
-        (void)fputc('"', stdout);
+        (void)fputc('"', to);
 }
 
-static void print_named(const char *before, const char *name) {
+static void print_named(FILE *to, const char *before, const char *name) {
         if (!name)
                 return;
-        (void)fputs(before, stdout);
-        print_name(name);
+        (void)fputs(before, to);
+        print_name(to, name);
 }
 
 /* A push that was refused, or another call: a revocation, or no call at all. */
@@ -88,75 +93,109 @@ static const char *what(const struct story *story) {
         return "unknown";
 }
 
-static void print_whose(const struct story *story) {
+static void print_whose(FILE *to, const struct story *story) {
         bool call = story->kind == STORY_CALL_REFUSED && !of_push(story);
 
         if (call)
-                terminal_print(stdout, story->method);
+                terminal_print(to, story->method);
         if (story->user) {
-                (void)fputs(call ? " for " : "", stdout);
-                print_name(story->user);
+                (void)fputs(call ? " for " : "", to);
+                print_name(to, story->user);
         } else if (!call)
-                (void)fputs("(unknown user)", stdout);
+                (void)fputs("(unknown user)", to);
 }
 
-static void print_session(const struct story *story) {
+static void print_session(FILE *to, const struct story *story) {
         char text[DURATION_MAX];
 
         if (story->opened_us > 0 && story->closed_us > 0) {
                 duration_text((story->closed_us - story->opened_us) / US_PER_S, text);
-                (void)printf(", session of %s", text);
+                (void)fprintf(to, ", session of %s", text);
         } else if (story->running)
-                (void)fputs(", session open", stdout);
+                (void)fputs(", session open", to);
         else if (story->opened_us > 0)
-                (void)fputs(", end of the session not recorded", stdout);
+                (void)fputs(", end of the session not recorded", to);
         else if (story->outcome == STORY_ACCEPTED)
-                (void)fputs(", no session recorded", stdout);
+                (void)fputs(", no session recorded", to);
 }
 
 /* "12 events until TIME", "26 messages of ssh.service, dropped by the journal's rate limit before this" */
-static void print_loss(const struct story *story) {
-        (void)printf("%" PRIu64 " %s%s%s", story->n_lost, story->unit ? "message" : "event",
-                     story->n_lost == 1 ? "" : "s", story->unit ? " of " : "");
+static void print_loss(FILE *to, const struct story *story) {
+        (void)fprintf(to, "%" PRIu64 " %s%s%s", story->n_lost, story->unit ? "message" : "event",
+                      story->n_lost == 1 ? "" : "s", story->unit ? " of " : "");
         if (story->unit)
-                print_name(story->unit);
+                print_name(to, story->unit);
         if (story->at_us < story->last_us) {
-                (void)fputs(" until ", stdout);
-                print_time(story->last_us);
+                (void)fputs(" until ", to);
+                print_time(to, story->last_us);
         } else
-                (void)fputs(" before this", stdout);
-        (void)fputs(story->unit ? ", dropped by the journal's rate limit: " : ": ", stdout);
-        terminal_print(stdout, story->message ? story->message : "");
-        (void)fputc('\n', stdout);
+                (void)fputs(" before this", to);
+        (void)fputs(story->unit ? ", dropped by the journal's rate limit: " : ": ", to);
+        terminal_print(to, story->message ? story->message : "");
 }
 
-void story_print(const struct story *story) {
-        print_time(story->at_us);
-        (void)printf("  %-10s  ", what(story));
+static void print_rest(FILE *to, const struct story *story) {
         if (story->kind == STORY_LOSS) {
-                print_loss(story);
+                print_loss(to, story);
                 return;
         }
-        print_whose(story);
+        print_whose(to, story);
         if (story->address) {
-                print_named(" from ", story->address);
+                print_named(to, " from ", story->address);
                 if (story->port > 0)
-                        (void)printf(" port %u", story->port);
+                        (void)fprintf(to, " port %u", story->port);
         }
-        print_named(", asked by ", story->principal);
-        print_named(", request ", story->request_id);
-        print_named(", key ", story->fingerprint);
+        print_named(to, ", asked by ", story->principal);
+        print_named(to, ", request ", story->request_id);
+        print_named(to, ", key ", story->fingerprint);
         if (story->kind == STORY_CONNECTION)
-                print_session(story);
+                print_session(to, story);
         if (story->why || story->message)
-                (void)fputs(": ", stdout);
+                (void)fputs(": ", to);
         if (story->why && story->kind == STORY_CALL_REFUSED) {
-                terminal_print(stdout, story->why);
-                (void)fputs(story->message ? ", " : "", stdout);
+                terminal_print(to, story->why);
+                (void)fputs(story->message ? ", " : "", to);
         }
         if (story->message)
-                terminal_print(stdout, story->message);
+                terminal_print(to, story->message);
+}
+
+static enum output_style style(const struct story *story) {
+        switch (story->outcome) {
+        case STORY_ACCEPTED:
+                return OUTPUT_GOOD;
+        case STORY_REFUSED:
+                return OUTPUT_BAD;
+        case STORY_LOST:
+        case STORY_UNDECIDED:
+                return OUTPUT_WARNING;
+        case STORY_UNUSED:
+        case STORY_WAITING:
+                break;
+        }
+        return OUTPUT_PLAIN;
+}
+
+int story_print(const struct story *story) {
+        char *rest = NULL;
+        size_t size;
+        FILE *to = open_memstream(&rest, &size);
+
+        if (to)
+                print_rest(to, story);
+        if (!to || fclose(to) != 0) {
+                complain("out of memory");
+                free(rest);
+                return EXIT_OWN_FAILURE;
+        }
+        print_time(stdout, story->at_us);
+        (void)fputs("  ", stdout);
+        print_styled(stdout, style(story), what(story), OUTCOME_WIDTH);
+        /* Escaped already, which printing it again does not change. */
+        print_wrapped(stdout, TIME_WIDTH + 2 + OUTCOME_WIDTH, TIME_WIDTH + 2 + OUTCOME_WIDTH, NARROW, rest);
         (void)fputc('\n', stdout);
+        free(rest);
+        return EXIT_DONE;
 }
 
 /* --- for programs ---------------------------------------------------------------------------------------------- */

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """exc-instance-connect(8) against a server in place of the agent. EXC_BUILD is the directory with the program."""
 
+import fcntl
 import json
 import os
+import pty
 import re
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import unittest
 
@@ -338,6 +342,65 @@ class Status(AdminTest):
         result, _ = self.run_with(reply(STATUS), "status", "--json")
         self.assertEqual(result.returncode, 0)
         self.assertEqual(json.loads(result.stdout), STATUS)
+
+
+class Terminal(AdminTest):
+    """A list and the status on a terminal. No colour and no line is added elsewhere: the tests before this show it."""
+
+    def show(self, columns, answer, *arguments, **environment):
+        """What arrives at a terminal of that width."""
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+        control, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        with Agent(self.socket, answer), open(control, "rb", buffering=0) as shown:
+            result = subprocess.run([PROGRAM, "--socket", self.socket, *arguments], stdin=subprocess.DEVNULL,
+                                    stdout=terminal, stderr=terminal, timeout=DEADLINE_S, check=False,
+                                    env={**inherited, "TERM": "xterm", **environment})
+            os.close(terminal)
+            self.assertEqual(result.returncode, 0)
+            text = b""
+            try:
+                while part := shown.read(4096):
+                    text += part
+            except OSError:  # nobody has it open any more
+                pass
+        return text.decode().replace("\r\n", "\n")
+
+    KEYS = reply({"keys": [stored(), stored("bob", type="ssh-rsa", principal="carol", requestId="R-1")]})
+
+    def test_a_row_is_folded_at_the_same_column(self):
+        self.assertEqual(self.show(80, self.KEYS, "list", NO_COLOR="1"), (
+            "USER   FINGERPRINT                                         TYPE\n"
+            "    LEFT        CONNECTIONS  PRINCIPAL  REQUEST\n"
+            f"alice  {FINGERPRINT}  ssh-ed25519\n"
+            "    4 min 10 s  0 of 1       -          -\n"
+            f"bob    {FINGERPRINT}  ssh-rsa\n"
+            "    4 min 10 s  0 of 1       carol      R-1\n"))
+
+    def test_a_row_that_fits_is_on_a_line(self):
+        result, _ = self.run_with(self.KEYS, "list")
+        width = max(map(len, result.stdout.splitlines()))
+        self.assertEqual(self.show(width, self.KEYS, "list", NO_COLOR="1"), result.stdout)
+        self.assertIn("\n    REQUEST\n", self.show(width - 1, self.KEYS, "list", NO_COLOR="1"))
+        self.assertEqual(self.show(40, self.KEYS, "list", TERM="dumb"), result.stdout)
+
+    def test_headings_and_states_have_colours(self):
+        self.assertIn("\033[1mUSER\033[0m   \033[1mFINGERPRINT\033[0m  ", self.show(200, self.KEYS, "list"))
+        shown = self.show(80, reply(STATUS), "status")
+        self.assertIn("Instance:      i-1\n", shown)
+        self.assertIn("sshd:\033[32m          enabled\033[0m\n", shown)
+        shown = self.show(40, reply({**STATUS, "instance": None, "anchors": 0, "sshd": "disabled"}), "status")
+        self.assertIn("Instance:\033[33m\n    none: signed pushes are refused\033[0m\n", shown)
+        self.assertIn("Anchors:\033[33m\n    0: signed pushes are refused\033[0m\n", shown)
+        self.assertIn("sshd:\033[31m          disabled\033[0m\n", shown)
+        self.assertIn("Keys:          3\n", shown)
+
+    def test_without_colour_there_is_no_control_sequence(self):
+        for environment in {"NO_COLOR": "1"}, {"TERM": "dumb"}:
+            for answer, command in (self.KEYS, "list"), (reply(STATUS), "status"):
+                self.assertNotIn("\033", self.show(80, answer, command, **environment))
 
 
 class Refusals(AdminTest):

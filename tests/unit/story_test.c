@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/pty.h"
 #include "wire/refusal.h"
 
 #define AT_US INT64_C(1781519445123456) /* 2026-06-15 10:30:45 UTC */
@@ -32,10 +33,7 @@ static const char *shown(const struct story *story, bool json) {
         assert_true(saved >= 0 && file >= 0);
         assert_int_equal(fflush(stdout), 0);
         assert_int_equal(dup2(file, STDOUT_FILENO), STDOUT_FILENO);
-        if (json)
-                assert_int_equal(story_print_json(story), EXIT_DONE);
-        else
-                story_print(story);
+        assert_int_equal(json ? story_print_json(story) : story_print(story), EXIT_DONE);
         assert_int_equal(fflush(stdout), 0);
         assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
         n = pread(file, printed, sizeof(printed) - 1, 0);
@@ -88,6 +86,30 @@ static void a_login_is_a_line(void **state) {
         story.opened_us = 0;
         story.running = false;
         assert_non_null(strstr(shown(&story, false), "SHA256:x+/, no session recorded"));
+}
+
+/* Colour, and lines of 80 columns: a fingerprint fits into the rest of one where they begin with four blanks. */
+static void on_a_terminal_a_login_has_lines(void **state) {
+        struct story story = login();
+        int saved = dup(STDOUT_FILENO), ends[2];
+
+        (void)state;
+        story.fingerprint = borrowed("SHA256:G3mpfpsbQ7rw6BibLAQONhwiY4MtJOu9uj2heCAgVLk");
+        assert_int_equal(setenv("TERM", "xterm", 1), 0);
+        assert_int_equal(unsetenv("NO_COLOR"), 0);
+        assert_true(saved >= 0);
+        pty_open(80, ends);
+        assert_int_equal(fflush(stdout), 0);
+        assert_int_equal(dup2(ends[1], STDOUT_FILENO), STDOUT_FILENO);
+        assert_int_equal(story_print(&story), EXIT_DONE);
+        assert_int_equal(fflush(stdout), 0);
+        assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
+        pty_read(ends, printed, sizeof(printed));
+        assert_string_equal(printed,
+                            "2026-06-15 10:30:45  \033[32maccepted\033[0m    alice from 192.0.2.7 port 7, asked by\n"
+                            "    carol@example.org, request r-1, key\n"
+                            "    SHA256:G3mpfpsbQ7rw6BibLAQONhwiY4MtJOu9uj2heCAgVLk, session of 2 min 27 s\n");
+        assert_int_equal(close(saved), 0);
 }
 
 static void what_is_not_known_is_left_out(void **state) {
@@ -214,6 +236,7 @@ static void loss_has_amount_and_time(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_login_is_a_line),
+                cmocka_unit_test(on_a_terminal_a_login_has_lines),
                 cmocka_unit_test(what_is_not_known_is_left_out),
                 cmocka_unit_test(pushes_are_told_from_connections),
                 cmocka_unit_test(push_without_known_use_is_unknown),
