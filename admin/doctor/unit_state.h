@@ -8,16 +8,18 @@
 enum { UNIT_STATE_MAX = 24 };
 
 struct unit_state {
-        char load[UNIT_STATE_MAX];   /* "loaded", "not-found", "masked", … (systemctl show, LoadState) */
+        char load[UNIT_STATE_MAX];   /* "loaded", "not-found", "masked", … (org.freedesktop.systemd1(5), LoadState) */
         char active[UNIT_STATE_MAX]; /* "active", "inactive", "failed", … */
-        char sub[UNIT_STATE_MAX];    /* "listening", "running", "mounted", … */
         char file[UNIT_STATE_MAX];   /* "enabled", "static", "masked-runtime", …; "" where there is no file */
 };
 
 /* Whether systemd runs this machine (sd_booted(3)). */
 bool unit_state_known(void);
 
-/* Negative errno; -EIO where systemctl failed, -ETIMEDOUT where it did not answer. */
+/* Asks systemd, as root. Negative errno, -ETIMEDOUT after 5 s. */
 int unit_state(const char *name, struct unit_state *ret);
+
+/* The same from a D-Bus address (sd_bus_set_address(3)). */
+int unit_state_at(const char *address, const char *name, int timeout_ms, struct unit_state *ret);
 
 #endif
