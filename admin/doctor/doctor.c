@@ -102,12 +102,12 @@ static void run_section(struct visit *visit) {
         visit->shown_s = 0;
         r = probe_watch(look, tick, visit, visit->section->timeout_ms);
         if (r == -ETIMEDOUT)
-                found(findings, FINDING_FAILURE, visit->section->name, NULL,
-                      "no answer within %d s: something that was asked hangs, such as a directory service or a file "
-                      "system",
-                      visit->section->timeout_ms / 1000);
+                fail(findings, visit->section->name, NO_REMEDY,
+                     "no answer within %d s: something that was asked hangs, such as a directory service or a file "
+                     "system",
+                     visit->section->timeout_ms / 1000);
         else if (r < 0)
-                found(findings, FINDING_FAILURE, visit->section->name, NULL, "the check failed: %s", strerror(-r));
+                fail(findings, visit->section->name, NO_REMEDY, "the check failed: %s", strerror(-r));
         progress_end();
         print_new(visit);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What doctor looks at, one function for each part of a key's way. Each runs in a child of its own under a deadline
- * (admin/doctor/probe.h), so it may become another user and need not clean up; what it finds goes into shared memory.
+ * What doctor checks, one function for each part of a key's way. Each runs in a child of its own under a deadline
+ * (admin/doctor/probe.h), so it may become another user and need not clean up; its findings are in shared memory.
  */
 #ifndef EXC_DOCTOR_H
 #define EXC_DOCTOR_H
@@ -23,33 +23,33 @@
 #define DOCTOR_CLAIMS_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect-claims.mount"
 #define DOCTOR_SOCKETS "exc-instance-connect.socket exc-instance-connect-host.socket"
 
-enum { DOCTOR_PROGRAM_MS = 5 * 1000 }; /* what another program is granted */
+enum { DOCTOR_PROGRAM_MS = 5 * 1000 }; /* for each program that is run */
 
 struct examination {
         struct findings findings;
         const char *socket; /* the agent's */
-        const char *user;   /* NULL: whoever may */
+        const char *user;   /* NULL: any */
 
-        bool sshd_hangs; /* it is not asked again then */
+        bool sshd_hangs; /* it is not run again then */
 
-        /* What the agent said of itself, once it was asked. */
+        /* The agent's answer to Status. */
         bool agent_answered;
         char agent_instance[INSTANCE_ID_MAX]; /* "" where it has none */
 
-        bool nobody_known; /* without `user`: none was found who may be given a key */
+        bool nobody_known; /* without `user`: none of those who were tried may be given a key */
 
-        /* The throw-away key, which is taken back whatever happens. */
+        /* The throw-away key, which is revoked whatever happens. */
         struct ssh_key key;
         char fingerprint[FINGERPRINT_MAX];
         bool pushed;
-        char account[GRANT_USER_MAX]; /* whom it was pushed for, by the name service's name */
+        char account[GRANT_USER_MAX]; /* that it was pushed for, by the name service's name */
 };
 
 /* In this order. */
 void doctor_users(struct examination *examination);     /* the system users and groups */
 void doctor_programs(struct examination *examination);  /* the package's programs, and the way to them */
 void doctor_sshd(struct examination *examination);      /* every sshd: its configuration, and whether it read it */
-void doctor_account(struct examination *examination);   /* the user that is given, and what sshd says of him */
+void doctor_account(struct examination *examination);   /* the given user's account, and what sshd allows it */
 void doctor_sockets(struct examination *examination);   /* the units, their sockets, and the channels */
 void doctor_agent(struct examination *examination);     /* whether it answers, and what */
 void doctor_store(struct examination *examination);     /* the store's mount, owners and modes, and room */
@@ -59,7 +59,7 @@ void doctor_trust(struct examination *examination);     /* anchors and instance 
 void doctor_proc(struct examination *examination);      /* whether the helper sees sshd's processes */
 void doctor_machine(struct examination *examination);   /* clock, security modules, journal */
 
-/* A push, two runs of the helper and a revocation. `doctor_self_test_end` takes the key back where that is still to do. */
+/* A push, two runs of the helper and a revocation. `doctor_self_test_end` revokes the key if that is still to do. */
 void doctor_self_test(struct examination *examination);
 void doctor_self_test_end(struct examination *examination);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The user who is to log in: his account, and what sshd says about him besides his key. */
+/* The user who is to log in: the account, and what sshd's configuration allows it. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -31,7 +31,7 @@ struct account {
         struct sshd_settings settings;
 };
 
-/* Who may log in is the administrator's to say. */
+/* Who may log in is for the administrator to decide. */
 static struct remedy edit_setting(const char *keyword) {
         return doctor_edit(keyword, "ssh.service");
 }
@@ -44,44 +44,40 @@ static void look_at_shell(struct account *account, const char *shell) {
 
         base = base ? base + 1 : shell;
         if (stat(shell, &st) < 0)
-                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s is %s: %s; sshd then refuses",
-                      account->name, shell, strerror(errno));
+                fail(findings, "user-shell", remedy, "the shell of %s is %s: %s; sshd then refuses", account->name,
+                     shell, strerror(errno));
         else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
-                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s, %s, is no program",
-                      account->name, shell);
+                fail(findings, "user-shell", remedy, "the shell of %s, %s, is no program", account->name, shell);
         else if (strcmp(base, "nologin") == 0 || strcmp(base, "false") == 0)
-                found(findings, FINDING_FAILURE, "user-shell", &remedy, "the shell of %s is %s, which lets nobody in",
-                      account->name, shell);
+                fail(findings, "user-shell", remedy, "the shell of %s is %s, which lets nobody in", account->name,
+                     shell);
         else
-                found(findings, FINDING_PASS, "user-shell", NULL, "%s", shell);
+                pass(findings, "user-shell", "%s", shell);
 }
 
 /* Only sshd without PAM looks for the "!" itself (auth.c, allowed_user()); PAM lets a key pass by it. */
 static void look_at_shadow(struct account *account) {
-        struct remedy unlock = remedy_of("usermod --password '*' %s", account->name),
-                      revive = remedy_of("chage --expiredate -1 %s", account->name),
-                      renew = remedy_of("chage --lastday \"$(date +%%F)\" %s", account->name);
         struct findings *findings = &account->examination->findings;
         const struct spwd *shadow = getspnam(account->name);
         long today = (long)(time(NULL) / DAY_S);
 
         if (!shadow) {
-                found(findings, FINDING_PASS, "user-account", NULL, "%s has no entry in /etc/shadow", account->name);
+                pass(findings, "user-account", "%s has no entry in /etc/shadow", account->name);
                 return;
         }
         if (shadow->sp_expire > 0 && shadow->sp_expire <= today)
-                found(findings, FINDING_FAILURE, "user-account", &revive, "the account of %s has expired",
-                      account->name);
+                fail(findings, "user-account", remedy_of("chage --expiredate -1 %s", account->name),
+                     "the account of %s has expired", account->name);
         else if (shadow->sp_pwdp && shadow->sp_pwdp[0] == '!' && sshd_setting_is(&account->settings, "usepam", "no"))
-                found(findings, FINDING_FAILURE, "user-account", &unlock,
-                      "the account of %s is locked (\"!\"), and sshd without PAM refuses such a one", account->name);
+                fail(findings, "user-account", remedy_of("usermod --password '*' %s", account->name),
+                     "the account of %s is locked (\"!\"), which sshd without PAM refuses", account->name);
         else if (shadow->sp_lstchg == 0 || (shadow->sp_lstchg > 0 && shadow->sp_max > 0 && shadow->sp_max < 99999 &&
                                             today - shadow->sp_lstchg > shadow->sp_max))
-                found(findings, FINDING_WARNING, "user-account", &renew,
-                      "the password of %s has expired, and must be changed before anything else can be done",
-                      account->name);
+                warn(findings, "user-account", remedy_of("chage --lastday \"$(date +%%F)\" %s", account->name),
+                     "the password of %s has expired, and must be changed before anything else can be done",
+                     account->name);
         else
-                found(findings, FINDING_PASS, "user-account", NULL, "%s is neither locked nor expired", account->name);
+                pass(findings, "user-account", "%s is neither locked nor expired", account->name);
 }
 
 static void look_at_nologin(struct account *account) {
@@ -91,28 +87,26 @@ static void look_at_nologin(struct account *account) {
         if (account->uid == 0)
                 return; /* it is not meant for root */
         for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-                struct remedy remedy = remedy_of("rm -f %s", paths[i]);
 
                 if (access(paths[i], F_OK) == 0) {
-                        found(findings, FINDING_FAILURE, "nologin", &remedy, "%s lets nobody but root log in",
-                              paths[i]);
+                        fail(findings, "nologin", remedy_of("rm -f %s", paths[i]), "%s lets nobody but root log in",
+                             paths[i]);
                         return;
                 }
         }
-        found(findings, FINDING_PASS, "nologin", NULL, "logins are open");
+        pass(findings, "nologin", "logins are open");
 }
 
 static void look_at_root(struct account *account) {
-        struct remedy remedy = edit_setting("PermitRootLogin");
         struct findings *findings = &account->examination->findings;
         char value[64] = "";
 
         if (account->uid != 0 || !sshd_setting(&account->settings, "permitrootlogin", 0, value, sizeof(value)))
                 return;
         if (strcasecmp(value, "no") == 0 || strcasecmp(value, "forced-commands-only") == 0)
-                found(findings, FINDING_FAILURE, "sshd-root", &remedy, "PermitRootLogin is %s", value);
+                fail(findings, "sshd-root", edit_setting("PermitRootLogin"), "PermitRootLogin is %s", value);
         else
-                found(findings, FINDING_PASS, "sshd-root", NULL, "PermitRootLogin is %s", value);
+                pass(findings, "sshd-root", "PermitRootLogin is %s", value);
 }
 
 static enum name_match match_user(const struct account *account, const char *setting, bool *ret_set) {
@@ -153,76 +147,69 @@ static void look_at_lists(struct account *account) {
                         allowed = match_user(account, "allowusers", &allow_users);
         struct findings *findings = &account->examination->findings;
         static gid_t groups[GROUPS_MAX];
-        struct remedy remedy = {.command = ""};
         int n = GROUPS_MAX;
 
         if (getgrouplist(account->name, account->gid, groups, &n) < 0)
                 n = GROUPS_MAX;
-        if (denied == NAME_YES) {
-                remedy = edit_setting("DenyUsers");
-                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's DenyUsers names %s", account->name);
-        } else if (allow_users && allowed == NAME_NO) {
-                remedy = edit_setting("AllowUsers");
-                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's AllowUsers does not name %s",
-                      account->name);
-        } else if (match_group(account, groups, n, "denygroups", &deny_groups)) {
-                remedy = edit_setting("DenyGroups");
-                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's DenyGroups names a group of %s",
-                      account->name);
-        } else if (!match_group(account, groups, n, "allowgroups", &allow_groups) && allow_groups) {
-                remedy = edit_setting("AllowGroups");
-                found(findings, FINDING_FAILURE, "sshd-user", &remedy, "sshd's AllowGroups names no group of %s",
-                      account->name);
-        } else if (denied == NAME_FROM_SOMEWHERE || allowed == NAME_FROM_SOMEWHERE)
-                found(findings, FINDING_WARNING, "sshd-user", NULL,
-                      "whether sshd lets %s in depends on where the client is", account->name);
+        if (denied == NAME_YES)
+                fail(findings, "sshd-user", edit_setting("DenyUsers"), "sshd's DenyUsers names %s", account->name);
+        else if (allow_users && allowed == NAME_NO)
+                fail(findings, "sshd-user", edit_setting("AllowUsers"), "sshd's AllowUsers does not name %s",
+                     account->name);
+        else if (match_group(account, groups, n, "denygroups", &deny_groups))
+                fail(findings, "sshd-user", edit_setting("DenyGroups"), "sshd's DenyGroups names a group of %s",
+                     account->name);
+        else if (!match_group(account, groups, n, "allowgroups", &allow_groups) && allow_groups)
+                fail(findings, "sshd-user", edit_setting("AllowGroups"), "sshd's AllowGroups names no group of %s",
+                     account->name);
+        else if (denied == NAME_FROM_SOMEWHERE || allowed == NAME_FROM_SOMEWHERE)
+                warn(findings, "sshd-user", NO_REMEDY, "whether sshd lets %s in depends on where the client is",
+                     account->name);
         else
-                found(findings, FINDING_PASS, "sshd-user", NULL, "sshd lets %s in", account->name);
+                pass(findings, "sshd-user", "sshd lets %s in", account->name);
 }
 
 void doctor_account(struct examination *examination) {
         struct account account = {.examination = examination};
         const struct passwd *entry;
         char *shell, why[SSHD_WHY_MAX];
-        struct remedy remedy;
-        bool told;
+        bool known;
 
         errno = 0;
         entry = getpwnam(examination->user);
         if (!entry) {
                 int error = errno;
 
-                remedy = remedy_of("useradd --create-home --shell /bin/bash %s", examination->user);
                 if (error == 0 || error == ENOENT || error == ESRCH)
-                        found(&examination->findings, FINDING_FAILURE, "user-exists", &remedy,
-                              "there is no user %s here", examination->user);
+                        fail(&examination->findings, "user-exists",
+                             remedy_of("useradd --create-home --shell /bin/bash %s", examination->user),
+                             "there is no user %s here", examination->user);
                 else
-                        found(&examination->findings, FINDING_FAILURE, "user-exists", NULL,
-                              "%s cannot be looked up: %s", examination->user, strerror(error));
+                        fail(&examination->findings, "user-exists", NO_REMEDY, "%s cannot be looked up: %s",
+                             examination->user, strerror(error));
                 return;
         }
         (void)snprintf(account.name, sizeof(account.name), "%s", entry->pw_name);
         if (strcmp(account.name, examination->user) == 0)
-                found(&examination->findings, FINDING_PASS, "user-exists", NULL, "%s is user %u", account.name,
-                      entry->pw_uid);
+                pass(&examination->findings, "user-exists", "%s is user %u", account.name, entry->pw_uid);
         else
-                found(&examination->findings, FINDING_PASS, "user-exists", NULL,
-                      "%s is user %u, whose own name is %s: agent.conf and sshd's AllowUsers and DenyUsers go by that",
-                      examination->user, entry->pw_uid, account.name);
+                pass(&examination->findings, "user-exists",
+                     "%s is user %u, whose own name is %s: agent.conf and sshd's AllowUsers and DenyUsers go by that",
+                     examination->user, entry->pw_uid, account.name);
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
         shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
-        told = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.settings.text, why) >= 0;
+        known = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.settings.text, why) >= 0;
         if (shell)
                 look_at_shell(&account, shell);
         look_at_shadow(&account);
         look_at_nologin(&account);
-        if (told) {
+        if (known) {
                 look_at_root(&account);
                 look_at_lists(&account);
         } else if (!examination->sshd_hangs)
-                found(&examination->findings, FINDING_FAILURE, "sshd-user", NULL,
-                      "sshd does not tell whether it lets %s in: %s", account.name, why);
+                fail(&examination->findings, "sshd-user", NO_REMEDY,
+                     "sshd -T fails, so it is not known whether sshd lets %s in: %s", account.name, why);
         free(shell);
         sshd_settings_clear(&account.settings);
 }

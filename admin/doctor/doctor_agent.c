@@ -17,10 +17,6 @@
 
 #define SERVICE "exc-instance-connect.service"
 #define HOST_SOCKET STORE_RUNTIME_DIR "/host.sock"
-#define VIRTIO_PORT "/dev/virtio-ports/in.excloud.InstanceConnect"
-#define VSOCK_DEVICE "/dev/vsock"
-#define RELAY_UNIT "exc-instance-connect-relay.service"
-#define VSOCK_UNIT "exc-instance-connect-vsock.socket"
 
 enum {
         CONNECT_MS = 3 * 1000,
@@ -32,30 +28,29 @@ static struct remedy load_remedy(const char *name, const struct unit_state *unit
         if (strcmp(unit->load, "masked") == 0)
                 return strcmp(unit->file, "masked-runtime") == 0 ? remedy_of("systemctl unmask --runtime %s", name)
                                                                  : remedy_of("systemctl unmask %s", name);
-        return strcmp(unit->load, "not-found") == 0 ? remedy_of(PACKAGE_REINSTALL) : (struct remedy){.command = ""};
+        return strcmp(unit->load, "not-found") == 0 ? remedy_of(PACKAGE_REINSTALL) : NO_REMEDY;
 }
 
-/* What brings a unit to life that is in this state. */
+/* What starts a unit that is in this state. */
 static struct remedy start_remedy(const char *name, const struct unit_state *unit) {
-        struct remedy load = load_remedy(name, unit), mount, start;
-        struct unit_state mount_unit;
-
         /* A socket is not started while its service runs. */
-        start = remedy_of("systemctl stop " SERVICE " && systemctl start %s", name);
-        start = remedy_both(&load, &start);
+        struct remedy start = remedy_both(load_remedy(name, unit),
+                                          remedy_of("systemctl stop " SERVICE " && systemctl start %s", name));
+        struct unit_state mount_unit;
+        struct remedy mount;
+
         if (unit_state(DOCTOR_MOUNT_UNIT, &mount_unit) < 0)
                 return start;
         /* systemd lets no socket be started without the mount that it lies on (RequiresMountsFor= in systemd.unit(5)). */
         mount = load_remedy(DOCTOR_MOUNT_UNIT, &mount_unit);
-        load = remedy_of("systemctl start " DOCTOR_SOCKETS);
-        start = mount.command[0] ? remedy_both(&start, &load) : start;
-        return remedy_both(&mount, &start);
+        if (mount.command[0])
+                start = remedy_both(start, remedy_of("systemctl start " DOCTOR_SOCKETS));
+        return remedy_both(mount, start);
 }
 
-/* True when systemd holds it. A unit that systemd says nothing about is judged by its socket alone. */
+/* True when systemd holds it. A unit of unknown state is judged by its socket alone. */
 static bool look_at_socket_unit(struct examination *examination, enum finding_status failure, const char *check,
                                 const char *name) {
-        struct remedy remedy;
         struct unit_state unit;
         int r;
 
@@ -63,81 +58,75 @@ static bool look_at_socket_unit(struct examination *examination, enum finding_st
                 return true;
         r = unit_state(name, &unit);
         if (r < 0) {
-                found(&examination->findings, FINDING_WARNING, check, NULL, "systemd does not tell about %s: %s", name,
-                      strerror(-r));
+                warn(&examination->findings, check, NO_REMEDY, "the state of %s is not known: %s", name, strerror(-r));
                 return true;
         }
         if (strcmp(unit.active, "active") != 0) {
-                remedy = start_remedy(name, &unit);
-                found(&examination->findings, failure, check, &remedy, "%s is %s (%s): nobody listens", name,
-                      unit.active, unit.load);
+                found(&examination->findings, failure, check, start_remedy(name, &unit),
+                      "%s is %s (%s): nothing listens", name, unit.active, unit.load);
                 return false;
         }
-        if (strcmp(unit.file, "disabled") == 0) {
-                remedy = remedy_of("systemctl enable %s", name);
-                found(&examination->findings, FINDING_WARNING, check, &remedy,
-                      "%s listens now, and will not after the next boot", name);
-        }
+        if (strcmp(unit.file, "disabled") == 0)
+                warn(&examination->findings, check, remedy_of("systemctl enable %s", name),
+                     "%s listens now, and will not after the next boot", name);
         return true;
 }
 
 static void look_at_socket_file(struct examination *examination, enum finding_status failure, const char *check,
                                 const char *unit, const char *path, const char *group_name, unsigned mode) {
-        struct remedy again = remedy_of("systemctl restart %s", unit), chown, chmod, remedy;
         const struct group *group = getgrnam(group_name);
         struct stat st;
 
         if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-                found(&examination->findings, failure, check, &again, "%s is no socket any more", path);
+                found(&examination->findings, failure, check, remedy_of("systemctl restart %s", unit),
+                      "there is no socket %s", path);
                 return;
         }
-        chown = remedy_of("chown root:%s %s", group_name, path);
-        chmod = remedy_of("chmod %o %s", mode, path);
-        remedy = remedy_both(&chown, &chmod);
         if (st.st_uid != 0 || (group && st.st_gid != group->gr_gid) || (st.st_mode & 07777) != mode)
-                found(&examination->findings, FINDING_LAX_FAILURE, check, &remedy,
+                found(&examination->findings, FINDING_LAX_FAILURE, check,
+                      remedy_of("chown root:%s %s && chmod %o %s", group_name, path, mode, path),
                       "%s has %u:%u %04o, and must have root:%s %04o", path, st.st_uid, st.st_gid, st.st_mode & 07777,
                       group_name, mode);
         else
-                found(&examination->findings, FINDING_PASS, check, NULL, "%s listens", path);
+                pass(&examination->findings, check, "%s listens", path);
 }
 
 /* As the relay, which is the only one that is let in here. */
 static void connect_as_relay(void *context) {
-        struct remedy again = remedy_of("systemctl restart %s", "exc-instance-connect-host.socket");
         struct examination *examination = context;
         struct client client;
 
         if (probe_become(LISTENER_RELAY_USER) < 0)
                 return;
         if (client_connect(&client, HOST_SOCKET, CONNECT_MS) != CLIENT_DONE)
-                found(&examination->findings, FINDING_HOST_FAILURE, "socket-host", &again, "%s: %s", HOST_SOCKET,
+                found(&examination->findings, FINDING_HOST_FAILURE, "socket-host",
+                      remedy_of("systemctl restart %s", "exc-instance-connect-host.socket"), "%s: %s", HOST_SOCKET,
                       client.why);
         client_close(&client);
 }
 
-/* What a key from the host comes through. That there is none is no fault of this machine. */
+/* The channels from the host. A machine need not have one. */
 static void look_at_channels(struct examination *examination) {
-        struct unit_state unit = {.active = ""};
-        struct remedy remedy;
+        static const struct {
+                const char *check, *device, *name, *unit;
+        } channels[] = {
+                {"channel-vsock", "/dev/vsock", "vsock", "exc-instance-connect-vsock.socket"},
+                {"channel-virtio", "/dev/virtio-ports/in.excloud.InstanceConnect",
+                 "virtio-serial port in.excloud.InstanceConnect", "exc-instance-connect-relay.service"},
+        };
 
-        if (access(VSOCK_DEVICE, F_OK) < 0)
-                found(&examination->findings, FINDING_PASS, "channel-vsock", NULL, "this machine has no vsock");
-        else if (unit_state_known() && unit_state(VSOCK_UNIT, &unit) == 0 && strcmp(unit.active, "active") != 0) {
-                remedy = start_remedy(VSOCK_UNIT, &unit);
-                found(&examination->findings, FINDING_WARNING, "channel-vsock", &remedy,
-                      "there is a vsock, but %s is %s (%s)", VSOCK_UNIT, unit.active, unit.load);
-        } else
-                found(&examination->findings, FINDING_PASS, "channel-vsock", NULL, "port 842 of vsock");
-        if (access(VIRTIO_PORT, F_OK) < 0)
-                found(&examination->findings, FINDING_PASS, "channel-virtio", NULL,
-                      "this machine has no virtio-serial port for it");
-        else if (unit_state_known() && unit_state(RELAY_UNIT, &unit) == 0 && strcmp(unit.active, "active") != 0) {
-                remedy = start_remedy(RELAY_UNIT, &unit);
-                found(&examination->findings, FINDING_WARNING, "channel-virtio", &remedy,
-                      "there is a port, but %s is %s (%s)", RELAY_UNIT, unit.active, unit.load);
-        } else
-                found(&examination->findings, FINDING_PASS, "channel-virtio", NULL, "%s", VIRTIO_PORT);
+        for (size_t i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
+                const char *check = channels[i].check, *name = channels[i].name, *unit_name = channels[i].unit;
+                struct unit_state unit;
+
+                if (access(channels[i].device, F_OK) < 0)
+                        pass(&examination->findings, check, "this machine has no %s", name);
+                else if (unit_state_known() && unit_state(unit_name, &unit) == 0 && strcmp(unit.active, "active") != 0)
+                        warn(&examination->findings, check, start_remedy(unit_name, &unit),
+                             "%s is %s (%s), so the %s is not used", unit_name, unit.active, unit.load, name);
+                else
+                        pass(&examination->findings, check, "%s serves the %s", unit_name, name);
+        }
 }
 
 void doctor_sockets(struct examination *examination) {
@@ -152,21 +141,20 @@ void doctor_sockets(struct examination *examination) {
         look_at_channels(examination);
 }
 
-/* The service as such: without it a connection is taken and never answered. */
+/* Without the service, systemd accepts a connection that is never answered. */
 static void look_at_service(struct examination *examination) {
-        struct remedy remedy, again = remedy_of("systemctl restart " DOCTOR_SOCKETS);
         struct unit_state unit;
 
         if (!unit_state_known() || unit_state(SERVICE, &unit) < 0)
                 return;
         if (strcmp(unit.load, "loaded") == 0) {
-                found(&examination->findings, FINDING_PASS, "agent-service", NULL, "%s is %s", SERVICE, unit.active);
+                pass(&examination->findings, "agent-service", "%s is %s", SERVICE, unit.active);
                 return;
         }
-        /* Whoever connected meanwhile made systemd give the sockets up. */
-        remedy = load_remedy(SERVICE, &unit);
-        remedy = remedy_both(&remedy, &again);
-        found(&examination->findings, FINDING_FAILURE, "agent-service", &remedy, "%s is %s", SERVICE, unit.load);
+        /* Connections meanwhile have made systemd give up the sockets. */
+        fail(&examination->findings, "agent-service",
+             remedy_both(load_remedy(SERVICE, &unit), remedy_of("systemctl restart " DOCTOR_SOCKETS)), "%s is %s",
+             SERVICE, unit.load);
 }
 
 static void take_status(struct examination *examination, json_t *answer) {
@@ -175,22 +163,22 @@ static void take_status(struct examination *examination, json_t *answer) {
         json_int_t keys;
 
         if (json_unpack(answer, "{ss sI}", "version", &version, "keys", &keys) < 0) {
-                found(&examination->findings, FINDING_FAILURE, "agent-answers", &again,
-                      "what listens at %s does not answer as " VARLINK_INTERFACE " says", examination->socket);
+                fail(&examination->findings, "agent-answers", again,
+                     "what listens at %s does not answer as " VARLINK_INTERFACE " says", examination->socket);
                 return;
         }
         examination->agent_answered = true;
         if (instance)
                 (void)snprintf(examination->agent_instance, sizeof(examination->agent_instance), "%s", instance);
         if (strcmp(version, PACKAGE_VERSION) == 0)
-                found(&examination->findings, FINDING_PASS, "agent-answers", NULL, "it holds %lld keys",
-                      (long long)keys);
+                pass(&examination->findings, "agent-answers", "it holds %lld key%s", (long long)keys,
+                     keys == 1 ? "" : "s");
         else
-                found(&examination->findings, FINDING_WARNING, "agent-answers", &again,
-                      "it is version %s, and this command is " PACKAGE_VERSION, version);
+                warn(&examination->findings, "agent-answers", again,
+                     "it is version %s, and this command is " PACKAGE_VERSION, version);
 }
 
-/* One that hangs does not end by itself. systemd keeps the socket, and starts another when somebody connects. */
+/* One that hangs does not end by itself. systemd keeps the socket, and starts another on the next connection. */
 static struct remedy unanswered_remedy(const struct client *client) {
         if (client->error == -ENOENT || client->error == -ECONNREFUSED)
                 return remedy_of("systemctl stop " SERVICE " && systemctl restart exc-instance-connect.socket");
@@ -203,7 +191,6 @@ void doctor_agent(struct examination *examination) {
         struct client_reply reply = {.parameters = NULL};
         enum client_result result;
         struct client client;
-        struct remedy remedy;
 
         look_at_service(examination);
         result = client_connect(&client, examination->socket, ANSWER_MS);
@@ -212,12 +199,10 @@ void doctor_agent(struct examination *examination) {
         if (result == CLIENT_DONE)
                 take_status(examination, reply.parameters);
         else if (result == CLIENT_REFUSED)
-                found(&examination->findings, FINDING_FAILURE, "agent-answers", NULL, "it refuses: %s", reply.error);
-        else {
-                remedy = unanswered_remedy(&client);
-                found(&examination->findings, FINDING_FAILURE, "agent-answers", &remedy, "%s: %s", examination->socket,
-                      client.why);
-        }
+                fail(&examination->findings, "agent-answers", NO_REMEDY, "it refuses: %s", reply.error);
+        else
+                fail(&examination->findings, "agent-answers", unanswered_remedy(&client), "%s: %s", examination->socket,
+                     client.why);
         json_decref(reply.parameters);
         client_close(&client);
 }

@@ -18,9 +18,9 @@
 #define MAIN_FILE CONFIG_DIR "/agent.conf"
 #define DROP_INS CONFIG_DIR "/agent.conf.d"
 
-enum { UNKNOWN_SAID_MAX = 8 };
+enum { UNKNOWN_MAX = 8 };
 
-/* What is to be written there only a person knows: whoever runs this gets the file before him, at the line. */
+/* Only a person knows what to write there: an editor at the line. */
 static struct remedy edit(const char *path, unsigned line) {
         return remedy_of("${EDITOR:-editor} +%u %s", line, path);
 }
@@ -38,7 +38,7 @@ static void take_place(const char *error, char ret_path[static PATH_MAX], unsign
         (void)snprintf(ret_path, PATH_MAX, "%.*s", end ? (int)(end - error) : 0, error);
 }
 
-/* Rights can be mended without knowing what is meant, a text cannot. */
+/* Modes can be set without knowing what is meant; a text cannot. */
 static struct remedy config_remedy(const char *error) {
         char path[PATH_MAX];
         struct stat st;
@@ -55,22 +55,19 @@ static struct remedy config_remedy(const char *error) {
         if ((st.st_mode & 05) != (mode_t)(mode & 05) && st.st_uid == 0 && (st.st_mode & 022) == 0)
                 return remedy_of("chmod %o %s", (unsigned)mode, path);
         if (st.st_uid != 0 || (st.st_mode & 022) != 0) {
-                struct remedy look = edit(path, 1), own;
+                struct remedy own = remedy_of("chown root:root %s && chmod %o %s", path, (unsigned)mode, path);
 
-                /* Others may have written it: somebody is to look before it counts. */
-                own = remedy_of("chown root:root %s && chmod %o %s", path, (unsigned)mode, path);
-                return S_ISDIR(st.st_mode) ? own : remedy_both(&look, &own);
+                /* Others may have written it: a person reads it before it counts. */
+                return S_ISDIR(st.st_mode) ? own : remedy_both(edit(path, 1), own);
         }
         return edit(path, line);
 }
 
 static void note_unknown(void *context, const char *file, unsigned line, const char *text) {
         struct examination *examination = context;
-        struct remedy remedy = edit(file, line);
 
-        if (findings_count(&examination->findings, "config-unknown") < UNKNOWN_SAID_MAX)
-                found(&examination->findings, FINDING_WARNING, "config-unknown", &remedy, "%s:%u: %s", file, line,
-                      text);
+        if (findings_count(&examination->findings, "config-unknown") < UNKNOWN_MAX)
+                warn(&examination->findings, "config-unknown", edit(file, line), "%s:%u: %s", file, line, text);
 }
 
 static bool find_key(const char *path, const char *key, unsigned *ret_line) {
@@ -130,17 +127,16 @@ static void on_answer(void *context, const struct nss_answer *answer) {
         struct refused why;
         size_t length;
 
-        if (policy_decide(asking->config, answer, &why) == REFUSAL_NONE) {
-                found(&asking->examination->findings, FINDING_PASS, "policy", NULL, "agent.conf lets %s be given a key",
-                      answer->user);
-        } else {
+        if (policy_decide(asking->config, answer, &why) == REFUSAL_NONE)
+                pass(&asking->examination->findings, "policy", "agent.conf lets %s be given a key", answer->user);
+        else {
                 for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
                         if (strncmp(why.message, keys[i], strlen(keys[i])) == 0)
                                 remedy = edit_key(keys[i]);
                 length = strlen(why.message);
                 if (length > 0 && why.message[length - 1] == '.')
                         why.message[length - 1] = '\0';
-                found(&asking->examination->findings, FINDING_FAILURE, "policy", &remedy, "%s", why.message);
+                fail(&asking->examination->findings, "policy", remedy, "%s", why.message);
         }
         (void)sd_event_exit(asking->event, 0);
 }
@@ -164,34 +160,31 @@ static void look_at_policy(struct examination *examination, const struct config 
         if (r >= 0)
                 r = sd_event_loop(asking.event);
         if (r < 0)
-                found(&examination->findings, FINDING_FAILURE, "policy", NULL, "%s cannot be looked up: %s",
-                      examination->user, strerror(-r));
+                fail(&examination->findings, "policy", NO_REMEDY, "%s cannot be looked up: %s", examination->user,
+                     strerror(-r));
 }
 
 void doctor_config(struct examination *examination) {
         struct config *config;
-        struct remedy remedy;
         int r;
 
         if (probe_become(AGENT_USER) < 0)
-                return; /* said already, with the users */
+                return; /* doctor_users() reports it */
         r = config_load(CONFIG_DIR, note_unknown, examination, &config);
         if (r < 0) {
-                found(&examination->findings, FINDING_FAILURE, "config", NULL, "%s: %s", CONFIG_DIR, strerror(-r));
+                fail(&examination->findings, "config", NO_REMEDY, "%s: %s", CONFIG_DIR, strerror(-r));
                 return;
         }
         if (config->error) {
-                remedy = config_remedy(config->error);
-                found(&examination->findings, FINDING_FAILURE, "config", &remedy, "no push is accepted: %s",
-                      config->error);
+                fail(&examination->findings, "config", config_remedy(config->error), "no push is accepted: %s",
+                     config->error);
                 return;
         }
-        if (config->trust == CONFIG_TRUST_CHANNEL) {
-                remedy = edit_key("Trust");
-                found(&examination->findings, FINDING_WARNING, "config", &remedy,
-                      "Trust=channel: pushes from the host need no signature");
-        } else
-                found(&examination->findings, FINDING_PASS, "config", NULL, "%s is in order", CONFIG_DIR);
+        if (config->trust == CONFIG_TRUST_CHANNEL)
+                warn(&examination->findings, "config", edit_key("Trust"),
+                     "Trust=channel: pushes from the host need no signature");
+        else
+                pass(&examination->findings, "config", "%s is in order", CONFIG_DIR);
         if (examination->user)
                 look_at_policy(examination, config);
 }

@@ -27,7 +27,7 @@ struct looking {
         struct examination *examination;
         struct strv paths; /* of the public halves of sshd's keys */
         json_t *answer;    /* what the agent answers with */
-        const char *path;  /* the one that is looked at */
+        const char *path;  /* the one that is checked */
 };
 
 static bool ask_agent(const char *socket, json_t **ret) {
@@ -75,7 +75,7 @@ static void look_as_agent(void *context) {
         struct remedy remedy = remedy_of("chmod a+r %s", looking->path);
 
         if (probe_become(AGENT_USER) < 0)
-                return; /* said already, with the users */
+                return; /* doctor_users() reports it */
         for (const char *slash = strchr(looking->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 char directory[PATH_MAX];
 
@@ -86,14 +86,14 @@ static void look_as_agent(void *context) {
                 break;
         }
         if (access(looking->path, R_OK) < 0)
-                found(findings, FINDING_WARNING, "host-keys", &remedy,
-                      "the agent cannot read %s, so the answer to a push does not have this host key of sshd's",
-                      looking->path);
+                warn(findings, "host-keys", remedy,
+                     "the agent cannot read %s, so the answer to a push does not have this host key of sshd's",
+                     looking->path);
         else
-                found(findings, FINDING_WARNING, "host-keys", NULL,
-                      "the answer to a push does not have the host key in %s: it is none that the agent knows, or in a "
-                      "directory that the agent's unit hides, as /home, /root, /run/user, /tmp and /var/tmp",
-                      looking->path);
+                warn(findings, "host-keys", NO_REMEDY,
+                     "the answer to a push does not have the host key in %s: it is none that the agent knows, or in a "
+                     "directory that the agent's unit hides, as /home, /root, /run/user, /tmp and /var/tmp",
+                     looking->path);
 }
 
 static void say_missing(struct looking *looking, const struct config *config) {
@@ -107,10 +107,10 @@ static void say_missing(struct looking *looking, const struct config *config) {
                         remedy = remedy_of("printf '[Agent]\\n%%s\\n' %s | install -D -o root -g root -m 0644 "
                                            "/dev/stdin " OWN_FILE,
                                            line);
-                found(&looking->examination->findings, FINDING_WARNING, "host-keys", &remedy,
-                      "the answer to a push does not have sshd's host key in %s, so ssh would warn of an attack: "
-                      "HostKeyFiles in %s/agent.conf does not name it",
-                      looking->path, CONFIG_DIR);
+                warn(&looking->examination->findings, "host-keys", remedy,
+                     "the answer to a push does not have sshd's host key in %s, so ssh would warn of an attack: "
+                     "HostKeyFiles in %s/agent.conf does not name it",
+                     looking->path, CONFIG_DIR);
         }
         free(line);
 }
@@ -118,13 +118,11 @@ static void say_missing(struct looking *looking, const struct config *config) {
 /* The private half without a public one, which sshd does not need. */
 static void say_half(struct looking *looking) {
         char private[PATH_MAX];
-        struct remedy remedy;
 
         (void)snprintf(private, sizeof(private), "%.*s", (int)strlen(looking->path) - 4, looking->path);
-        remedy = remedy_of("ssh-keygen -y -f %s >%s", private, looking->path);
-        found(&looking->examination->findings, FINDING_WARNING, "host-keys", &remedy,
-              "%s, the public half of sshd's host key, cannot be read, so the answer to a push does not have it",
-              looking->path);
+        warn(&looking->examination->findings, "host-keys", remedy_of("ssh-keygen -y -f %s >%s", private, looking->path),
+             "%s, the public half of sshd's host key, cannot be read, so the answer to a push does not have it",
+             looking->path);
 }
 
 /*
@@ -133,7 +131,7 @@ static void say_half(struct looking *looking) {
  */
 static void look_at_keys(struct looking *looking, const struct config *config) {
         struct findings *findings = &looking->examination->findings;
-        size_t answered = 0, told = findings_count(findings, "host-keys");
+        size_t answered = 0, before = findings_count(findings, "host-keys");
 
         for (int pass = 0; pass < 2; pass++)
                 for (size_t i = 0; i < looking->paths.n; i++) {
@@ -151,8 +149,8 @@ static void look_at_keys(struct looking *looking, const struct config *config) {
                         else if (!has && (type || answered == 0))
                                 say_missing(looking, config);
                 }
-        if (findings_count(findings, "host-keys") == told)
-                found(findings, FINDING_PASS, "host-keys", NULL, "the answer to a push has sshd's host keys");
+        if (findings_count(findings, "host-keys") == before)
+                pass(findings, "host-keys", "the answer to a push has sshd's host keys");
 }
 
 static bool asks_us(const struct sshd_service *service) {
@@ -174,7 +172,7 @@ void doctor_host_keys(struct examination *examination) {
         char why[SSHD_WHY_MAX];
         int n;
 
-        /* Else it is said already. */
+        /* Else another check reports it. */
         if (!examination->agent_answered || examination->sshd_hangs || config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
                 return;
         n = sshd_services(services);

@@ -51,8 +51,7 @@ static bool one_of_ours(const char *path) {
 }
 
 /*
- * Our own files are written anew: `enable` then finds out what is to stand there. A line that somebody put elsewhere is
- * his to edit.
+ * Our own files are removed, and `enable` writes them again. A line elsewhere is for the administrator to edit.
  */
 static struct remedy write_again(void) {
         struct remedy remove = {.command = ""}, enable = remedy_of(ENABLE), edit;
@@ -61,14 +60,14 @@ static struct remedy write_again(void) {
         if (sshd_files_find("AuthorizedKeysCommand", is_ours, &line) && !one_of_ours(line.path)) {
                 edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
                 enable = doctor_reload("ssh.service");
-                return remedy_both(&edit, &enable);
+                return remedy_both(edit, enable);
         }
         for (size_t i = 0; i < DROP_IN_FILES; i++)
                 if (access(drop_in_paths[i], F_OK) == 0) {
                         edit = remedy_of("rm %s", drop_in_paths[i]);
-                        remove = remedy_both(&remove, &edit);
+                        remove = remedy_both(remove, edit);
                 }
-        return remedy_both(&remove, &enable);
+        return remedy_both(remove, enable);
 }
 
 /* Whether the user that runs the helper may read the store. */
@@ -82,20 +81,20 @@ static bool look_at_user(struct examination *examination, const char *service, c
         if (!entry) {
                 if (user && strcmp(user, HELPER_USER) == 0)
                         remedy = remedy_of("systemd-sysusers exc-instance-connect.conf");
-                found(&examination->findings, FINDING_FAILURE, "sshd-keys-user", &remedy,
-                      "AuthorizedKeysCommandUser of %s is %s, which does not exist", service, user ? user : "not set");
+                fail(&examination->findings, "sshd-keys-user", remedy,
+                     "AuthorizedKeysCommandUser of %s is %s, which does not exist", service, user ? user : "not set");
                 return false;
         }
         group = getgrnam(HELPER_USER);
         if (uid == 0 || (group && gid == group->gr_gid)) {
-                found(&examination->findings, FINDING_PASS, "sshd-keys-user", NULL, "%s runs it as %s%s", service, user,
-                      uid == 0 && !chained ? ", and it gives that up itself" : "");
+                pass(&examination->findings, "sshd-keys-user", "%s runs it as %s%s", service, user,
+                     uid == 0 && !chained ? ", and it gives that up itself" : "");
                 return true;
         }
-        found(&examination->findings, FINDING_FAILURE, "sshd-keys-user", &remedy,
-              "AuthorizedKeysCommandUser of %s is %s, which is not in the group " HELPER_USER
-              " and cannot read the store",
-              service, user);
+        fail(&examination->findings, "sshd-keys-user", remedy,
+             "AuthorizedKeysCommandUser of %s is %s, which is not in the group " HELPER_USER
+             " and cannot read the store",
+             service, user);
         return false;
 }
 
@@ -104,22 +103,22 @@ static void look_at_form(struct examination *examination, const char *service, c
         struct remedy remedy = write_again();
 
         if (strcmp(asked->user, "%u") != 0)
-                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
-                      "%s asks for the keys of %s, whoever logs in, and not of %%u", service, asked->user);
+                fail(&examination->findings, "sshd-keys-form", remedy,
+                     "%s asks for the keys of %s for every user, and not of %%u", service, asked->user);
         else if (!asked->fingerprint)
-                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-keys-form", &remedy,
+                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-keys-form", remedy,
                       "%s asks with %%u alone, so each key lets in any number of connections; it must be %%u %%f %%t "
                       "%%k",
                       service);
         else if (!asked->foreign_key && !asked->has_key)
-                found(&examination->findings, FINDING_WARNING, "sshd-keys-form", &remedy,
-                      "%s asks without %%t %%k, so the helper compares fingerprints alone", service);
+                warn(&examination->findings, "sshd-keys-form", remedy,
+                     "%s asks without %%t %%k, so the helper compares fingerprints alone", service);
         else if (asked->expiry_time && version > 0 && version < VERSION_EXPIRY_TIME)
-                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
-                      "--expiry-time needs OpenSSH 9.1, and this is %d.%d: it refuses each key", version / 100,
-                      version % 100);
+                fail(&examination->findings, "sshd-keys-form", remedy,
+                     "--expiry-time needs OpenSSH 9.1, and this is %d.%d: it refuses each key", version / 100,
+                     version % 100);
         else
-                found(&examination->findings, FINDING_PASS, "sshd-keys-form", NULL, "%s asks as it should", service);
+                pass(&examination->findings, "sshd-keys-form", "%s asks as it should", service);
 }
 
 /* The words of a chained command as one text. */
@@ -141,11 +140,11 @@ static void look_at_program(struct examination *examination, const char *program
         bool chain = realpath(program, path) && strcmp(path, CHAIN_PROGRAM) == 0;
 
         if (!chain && asked->chain)
-                found(&examination->findings, FINDING_WARNING, "sshd-keys-form", &remedy,
-                      "%s has another command after it, as in earlier versions; write " CHAIN_PROGRAM, program);
+                warn(&examination->findings, "sshd-keys-form", remedy,
+                     "%s has another command after it, as in earlier versions; write " CHAIN_PROGRAM, program);
         else if (chain && !asked->chain)
-                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
-                      "%s has no command after --, and prints nothing without one", program);
+                fail(&examination->findings, "sshd-keys-form", remedy,
+                     "%s has no command after --, and prints nothing without one", program);
 }
 
 /* A fault of the other command's does not touch our keys, so it is a warning. */
@@ -159,40 +158,38 @@ static void look_at_chain(struct examination *examination, const struct argument
         (void)safe_path(asked->chain[0], &path);
         join(asked->chain, chained);
         if (path.fault == SAFE_PATH_MISSING || path.fault == SAFE_PATH_RELATIVE) {
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                      "the command that was chained, %s, cannot be run: %s", asked->chain[0],
-                      path.fault == SAFE_PATH_RELATIVE ? "it is no absolute path" : strerror(path.error));
+                warn(&examination->findings, "sshd-chain", remedy,
+                     "the command that was chained, %s, cannot be run: %s", asked->chain[0],
+                     path.fault == SAFE_PATH_RELATIVE ? "it is no absolute path" : strerror(path.error));
         } else if (path.fault > SAFE_PATH_ROOT_GROUP) {
                 /* The owner must look at what it is now, for it may have been changed: no command can do that. */
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", NULL,
-                      "the command that was chained is not run, for others than root can change %s", path.at);
+                warn(&examination->findings, "sshd-chain", NO_REMEDY,
+                     "the command that was chained is not run, for others than root can change %s", path.at);
         } else if ((path.program_mode & 0111) == 0) {
-                remedy = remedy_of("chmod a+x %s", path.program);
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                      "the command that was chained, %s, is not executable", path.program);
+                warn(&examination->findings, "sshd-chain", remedy_of("chmod a+x %s", path.program),
+                     "the command that was chained, %s, is not executable", path.program);
         } else if (asked->chain_user && !getpwnam(asked->chain_user))
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                      "the command that was chained is to be run as %s, which does not exist", asked->chain_user);
+                warn(&examination->findings, "sshd-chain", remedy,
+                     "the command that was chained is to be run as %s, which does not exist", asked->chain_user);
         else if (asked->chain_user && strcmp(user, "root") != 0 && strcmp(user, asked->chain_user) != 0)
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-                      "the command that was chained is to be run as %s, so AuthorizedKeysCommandUser must be root",
-                      asked->chain_user);
+                warn(&examination->findings, "sshd-chain", remedy,
+                     "the command that was chained is to be run as %s, so AuthorizedKeysCommandUser must be root",
+                     asked->chain_user);
         else
-                found(&examination->findings, FINDING_PASS, "sshd-chain", NULL, "%s comes after ours", chained);
+                pass(&examination->findings, "sshd-chain", "%s comes after ours", chained);
 }
 
 static void look_at_ours(struct examination *examination, const char *service, const struct sshd_keys_command *command,
                          int version) {
-        struct remedy remedy = write_again();
         struct keys_command words;
         struct arguments asked;
         const char *why = "";
 
         if (!keys_command_split(command->command, &words) ||
             arguments_parse(words.n, words.word, &asked, &why) != ARGUMENTS_RUN) {
-                found(&examination->findings, FINDING_FAILURE, "sshd-keys-form", &remedy,
-                      "%s runs our command with arguments that it does not take: %s: %s", service, why,
-                      command->command);
+                fail(&examination->findings, "sshd-keys-form", write_again(),
+                     "%s runs our command with arguments that it does not take: %s: %s", service, why,
+                     command->command);
                 return;
         }
         look_at_program(examination, words.word[0], &asked);
@@ -243,7 +240,7 @@ static struct remedy edit_place(const struct config_place *place, const struct s
         edit = remedy_of("${EDITOR:-editor} +%u %s", place->line, place->file);
         if (service)
                 reload = doctor_reload(service->name);
-        return remedy_both(&edit, &reload);
+        return remedy_both(edit, reload);
 }
 
 /* A line that sets another command, which is not the first: sshd does not run it, and only ours may. */
@@ -267,9 +264,8 @@ static void look_at_later(struct examination *examination, const struct sshd_ser
                 remedy = edit_place(first, service);
         say_where(place, at);
         say_where(first, first_at);
-        found(&examination->findings, FINDING_WARNING, "sshd-chain", &remedy,
-              "%s has the command %s, which is not run: %s comes first%s", at, place->value, first_at,
-              ours ? ", and does not run it after ours" : "");
+        warn(&examination->findings, "sshd-chain", remedy, "%s has the command %s, which is not run: %s comes first%s",
+             at, place->value, first_at, ours ? ", and does not run it after ours" : "");
 }
 
 /* Each command that is configured, since sshd takes the first one without a word about the others. */
@@ -280,8 +276,8 @@ static void look_at_all(struct examination *examination, const struct sshd_servi
 
         if (own_files_load(&own, &disabled, why) < 0 ||
             sshd_config_read(service ? service->arguments : NULL, &own, &config, why) < 0)
-                found(&examination->findings, FINDING_WARNING, "sshd-chain", NULL,
-                      "it cannot be told whether another command is set: %s", why);
+                warn(&examination->findings, "sshd-chain", NO_REMEDY,
+                     "it is not known whether another command is set: %s", why);
         for (size_t i = 0; config && i < config->n_places; i++)
                 if (config->place[i].word == CONFIG_COMMAND && is_other(config->place[i].value))
                         look_at_later(examination, service, config, &own, &config->place[i]);
@@ -293,7 +289,6 @@ static void look_at_all(struct examination *examination, const struct sshd_servi
 void doctor_keys_command(struct examination *examination, const struct sshd_service *services, size_t n, int version) {
         const char *whom = examination->user ? examination->user : "everybody";
         struct sshd_keys_command commands[SSHD_SERVICES_MAX] = {{.command = NULL}};
-        struct remedy enable = remedy_of(ENABLE);
         char *const none[] = {NULL};
         bool any = false, told[SSHD_SERVICES_MAX];
 
@@ -303,20 +298,20 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
                 told[i] = sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i],
                                             why) >= 0;
                 if (!told[i])
-                        found(&examination->findings, FINDING_FAILURE, "sshd-keys-command", NULL,
-                              "%s does not tell its configuration: %s", n > 0 ? services[i].name : "sshd", why);
+                        fail(&examination->findings, "sshd-keys-command", NO_REMEDY, "%s: sshd -T fails: %s",
+                             n > 0 ? services[i].name : "sshd", why);
                 any |= commands[i].command && doctor_command_is_ours(commands[i].command);
         }
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
                 const char *name = n > 0 ? services[i].name : "sshd";
 
                 if (commands[i].command && doctor_command_is_ours(commands[i].command)) {
-                        found(&examination->findings, FINDING_PASS, "sshd-keys-command", NULL,
-                              "%s asks our helper for the keys of %s", name, whom);
+                        pass(&examination->findings, "sshd-keys-command", "%s asks our helper for the keys of %s", name,
+                             whom);
                         look_at_ours(examination, name, &commands[i], version);
                 } else if (told[i])
                         found(&examination->findings, any ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command",
-                              &enable, "%s asks %s for the keys of %s, and not our helper", name,
+                              remedy_of(ENABLE), "%s asks %s for the keys of %s, and not our helper", name,
                               commands[i].command ? commands[i].command : "nobody", whom);
                 sshd_keys_command_clear(&commands[i]);
                 look_at_all(examination, n > 0 ? &services[i] : NULL);

@@ -18,7 +18,7 @@
 #include "authkeys-helper/identity.h"
 #include "common/journal.h"
 
-#define SERVICE_FOLDERS "/etc/systemd/system"
+#define SERVICE_DIRECTORIES "/etc/systemd/system"
 
 /* The program that sets the clock, of those that Debian has: of two of them only one can be installed. "": none. */
 struct time_service {
@@ -57,24 +57,24 @@ static void look_at_clock(struct examination *examination) {
         struct time_service service;
 
         if (freshness_clock_synchronized()) {
-                found(&examination->findings, FINDING_PASS, "clock", NULL, "it is synchronized");
+                pass(&examination->findings, "clock", "it is synchronized");
                 return;
         }
         service = find_time_service();
         if (service.active) {
-                found(&examination->findings, FINDING_WARNING, "clock", NULL,
-                      "it is not synchronized, although %s runs: look which time servers that reaches; pushes that are "
-                      "timed by the clock are refused, and those that sign a challenge are not",
-                      service.name);
+                warn(&examination->findings, "clock", NO_REMEDY,
+                     "it is not synchronized, although %s runs: check which time servers that reaches; pushes that are "
+                     "timed by the clock are refused, and those that sign a challenge are not",
+                     service.name);
                 return;
         }
         if (has_ntp_unit())
                 remedy = remedy_of("timedatectl set-ntp true");
         else if (service.name[0])
                 remedy = remedy_of("systemctl enable --now %s", service.name);
-        found(&examination->findings, FINDING_WARNING, "clock", &remedy,
-              "it is not synchronized: pushes that are timed by it are refused, and those that sign a challenge are "
-              "not");
+        warn(&examination->findings, "clock", remedy,
+             "it is not synchronized: pushes that are timed by it are refused, and those that sign a challenge are "
+             "not");
 }
 
 /* The first line of a small file of the kernel's, or "". */
@@ -93,37 +93,36 @@ static void look_at_modules(struct examination *examination) {
 
         read_line("/sys/fs/selinux/enforce", enforce, sizeof(enforce));
         if (strcmp(enforce, "1") == 0)
-                found(&examination->findings, FINDING_WARNING, "selinux", NULL,
-                      "SELinux is enforcing; what it denies can be seen with: ausearch -m avc -ts boot");
+                warn(&examination->findings, "selinux", NO_REMEDY,
+                     "SELinux is enforcing; what it denies can be seen with: ausearch -m avc -ts boot");
         else
-                found(&examination->findings, FINDING_PASS, "selinux", NULL, "SELinux is %s",
-                      enforce[0] ? "permissive" : "off");
+                pass(&examination->findings, "selinux", "SELinux is %s", enforce[0] ? "permissive" : "off");
         read_line("/sys/module/apparmor/parameters/enabled", enabled, sizeof(enabled));
         read_line("/proc/1/attr/apparmor/current", profile, sizeof(profile));
         if (enabled[0] == 'Y' && access("/etc/apparmor.d/usr.sbin.sshd", F_OK) == 0)
-                found(&examination->findings, FINDING_WARNING, "apparmor", NULL,
-                      "AppArmor has a profile for sshd (/etc/apparmor.d/usr.sbin.sshd): it must let sshd "
-                      "execute " HELPER_PROGRAM);
+                warn(&examination->findings, "apparmor", NO_REMEDY,
+                     "AppArmor has a profile for sshd (/etc/apparmor.d/usr.sbin.sshd): it must let sshd "
+                     "execute " HELPER_PROGRAM);
         else
-                found(&examination->findings, FINDING_PASS, "apparmor", NULL, "AppArmor %s",
-                      enabled[0] == 'Y' ? "has no profile for sshd" : "is off");
+                pass(&examination->findings, "apparmor", "AppArmor %s",
+                     enabled[0] == 'Y' ? "has no profile for sshd" : "is off");
 }
 
-/* As the helper: logins go on without a journal, but nobody is told of them. */
+/* As the helper: without a journal logins work, but are not recorded. */
 static void reach_journal(void *context) {
-        struct remedy again = remedy_of("systemctl restart systemd-journald.socket systemd-journald.service");
         struct examination *examination = context;
         int fd;
 
         if (probe_become(HELPER_USER) < 0)
-                return; /* said already, with the users */
+                return; /* doctor_users() reports it */
         fd = journal_connect();
         if (fd < 0)
-                found(&examination->findings, FINDING_WARNING, "journal", &again,
-                      "%s cannot reach " JOURNAL_SOCKET ": %s; so nobody is told which key was used", HELPER_USER,
-                      strerror(-fd));
+                warn(&examination->findings, "journal",
+                     remedy_of("systemctl restart systemd-journald.socket systemd-journald.service"),
+                     "%s cannot reach " JOURNAL_SOCKET ": %s; so it is not recorded which key was used", HELPER_USER,
+                     strerror(-fd));
         else
-                found(&examination->findings, FINDING_PASS, "journal", NULL, "%s reaches it", HELPER_USER);
+                pass(&examination->findings, "journal", "%s reaches it", HELPER_USER);
 }
 
 void doctor_machine(struct examination *examination) {
@@ -137,7 +136,7 @@ void doctor_machine(struct examination *examination) {
  * where a service's sshd has a /proc of its own (ProtectProc= in systemd.exec(5)).
  */
 
-/* How /proc is mounted: "" where it is not said. */
+/* How /proc is mounted: "" where an option is not set. */
 struct proc_mount {
         char hide[16];
         char gid[16];
@@ -183,33 +182,30 @@ static void look_at_machine(struct examination *examination, gid_t group) {
 
         find_proc("/proc/self/mounts", &mount);
         if (!hidden_from(&mount, group)) {
-                found(&examination->findings, FINDING_PASS, "hidepid", NULL, "/proc hides no sshd from %s",
-                      HELPER_USER);
+                pass(&examination->findings, "hidepid", "/proc hides no sshd from %s", HELPER_USER);
                 return;
         }
         remedy = shows_group(&mount) ? remedy_of("mount -o remount,gid=%u /proc", group)
                                      : remedy_of("mount -o remount,hidepid=invisible,gid=%u /proc", group);
-        found(&examination->findings, FINDING_FAILURE, "hidepid", &remedy,
-              "/proc is mounted with hidepid=%s, so the helper cannot tell sshd's connections apart and gives no key "
-              "out; "
-              "for good, add %sgid=%u to the options of /proc in /etc/fstab or wherever they come from",
-              mount.hide, shows_group(&mount) ? "" : "hidepid=invisible,", group);
+        fail(&examination->findings, "hidepid", remedy,
+             "/proc is mounted with hidepid=%s, so the helper cannot tell sshd's connections apart and gives no "
+             "key out; for good, add %sgid=%u to the options of /proc in /etc/fstab or wherever they come from",
+             mount.hide, shows_group(&mount) ? "" : "hidepid=invisible,", group);
 }
 
-/* Another mount namespace than ours. */
+/* Whether it has a mount namespace of its own. */
 static bool own_mounts(const struct sshd_service *service) {
-        struct stat theirs, ours;
+        struct stat its, own;
         char path[64];
 
         (void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)service->main_pid);
-        return stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 && theirs.st_ino != ours.st_ino;
+        return stat(path, &its) == 0 && stat("/proc/self/ns/mnt", &own) == 0 && its.st_ino != own.st_ino;
 }
 
 /* A restart leaves the sessions alone that are open: Debian's ssh.service has KillMode=process. */
 static void look_at_service(struct examination *examination, const struct sshd_service *service, gid_t group) {
         struct proc_mount mount;
-        struct remedy remedy;
-        char path[64], folder[256];
+        char path[64], drop_ins[256];
 
         if (!service->active || service->main_pid <= 0 || !own_mounts(service))
                 return;
@@ -217,15 +213,14 @@ static void look_at_service(struct examination *examination, const struct sshd_s
         find_proc(path, &mount);
         if (!hidden_from(&mount, group))
                 return;
-        (void)snprintf(folder, sizeof(folder), SERVICE_FOLDERS "/%s.d", service->name);
-        remedy = remedy_of(
-                "mkdir -p %s && printf '[Service]\\nProtectProc=default\\n' >%s/zz-exc-instance-connect.conf && "
-                "systemctl daemon-reload && systemctl restart %s",
-                folder, folder, service->name);
-        found(&examination->findings, FINDING_FAILURE, "hidepid", &remedy,
-              "%s has a /proc of its own that hides its processes (ProtectProc=), so the helper cannot tell its "
-              "connections apart and gives no key out",
-              service->name);
+        (void)snprintf(drop_ins, sizeof(drop_ins), SERVICE_DIRECTORIES "/%s.d", service->name);
+        fail(&examination->findings, "hidepid",
+             remedy_of("mkdir -p %s && printf '[Service]\\nProtectProc=default\\n' >%s/zz-exc-instance-connect.conf && "
+                       "systemctl daemon-reload && systemctl restart %s",
+                       drop_ins, drop_ins, service->name),
+             "%s has a /proc of its own that hides its processes (ProtectProc=), so the helper cannot tell its "
+             "connections apart and gives no key out",
+             service->name);
 }
 
 void doctor_proc(struct examination *examination) {
@@ -235,7 +230,7 @@ void doctor_proc(struct examination *examination) {
         int n;
 
         if (!entry)
-                return; /* said already, with the users */
+                return; /* doctor_users() reports it */
         look_at_machine(examination, group);
         n = sshd_services(services);
         for (int i = 0; i < n; i++)

@@ -34,5 +34,5 @@ struct remedy doctor_edit(const char *keyword, const char *service) {
         edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
         if (service)
                 reload = doctor_reload(service);
-        return remedy_both(&edit, &reload);
+        return remedy_both(edit, reload);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole way of a key, gone once: a throw-away key is pushed to the agent, sshd's effective command is run as sshd runs
- * it, twice as for one login, and the key is taken back. Its private half is gone before it is pushed.
+ * it, twice as for one login, and the key is revoked. Its private half is wiped before it is pushed.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -160,8 +160,8 @@ static bool find_command(const char *user, struct sshd_keys_command *ret) {
  * For the first who may be given one. The key lives for seconds only, and sshd may need as many until it has told which
  * command it runs: so it is asked before each push.
  */
-static const char *push_for_somebody(struct examination *examination, const struct users *users,
-                                     struct sshd_keys_command *ret_command) {
+static const char *push_for_first(struct examination *examination, const struct users *users,
+                                  struct sshd_keys_command *ret_command) {
         char why[WHY_MAX] = "there is no user to push it for";
         bool denied = !examination->user;
 
@@ -178,19 +178,18 @@ static const char *push_for_somebody(struct examination *examination, const stru
                         break;
                 }
         }
-        /* There may be others: a directory does not tell all, and a policy may be about few. */
+        /* There may be others: a name service need not list all, and a policy may be about few. */
         examination->nobody_known = denied;
         if (denied)
-                found(&examination->findings, FINDING_WARNING, "self-test", NULL,
-                      "not tried, for none of the %zu users who were tried may be given a key: name one with --user",
-                      users->n);
+                warn(&examination->findings, "self-test", NO_REMEDY,
+                     "not tried: none of the users that were tried (%zu) may be given a key; name one with --user",
+                     users->n);
         else
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "a throw-away key could not be pushed: %s", why);
+                fail(&examination->findings, "self-test", NO_REMEDY, "a throw-away key could not be pushed: %s", why);
         return NULL;
 }
 
-/* sshd's own environment for it (subprocess() in misc.c): these four, and nothing of ours. */
+/* The environment that sshd gives it (subprocess() in misc.c). */
 struct environment {
         char name[NAME_MAX_BYTES + 8], log_name[NAME_MAX_BYTES + 8], home[1024], path[64];
 };
@@ -258,7 +257,7 @@ static void why_nothing(const char *user, char ret[static WHY_MAX]) {
         program_result_clear(&result);
 }
 
-/* False when something is wrong, and said. */
+/* False when something is wrong, and reported. */
 static bool ask_once(struct examination *examination, const char *user, const struct keys_command *words,
                      const char *as, int number) {
         char key[SSH_KEY_TEXT_MAX], why[WHY_MAX];
@@ -269,22 +268,22 @@ static bool ask_once(struct examination *examination, const char *user, const st
         ssh_key_to_text(&examination->key, key);
         r = run_command(words, as, &result);
         if (r < 0) {
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL, "%s cannot be run as %s: %s",
-                      words->word[0], as, strerror(-r));
+                fail(&examination->findings, "self-test", NO_REMEDY, "%s cannot be run as %s: %s", words->word[0], as,
+                     strerror(-r));
                 return false;
         }
         given = program_succeeded(&result) && is_key(result.output, key);
         if (!given && program_succeeded(&result) && !result.output[0]) {
                 why_nothing(user, why);
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      number == 1 ? "the helper does not give the key that was pushed%s"
-                                  : "the helper does not give the key a second time, which one login needs%s",
-                      why);
+                fail(&examination->findings, "self-test", NO_REMEDY,
+                     number == 1 ? "the helper does not give the key that was pushed%s"
+                                 : "the helper does not give the key a second time, which one login needs%s",
+                     why);
         } else if (!given)
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "sshd would not take the helper's answer: it %s, and said: %.200s",
-                      program_succeeded(&result) ? "is not that key" : "ended with an error",
-                      result.complaint[0] ? result.complaint : result.output);
+                fail(&examination->findings, "self-test", NO_REMEDY,
+                     "sshd would refuse the helper's answer: it %s: %.200s",
+                     program_succeeded(&result) ? "is not that key" : "ended with an error",
+                     result.complaint[0] ? result.complaint : result.output);
         program_result_clear(&result);
         return given;
 }
@@ -298,8 +297,8 @@ static bool ask_helper(struct examination *examination, const char *user, const 
         char *blob;
 
         if (!command->command) {
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "no sshd asks the helper for the keys of %s, so it was not tried", user);
+                fail(&examination->findings, "self-test", NO_REMEDY,
+                     "no sshd asks the helper for the keys of %s, so it was not tried", user);
                 return false;
         }
         entry = getpwnam(user);
@@ -312,8 +311,8 @@ static bool ask_helper(struct examination *examination, const char *user, const 
         *blob++ = '\0';
         tokens = (struct keys_command_tokens){user, uid, home, examination->fingerprint, key, blob};
         if (!keys_command_split(command->command, &words) || !keys_command_expand(&words, &tokens, &expanded))
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "sshd cannot run this AuthorizedKeysCommand: %s", command->command);
+                fail(&examination->findings, "self-test", NO_REMEDY, "sshd cannot run this AuthorizedKeysCommand: %s",
+                     command->command);
         else
                 passed = ask_once(examination, user, &expanded, command->user, 1) &&
                          ask_once(examination, user, &expanded, command->user, 2);
@@ -328,12 +327,11 @@ void doctor_self_test(struct examination *examination) {
         bool given;
 
         if (!examination->agent_answered) {
-                found(&examination->findings, FINDING_FAILURE, "self-test", NULL,
-                      "not tried, for the agent does not answer");
+                fail(&examination->findings, "self-test", NO_REMEDY, "not tried: the agent does not answer");
                 return;
         }
         find_users(examination, &users);
-        user = push_for_somebody(examination, &users, &command);
+        user = push_for_first(examination, &users, &command);
         if (!user) {
                 doctor_self_test_end(examination);
                 sshd_keys_command_clear(&command);
@@ -342,12 +340,11 @@ void doctor_self_test(struct examination *examination) {
         given = ask_helper(examination, user, &command);
         sshd_keys_command_clear(&command);
         if (take_back(examination, why) != 1)
-                found(&examination->findings, FINDING_WARNING, "self-test", NULL,
-                      "the throw-away key was not there to be taken back, or could not be: it is gone in %d s: %s",
-                      TTL_S, why);
+                warn(&examination->findings, "self-test", NO_REMEDY,
+                     "the throw-away key was not revoked, or was gone before; it expires within %d s: %s", TTL_S, why);
         else if (given)
-                found(&examination->findings, FINDING_PASS, "self-test", NULL,
-                      "a key was pushed for %s, given to sshd's command twice, and taken back", user);
+                pass(&examination->findings, "self-test",
+                     "a key was pushed for %s, given to sshd's command twice, and revoked", user);
 }
 
 void doctor_self_test_end(struct examination *examination) {

@@ -43,30 +43,26 @@ static struct remedy edit_remedy(const char *complaint) {
 }
 
 static bool look_at_version(struct examination *examination, int *ret_version) {
-        struct remedy install = remedy_of(SSHD_INSTALL);
         int version = sshd_version();
 
         *ret_version = version;
         if (version == -ENOENT) {
-                found(&examination->findings, FINDING_FAILURE, "sshd-program", &install, "there is no %s",
-                      SSHD_PROGRAM);
+                fail(&examination->findings, "sshd-program", remedy_of(SSHD_INSTALL), "there is no %s", SSHD_PROGRAM);
                 return false;
         }
         if (version == -ETIMEDOUT) {
                 examination->sshd_hangs = true;
-                found(&examination->findings, FINDING_FAILURE, "sshd-program", NULL, "%s does not answer",
-                      SSHD_PROGRAM);
+                fail(&examination->findings, "sshd-program", NO_REMEDY, "%s does not answer", SSHD_PROGRAM);
                 return false;
         }
         if (version < 0)
-                found(&examination->findings, FINDING_WARNING, "sshd-program", NULL, "%s does not tell its version: %s",
-                      SSHD_PROGRAM, strerror(-version));
+                warn(&examination->findings, "sshd-program", NO_REMEDY, "the version of %s is not known: %s",
+                     SSHD_PROGRAM, strerror(-version));
         else if (version < VERSION_LEAST)
-                found(&examination->findings, FINDING_WARNING, "sshd-program", NULL,
-                      "OpenSSH %d.%d is older than any that this was tried with", version / 100, version % 100);
+                warn(&examination->findings, "sshd-program", NO_REMEDY,
+                     "OpenSSH %d.%d is older than any that this was tried with", version / 100, version % 100);
         else
-                found(&examination->findings, FINDING_PASS, "sshd-program", NULL, "OpenSSH %d.%d", version / 100,
-                      version % 100);
+                pass(&examination->findings, "sshd-program", "OpenSSH %d.%d", version / 100, version % 100);
         return true;
 }
 
@@ -90,17 +86,16 @@ static size_t drop_idle(struct sshd_service *services, size_t n) {
 }
 
 static void look_at_running(struct examination *examination, const struct sshd_service *services, size_t n) {
-        struct remedy start = remedy_of("systemctl start ssh.service");
         char names[256] = "";
 
         if (n == 0) {
-                found(&examination->findings, FINDING_FAILURE, "sshd-running", &start, "no sshd runs");
+                fail(&examination->findings, "sshd-running", remedy_of("systemctl start ssh.service"), "no sshd runs");
                 return;
         }
         for (size_t i = 0; i < n; i++)
                 (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
                                services[i].name);
-        found(&examination->findings, FINDING_PASS, "sshd-running", NULL, "%s", names);
+        pass(&examination->findings, "sshd-running", "%s", names);
 }
 
 static void look_at_reload(struct examination *examination, const struct sshd_service *service) {
@@ -109,15 +104,15 @@ static void look_at_reload(struct examination *examination, const struct sshd_se
         int r = sshd_reload_due(service, path, why);
 
         if (r < 0)
-                found(&examination->findings, FINDING_WARNING, "sshd-reloaded", &reload,
-                      "it cannot be told whether %s has read its configuration since that was changed: %s",
-                      service->name, why);
+                warn(&examination->findings, "sshd-reloaded", reload,
+                     "it is not known whether %s has read its configuration since the last change: %s", service->name,
+                     why);
         else if (r > 0)
-                found(&examination->findings, FINDING_OPEN_FAILURE, "sshd-reloaded", &reload,
+                found(&examination->findings, FINDING_OPEN_FAILURE, "sshd-reloaded", reload,
                       "%s was changed after %s had read its configuration", path, service->name);
         else if (path[0])
-                found(&examination->findings, FINDING_PASS, "sshd-reloaded", NULL,
-                      "%s has read its configuration since the last change, that of %s", service->name, path);
+                pass(&examination->findings, "sshd-reloaded",
+                     "%s has read its configuration since the last change, that of %s", service->name, path);
 }
 
 static bool is_no(const char *value) {
@@ -142,7 +137,7 @@ static struct remedy set_remedy(const struct sshd_service *service, const char *
         set = remedy_of("sed -i %s %s", script, line.path);
         if (service && service->active)
                 reload = doctor_reload(service->name);
-        return remedy_both(&set, &reload);
+        return remedy_both(set, reload);
 }
 
 /* Whether a list of methods among the alternatives is a key alone, or at least has one. */
@@ -162,36 +157,34 @@ static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among)
 static void look_at_methods(struct examination *examination, const struct sshd_service *service) {
         struct sshd_settings settings = {.text = NULL};
         char methods[1024] = "any", revoked[PATH_MAX] = "none", why[SSHD_WHY_MAX];
-        struct remedy remedy;
         bool alone, among;
 
         if (sshd_effective(service ? service->arguments : NULL, examination->user, &settings.text, why) < 0) {
-                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", NULL,
-                      "sshd does not tell whether it takes keys: %s", why);
+                fail(&examination->findings, "sshd-pubkey", NO_REMEDY,
+                     "sshd -T fails, so it is not known whether sshd accepts keys: %s", why);
                 return;
         }
         (void)sshd_setting(&settings, "authenticationmethods", 0, methods, sizeof(methods));
         (void)sshd_setting(&settings, "revokedkeys", 0, revoked, sizeof(revoked));
         judge_methods(methods, &alone, &among);
         if (sshd_setting_is(&settings, "pubkeyauthentication", "no")) {
-                remedy = set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes");
-                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
-                      "PubkeyAuthentication is no: sshd takes no keys");
+                fail(&examination->findings, "sshd-pubkey",
+                     set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
+                     "PubkeyAuthentication is no: sshd accepts no keys");
         } else if (strcasecmp(revoked, "none") != 0 && access(revoked, R_OK) < 0) {
-                remedy = remedy_of("install -m 0644 /dev/null %s", revoked);
-                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
-                      "RevokedKeys is %s, which cannot be read: sshd then refuses each key", revoked);
+                fail(&examination->findings, "sshd-pubkey", remedy_of("install -m 0644 /dev/null %s", revoked),
+                     "RevokedKeys is %s, which cannot be read: sshd then refuses each key", revoked);
         } else if (!alone && !among) {
-                remedy = set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any");
-                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
-                      "AuthenticationMethods is %s: no key is enough", methods);
+                fail(&examination->findings, "sshd-pubkey",
+                     set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any"),
+                     "AuthenticationMethods is %s: no key is enough", methods);
         } else if (!alone) {
                 /* What else it asks for may be wanted. */
-                remedy = doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL);
-                found(&examination->findings, FINDING_FAILURE, "sshd-pubkey", &remedy,
-                      "AuthenticationMethods is %s: a key alone is not enough", methods);
+                fail(&examination->findings, "sshd-pubkey",
+                     doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL),
+                     "AuthenticationMethods is %s: a key alone is not enough", methods);
         } else
-                found(&examination->findings, FINDING_PASS, "sshd-pubkey", NULL, "sshd takes keys");
+                pass(&examination->findings, "sshd-pubkey", "sshd accepts keys");
         sshd_settings_clear(&settings);
 }
 
@@ -213,7 +206,6 @@ static void look_at_other_settings(struct examination *examination, const struct
                                    const struct own_files *own, const struct login_users *users) {
         char *const *arguments = service ? service->arguments : NULL;
         struct sshd_answers without = {.text = {NULL}}, with = {.text = {NULL}};
-        struct remedy remedy = remedy_of("exc-instance-connect enable");
         const char *name = service ? service->name : "sshd";
         struct sshd_change change = {.name = NULL};
         char why[SSHD_WHY_MAX] = "out of memory";
@@ -226,14 +218,15 @@ static void look_at_other_settings(struct examination *examination, const struct
                 r = sshd_answers_compare(&without, &with, users, &change);
         if (r > 0) {
                 sshd_change_say(name, &change, why);
-                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-settings", &remedy, "%s", why);
+                found(&examination->findings, FINDING_LAX_FAILURE, "sshd-settings",
+                      remedy_of("exc-instance-connect enable"), "%s", why);
         } else if (r < 0 || !without.text[0])
-                found(&examination->findings, FINDING_WARNING, "sshd-settings", NULL,
-                      "%s does not say what it would be without exc-instance-connect: %s", name,
-                      r < 0 ? why : "its configuration would be broken");
+                warn(&examination->findings, "sshd-settings", NO_REMEDY,
+                     "%s does not say what it would be without exc-instance-connect: %s", name,
+                     r < 0 ? why : "its configuration would be broken");
         else
-                found(&examination->findings, FINDING_PASS, "sshd-settings", NULL,
-                      "exc-instance-connect changes no other setting of %s", name);
+                pass(&examination->findings, "sshd-settings", "exc-instance-connect changes no other setting of %s",
+                     name);
         sshd_change_clear(&change);
         sshd_answers_clear(&without);
         sshd_answers_clear(&with);
@@ -246,7 +239,7 @@ static void look_at_all_other_settings(struct examination *examination, const st
 
         find_users(examination, &users);
         if (own_files_load(&own, &disabled, why) < 0) {
-                found(&examination->findings, FINDING_WARNING, "sshd-settings", NULL, "%s", why);
+                warn(&examination->findings, "sshd-settings", NO_REMEDY, "%s", why);
                 return;
         }
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++)
@@ -258,13 +251,11 @@ static void look_at_all_other_settings(struct examination *examination, const st
 static bool look_at_configuration(struct examination *examination, const struct sshd_service *service) {
         char *const none[] = {NULL};
         char why[SSHD_WHY_MAX];
-        struct remedy remedy;
 
         if (sshd_test(service ? service->arguments : none, why) >= 0)
                 return true;
-        remedy = edit_remedy(why);
-        found(&examination->findings, FINDING_FAILURE, "sshd-config", &remedy, "%s cannot use its configuration: %s",
-              service ? service->name : "sshd", why);
+        fail(&examination->findings, "sshd-config", edit_remedy(why), "%s cannot use its configuration: %s",
+             service ? service->name : "sshd", why);
         return false;
 }
 
@@ -277,8 +268,8 @@ void doctor_sshd(struct examination *examination) {
                 return;
         count = sshd_services(services);
         if (count < 0)
-                found(&examination->findings, FINDING_WARNING, "sshd-running", NULL,
-                      "the services that run an sshd cannot be listed: %s", strerror(-count));
+                warn(&examination->findings, "sshd-running", NO_REMEDY,
+                     "the services that run an sshd cannot be listed: %s", strerror(-count));
         else {
                 n = drop_idle(services, (size_t)count);
                 look_at_running(examination, services, n);
@@ -287,7 +278,7 @@ void doctor_sshd(struct examination *examination) {
                 passed += look_at_configuration(examination, n > 0 ? &services[i] : NULL);
         if (passed < (n > 0 ? n : 1))
                 return;
-        found(&examination->findings, FINDING_PASS, "sshd-config", NULL, "sshd -t finds no fault");
+        pass(&examination->findings, "sshd-config", "sshd -t finds no fault");
         doctor_keys_command(examination, services, n, version);
         look_at_all_other_settings(examination, services, n);
         for (size_t i = 0; i < n; i++)

@@ -19,12 +19,12 @@
 #include "authkeys-helper/identity.h"
 #include "common/store.h"
 
-/* Mounts, makes folders, and stops the agent, which may have others open. */
-#define MAKE_FOLDERS "systemctl start exc-instance-connect-store.service"
+/* Mounts, makes directories, and stops the agent, which may have others open. */
+#define MAKE_DIRECTORIES "systemctl start exc-instance-connect-store.service"
 
 enum {
-        ENTRIES_SAID_MAX = 8,
-        ROOM_LEAST_BYTES = 256 * 1024, /* a push of 8 keys takes 16 pages and a folder or two */
+        ENTRIES_MAX = 8,
+        ROOM_LEAST_BYTES = 256 * 1024, /* a push of 8 keys takes 16 pages and a directory or two */
         ROOM_LEAST_INODES = 64,
 };
 
@@ -53,17 +53,15 @@ static bool find_ids(struct ids *ret) {
  * first, by systemd: after an umount(8) it may hold the mount for there still, and start nothing.
  */
 static struct remedy mount_remedy(const char *unit_name) {
-        struct remedy away, unmask = {.command = ""}, mount;
+        struct remedy unmask = NO_REMEDY;
         struct unit_state unit;
 
         if (unit_state(unit_name, &unit) == 0 && strcmp(unit.load, "masked") == 0)
                 unmask = strcmp(unit.file, "masked-runtime") == 0
                                  ? remedy_of("systemctl unmask --runtime %s", unit_name)
                                  : remedy_of("systemctl unmask %s", unit_name);
-        away = remedy_of("systemctl stop " DOCTOR_SOCKETS " %s", unit_name);
-        mount = remedy_of(MAKE_FOLDERS " && systemctl start " DOCTOR_SOCKETS);
-        mount = remedy_both(&unmask, &mount);
-        return remedy_both(&away, &mount);
+        return remedy_both(remedy_of("systemctl stop " DOCTOR_SOCKETS " %s", unit_name),
+                           remedy_both(unmask, remedy_of(MAKE_DIRECTORIES " && systemctl start " DOCTOR_SOCKETS)));
 }
 
 /* The options of what is mounted at `path`, or "". */
@@ -80,34 +78,31 @@ static void find_mount(const char *path, char ret_options[static 512]) {
         (void)endmntent(mounts);
 }
 
-/* False when there is nothing there that could be looked at further. */
+/* False when there is nothing to check further. */
 static bool look_at_mount(struct examination *examination) {
         static const char *const wanted[] = {"nosuid", "nodev", "noexec"};
-        struct remedy remedy = remedy_of(MAKE_FOLDERS);
         char options[512], missing[64] = "";
         struct statfs fs;
 
         if (statfs(STORE_RUNTIME_DIR, &fs) < 0) {
-                remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
-                found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy, "%s: %s", STORE_RUNTIME_DIR,
-                      strerror(errno));
+                int error = errno;
+
+                fail(&examination->findings, "store-mount", mount_remedy(DOCTOR_MOUNT_UNIT), "%s: %s",
+                     STORE_RUNTIME_DIR, strerror(error));
                 return false;
         }
         find_mount(STORE_RUNTIME_DIR, options);
         if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
-                remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
-                found(&examination->findings, FINDING_FAILURE, "store-mount", &remedy,
-                      "%s is on a disk, where keys would outlive a reboot: nothing is stored there", STORE_RUNTIME_DIR);
+                fail(&examination->findings, "store-mount", mount_remedy(DOCTOR_MOUNT_UNIT),
+                     "%s is on a disk, where keys would outlive a reboot: nothing is stored there", STORE_RUNTIME_DIR);
                 return true;
         }
         if (!options[0]) {
                 /* A container may not be able to mount anything. */
-                if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1)
-                        remedy = mount_remedy(DOCTOR_MOUNT_UNIT);
-                else
-                        remedy.command[0] = '\0';
-                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy,
-                      "%s has no tmpfs of its own: whoever fills /run takes its room", STORE_RUNTIME_DIR);
+                bool can_mount = prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 1;
+
+                warn(&examination->findings, "store-mount", can_mount ? mount_remedy(DOCTOR_MOUNT_UNIT) : NO_REMEDY,
+                     "%s has no tmpfs of its own: it shares its room with all of /run", STORE_RUNTIME_DIR);
                 return true;
         }
         for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -118,45 +113,39 @@ static bool look_at_mount(struct examination *examination) {
                         (void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
                                        missing[0] ? "," : "", wanted[i]);
         }
-        if (missing[0]) {
-                remedy = remedy_of("mount -o remount,%s %s", missing, STORE_RUNTIME_DIR);
-                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy, "%s is mounted without %s",
-                      STORE_RUNTIME_DIR, missing);
-        } else
-                found(&examination->findings, FINDING_PASS, "store-mount", NULL, "%s is a tmpfs of its own",
-                      STORE_RUNTIME_DIR);
+        if (missing[0])
+                warn(&examination->findings, "store-mount",
+                     remedy_of("mount -o remount,%s %s", missing, STORE_RUNTIME_DIR), "%s is mounted without %s",
+                     STORE_RUNTIME_DIR, missing);
+        else
+                pass(&examination->findings, "store-mount", "%s is a tmpfs of its own", STORE_RUNTIME_DIR);
         return true;
 }
 
 /* False when it is not as it must be. */
-static bool look_at_folder(struct examination *examination, const char *check, const char *path, uid_t owner,
-                           gid_t group, const char *ownership, unsigned mode) {
-        struct remedy remedy = remedy_of(MAKE_FOLDERS), chown, chmod;
+static bool look_at_directory(struct examination *examination, const char *check, const char *path, uid_t owner,
+                              gid_t group, const char *ownership, unsigned mode) {
+        /* With fewer than five digits chmod(1) leaves a directory's setuid and setgid bits as they are. */
+        struct remedy set_mode = remedy_of("chmod 0%o %s", mode, path);
         struct stat st;
 
         if (lstat(path, &st) < 0) {
-                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s: %s", path, strerror(errno));
+                fail(&examination->findings, check, remedy_of(MAKE_DIRECTORIES), "%s: %s", path, strerror(errno));
                 return false;
         }
         if (!S_ISDIR(st.st_mode)) {
-                struct remedy away = remedy_of("rm -f %s", path);
-
-                remedy = remedy_both(&away, &remedy);
-                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s is no folder", path);
+                fail(&examination->findings, check, remedy_of("rm -f %s && " MAKE_DIRECTORIES, path),
+                     "%s is not a directory", path);
                 return false;
         }
-        chown = remedy_of("chown %s %s", ownership, path);
-        /* With fewer than five digits chmod(1) leaves a folder's setuid and setgid bits as they are. */
-        chmod = remedy_of("chmod 0%o %s", mode, path);
-        remedy = remedy_both(&chown, &chmod);
         if (st.st_uid != owner || st.st_gid != group)
-                found(&examination->findings, FINDING_FAILURE, check, &remedy, "%s belongs to %u:%u, and must to %s",
-                      path, st.st_uid, st.st_gid, ownership);
+                fail(&examination->findings, check, remedy_both(remedy_of("chown %s %s", ownership, path), set_mode),
+                     "%s belongs to %u:%u, and must to %s", path, st.st_uid, st.st_gid, ownership);
         else if ((st.st_mode & 07777) != mode)
-                found(&examination->findings, FINDING_FAILURE, check, &chmod, "%s has mode %04o, and must have %04o",
-                      path, st.st_mode & 07777, mode);
+                fail(&examination->findings, check, set_mode, "%s has mode %04o, and must have %04o", path,
+                     st.st_mode & 07777, mode);
         else {
-                found(&examination->findings, FINDING_PASS, check, NULL, "%s: %s %04o", path, ownership, mode);
+                pass(&examination->findings, check, "%s: %s %04o", path, ownership, mode);
                 return true;
         }
         return false;
@@ -165,10 +154,10 @@ static bool look_at_folder(struct examination *examination, const char *check, c
 /* What is wrong with an entry below keys/ or claims/; false when nothing is. */
 static bool judge_entry(const FTSENT *entry, const struct ids *ids, unsigned file_mode, char ret_why[static 96]) {
         const struct stat *st = entry->fts_statp;
-        bool folder = S_ISDIR(st->st_mode);
-        unsigned mode = folder ? 02750 : file_mode;
+        bool directory = S_ISDIR(st->st_mode);
+        unsigned mode = directory ? 02750 : file_mode;
 
-        if (!folder && (!S_ISREG(st->st_mode) || st->st_nlink > 1)) {
+        if (!directory && (!S_ISREG(st->st_mode) || st->st_nlink > 1)) {
                 (void)snprintf(ret_why, 96, "is nothing that the agent makes");
                 return true;
         }
@@ -180,9 +169,9 @@ static bool judge_entry(const FTSENT *entry, const struct ids *ids, unsigned fil
 }
 
 /*
- * All that is in the folder of that user goes. Below keys/ and claims/ everything is the agent's: whoever has taken that
- * user could put a link in the place of what a chown or a chmod of root's goes through. rm(1) follows none, and to the
- * name right below keys/ no link leads.
+ * The directory of that user goes. Below keys/ and claims/ everything belongs to the agent's user: a process of that user
+ * could replace by a link what root's chown or chmod goes through. rm(1) follows none, and the name right below keys/ is
+ * reached through no link.
  */
 static struct remedy drop_entry(const char *root, const char *path) {
         char user[STORE_USER_NAME_MAX + 64];
@@ -190,47 +179,44 @@ static struct remedy drop_entry(const char *root, const char *path) {
 
         n += strcspn(path + n, "/");
         if (n >= sizeof(user))
-                return (struct remedy){.command = ""};
+                return NO_REMEDY;
         (void)snprintf(user, sizeof(user), "%.*s", (int)n, path);
         return remedy_of("rm -rf %s", user);
 }
 
-/* Keys come and go meanwhile: what is gone is no fault. What is wrong takes away one key, perhaps, and not all. */
+/* Keys come and go meanwhile: what is gone is no fault. What is wrong may keep out one key, not all. */
 static void look_below(struct examination *examination, char *root, const struct ids *ids, unsigned file_mode) {
         char *const roots[] = {root, NULL};
-        unsigned said = 0;
+        unsigned n = 0;
         FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
         FTSENT *entry;
 
-        while (walk && said < ENTRIES_SAID_MAX && (entry = fts_read(walk))) {
-                struct remedy remedy;
+        while (walk && n < ENTRIES_MAX && (entry = fts_read(walk))) {
                 char why[96];
 
                 if (entry->fts_level == FTS_ROOTLEVEL || entry->fts_info == FTS_DP || entry->fts_info == FTS_NS ||
                     !judge_entry(entry, ids, file_mode, why))
                         continue;
-                said++;
-                remedy = drop_entry(root, entry->fts_path);
-                found(&examination->findings, FINDING_WARNING, "store-entries", &remedy, "%s %s", entry->fts_path, why);
+                n++;
+                warn(&examination->findings, "store-entries", drop_entry(root, entry->fts_path), "%s %s",
+                     entry->fts_path, why);
         }
         if (walk)
                 (void)fts_close(walk);
-        if (said == 0)
-                found(&examination->findings, FINDING_PASS, "store-entries", NULL, "all in %s is as the agent makes it",
-                      root);
+        if (n == 0)
+                pass(&examination->findings, "store-entries", "all in %s is as the agent makes it", root);
 }
 
 /* Where the store has a tmpfs of its own, the claim files have one too: see systemd/claims.mount. */
 static void look_at_claims_mount(struct examination *examination) {
-        struct remedy remedy = mount_remedy(DOCTOR_CLAIMS_MOUNT_UNIT);
         char store[512], claims[512];
 
         find_mount(STORE_RUNTIME_DIR, store);
         find_mount(STORE_RUNTIME_DIR "/claims", claims);
         if (store[0] && !claims[0])
-                found(&examination->findings, FINDING_WARNING, "store-mount", &remedy,
-                      STORE_RUNTIME_DIR "/claims has no tmpfs of its own: the user " HELPER_USER
-                                        " could take the store's room");
+                warn(&examination->findings, "store-mount", mount_remedy(DOCTOR_CLAIMS_MOUNT_UNIT),
+                     STORE_RUNTIME_DIR "/claims has no tmpfs of its own: the user " HELPER_USER
+                                       " could take the store's room");
 }
 
 static void look_at_room(struct examination *examination, const char *path) {
@@ -249,18 +235,18 @@ static void look_at_room(struct examination *examination, const char *path) {
                                    (unsigned)(fs.f_files * 2), options[0] ? path : "/run");
         /* A ramfs says 0 of all. */
         if (size > 0 && bytes < ROOM_LEAST_BYTES)
-                found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
-                      "%s is full: %" PRIu64 " KiB left", path, bytes / 1024);
+                fail(&examination->findings, "store-room", remedy, "%s is full: %" PRIu64 " KiB left", path,
+                     bytes / 1024);
         else if (fs.f_files > 0 && fs.f_favail < ROOM_LEAST_INODES)
-                found(&examination->findings, FINDING_FAILURE, "store-room", &remedy,
-                      "%s is full: %" PRIu64 " inodes left", path, (uint64_t)fs.f_favail);
+                fail(&examination->findings, "store-room", remedy, "%s is full: free inodes: %" PRIu64, path,
+                     (uint64_t)fs.f_favail);
         else if (bytes < size / 10 || fs.f_favail < fs.f_files / 10)
-                found(&examination->findings, FINDING_WARNING, "store-room", &remedy,
-                      "%s is nearly full: %" PRIu64 " KiB and %" PRIu64 " inodes left", path, bytes / 1024,
-                      (uint64_t)fs.f_favail);
+                warn(&examination->findings, "store-room", remedy,
+                     "%s is nearly full: %" PRIu64 " KiB and %" PRIu64 " inodes left", path, bytes / 1024,
+                     (uint64_t)fs.f_favail);
         else
-                found(&examination->findings, FINDING_PASS, "store-room", NULL,
-                      "%s has %" PRIu64 " KiB and %" PRIu64 " inodes left", path, bytes / 1024, (uint64_t)fs.f_favail);
+                pass(&examination->findings, "store-room", "%s has %" PRIu64 " KiB and %" PRIu64 " inodes left", path,
+                     bytes / 1024, (uint64_t)fs.f_favail);
 }
 
 void doctor_store(struct examination *examination) {
@@ -270,17 +256,17 @@ void doctor_store(struct examination *examination) {
 
         if (!look_at_mount(examination))
                 return;
-        /* Where others can put a link in the place of a folder, no remedy for that folder is safe. */
-        if (!look_at_folder(examination, "store-root", STORE_RUNTIME_DIR, 0, 0, "root:root", 0755))
+        /* Where others can replace a directory by a link, no remedy for that directory is safe. */
+        if (!look_at_directory(examination, "store-root", STORE_RUNTIME_DIR, 0, 0, "root:root", 0755))
                 return;
         if (!find_ids(&ids))
-                return; /* said already, with the users */
-        (void)look_at_folder(examination, "store-keys", keys, ids.agent, ids.helper_group, AGENT_USER ":" HELPER_USER,
-                             02750);
-        (void)look_at_folder(examination, "store-claims", claims, ids.agent, ids.helper_group,
-                             AGENT_USER ":" HELPER_USER, 02750);
-        (void)look_at_folder(examination, "store-state", state, ids.agent, ids.agent_group, AGENT_USER ":" AGENT_USER,
-                             0700);
+                return; /* doctor_users() reports it */
+        (void)look_at_directory(examination, "store-keys", keys, ids.agent, ids.helper_group,
+                                AGENT_USER ":" HELPER_USER, 02750);
+        (void)look_at_directory(examination, "store-claims", claims, ids.agent, ids.helper_group,
+                                AGENT_USER ":" HELPER_USER, 02750);
+        (void)look_at_directory(examination, "store-state", state, ids.agent, ids.agent_group,
+                                AGENT_USER ":" AGENT_USER, 0700);
         look_below(examination, keys, &ids, 0640);
         look_below(examination, claims, &ids, 0660);
         look_at_claims_mount(examination);

@@ -46,12 +46,11 @@ static void note_anchor(void *context, const char *path, const char *why) {
                 remedy = remedy_of("chmod 0644 %s", path);
         else
                 remedy = remedy_of("mv %s %s.refused && install -m 0644 /dev/null %s", path, path, path);
-        found(&examination->findings, FINDING_WARNING, "anchor-file", &remedy, "%s is not trusted: %s", path, why);
+        warn(&examination->findings, "anchor-file", remedy, "%s is not trusted: %s", path, why);
 }
 
 static void look_at_anchors(struct examination *examination, bool signatures) {
         struct trust_anchors anchors = {.n = 0};
-        struct remedy remedy = install_anchor();
         char names[256] = "";
 
         trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, note_anchor, examination);
@@ -59,12 +58,12 @@ static void look_at_anchors(struct examination *examination, bool signatures) {
                 (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
                                anchors.anchor[i].name);
         if (anchors.n > 0)
-                found(&examination->findings, FINDING_PASS, "anchors", NULL, "%s", names);
+                pass(&examination->findings, "anchors", "%s", names);
         else if (signatures)
-                found(&examination->findings, FINDING_HOST_FAILURE, "anchors", &remedy,
+                found(&examination->findings, FINDING_HOST_FAILURE, "anchors", install_anchor(),
                       "there is no anchor, so nobody's pushes from the host are believed");
         else
-                found(&examination->findings, FINDING_PASS, "anchors", NULL, "none, and Trust=channel needs none");
+                pass(&examination->findings, "anchors", "none, and Trust=channel needs none");
         trust_clear(&anchors);
 }
 
@@ -85,28 +84,27 @@ static void look_at_id(struct examination *examination, const struct config *con
         if (instance.fault) {
                 if (strcmp(instance.source, "the file instance-id") != 0)
                         remedy.command[0] = '\0';
-                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", &remedy,
+                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", remedy,
                       "%s does not count: %s; so this machine has no id, and pushes from the host are refused",
                       instance.source, instance.fault);
         } else if (!instance.id[0] && examination->agent_instance[0])
                 /* systemd hands it to the agent alone. */
-                found(&examination->findings, FINDING_PASS, "instance-id", NULL,
-                      "%s, from the credential exc.instance_id", examination->agent_instance);
+                pass(&examination->findings, "instance-id", "%s, from the credential exc.instance_id",
+                     examination->agent_instance);
         else if (!instance.id[0])
-                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", &remedy,
+                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", remedy,
                       "this machine has no id, so pushes from the host are refused");
         else if (examination->agent_answered && strcmp(instance.id, examination->agent_instance) != 0)
-                found(&examination->findings, FINDING_WARNING, "instance-id", NULL,
-                      "it is %s, from %s, but the agent says %s", instance.id, instance.source,
-                      examination->agent_instance[0] ? examination->agent_instance : "that there is none");
+                warn(&examination->findings, "instance-id", NO_REMEDY, "it is %s, from %s, but the agent says %s",
+                     instance.id, instance.source,
+                     examination->agent_instance[0] ? examination->agent_instance : "that there is none");
         else if (strcmp(instance.source, "the file instance-id") == 0 && of_a_clone())
-                found(&examination->findings, FINDING_WARNING, "instance-id", &remedy,
-                      "it is %s, from " ID_FILE ", which is older than " MACHINE_ID
-                      ": this machine may be a clone of another, and take pushes for that one",
-                      instance.id);
+                warn(&examination->findings, "instance-id", remedy,
+                     "it is %s, from " ID_FILE ", which is older than " MACHINE_ID
+                     ": this machine may be a clone of another, and take pushes for that one",
+                     instance.id);
         else
-                found(&examination->findings, FINDING_PASS, "instance-id", NULL, "%s, from %s", instance.id,
-                      instance.source);
+                pass(&examination->findings, "instance-id", "%s, from %s", instance.id, instance.source);
 }
 
 void doctor_trust(struct examination *examination) {

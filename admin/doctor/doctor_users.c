@@ -33,29 +33,26 @@ static void look_at_user(struct examination *examination, enum finding_status fa
         user = getpwnam(name);
         if (!user) {
                 if (errno != 0 && errno != ENOENT && errno != ESRCH)
-                        found(&examination->findings, failure, check, NULL, "%s cannot be looked up: %s", name,
+                        found(&examination->findings, failure, check, NO_REMEDY, "%s cannot be looked up: %s", name,
                               strerror(errno));
                 else
-                        found(&examination->findings, failure, check, &make, "there is no user %s", name);
+                        found(&examination->findings, failure, check, make, "there is no user %s", name);
                 return;
         }
         uid = user->pw_uid;
         primary = user->pw_gid;
         group = getgrnam(name);
-        if (!group) {
-                struct remedy both = remedy_both(&make, &move);
-
-                found(&examination->findings, failure, check, &both, "there is no group %s", name);
-        } else if (group->gr_gid != primary)
-                found(&examination->findings, failure, check, &move,
+        if (!group)
+                found(&examination->findings, failure, check, remedy_both(make, move), "there is no group %s", name);
+        else if (group->gr_gid != primary)
+                found(&examination->findings, failure, check, move,
                       "the primary group of %s is %u, and must be the group of that name, %u", name, primary,
                       group->gr_gid);
         else if (uid == 0)
-                found(&examination->findings, failure, check, NULL,
+                found(&examination->findings, failure, check, NO_REMEDY,
                       "%s has user id 0: it is root; remove the entry from /etc/passwd and run: " MAKE_USERS, name);
         else
-                found(&examination->findings, FINDING_PASS, check, NULL, "%s is %u, with a group of its own", name,
-                      uid);
+                pass(&examination->findings, check, "%s is %u, with a group of its own", name, uid);
 }
 
 void doctor_users(struct examination *examination) {
@@ -67,7 +64,7 @@ void doctor_users(struct examination *examination) {
 /* The program, and each directory above it. False when something is wrong, and reported as `fault`. */
 static bool look_at_path(struct examination *examination, enum finding_status fault, const char *file_check,
                          const char *path_check, const char *program) {
-        struct remedy reinstall = remedy_of(PACKAGE_REINSTALL), remedy;
+        struct remedy reinstall = remedy_of(PACKAGE_REINSTALL);
         const char *check;
         struct safe_path path;
 
@@ -75,36 +72,31 @@ static bool look_at_path(struct examination *examination, enum finding_status fa
         check = strcmp(path.at, program) == 0 ? file_check : path_check;
         switch (path.fault) {
         case SAFE_PATH_OK:
-                found(&examination->findings, FINDING_PASS, path_check, NULL,
-                      "only root can change %s and the directories above it", program);
+                pass(&examination->findings, path_check, "only root can change %s and the directories above it",
+                     program);
                 return true;
         case SAFE_PATH_ROOT_GROUP:
-                remedy = remedy_of("chmod g-w %s", path.at);
-                found(&examination->findings, FINDING_WARNING, check, &remedy,
-                      "%s has mode %04o: sshd of Debian and Ubuntu runs what the group root can write, others do not",
-                      path.at, path.mode);
+                warn(&examination->findings, check, remedy_of("chmod g-w %s", path.at),
+                     "%s has mode %04o: sshd of Debian and Ubuntu runs what the group root can write, others do not",
+                     path.at, path.mode);
                 return true;
         case SAFE_PATH_RELATIVE:
                 return false;
         case SAFE_PATH_MISSING:
-                found(&examination->findings, fault, file_check, &reinstall, "%s: %s", path.at, strerror(path.error));
+                found(&examination->findings, fault, file_check, reinstall, "%s: %s", path.at, strerror(path.error));
                 return false;
         case SAFE_PATH_NOT_REGULAR:
-                remedy = remedy_of("rm -rf %s", path.at);
-                remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, fault, file_check, &remedy, "%s is no regular file", path.at);
+                found(&examination->findings, fault, file_check,
+                      remedy_both(remedy_of("rm -rf %s", path.at), reinstall), "%s is no regular file", path.at);
                 return false;
         /* It may have been changed already: the remedy takes that right away and reinstalls the files. */
         case SAFE_PATH_FOREIGN:
-                remedy = remedy_of("chown root:root %s", path.at);
-                remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, fault, check, &remedy,
+                found(&examination->findings, fault, check,
+                      remedy_both(remedy_of("chown root:root %s", path.at), reinstall),
                       "%s belongs to user id %u, so sshd runs nothing there; it must be root's", path.at, path.owner);
                 return false;
         case SAFE_PATH_WRITABLE:
-                remedy = remedy_of("chmod go-w %s", path.at);
-                remedy = remedy_both(&remedy, &reinstall);
-                found(&examination->findings, fault, check, &remedy,
+                found(&examination->findings, fault, check, remedy_both(remedy_of("chmod go-w %s", path.at), reinstall),
                       "%s has mode %04o, so sshd runs nothing there; only root may write it", path.at, path.mode);
                 return false;
         }
@@ -123,16 +115,16 @@ static void look_at_run(struct examination *examination, enum finding_status fau
         (void)snprintf(program, sizeof(program), "%s", path);
         r = program_run(argv, user, DOCTOR_PROGRAM_MS, &result);
         if (r < 0) {
-                found(&examination->findings, fault, check, &reinstall, "%s cannot be run as %s: %s", path, user,
+                found(&examination->findings, fault, check, reinstall, "%s cannot be run as %s: %s", path, user,
                       strerror(-r));
                 return;
         }
         if (program_succeeded(&result)) {
                 result.output[strcspn(result.output, "\n")] = '\0';
-                found(&examination->findings, FINDING_PASS, check, NULL, "%s can run: %s", user, result.output);
+                pass(&examination->findings, check, "%s can run: %s", user, result.output);
         } else {
                 result.complaint[strcspn(result.complaint, "\n")] = '\0';
-                found(&examination->findings, fault, check, &reinstall, "%s cannot be run as %s: %s", path, user,
+                found(&examination->findings, fault, check, reinstall, "%s cannot be run as %s: %s", path, user,
                       result.complaint[0] ? result.complaint : "it ended with an error");
         }
         program_result_clear(&result);
@@ -147,13 +139,13 @@ static bool look_at_mode(struct examination *examination, enum finding_status fa
         if (stat(path, &st) < 0)
                 return false;
         if ((st.st_mode & 0111) != 0111)
-                found(&examination->findings, fault, check, &remedy, "%s has mode %04o: not everybody can execute it",
+                found(&examination->findings, fault, check, remedy, "%s has mode %04o: not everybody can execute it",
                       path, st.st_mode & 07777);
         else if ((st.st_mode & 07777) != mode)
-                found(&examination->findings, FINDING_WARNING, check, &remedy, "%s has mode %04o, and must have %04o",
-                      path, st.st_mode & 07777, mode);
+                warn(&examination->findings, check, remedy, "%s has mode %04o, and must have %04o", path,
+                     st.st_mode & 07777, mode);
         else
-                found(&examination->findings, FINDING_PASS, check, NULL, "%s has mode %04o", path, mode);
+                pass(&examination->findings, check, "%s has mode %04o", path, mode);
         return (st.st_mode & 0111) == 0111;
 }
 
@@ -171,7 +163,7 @@ void doctor_programs(struct examination *examination) {
                                  *const agent[] = {"agent-file", "agent-path", "agent-runs"};
 
         look_at_program(examination, FINDING_FAILURE, helper, HELPER_PROGRAM, HELPER_MODE, HELPER_USER);
-        /* Where an sshd runs it, the self-test tells whether keys are kept out. */
+        /* Where an sshd runs it, the self-test shows whether keys are kept out. */
         look_at_program(examination, FINDING_WARNING, chain, CHAIN_PROGRAM, HELPER_MODE, HELPER_USER);
         look_at_program(examination, FINDING_FAILURE, agent, AGENT_PROGRAM, AGENT_MODE, AGENT_USER);
 }

@@ -86,19 +86,19 @@ struct remedy remedy_of(const char *format, ...) {
         return remedy;
 }
 
-struct remedy remedy_both(const struct remedy *first, const struct remedy *second) {
-        struct remedy remedy = {.command = ""};
+struct remedy remedy_both(struct remedy first, struct remedy second) {
+        struct remedy remedy = NO_REMEDY;
         int n;
 
-        if (!first->command[0] || !second->command[0])
-                return first->command[0] ? *first : *second;
-        n = snprintf(remedy.command, sizeof(remedy.command), "%s && %s", first->command, second->command);
+        if (!first.command[0] || !second.command[0])
+                return first.command[0] ? first : second;
+        n = snprintf(remedy.command, sizeof(remedy.command), "%s && %s", first.command, second.command);
         if (n >= (int)sizeof(remedy.command))
                 remedy.command[0] = '\0';
         return remedy;
 }
 
-/* Paths and names come from anywhere, and JSON takes whole characters of UTF-8 only. */
+/* Paths and names can be any bytes; JSON is UTF-8. */
 static void make_utf8(char *text) {
         if (value_utf8(text))
                 return;
@@ -107,24 +107,55 @@ static void make_utf8(char *text) {
                         *c = '?';
 }
 
-void found(struct findings *to, enum finding_status status, const char *name, const struct remedy *remedy,
-           const char *format, ...) {
+__attribute__((format(printf, 5, 0))) static void add_finding(struct findings *to, enum finding_status status,
+                                                              const char *name, const struct remedy *remedy,
+                                                              const char *format, va_list arguments) {
         struct finding *finding;
-        va_list arguments;
 
         if (to->n >= FINDINGS_MAX)
                 return;
         finding = &to->at[to->n];
         *finding = (struct finding){.status = status};
         (void)snprintf(finding->name, sizeof(finding->name), "%s", name);
-        va_start(arguments, format);
         (void)vsnprintf(finding->text, sizeof(finding->text), format, arguments);
-        va_end(arguments);
         make_utf8(finding->text);
         /* A command with a byte changed in it would be another command. */
-        if (remedy && value_utf8(remedy->command))
+        if (value_utf8(remedy->command))
                 finding->remedy = *remedy;
         to->n++;
+}
+
+void pass(struct findings *to, const char *name, const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        add_finding(to, FINDING_PASS, name, &NO_REMEDY, format, arguments);
+        va_end(arguments);
+}
+
+void warn(struct findings *to, const char *name, struct remedy remedy, const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        add_finding(to, FINDING_WARNING, name, &remedy, format, arguments);
+        va_end(arguments);
+}
+
+void fail(struct findings *to, const char *name, struct remedy remedy, const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        add_finding(to, FINDING_FAILURE, name, &remedy, format, arguments);
+        va_end(arguments);
+}
+
+void found(struct findings *to, enum finding_status status, const char *name, struct remedy remedy, const char *format,
+           ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        add_finding(to, status, name, &remedy, format, arguments);
+        va_end(arguments);
 }
 
 size_t findings_count(const struct findings *findings, const char *name) {

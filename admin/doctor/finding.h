@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What doctor found: one line for each thing it looked at, good or bad, with a command that mends it.
+ * What doctor found: one finding for each check, passed or not, with a command that fixes it.
  *
- * All of it has a fixed size and lies wherever the caller says, so that it can be shared memory: a probe that hangs and is
- * killed then leaves what it had found until then.
+ * All of it has a fixed size and no pointers, so that it can be in shared memory: a probe that hangs and is killed leaves
+ * what it had found until then.
  */
 #ifndef EXC_FINDING_H
 #define EXC_FINDING_H
@@ -30,12 +30,14 @@ enum finding_status {
 };
 
 /*
- * A command for a shell of root's that mends what it stands beside, as it stands. Where only a person knows what to put in,
- * it asks for that in a variable, or starts an editor at the line.
+ * A command for root's shell that fixes what was found, as it stands. Where only a person knows what to put in, it asks for
+ * that in a variable, or starts an editor at the line.
  */
 struct remedy {
         char command[REMEDY_MAX]; /* "" when there is none */
 };
+
+#define NO_REMEDY ((struct remedy){.command = ""})
 
 struct finding {
         enum finding_status status;
@@ -55,14 +57,21 @@ struct findings {
  */
 struct remedy remedy_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* `first && second`. */
-struct remedy remedy_both(const struct remedy *first, const struct remedy *second);
+/* `first && second`; the other one where one is none. */
+struct remedy remedy_both(struct remedy first, struct remedy second);
 
-/* Adds a finding. `remedy` may be NULL. The text is a sentence without a full stop. */
-void found(struct findings *to, enum finding_status status, const char *name, const struct remedy *remedy,
-           const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Each adds a finding. The text is a sentence without a full stop. What does not fit any more is left out. */
+void pass(struct findings *to, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void warn(struct findings *to, const char *name, struct remedy remedy, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+void fail(struct findings *to, const char *name, struct remedy remedy, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 
-/* How many there are of one name: what anybody can have many of must not crowd out the rest. */
+/* The same with another status. */
+void found(struct findings *to, enum finding_status status, const char *name, struct remedy remedy, const char *format,
+           ...) __attribute__((format(printf, 5, 6)));
+
+/* How many there are of one name: findings that can be many are limited, so that others have room. */
 size_t findings_count(const struct findings *findings, const char *name);
 
 /*

@@ -50,7 +50,7 @@ static int wait_for_end(int pid_fd, int timeout_ms, void (*tick)(void *context),
 }
 
 /*
- * What the child had started is ours now, and hangs as it did: it ends too. The kernel lists the children of each thread
+ * What the child had started is a child of this process now, and hangs as it did: it ends too. The kernel lists the children of each thread
  * (proc_pid_task(5), "children").
  */
 static void end_orphans(void) {
@@ -74,7 +74,7 @@ static void end_orphans(void) {
         }
 }
 
-/* Whoever ends doctor ends it all. */
+/* When doctor ends, all of it does. */
 static void end_with(pid_t parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 _exit(EXIT_FAILURE);
@@ -85,7 +85,7 @@ int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *
         int pid_fd, status, r;
         pid_t parent = getpid(), child;
 
-        /* Where it is ignored, as whoever started this may have it, the kernel forgets how a child ended. */
+        /* Where it is ignored, as the parent of this process may have it, the kernel forgets how a child ended. */
         (void)sigaction(SIGCHLD, &standard, NULL);
         (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
         (void)fflush(NULL); /* or it would be written twice */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A look at something that may never answer: a directory service, a home on a network, a process that is stopped. It is
- * taken in a child, which is left to itself when its time is up.
+ * A check of something that may never answer: a name service, a home on a network, a process that is stopped. It runs in a
+ * child, which is killed when its time is up.
  */
 #ifndef EXC_PROBE_H
 #define EXC_PROBE_H
@@ -17,7 +17,7 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms);
 /* The same; meanwhile it calls `tick` ten times a second, in this process. */
 int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *context, int timeout_ms);
 
-/* For a look: identity_become(), after which it still ends with who takes it. */
+/* For a check: identity_become(), after which it still ends with its parent. */
 int probe_become(const char *user);
 
 #endif

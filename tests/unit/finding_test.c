@@ -95,27 +95,27 @@ static void two_remedies_are_done_one_after_the_other(void **state) {
         char word[REMEDY_MAX / 2 + 8];
 
         (void)state;
-        both = remedy_both(&first, &second);
+        both = remedy_both(first, second);
         assert_string_equal(both.command, "a && b");
-        both = remedy_both(&none, &second);
+        both = remedy_both(none, second);
         assert_string_equal(both.command, "b");
-        both = remedy_both(&first, &none);
+        both = remedy_both(first, none);
         assert_string_equal(both.command, "a");
         memset(word, 'x', sizeof(word) - 1);
         word[sizeof(word) - 1] = '\0';
         first = remedy_of("%s", word);
-        both = remedy_both(&first, &first);
+        both = remedy_both(first, first);
         assert_string_equal(both.command, "");
 }
 
 static void findings_keep_their_order(void **state) {
-        struct remedy remedy = remedy_of("mend it");
+        struct remedy remedy = remedy_of("fix it");
         json_t *list;
 
         (void)state;
-        found(&findings, FINDING_PASS, "one", NULL, "it is %s", "well");
-        found(&findings, FINDING_WARNING, "two", &remedy, "it is not");
-        found(&findings, FINDING_FAILURE, "three", NULL, "it is %d times worse", 2);
+        pass(&findings, "one", "it is %s", "well");
+        warn(&findings, "two", remedy, "it is not");
+        (fail)(&findings, "three", NO_REMEDY, "it is %d times worse", 2); /* cmocka has a macro of that name */
         list = findings_json(&findings);
         assert_int_equal(json_array_size(list), 3);
         for (size_t i = 0; i < 3; i++) {
@@ -131,7 +131,7 @@ static void findings_keep_their_order(void **state) {
                 assert_string_equal(json_string_value(json_object_get(one, "status")), expected[i][1]);
                 assert_string_equal(json_string_value(json_object_get(one, "text")), expected[i][2]);
                 if (i == 1)
-                        assert_string_equal(json_string_value(json_object_get(one, "remedy")), "mend it");
+                        assert_string_equal(json_string_value(json_object_get(one, "remedy")), "fix it");
                 else
                         assert_true(json_is_null(json_object_get(one, "remedy")));
         }
@@ -141,21 +141,21 @@ static void findings_keep_their_order(void **state) {
 static void a_failure_of_every_key_goes_before_one_of_the_hosts(void **state) {
         (void)state;
         assert_null(findings_first_failure(&findings));
-        found(&findings, FINDING_WARNING, "warning", NULL, "-");
+        found(&findings, FINDING_WARNING, "warning", NO_REMEDY, "-");
         assert_null(findings_first_failure(&findings));
-        found(&findings, FINDING_LAX_FAILURE, "lax", NULL, "-");
+        found(&findings, FINDING_LAX_FAILURE, "lax", NO_REMEDY, "-");
         assert_string_equal(findings_first_failure(&findings)->name, "lax");
         assert_string_equal(finding_status_name(findings_first_failure(&findings)->status), "failure");
-        found(&findings, FINDING_HOST_FAILURE, "host-1", NULL, "-");
-        found(&findings, FINDING_HOST_FAILURE, "host-2", NULL, "-");
+        found(&findings, FINDING_HOST_FAILURE, "host-1", NO_REMEDY, "-");
+        found(&findings, FINDING_HOST_FAILURE, "host-2", NO_REMEDY, "-");
         assert_string_equal(findings_first_failure(&findings)->name, "host-1");
         assert_string_equal(finding_status_name(findings_first_failure(&findings)->status), "failure");
-        found(&findings, FINDING_LAX_FAILURE, "lax", NULL, "-");
-        found(&findings, FINDING_OPEN_FAILURE, "open", NULL, "-");
+        found(&findings, FINDING_LAX_FAILURE, "lax", NO_REMEDY, "-");
+        found(&findings, FINDING_OPEN_FAILURE, "open", NO_REMEDY, "-");
         assert_string_equal(findings_first_failure(&findings)->name, "open");
         assert_string_equal(finding_status_name(findings_first_failure(&findings)->status), "failure");
-        found(&findings, FINDING_FAILURE, "all-1", NULL, "-");
-        found(&findings, FINDING_FAILURE, "all-2", NULL, "-");
+        found(&findings, FINDING_FAILURE, "all-1", NO_REMEDY, "-");
+        found(&findings, FINDING_FAILURE, "all-2", NO_REMEDY, "-");
         assert_string_equal(findings_first_failure(&findings)->name, "all-1");
         assert_int_equal(findings_count(&findings, "host-1"), 1);
         assert_int_equal(findings_count(&findings, "host"), 0);
@@ -164,7 +164,7 @@ static void a_failure_of_every_key_goes_before_one_of_the_hosts(void **state) {
 static void more_than_fit_are_left_out(void **state) {
         (void)state;
         for (size_t i = 0; i < FINDINGS_MAX + 3; i++)
-                found(&findings, FINDING_PASS, "many", NULL, "%zu", i);
+                found(&findings, FINDING_PASS, "many", NO_REMEDY, "%zu", i);
         assert_int_equal(findings.n, FINDINGS_MAX);
         assert_string_equal(findings.at[FINDINGS_MAX - 1].text, "255");
 }
@@ -175,7 +175,7 @@ static void what_is_no_utf8_is_still_json_and_no_remedy(void **state) {
         json_t *list;
 
         (void)state;
-        found(&findings, FINDING_FAILURE, "name", &remedy, "/a\xff is wrong");
+        found(&findings, FINDING_FAILURE, "name", remedy, "/a\xff is wrong");
         list = findings_json(&findings);
         assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "text")), "/a? is wrong");
         assert_true(json_is_null(json_object_get(json_array_get(list, 0), "remedy")));
@@ -190,7 +190,7 @@ static void nothing_in_a_finding_steers_the_terminal(void **state) {
 
         (void)state;
         assert_non_null(to);
-        found(&findings, FINDING_FAILURE, "name", &remedy, "a\x1b[2Jb\nc");
+        found(&findings, FINDING_FAILURE, "name", remedy, "a\x1b[2Jb\nc");
         finding_print(to, &findings.at[0]);
         (void)fclose(to);
         assert_string_equal(text, "failure  name                 a\\x1B[2Jb\\x0Ac\n"

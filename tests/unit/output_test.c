@@ -2,6 +2,9 @@
 /* What commands print on a terminal, and elsewhere. */
 #include "cli/output.h"
 
+/* Before cmocka, which has a macro fail(). */
+#include "admin/doctor/finding.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +16,6 @@
 
 #include <cmocka.h>
 
-#include "admin/doctor/finding.h"
 #include "tests/unit/pty.h"
 
 #define TEXT "ssh.service asks nobody for the keys of alice, and not our helper"
