@@ -78,7 +78,7 @@ static int refused(const struct options *options, const struct client_reply *rep
         int status = why == REFUSAL_NONE ? EXIT_OWN_FAILURE : refusal_exit_status(why);
         const char *message = text_or(reply->parameters, "message", ""), *hint = hint_refused(why);
 
-        if (options->given & OPTION_JSON) {
+        if (options->json) {
                 json_t *line = json_pack("{ss sO}", "error", name, "parameters", reply->parameters);
                 int r;
 

@@ -51,7 +51,7 @@ static int print(const struct options *options, const json_t *keys) {
         json_array_foreach(keys, i, key)
                 if (!fill_row(key, &row))
                         return ask_misshapen(options, "List");
-        if (options->given & OPTION_JSON) {
+        if (options->json) {
                 json_t *answer = json_pack("{sO}", "keys", keys);
 
                 status = print_json(answer);
@@ -100,11 +100,14 @@ static int receive(const struct options *options, struct client *client, json_t 
         return status;
 }
 
-static int list(const struct options *options) {
+static int list(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         json_t *keys = json_array();
         struct client client;
-        int status = ask_send(options, "List", ask_which_keys(options), true, &client);
+        int status;
 
+        (void)line;
+        status = ask_send(options, "List", ask_which_keys(options), true, &client);
         if (status == EXIT_DONE)
                 status = receive(options, &client, keys);
         client_close(&client);
@@ -114,16 +117,20 @@ static int list(const struct options *options) {
         return status;
 }
 
-const struct command list_command = {
-        .name = "list",
+static const struct cli_option list_options[] = {
+        {.name = "user",
+         .value = "USER",
+         .take = admin_take_user,
+         .offset = offsetof(struct options, user),
+         .expected = "a login name of 1 to 256 bytes",
+         .help = "keys of this user alone"},
+        {.name = NULL},
+};
+
+const struct cli_command list_command = {
+        .words = "list",
         .summary = "show the keys that are stored",
-        .help = "exc-instance-connect list [--user USER]\n"
-                "\n"
-                "Shows the keys that are stored, of all users or of one. A key in two pushes has two lines.\n"
-                "\n"
-                "  --user USER         keys of this user alone\n"
-                "  --json              print the answer as one line of JSON\n"
-                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
-        .takes = OPTION_USER,
+        .more = "Shows the keys of all users or of one. A key in two pushes has two lines.\n",
+        .tables = {list_options, admin_agent_options},
         .run = list,
 };

@@ -6,7 +6,10 @@
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "cli/output.h"
+#include "common/source.h"
 #include "wire/refusal.h"
+
+enum { TTL_MAX = 24 * 60 * 60 }; /* s */
 
 /* Takes `value` over. A failure leaves `*object` NULL, and everything after it passes. */
 static void set(json_t **object, const char *name, json_t *value) {
@@ -48,17 +51,17 @@ static json_t *request(const struct options *options, const struct key_list *key
 
         set(&object, "user", json_string(options->user));
         set(&object, "keys", key_texts(keys));
-        if (options->given & OPTION_TTL)
+        if (options->ttl > 0)
                 set(&object, "ttl", json_integer(options->ttl));
-        if (options->given & OPTION_CONNECTIONS)
+        if (options->connections >= 0)
                 set(&object, "connections", json_integer(options->connections));
-        if (options->given & OPTION_SOURCE)
+        if (options->n_sources > 0)
                 set(&object, "source", text_list(options->sources, options->n_sources));
-        if (options->given & OPTION_RESTRICT)
+        if (options->restricted)
                 set(&object, "restrict", json_true());
-        if (options->given & OPTION_PRINCIPAL)
+        if (options->principal)
                 set(&object, "principal", json_string(options->principal));
-        if (options->given & OPTION_REQUEST_ID)
+        if (options->request_id)
                 set(&object, "requestId", json_string(options->request_id));
         return object;
 }
@@ -83,7 +86,7 @@ static bool all_strings(const json_t *list) {
 }
 
 static void print_connections(const struct options *options) {
-        int n = options->given & OPTION_CONNECTIONS ? options->connections : 1;
+        int n = options->connections >= 0 ? options->connections : 1;
 
         if (n == 0)
                 print_field("Connections", "any number until then");
@@ -116,7 +119,7 @@ static int print(const struct options *options, const struct key_list *keys, jso
                         &expires_in, "duplicate", &duplicate, "hostKeys", &host_keys) < 0 ||
             !all_strings(fingerprints) || !json_is_array(host_keys))
                 return ask_misshapen(options, "PushLocal");
-        if (options->given & OPTION_JSON)
+        if (options->json)
                 return print_json(answer);
         duration_text(expires_in, left);
         print_field("User", "%s", user);
@@ -130,12 +133,14 @@ static int print(const struct options *options, const struct key_list *keys, jso
         return EXIT_DONE;
 }
 
-static int push(const struct options *options) {
+static int push(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct key_list keys = {.n = 0};
         struct client_reply reply;
         char why[KEY_FILE_WHY_MAX];
         int status;
 
+        (void)line;
         for (size_t i = 0; i < options->n_key_files; i++)
                 if (!key_file_read_path(options->key_files[i], &keys, why)) {
                         complain("%s", why);
@@ -144,31 +149,97 @@ static int push(const struct options *options) {
         status = ask(options, "PushLocal", request(options, &keys), &reply);
         if (status == EXIT_DONE)
                 status = print(options, &keys, reply.parameters);
-        else if (status == refusal_exit_status(REFUSAL_KEY_REJECTED) && !(options->given & OPTION_JSON))
+        else if (status == refusal_exit_status(REFUSAL_KEY_REJECTED) && !options->json)
                 say_which_key(&keys, reply.parameters);
         json_decref(reply.parameters);
         return status;
 }
 
-const struct command push_command = {
-        .name = "push",
+static bool take_key_file(const struct cli_option *option, const char *text, void *member) {
+        struct options *options = member;
+
+        (void)option;
+        if (!*text || options->n_key_files == KEY_LIST_MAX)
+                return false;
+        options->key_files[options->n_key_files++] = text;
+        return true;
+}
+
+static bool take_source(const struct cli_option *option, const char *text, void *member) {
+        struct options *options = member;
+        struct source source;
+
+        (void)option;
+        if (!source_from_text(text, &source) || options->n_sources == GRANT_SOURCES_MAX)
+                return false;
+        options->sources[options->n_sources++] = text;
+        return true;
+}
+
+/* It may be empty. */
+static bool take_label(const struct cli_option *option, const char *text, void *member) {
+        (void)option;
+        *(const char **)member = text;
+        return true;
+}
+
+static const struct cli_option push_options[] = {
+        {.name = "user",
+         .value = "USER",
+         .take = admin_take_user,
+         .offset = offsetof(struct options, user),
+         .flags = CLI_NEEDED,
+         .expected = "a login name of 1 to 256 bytes",
+         .help = "login name"},
+        {.name = "key",
+         .value = "FILE",
+         .take = take_key_file,
+         .flags = CLI_NEEDED | CLI_MANY,
+         .expected = "a public key file, at most 8 times",
+         .completes = "files",
+         .help = "public key file, - for standard input; may be repeated,\nat most 8 keys in all"},
+        {.name = "ttl",
+         .value = "SECONDS",
+         .take = cli_take_number,
+         .offset = offsetof(struct options, ttl),
+         .min = 1,
+         .max = TTL_MAX,
+         .expected = "1..86400 seconds",
+         .help = "how long the keys live, at most the agent's MaxTtl;\ndefault: its DefaultTtl"},
+        {.name = "connections",
+         .value = "N",
+         .take = cli_take_number,
+         .offset = offsetof(struct options, connections),
+         .max = GRANT_CONNECTIONS_MAX,
+         .expected = "0..100 connections",
+         .help = "SSH connections that may use them, 0 for any number;\ndefault: 1"},
+        {.name = "source",
+         .value = "CIDR",
+         .take = take_source,
+         .flags = CLI_MANY,
+         .expected = "an address, or a range without host bits as 192.0.2.0/24, at most 16 times",
+         .help = "address or range that clients must come from;\nmay be repeated, at most 16 times"},
+        {.name = "restrict",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, restricted),
+         .help = "a shell, but no forwarding of any kind"},
+        {.name = "principal",
+         .value = "NAME",
+         .take = take_label,
+         .offset = offsetof(struct options, principal),
+         .help = "who asked, for the journal"},
+        {.name = "request-id",
+         .value = "ID",
+         .take = take_label,
+         .offset = offsetof(struct options, request_id),
+         .help = "under which request, for the journal"},
+        {.name = NULL},
+};
+
+const struct cli_command push_command = {
+        .words = "push",
         .summary = "let a user's public key in for about a minute",
-        .help = "exc-instance-connect push --user USER --key FILE… [OPTION…]\n"
-                "\n"
-                "Stores public keys for a user of this machine. They are gone when their time is up.\n"
-                "\n"
-                "  --user USER         login name\n"
-                "  --key FILE          public key file, - for standard input; may be repeated, at most 8 keys in all\n"
-                "  --ttl SECONDS       how long the keys live, at most the agent's MaxTtl (default: its DefaultTtl)\n"
-                "  --connections N     SSH connections that may use them, 0 for any number (default: 1)\n"
-                "  --source CIDR       address or range that clients must come from; may be repeated, at most 16\n"
-                "  --restrict          a shell, but no forwarding of any kind\n"
-                "  --principal NAME    who asked, for the journal\n"
-                "  --request-id ID     under which request, for the journal\n"
-                "  --json              print the answer as one line of JSON\n"
-                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
-        .takes = OPTION_USER | OPTION_KEY | OPTION_TTL | OPTION_CONNECTIONS | OPTION_SOURCE | OPTION_RESTRICT |
-                 OPTION_PRINCIPAL | OPTION_REQUEST_ID,
-        .needs = OPTION_USER | OPTION_KEY,
+        .more = "Stores public keys for a user of this machine. They are gone when their time is up.\n",
+        .tables = {push_options, admin_agent_options},
         .run = push,
 };

@@ -15,12 +15,12 @@ static void print_no_match(const struct options *options) {
         char other[GRANT_USER_MAX];
 
         (void)fputs("No stored key matched", stdout);
-        if (options->given & OPTION_FINGERPRINT) {
+        if (options->fingerprint) {
                 (void)fputs(": fingerprint ", stdout);
                 terminal_print(stdout, options->fingerprint);
         }
-        if (options->given & OPTION_USER) {
-                (void)fputs(options->given & OPTION_FINGERPRINT ? ", user " : ": user ", stdout);
+        if (options->user) {
+                (void)fputs(options->fingerprint ? ", user " : ": user ", stdout);
                 terminal_print(stdout, options->user);
                 if (account_other_name(options->user, other) > 0) {
                         (void)fputs(" or ", stdout);
@@ -36,7 +36,7 @@ static int print(const struct options *options, json_t *answer) {
 
         if (json_unpack(answer, "{sI}", "revoked", &revoked) < 0)
                 return ask_misshapen(options, "RevokeLocal");
-        if (options->given & OPTION_JSON) {
+        if (options->json) {
                 status = print_json(answer);
         } else if (revoked == 0) {
                 print_no_match(options);
@@ -45,21 +45,18 @@ static int print(const struct options *options, json_t *answer) {
                              revoked == 1 ? "key was" : "keys were");
         }
         /* With nothing stored, --all has done what was asked. */
-        return status == EXIT_DONE && revoked == 0 && !(options->given & OPTION_ALL) ? EXIT_NO_MATCH : status;
+        return status == EXIT_DONE && revoked == 0 && !options->all ? EXIT_NO_MATCH : status;
 }
 
-static int revoke(const struct options *options) {
+static int revoke(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct client_reply reply;
-        int which = options->given & (OPTION_FINGERPRINT | OPTION_USER);
+        bool which = options->fingerprint || options->user;
         int status;
 
         /* Exactly one of the two ways: nothing that was left out, as by an empty variable, may mean all. */
-        if (!which == !(options->given & OPTION_ALL)) {
-                complain(which ? "--all goes with neither --fingerprint nor --user"
-                               : "revoke needs --fingerprint, --user or --all");
-                complain("see: exc-instance-connect revoke --help");
-                return EXIT_USAGE;
-        }
+        if (which == options->all)
+                return cli_usage(line, "expected --fingerprint, --user, or both, or --all alone");
         status = ask(options, "RevokeLocal", ask_which_keys(options), &reply);
         if (status == EXIT_DONE)
                 status = print(options, reply.parameters);
@@ -67,22 +64,29 @@ static int revoke(const struct options *options) {
         return status;
 }
 
-const struct command revoke_command = {
-        .name = "revoke",
+static const struct cli_option revoke_options[] = {
+        {.name = "fingerprint",
+         .value = "SHA256:…",
+         .take = admin_take_fingerprint,
+         .offset = offsetof(struct options, fingerprint),
+         .expected = "SHA256: and 43 characters, as ssh-keygen -l prints it",
+         .help = "keys with this fingerprint"},
+        {.name = "user",
+         .value = "USER",
+         .take = admin_take_user,
+         .offset = offsetof(struct options, user),
+         .expected = "a login name of 1 to 256 bytes",
+         .help = "keys of this account, under each name that it has;\n"
+                 "with --fingerprint, keys that match both"},
+        {.name = "all", .take = cli_take_flag, .offset = offsetof(struct options, all), .help = "all keys"},
+        {.name = NULL},
+};
+
+const struct cli_command revoke_command = {
+        .words = "revoke",
         .summary = "drop stored keys before their time",
-        .help = "exc-instance-connect revoke --fingerprint FINGERPRINT [--user USER]\n"
-                "exc-instance-connect revoke --user USER\n"
-                "exc-instance-connect revoke --all\n"
-                "\n"
-                "Drops stored keys before their time. Sessions that are open stay open.\n"
-                "The exit status is 4 where no key matched the fingerprint or the user.\n"
-                "\n"
-                "  --fingerprint F     keys with this fingerprint, SHA256:… as ssh-keygen -l prints it\n"
-                "  --user USER         keys of this account, under each name that it has; with --fingerprint,\n"
-                "                      keys that match both\n"
-                "  --all               all keys\n"
-                "  --json              print the answer as one line of JSON\n"
-                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
-        .takes = OPTION_FINGERPRINT | OPTION_USER | OPTION_ALL,
+        .more = "Give --fingerprint, --user, both, or --all alone. Sessions that are open stay open.\n"
+                "The exit status is 4 where no key matched the fingerprint or the user.\n",
+        .tables = {revoke_options, admin_agent_options},
         .run = revoke,
 };

@@ -18,7 +18,7 @@ static int print(const struct options *options, json_t *answer) {
         if (json_unpack(answer, "{ss ss sI sI s{sI sb} ss}", "version", &version, "trust", &trust, "anchors", &anchors,
                         "keys", &keys, "clock", "unix", &unix_time, "synchronized", &synchronized, "sshd", &sshd) < 0)
                 return ask_misshapen(options, "Status");
-        if (options->given & OPTION_JSON)
+        if (options->json)
                 return print_json(answer);
         print_field("Agent", "%s", version);
         print_state(stdout, instance ? OUTPUT_PLAIN : OUTPUT_WARNING, "Instance", "%s",
@@ -33,25 +33,24 @@ static int print(const struct options *options, json_t *answer) {
         return EXIT_DONE;
 }
 
-static int status(const struct options *options) {
+static int status(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct client_reply reply;
-        int r = ask(options, "Status", json_object(), &reply);
+        int r;
 
+        (void)line;
+        r = ask(options, "Status", json_object(), &reply);
         if (r == EXIT_DONE)
                 r = print(options, reply.parameters);
         json_decref(reply.parameters);
         return r;
 }
 
-const struct command status_command = {
-        .name = "status",
+const struct cli_command status_command = {
+        .words = "status",
         .summary = "show how the agent is set up, and what it holds",
-        .help = "exc-instance-connect status\n"
-                "\n"
-                "Shows the agent's version, this machine's instance id, whom the agent trusts, how many\n"
-                "keys are stored, the clock, and whether sshd asks for keys.\n"
-                "\n"
-                "  --json              print the answer as one line of JSON\n"
-                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
+        .more = "Shows the agent's version, this machine's instance id, whom the agent trusts, how many\n"
+                "keys are stored, the clock, and whether sshd asks for keys.\n",
+        .tables = {admin_agent_options},
         .run = status,
 };

@@ -179,8 +179,7 @@ static void print_end(const struct examination *examination, const char *verdict
 }
 
 static int examine(const struct options *options, struct examination *examination) {
-        struct visit visit = {
-                .examination = examination, .json = options->given & OPTION_JSON, .all = options->given & OPTION_ALL};
+        struct visit visit = {.examination = examination, .json = options->json, .all = options->all};
         char verdict[2 * FINDING_TEXT_MAX + 128];
         const struct finding *failure;
         const char *remedy;
@@ -203,11 +202,13 @@ static int examine(const struct options *options, struct examination *examinatio
         return status == EXIT_DONE && failure ? EXIT_OWN_FAILURE : status;
 }
 
-static int doctor(const struct options *options) {
+static int doctor(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         struct examination *examination;
         struct key_pair pair;
         int r;
 
+        (void)line;
         if (geteuid() != 0) {
                 complain("doctor checks what only root may see: run it as root, e.g. with sudo");
                 return EXIT_OWN_FAILURE;
@@ -235,19 +236,26 @@ static int doctor(const struct options *options) {
         return r;
 }
 
-const struct command doctor_command = {
-        .name = "doctor",
+static const struct cli_option doctor_options[] = {
+        {.name = "user",
+         .value = "USER",
+         .take = admin_take_user,
+         .offset = offsetof(struct options, user),
+         .expected = "a login name of 1 to 256 bytes",
+         .help = "whether this user could log in: the account, and what sshd\nallows it"},
+        {.name = "all",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, all),
+         .help = "print the checks that passed too"},
+        {.name = NULL},
+};
+
+const struct cli_command doctor_command = {
+        .words = "doctor",
         .summary = "tell why a login would not work, and what to do",
-        .help = "exc-instance-connect doctor [--user USER] [--all]\n"
-                "\n"
-                "Checks everything that a pushed key needs on its way into a login, top to bottom, and tries\n"
+        .more = "Checks everything that a pushed key needs on its way into a login, top to bottom, and tries\n"
                 "it with a throw-away key. Each line is a warning or a failure; a remedy is a command for\n"
-                "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed.\n"
-                "\n"
-                "  --user USER         whether this user could log in: the account, and what sshd allows it\n"
-                "  --all               print the checks that passed too\n"
-                "  --json              print all as one line of JSON\n"
-                "  --socket PATH       ask on this socket instead of " ADMIN_SOCKET "\n",
-        .takes = OPTION_USER | OPTION_ALL,
+                "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed.\n",
+        .tables = {doctor_options, admin_agent_options},
         .run = doctor,
 };

@@ -103,7 +103,7 @@ static void tell(void *context, const struct story *story) {
         struct reading *reading = context;
 
         progress_end();
-        if ((reading->options->given & OPTION_JSON ? story_print_json(story) : story_print(story)) != EXIT_DONE)
+        if ((reading->options->json ? story_print_json(story) : story_print(story)) != EXIT_DONE)
                 reading->status = EXIT_OWN_FAILURE;
 }
 
@@ -275,7 +275,7 @@ static int foresee(struct reading *reading, int64_t from_us) {
 }
 
 static int read_all(struct reading *reading, const struct history_view *view) {
-        bool follows = reading->options->given & OPTION_FOLLOW;
+        bool follows = reading->options->follow;
         int status, r;
 
         /* Watched from before the first entry is read, so that none falls in between. */
@@ -304,16 +304,14 @@ static int read_all(struct reading *reading, const struct history_view *view) {
         return status;
 }
 
-static int show(const struct options *options) {
+static int show(const struct cli_line *line, const void *context) {
+        const struct options *options = context;
         int64_t now_us = clock_us(CLOCK_REALTIME);
         struct reading reading = {
                 .options = options, .signals = -EBADF, .status = EXIT_DONE, .began_us = clock_us(CLOCK_MONOTONIC)};
         char user[GRANT_USER_MAX];
-        struct history_view view = {.all = options->given & OPTION_ALL,
-                                    .own_name = own_name,
-                                    .running = running,
-                                    .tell = tell,
-                                    .context = &reading};
+        struct history_view view = {
+                .all = options->all, .own_name = own_name, .running = running, .tell = tell, .context = &reading};
         int status;
 
         if (options->user) {
@@ -321,11 +319,11 @@ static int show(const struct options *options) {
                 view.user = user;
         }
         if (options->since) {
-                if (!log_since(options->since, now_us, &view.since_us)) {
-                        complain("--since: %s is no time that has been; try " LOG_SINCE_FORMS, options->since);
-                        return EXIT_USAGE;
-                }
-        } else if (options->given & OPTION_FOLLOW)
+                if (!log_since(options->since, now_us, &view.since_us))
+                        return cli_usage(line,
+                                         "--since: invalid value '%s': expected a time in the past: " LOG_SINCE_FORMS,
+                                         options->since);
+        } else if (options->follow)
                 view.since_us = now_us;
         view.from_us = view.since_us > CONTEXT_US ? view.since_us - CONTEXT_US : 0;
         status = open_journal(&reading, view.from_us);
@@ -335,21 +333,47 @@ static int show(const struct options *options) {
         return status;
 }
 
-const struct command log_command = {
-        .name = "log",
+static const struct cli_option log_options[] = {
+        {.name = "user",
+         .value = "USER",
+         .take = admin_take_user,
+         .offset = offsetof(struct options, user),
+         .expected = "a login name of 1 to 256 bytes",
+         .help = "of this user alone"},
+        {.name = "since",
+         .value = "TIME",
+         .take = cli_take_text,
+         .offset = offsetof(struct options, since),
+         .help = "not what ended before: \"2026-01-31 12:30\", 2026-01-31,\n"
+                 "12:30, today, yesterday, -1h, \"2 days ago\", @SECONDS"},
+        {.name = "follow",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, follow),
+         .help = "then wait for more, until it is interrupted"},
+        {.name = "all",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, all),
+         .help = "all SSH connections, with and without a pushed key"},
+        {.name = "json",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, json),
+         .help = "print each as one line of JSON"},
+        /* No agent is asked: accepted as behind the other commands. */
+        {.name = "socket",
+         .value = "PATH",
+         .take = cli_take_text,
+         .offset = offsetof(struct options, socket),
+         .flags = CLI_HIDDEN},
+        {.name = NULL},
+};
+
+const struct cli_command log_command = {
+        .words = "log",
         .summary = "show who came in with a pushed key, and who did not",
-        .help = "exc-instance-connect log [--user USER] [--since TIME] [--follow] [--all]\n"
-                "\n"
-                "Shows a line for each SSH connection that offered a pushed key, and for each push that was refused\n"
-                "or of which no use is known: when, whose, from where, who asked for it, under which request, with\n"
-                "which key, how it ended and why. It reads the journal, and says where that is incomplete.\n"
-                "\n"
-                "  --user USER         of this user alone\n"
-                "  --since TIME        not what ended before: \"2026-01-31 12:30\", 2026-01-31, 12:30, today,\n"
-                "                      yesterday, -1h, \"2 days ago\", @SECONDS\n"
-                "  --follow            then wait for more, until it is interrupted\n"
-                "  --all               all SSH connections, with and without a pushed key\n"
-                "  --json              print each as one line of JSON\n",
-        .takes = OPTION_USER | OPTION_SINCE | OPTION_FOLLOW | OPTION_ALL,
+        .more = "Shows a line for each SSH connection that offered a pushed key, and for each push that was\n"
+                "refused or of which no use is known: when, whose, from where, who asked for it, under which\n"
+                "request, with which key, how it ended and why. It reads the journal, and says where that is\n"
+                "incomplete.\n",
+        .tables = {log_options},
         .run = show,
 };

@@ -205,9 +205,9 @@ static int carry_out(const struct plan *plan) {
         return status;
 }
 
-static int run(const struct options *options) {
-        bool dry_run = options->given & OPTION_DRY_RUN;
-        int status = report_begin(options), lock_fd = -EBADF;
+static int run(const struct cli_line *line, const void *context) {
+        bool dry_run = ((const struct options *)context)->dry_run;
+        int status = report_begin(line->command->words), lock_fd = -EBADF;
         char why[SSHD_WHY_MAX] = "";
         struct plan plan;
 
@@ -233,15 +233,11 @@ static int run(const struct options *options) {
         return status;
 }
 
-const struct command disable_command = {
-        .name = "disable",
+const struct cli_command disable_command = {
+        .words = "disable",
         .summary = "let sshd ask no more",
-        .help = "exc-instance-connect disable [--dry-run]\n"
-                "\n"
-                "Takes away what enable wrote, so that sshd is configured as it was before, and reloads it.\n"
-                "A file that has been edited is put aside, and enable puts it back.\n"
-                "\n"
-                "  --dry-run   only show what would change\n",
-        .takes = OPTION_DRY_RUN,
+        .more = "Takes away what enable wrote, so that sshd is configured as it was before, and reloads it.\n"
+                "A file that has been edited is put aside, and enable puts it back.\n",
+        .tables = {admin_dry_run_options},
         .run = run,
 };

@@ -237,9 +237,9 @@ static int carry_out(const struct plan *plan, bool dry_run) {
         return status;
 }
 
-static int run(const struct options *options) {
-        bool dry_run = options->given & OPTION_DRY_RUN;
-        int status = report_begin(options), lock_fd = -EBADF;
+static int run(const struct cli_line *line, const void *context) {
+        bool dry_run = ((const struct options *)context)->dry_run;
+        int status = report_begin(line->command->words), lock_fd = -EBADF;
         char why[SSHD_WHY_MAX] = "";
         struct plan plan;
 
@@ -266,16 +266,12 @@ static int run(const struct options *options) {
         return status;
 }
 
-const struct command enable_command = {
-        .name = "enable",
+const struct cli_command enable_command = {
+        .words = "enable",
         .summary = "let sshd ask for keys",
-        .help = "exc-instance-connect enable [--dry-run]\n"
-                "\n"
-                "Writes a file in /etc/ssh/sshd_config.d, by which sshd asks exc-authorized-keys(8)\n"
+        .more = "Writes a file in /etc/ssh/sshd_config.d, by which sshd asks exc-authorized-keys(8)\n"
                 "and, behind it, the AuthorizedKeysCommand that was there before, and reloads sshd.\n"
-                "Where that would not be safe, nothing is changed, and what to do is printed.\n"
-                "\n"
-                "  --dry-run   only show what would change\n",
-        .takes = OPTION_DRY_RUN,
+                "Where that would not be safe, nothing is changed, and what to do is printed.\n",
+        .tables = {admin_dry_run_options},
         .run = run,
 };

@@ -14,14 +14,9 @@
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 
-int report_begin(const struct options *options) {
-        if (options->given & (OPTION_JSON | OPTION_SOCKET)) {
-                complain("%s takes no --%s", options->command,
-                         option_name(options->given & (OPTION_JSON | OPTION_SOCKET)));
-                return EXIT_USAGE;
-        }
+int report_begin(const char *command) {
         if (geteuid() != 0) {
-                complain("%s: only root can look at sshd's configuration and change it", options->command);
+                complain("%s: only root can look at sshd's configuration and change it", command);
                 return EXIT_OWN_FAILURE;
         }
         return EXIT_DONE;

@@ -9,8 +9,8 @@
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd_plan.h"
 
-/* Whether the command may go on: root, and no options that have no meaning here. Else an exit status. */
-int report_begin(const struct options *options);
+/* EXIT_DONE for root, else an exit status after a message. */
+int report_begin(const char *command);
 
 /* One line on standard output. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
