@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,16 +44,15 @@ static bool has_prefix(const char *text) {
         return strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) == 0;
 }
 
-/* Sets the id from a text with or without the prefix. */
-static bool parse(const char *text, struct instance_id *id) {
+bool instance_id_parse(const char *text, char ret[static INSTANCE_ID_MAX]) {
         if (has_prefix(text))
                 text += strlen(INSTANCE_ID_PREFIX);
-        if (text[0] == '\0' || strlen(text) >= sizeof(id->id))
+        if (text[0] == '\0' || strlen(text) >= INSTANCE_ID_MAX)
                 return false;
         for (const char *c = text; *c; c++)
                 if (*c <= ' ' || *c > '~')
                         return false;
-        memcpy(id->id, text, strlen(text) + 1);
+        memcpy(ret, text, strlen(text) + 1);
         return true;
 }
 
@@ -70,7 +68,7 @@ static bool from_file(const char *path, bool owned_by_root, const char *source, 
         id->source = source;
         if (r == -EPERM)
                 id->fault = "expected a regular file that only root can write";
-        else if (r == -EINVAL || (r >= 0 && !parse(text, id)))
+        else if (r == -EINVAL || (r >= 0 && !instance_id_parse(text, id->id)))
                 id->fault = MALFORMED;
         else if (r < 0) {
                 id->fault = "cannot be read";
@@ -101,7 +99,7 @@ static bool from_dmi(const char *name, const char *source, struct instance_id *i
         if (r < 0 || !has_prefix(text))
                 return false;
         id->source = source;
-        if (!parse(text, id))
+        if (!instance_id_parse(text, id->id))
                 id->fault = MALFORMED;
         return true;
 }
@@ -109,8 +107,8 @@ static bool from_dmi(const char *name, const char *source, struct instance_id *i
 static void read_files(const char *config_dir, struct instance_id *id) {
         char path[PATH_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s/instance-id", config_dir);
-        if (!from_file(path, true, "the file instance-id", id) && !from_credential(id) &&
+        (void)snprintf(path, sizeof(path), "%s/" INSTANCE_ID_FILE, config_dir);
+        if (!from_file(path, true, "the file " INSTANCE_ID_FILE, id) && !from_credential(id) &&
             !from_dmi("chassis_asset_tag", "the DMI chassis asset tag", id))
                 (void)from_dmi("product_serial", "the DMI product serial", id);
 }
@@ -126,7 +124,7 @@ void instance_id_refresh(struct instance_id *id, const struct config *config, co
                 return;
         }
         id->source = "InstanceId in the configuration";
-        if (!parse(config->instance_id, id))
+        if (!instance_id_parse(config->instance_id, id->id))
                 id->fault = "expected an id after " INSTANCE_ID_PREFIX;
 }
 

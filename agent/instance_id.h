@@ -12,10 +12,13 @@
 #ifndef EXC_INSTANCE_ID_H
 #define EXC_INSTANCE_ID_H
 
+#include <stdbool.h>
+
 #include "agent/config.h"
 #include "conf/conf_files.h"
 
 #define INSTANCE_ID_PREFIX "exc:compute:instance/"
+#define INSTANCE_ID_FILE "instance-id" /* in the configuration directory */
 
 enum { INSTANCE_ID_MAX = CONFIG_INSTANCE_ID_MAX + 1 }; /* with the NUL */
 
@@ -32,6 +35,12 @@ struct instance_id {
  * invalid (not root's, unreadable, malformed), there is no id, and no later source is used.
  */
 void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir);
+
+/*
+ * The id in `text`, which may begin with INSTANCE_ID_PREFIX: 1 to CONFIG_INSTANCE_ID_MAX printable ASCII characters without
+ * blanks. False for anything else, and `ret` is untouched.
+ */
+bool instance_id_parse(const char *text, char ret[static INSTANCE_ID_MAX]);
 
 void instance_id_clear(struct instance_id *id);
 

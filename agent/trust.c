@@ -15,7 +15,6 @@
 
 #include "common/ed25519.h"
 
-#define TRUST_SUFFIX ".pem"
 #define UNSAFE "writable by others than root; run chown root and chmod go-w on it"
 
 /* --- one file --------------------------------------------------------------------------------------------------- */
@@ -47,8 +46,7 @@ static bool may_sign(const EVP_PKEY *key) {
                (strcmp(curve, "prime256v1") == 0 || strcmp(curve, "P-256") == 0);
 }
 
-/* The key of a PEM file that holds nothing else; the caller frees it. NULL, and `ret_why` says why. */
-static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why) {
+EVP_PKEY *trust_key_parse(const char *text, size_t length, const char **ret_why) {
         BIO *bio = BIO_new_mem_buf(text, (int)length);
         EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
         bool alone = true;
@@ -70,45 +68,52 @@ static EVP_PKEY *parse_pem(const char *text, size_t length, const char **ret_why
         return NULL;
 }
 
-enum read_result { READ_TEXT, READ_MASK, READ_WRONG, READ_FAILED };
-
-static enum read_result read_open_file(int fd, char text[static TRUST_FILE_MAX + 1], size_t *ret_length,
-                                       const char **ret_why) {
+static enum trust_file read_open_file(int fd, char text[static TRUST_FILE_MAX + 1], size_t *ret_length,
+                                      const char **ret_why) {
         struct stat st;
         ssize_t n;
 
         if (fstat(fd, &st) < 0)
-                return READ_FAILED;
+                return TRUST_FILE_UNREADABLE;
         if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null */
-                return READ_MASK;
+                return TRUST_FILE_MASK;
         *ret_why = !S_ISREG(st.st_mode)                        ? "not a regular file"
                    : st.st_uid != 0 || (st.st_mode & 022) != 0 ? UNSAFE
                                                                : NULL;
         if (*ret_why)
-                return READ_WRONG;
+                return TRUST_FILE_WRONG;
         if (st.st_size == 0)
-                return READ_MASK;
+                return TRUST_FILE_MASK;
         n = read(fd, text, TRUST_FILE_MAX + 1);
         if (n < 0)
-                return READ_FAILED;
+                return TRUST_FILE_UNREADABLE;
         *ret_length = (size_t)n;
         if (n <= TRUST_FILE_MAX)
-                return READ_TEXT;
+                return TRUST_FILE_KEY;
         *ret_why = "longer than any public key";
-        return READ_WRONG;
+        return TRUST_FILE_WRONG;
 }
 
-static enum read_result read_file(int dir_fd, const char *name, char text[static TRUST_FILE_MAX + 1],
-                                  size_t *ret_length, const char **ret_why) {
+enum trust_file trust_file_read(int dir_fd, const char *name, EVP_PKEY **ret_key, const char **ret_why) {
         int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        enum read_result result;
+        enum trust_file result = TRUST_FILE_UNREADABLE;
+        char text[TRUST_FILE_MAX + 1];
+        size_t length = 0;
+        EVP_PKEY *key;
 
-        result = fd >= 0 ? read_open_file(fd, text, ret_length, ret_why) : READ_FAILED;
-        if (result == READ_FAILED)
+        if (fd >= 0)
+                result = read_open_file(fd, text, &length, ret_why);
+        if (result == TRUST_FILE_UNREADABLE)
                 *ret_why = strerror(errno);
         if (fd >= 0)
                 (void)close(fd);
-        return result;
+        if (result != TRUST_FILE_KEY)
+                return result;
+        key = trust_key_parse(text, length, ret_why);
+        if (!key)
+                return TRUST_FILE_WRONG;
+        *ret_key = key;
+        return TRUST_FILE_KEY;
 }
 
 /* --- both directories ------------------------------------------------------------------------------------------- */
@@ -118,6 +123,7 @@ struct load {
         trust_note note;
         void *context;
         struct strv masked; /* the names in the administrator's directory, once that is loaded */
+        bool in_vendor_dir;
 };
 
 static void note(const struct load *load, const char *path, const char *why) {
@@ -127,10 +133,9 @@ static void note(const struct load *load, const char *path, const char *why) {
 
 static void load_file(struct load *load, int dir_fd, const char *dir, const char *name) {
         struct trust_anchors *anchors = load->anchors;
-        char text[TRUST_FILE_MAX + 1], path[PATH_MAX];
         const char *why = NULL;
         EVP_PKEY *key = NULL;
-        size_t length;
+        char path[PATH_MAX];
 
         if (strv_contains(&load->masked, name))
                 return;
@@ -139,21 +144,13 @@ static void load_file(struct load *load, int dir_fd, const char *dir, const char
                 return;
         }
         conf_files_add(&anchors->files, path);
-        switch (read_file(dir_fd, name, text, &length, &why)) {
-        case READ_TEXT:
-                key = parse_pem(text, length, &why);
-                break;
-        case READ_FAILED:
+        if (trust_file_read(dir_fd, name, &key, &why) == TRUST_FILE_UNREADABLE)
                 anchors->files.unsettled = true; /* it may pass */
-                break;
-        case READ_MASK:
-        case READ_WRONG:
-                break;
-        }
         if (key && anchors->n < TRUST_ANCHORS_MAX) {
                 struct trust_anchor *anchor = &anchors->anchor[anchors->n++];
 
                 (void)snprintf(anchor->name, sizeof(anchor->name), "%s", name);
+                anchor->vendor = load->in_vendor_dir;
                 anchor->key = key; /* transferred */
                 return;
         }
@@ -229,8 +226,10 @@ void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const 
         trust_clear(anchors);
         (void)snprintf(dir, sizeof(dir), "%s/" TRUST_DIR_NAME, config_dir);
         /* Unless it is known what is masked, no anchor of the vendor's is trusted. */
-        if (load_dir(&load, dir, &load.masked) >= 0)
+        if (load_dir(&load, dir, &load.masked) >= 0) {
+                load.in_vendor_dir = true;
                 (void)load_dir(&load, vendor_dir, &vendor_names);
+        }
         strv_clear(&vendor_names);
         strv_clear(&load.masked);
 }

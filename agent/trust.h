@@ -24,6 +24,7 @@
 
 #define TRUST_VENDOR_DIR "/usr/share/exc-instance-connect/trust.d"
 #define TRUST_DIR_NAME "trust.d" /* in the configuration directory */
+#define TRUST_SUFFIX ".pem"
 
 enum {
         TRUST_ANCHORS_MAX = 64,
@@ -32,6 +33,7 @@ enum {
 
 struct trust_anchor {
         char name[256]; /* of the file, with .pem */
+        bool vendor;    /* the file is in the vendor's directory */
         EVP_PKEY *key;
 };
 
@@ -41,6 +43,22 @@ struct trust_anchors {
         struct trust_anchor anchor[TRUST_ANCHORS_MAX];
         struct conf_files files; /* that they were read from */
 };
+
+/*
+ * The key of a PEM text that holds no other text behind it. The caller frees it with EVP_PKEY_free(). NULL: such a file is not
+ * trusted, and `ret_why` says why, beginning with a lower-case letter.
+ */
+EVP_PKEY *trust_key_parse(const char *text, size_t length, const char **ret_why);
+
+enum trust_file {
+        TRUST_FILE_KEY,        /* `ret_key` is set, and the caller's to free */
+        TRUST_FILE_MASK,       /* empty, or a link to /dev/null */
+        TRUST_FILE_WRONG,      /* these two set `ret_why` */
+        TRUST_FILE_UNREADABLE, /* missing too; it may pass */
+};
+
+/* What the file `name` in the directory `dir_fd` adds. Whether others can write the directory is not looked at. */
+enum trust_file trust_file_read(int dir_fd, const char *name, EVP_PKEY **ret_key, const char **ret_why);
 
 /* Called for each file that was to add an anchor and does not; `why` begins with a lower-case letter. */
 typedef void (*trust_note)(void *context, const char *path, const char *why);
