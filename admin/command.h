@@ -35,11 +35,17 @@ struct options {
         /* log */
         const char *since;
         bool follow;
+
+        /* trust add */
+        const char *name;
 };
 
 #define OPTIONS_INIT {.socket = ADMIN_SOCKET, .connections = -1}
 
 extern const struct cli admin_cli;
+
+/* --json alone. */
+extern const struct cli_option admin_json_options[];
 
 /* --json and --socket, for the tables of commands that ask the agent. */
 extern const struct cli_option admin_agent_options[];
@@ -61,5 +67,10 @@ extern const struct cli_command enable_command;
 extern const struct cli_command disable_command;
 extern const struct cli_command doctor_command;
 extern const struct cli_command log_command;
+extern const struct cli_command trust_add_command;
+extern const struct cli_command trust_list_command;
+extern const struct cli_command trust_remove_command;
+extern const struct cli_command instance_id_set_command;
+extern const struct cli_command instance_id_show_command;
 
 #endif

@@ -19,11 +19,16 @@ bool admin_take_fingerprint(const struct cli_option *option, const char *text, v
         return fingerprint_valid(text);
 }
 
+#define JSON_ROW                                                                                                       \
+        {.name = "json",                                                                                               \
+         .take = cli_take_flag,                                                                                        \
+         .offset = offsetof(struct options, json),                                                                     \
+         .help = "print the answer as one line of JSON"}
+
+const struct cli_option admin_json_options[] = {JSON_ROW, {.name = NULL}};
+
 const struct cli_option admin_agent_options[] = {
-        {.name = "json",
-         .take = cli_take_flag,
-         .offset = offsetof(struct options, json),
-         .help = "print the answer as one line of JSON"},
+        JSON_ROW,
         {.name = "socket",
          .value = "PATH",
          .take = cli_take_text,
@@ -42,8 +47,19 @@ const struct cli_option admin_dry_run_options[] = {
 };
 
 static const struct cli_command *const commands[] = {
-        &push_command,   &list_command,    &revoke_command, &status_command,
-        &enable_command, &disable_command, &doctor_command, &log_command,
+        &push_command,
+        &list_command,
+        &revoke_command,
+        &status_command,
+        &enable_command,
+        &disable_command,
+        &doctor_command,
+        &log_command,
+        &trust_add_command,
+        &trust_list_command,
+        &trust_remove_command,
+        &instance_id_set_command,
+        &instance_id_show_command,
 };
 
 const struct cli admin_cli = {

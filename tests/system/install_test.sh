@@ -80,7 +80,7 @@ documented_way_of_a_signed_push_works_to_the_letter() {
     same alice "$(tail -n 1 said.txt)"
     says r-43 in_machine m journalctl -q EXC_REQUEST_ID=r-43 -o verbose
     cp "$root/home/alice/signing.pem" cloud.pem
-    in_machine m rm /etc/exc-instance-connect/trust.d/cloud.pem
+    in_machine m exc-instance-connect trust remove cloud
     new_key k
     guest_refuses Untrusted push_signed m alice k
 }

@@ -142,7 +142,7 @@ sshd_is_left_alone_by_an_upgrade_that_says_so() {
 
 # _options COMMAND...: those that its help tells of, each on a line of its own.
 _options() {
-    in_machine m "$@" --help | sed -n 's/^  \(--[a-z][a-z-]*\).*/\1/p' | grep -vx -e --version | sort -u
+    in_machine m "$@" --help | sed -n '/^  --version/d; s/^  \(--[a-z][a-z-]*\).*/\1/p' | sort -u
 }
 
 # _completed WORD...: the options that bash offers behind these words.
@@ -152,27 +152,31 @@ _completed() {
         COMP_WORDS=("$@" --) COMP_CWORD=$#
         function_of=$(complete -p "$1")
         function_of=${function_of##*-F }
-        "${function_of%% *}" && printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | grep -E '^--[a-z]' | grep -vx -e --help | sort -u
+        "${function_of%% *}" && printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sed -n '/^--help$/d; /^--[a-z]/p' | sort -u
 }
 
 # suites: bookworm
 # short: no
 completion_offers_what_the_commands_take() {
-    local program command found
+    local program command commands
     need zsh
     machine_start m "$suite"
     install_debs m
     for program in exc-instance-connect exc-push; do
-        found=$(in_machine m "$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-        [[ -n $found ]]
-        for command in $found; do
-            same "$(_options "$program" "$command")" "$(_completed "$program" "$command")"
-            grep -qE "^ +'?${command}[:)| ]" "$system_tree/completion/_$program"
+        # With a subcommand: "trust add".
+        mapfile -t commands < <(in_machine m "$program" --help |
+            sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)*\) .*/\1/p')
+        ((${#commands[@]} > 0))
+        for command in "${commands[@]}"; do
+            # shellcheck disable=SC2086 # the words
+            same "$(_options "$program" $command)" "$(_completed "$program" $command)"
+            grep -qE "^ +'?${command% *}[:)| ]" "$system_tree/completion/_$program"
         done
         # zsh knows no other options than these programs, and none less.
         zsh -n "$system_tree/completion/_$program"
         grep -oE -- "--[a-z][a-z-]+" "$system_tree/completion/_$program" | sort -u >zsh.txt
-        for command in $found; do _options "$program" "$command"; done | sort -u >all.txt
+        # shellcheck disable=SC2086 # the words
+        for command in "${commands[@]}"; do _options "$program" $command; done | sort -u >all.txt
         same '' "$(comm -23 zsh.txt <(sort -u all.txt <(printf '%s\n' --help --json --socket --version)))"
         same '' "$(comm -13 zsh.txt all.txt)"
     done
