@@ -10,21 +10,18 @@
 #include "agent/instance_id.h"
 #include "agent/trust.h"
 
-#define ID_FILE CONFIG_DIR "/instance-id"
+#define ID_FILE CONFIG_DIR "/" INSTANCE_ID_FILE
 #define MACHINE_ID "/etc/machine-id"
 
 enum { FILES_SAID_MAX = 8 };
 
-/* Only whoever runs the cloud knows these; the shell asks for them. */
-static struct remedy install_anchor(void) {
-        return remedy_of("install -D -o root -g root -m 0644 "
-                         "\"${ANCHOR:?set it to a file NAME.pem with the public key that signs}\" "
-                         "-t " CONFIG_DIR "/" TRUST_DIR_NAME);
+/* Only those who run the cloud know FILE and ID. */
+static struct remedy add_anchor(void) {
+        return remedy_of("exc-instance-connect trust add FILE");
 }
 
-static struct remedy write_id(void) {
-        return remedy_of(": \"${INSTANCE:?set it to the id that the host has for this machine}\" && "
-                         "printf '%%s\\n' \"$INSTANCE\" | install -o root -g root -m 0644 /dev/stdin " ID_FILE);
+static struct remedy set_id(void) {
+        return remedy_of("exc-instance-connect instance-id set ID");
 }
 
 /*
@@ -60,7 +57,7 @@ static void look_at_anchors(struct examination *examination, bool signatures) {
         if (anchors.n > 0)
                 pass(&examination->findings, "anchors", "%s", names);
         else if (signatures)
-                found(&examination->findings, FINDING_HOST_FAILURE, "anchors", install_anchor(),
+                found(&examination->findings, FINDING_HOST_FAILURE, "anchors", add_anchor(),
                       "there is no anchor, so nobody's pushes from the host are believed");
         else
                 pass(&examination->findings, "anchors", "none, and Trust=channel needs none");
@@ -77,12 +74,12 @@ static bool of_a_clone(void) {
 }
 
 static void look_at_id(struct examination *examination, const struct config *config) {
-        struct remedy remedy = write_id();
+        struct remedy remedy = set_id();
         struct instance_id instance = {.id = ""};
 
         instance_id_refresh(&instance, config, CONFIG_DIR);
         if (instance.fault) {
-                if (strcmp(instance.source, "the file instance-id") != 0)
+                if (strcmp(instance.source, "the file " INSTANCE_ID_FILE) != 0)
                         remedy.command[0] = '\0';
                 found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", remedy,
                       "%s does not count: %s; so this machine has no id, and pushes from the host are refused",
@@ -98,7 +95,7 @@ static void look_at_id(struct examination *examination, const struct config *con
                 warn(&examination->findings, "instance-id", NO_REMEDY, "it is %s, from %s, but the agent says %s",
                      instance.id, instance.source,
                      examination->agent_instance[0] ? examination->agent_instance : "that there is none");
-        else if (strcmp(instance.source, "the file instance-id") == 0 && of_a_clone())
+        else if (strcmp(instance.source, "the file " INSTANCE_ID_FILE) == 0 && of_a_clone())
                 warn(&examination->findings, "instance-id", remedy,
                      "it is %s, from " ID_FILE ", which is older than " MACHINE_ID
                      ": this machine may be a clone of another, and take pushes for that one",

@@ -30,8 +30,8 @@ enum finding_status {
 };
 
 /*
- * A command for root's shell that fixes what was found, as it stands. Where only a person knows what to put in, it asks for
- * that in a variable, or starts an editor at the line.
+ * A command for root's shell that fixes what was found, as it stands. Where only a person knows what to put in, that is a
+ * word in capitals, as FILE, or it starts an editor at the line.
  */
 struct remedy {
         char command[REMEDY_MAX]; /* "" when there is none */

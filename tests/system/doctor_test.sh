@@ -168,7 +168,10 @@ _heals() {
     remedy=$(_of remedy "$2" "$found")
     echo "remedy: $remedy"
     [[ -n $remedy ]]
-    in_machine m env ANCHOR=/root/anchor.pem INSTANCE="$instance" EDITOR=/usr/local/bin/delete-line bash -c "$remedy"
+    # What only a person knows.
+    remedy=${remedy/%trust add FILE/trust add /root/anchor.pem}
+    remedy=${remedy/%instance-id set ID/instance-id set $instance}
+    in_machine m env EDITOR=/usr/local/bin/delete-line bash -c "$remedy"
     _finds_nothing
     [[ $1 != failure && $1 != open-failure ]] || _gets_in
     [[ -e $machines_own/m ]] || rm "$prepared/broken"
