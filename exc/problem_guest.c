@@ -23,12 +23,12 @@ static const struct {
          "exc-instance-connect.conf(5) on the VM",
          EXIT_GUEST_REFUSED},
         {REFUSAL_UNTRUSTED, "it trusts no signing key of this control plane",
-         "Its administrator puts the public half of the signing key into /etc/exc-instance-connect/trust.d\n"
-         "of the VM, and looks with: sudo exc-instance-connect doctor",
+         "Its administrator brings the public half of the signing key to the VM, and runs there:\n"
+         "sudo exc-instance-connect trust add FILE; if that does not help: sudo exc-instance-connect doctor",
          EXIT_GUEST_REFUSED},
         {REFUSAL_BAD_SIGNATURE, "it trusts another signing key than that of this control plane",
-         "Its administrator puts the public half of the current signing key into\n"
-         "/etc/exc-instance-connect/trust.d of the VM, and looks with: sudo exc-instance-connect doctor",
+         "Its administrator brings the public half of the current signing key to the VM, and runs there:\n"
+         "sudo exc-instance-connect trust add FILE; if that does not help: sudo exc-instance-connect doctor",
          EXIT_GUEST_REFUSED},
         {REFUSAL_WRONG_INSTANCE, "what answers in its place has another instance id",
          "Its host's configuration leads to another VM, or /etc/exc-instance-connect/instance-id in it is wrong",

@@ -68,7 +68,7 @@ def guest_without_an_anchor():
     (anchor,) = (plane.guest.agent.config.parent / "trust.d").iterdir()
     anchor.unlink()
     exc = Exc(plane)
-    exc.fails(8, *_send(exc), says=["it trusts no signing key", "trust.d", "doctor"])
+    exc.fails(8, *_send(exc), says=["it trusts no signing key", "trust add", "doctor"])
 
 
 def guest_with_another_anchor():
@@ -76,7 +76,7 @@ def guest_with_another_anchor():
     (anchor,) = (plane.guest.agent.config.parent / "trust.d").iterdir()
     anchor.write_bytes(other.anchor)
     exc = Exc(plane)
-    exc.fails(8, *_send(exc), says=["it trusts another signing key", "trust.d"])
+    exc.fails(8, *_send(exc), says=["it trusts another signing key", "trust add"])
 
 
 def guest_with_another_id():
