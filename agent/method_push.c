@@ -155,6 +155,7 @@ static enum refusal take_signed(struct push_call *call, struct refused *ret_why)
         call->is_signed = true;
         why = signed_request_push(agent, json_object_get(connection->call.parameters, "envelope"),
                                   connection_unsigned_ok(connection), &call->request, &call->push, ret_why);
+        ratelimit_verified(connection->home->budget, agent->config->rate_limit, call->request.n_verified);
         if (why == REFUSAL_NONE)
                 why = agent_open_memory(agent, ret_why);
         if (why == REFUSAL_NONE)

@@ -284,10 +284,11 @@ static enum refusal take_signed(struct revoke_call *call, enum replay_state *ret
         why = ratelimit_push(connection->home->budget, agent->config->rate_limit, &call->why);
         if (why == REFUSAL_NONE)
                 why = agent_ready(agent, &call->why);
-        if (why == REFUSAL_NONE)
-                why = signed_request_revocation(agent, json_object_get(connection->call.parameters, "envelope"),
-                                                connection_unsigned_ok(connection), &call->request, &call->what,
-                                                &call->why);
+        if (why != REFUSAL_NONE)
+                return why;
+        why = signed_request_revocation(agent, json_object_get(connection->call.parameters, "envelope"),
+                                        connection_unsigned_ok(connection), &call->request, &call->what, &call->why);
+        ratelimit_verified(connection->home->budget, agent->config->rate_limit, call->request.n_verified);
         if (why != REFUSAL_NONE)
                 return why;
         call->is_signed = true;

@@ -26,6 +26,12 @@ int64_t ratelimit_take(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t
         return 0;
 }
 
+void ratelimit_owe(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t per_second, uint32_t n) {
+        if (per_second > 0 && n > 0)
+                bucket->full_at_ns =
+                        (bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns) + NS_PER_S / per_second * n;
+}
+
 int ratelimit_start(struct ratelimit *limits, sd_event *event, int64_t priority) {
         *limits = (struct ratelimit){.nss = NULL};
         return nss_new(event, priority, NSS_LIMIT_US, &limits->nss);
@@ -55,6 +61,12 @@ enum refusal ratelimit_push(struct ratelimit *limits, uint32_t per_second, struc
                      "more than %" PRIu32 " pushes a second on this socket; push again later", per_second);
         ret_why->retry_after_ms = wait_ns / 1000000 + 1;
         return REFUSAL_RATE_LIMITED;
+}
+
+void ratelimit_verified(struct ratelimit *limits, uint32_t per_second, unsigned n_verified) {
+        uint32_t n = n_verified > 0 ? (n_verified - 1) / RATELIMIT_VERIFICATIONS : 0;
+
+        ratelimit_owe(&limits->pushes, instant_now().boot_ns, per_second, n);
 }
 
 int64_t ratelimit_call(struct ratelimit *limits) {

@@ -16,6 +16,8 @@
 enum {
         RATELIMIT_CALLS_PER_S = 200,
         RATELIMIT_CALLS_BURST_S = 2, /* seconds: as many at once as that many seconds give */
+
+        RATELIMIT_VERIFICATIONS = 8, /* of signatures, that one push may take: each 8 more count as another push */
 };
 
 /* A token bucket, full at first: from all zeros. */
@@ -29,6 +31,9 @@ struct ratelimit_bucket {
  * many nanoseconds.
  */
 int64_t ratelimit_take(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t per_second, uint32_t burst_s);
+
+/* Takes `n` tokens, also those that are not there yet: the next one is then there later. */
+void ratelimit_owe(struct ratelimit_bucket *bucket, int64_t now_ns, uint32_t per_second, uint32_t n);
 
 /* The limits of one socket. */
 struct ratelimit {
@@ -45,6 +50,9 @@ void ratelimit_stop(struct ratelimit *limits);
 
 /* Takes one push or signed revocation, of `per_second` (0: no limit). REFUSAL_NONE or RateLimited. */
 enum refusal ratelimit_push(struct ratelimit *limits, uint32_t per_second, struct refused *ret_why);
+
+/* After a push that ratelimit_push() let pass: takes what its verifications cost more than one push. */
+void ratelimit_verified(struct ratelimit *limits, uint32_t per_second, unsigned n_verified);
 
 /* Takes one other call. 0, or the nanoseconds until one can be taken. */
 int64_t ratelimit_call(struct ratelimit *limits);

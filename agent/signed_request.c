@@ -10,9 +10,10 @@
 #include "wire/envelope.h"
 
 static enum refusal open_envelope(struct agent *agent, json_t *object, bool unsigned_ok, const char *type,
-                                  struct envelope *ret, struct refused *ret_why) {
+                                  struct envelope *ret, unsigned *ret_n_verified, struct refused *ret_why) {
         enum refusal why = REFUSAL_NONE;
 
+        *ret_n_verified = 0;
         agent_refresh_anchors(agent);
         /* Without an anchor, nothing of the envelope is parsed. */
         if (!unsigned_ok)
@@ -23,9 +24,10 @@ static enum refusal open_envelope(struct agent *agent, json_t *object, bool unsi
                 return why;
         debug_line("envelope: payload of %zu bytes; signatures: %zu, anchors: %zu",
                    ret->pae_length - ret->payload_offset, ret->n_signatures, agent->anchors.n);
-        why = trust_verify(ret, &agent->anchors, unsigned_ok, ret_why);
+        why = trust_verify(ret, &agent->anchors, unsigned_ok, ret_n_verified, ret_why);
         if (why == REFUSAL_NONE)
-                debug_line("signature: %s", ret->n_signatures > 0 ? "good" : "none, and none needed");
+                debug_line("signature: %s; verifications: %u", ret->n_signatures > 0 ? "good" : "none, and none needed",
+                           *ret_n_verified);
         if (why == REFUSAL_NONE && strcmp(ret->type, type) != 0)
                 why = refuse_field(ret_why, "payloadType", "payloadType: expected %s", type);
         return why;
@@ -77,7 +79,7 @@ enum refusal signed_request_push(struct agent *agent, json_t *envelope, bool uns
         enum refusal why;
         size_t length;
 
-        why = open_envelope(agent, envelope, unsigned_ok, PUSH_PAYLOAD_TYPE, &opened, ret_why);
+        why = open_envelope(agent, envelope, unsigned_ok, PUSH_PAYLOAD_TYPE, &opened, &ret->n_verified, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
         payload = payload_of(&opened, &length);
@@ -104,7 +106,7 @@ enum refusal signed_request_revocation(struct agent *agent, json_t *envelope, bo
         enum refusal why;
         size_t length;
 
-        why = open_envelope(agent, envelope, unsigned_ok, REVOKE_PAYLOAD_TYPE, &opened, ret_why);
+        why = open_envelope(agent, envelope, unsigned_ok, REVOKE_PAYLOAD_TYPE, &opened, &ret->n_verified, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
         payload = payload_of(&opened, &length);

@@ -17,6 +17,7 @@ struct signed_request {
         struct terms terms;
         uint8_t jti_hash[REPLAY_HASH_SIZE];
         uint8_t pae_hash[REPLAY_HASH_SIZE]; /* its identity */
+        unsigned n_verified;                /* verifications that it took; set whatever the result */
 };
 
 /*

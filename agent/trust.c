@@ -149,9 +149,10 @@ static void load_file(struct load *load, int dir_fd, const char *dir, const char
         if (key && anchors->n < TRUST_ANCHORS_MAX) {
                 struct trust_anchor *anchor = &anchors->anchor[anchors->n++];
 
+                *anchor = (struct trust_anchor){.key = key}; /* transferred */
                 (void)snprintf(anchor->name, sizeof(anchor->name), "%s", name);
                 anchor->vendor = load->in_vendor_dir;
-                anchor->key = key; /* transferred */
+                (void)key_id_of(key, anchor->id);
                 return;
         }
         if (key) {
@@ -252,6 +253,49 @@ static bool signed_by(const struct envelope *envelope, const struct signature *s
         return ok;
 }
 
+/* Ed25519 signatures have 64 bytes (RFC 8032 section 5.1.6); those of ECDSA P-256 are a DER sequence of at most 72. */
+static bool has_shape(const struct signature *signature, const EVP_PKEY *key) {
+        if (EVP_PKEY_is_a(key, "ED25519"))
+                return signature->length == 64;
+        return signature->length >= 8 && signature->length <= 72 && signature->bytes[0] == 0x30;
+}
+
+static bool is_named(const struct signature *signature, const struct trust_anchor *anchor) {
+        size_t n = strlen(signature->keyid);
+
+        return n > 0 &&
+               (strcmp(signature->keyid, anchor->id) == 0 ||
+                (strncmp(signature->keyid, anchor->name, n) == 0 && strcmp(anchor->name + n, TRUST_SUFFIX) == 0));
+}
+
+struct search {
+        const struct envelope *envelope;
+        const struct trust_anchors *anchors;
+        unsigned n; /* verifications so far */
+        bool cut;   /* there would have been more */
+};
+
+/* The pairs of a signature and an anchor that its keyid names, or all others. */
+static bool search_pairs(struct search *search, bool named) {
+        const struct envelope *envelope = search->envelope;
+
+        for (size_t i = 0; i < envelope->n_signatures; i++)
+                for (size_t j = 0; j < search->anchors->n; j++) {
+                        const struct trust_anchor *anchor = &search->anchors->anchor[j];
+                        const struct signature *signature = &envelope->signatures[i];
+
+                        if (is_named(signature, anchor) != named || !has_shape(signature, anchor->key))
+                                continue;
+                        search->cut = search->n == TRUST_VERIFICATIONS_MAX;
+                        if (search->cut)
+                                return false;
+                        search->n++;
+                        if (signed_by(envelope, signature, anchor->key))
+                                return true;
+                }
+        return false;
+}
+
 enum refusal trust_possible(const struct trust_anchors *anchors, struct refused *ret_why) {
         if (anchors->n > 0)
                 return REFUSAL_NONE;
@@ -259,9 +303,12 @@ enum refusal trust_possible(const struct trust_anchors *anchors, struct refused 
 }
 
 enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
-                          struct refused *ret_why) {
+                          unsigned *ret_n, struct refused *ret_why) {
+        struct search search = {.envelope = envelope, .anchors = anchors};
         enum refusal why;
+        bool found;
 
+        *ret_n = 0;
         if (envelope->n_signatures == 0 && unsigned_ok)
                 return REFUSAL_NONE;
         if (envelope->n_signatures == 0)
@@ -269,9 +316,15 @@ enum refusal trust_verify(const struct envelope *envelope, const struct trust_an
         why = trust_possible(anchors, ret_why);
         if (why != REFUSAL_NONE)
                 return why;
-        for (size_t i = 0; i < envelope->n_signatures; i++)
-                for (size_t j = 0; j < anchors->n && envelope->signatures[i].length > 0; j++)
-                        if (signed_by(envelope, &envelope->signatures[i], anchors->anchor[j].key))
-                                return REFUSAL_NONE;
+        found = search_pairs(&search, true) || search_pairs(&search, false);
+        *ret_n = search.n;
+        if (found)
+                return REFUSAL_NONE;
+        if (search.cut)
+                return refuse(
+                        ret_why, REFUSAL_BAD_SIGNATURE,
+                        "no signature matches a trusted key within %d verifications; send fewer signatures, or name "
+                        "the key in keyid",
+                        TRUST_VERIFICATIONS_MAX);
         return refuse(ret_why, REFUSAL_BAD_SIGNATURE, "no signature matches a trusted key");
 }

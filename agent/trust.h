@@ -20,6 +20,7 @@
 
 #include "conf/conf_files.h"
 #include "wire/envelope.h"
+#include "wire/key_id.h"
 #include "wire/refusal.h"
 
 #define TRUST_VENDOR_DIR "/usr/share/exc-instance-connect/trust.d"
@@ -29,11 +30,18 @@
 enum {
         TRUST_ANCHORS_MAX = 64,
         TRUST_FILE_MAX = 8 * 1024, /* bytes */
+
+        /*
+         * Verifications of one envelope: one signature with each of the most anchors, or the most signatures with 8. Beyond
+         * that, what verifies has to be named by its keyid.
+         */
+        TRUST_VERIFICATIONS_MAX = TRUST_ANCHORS_MAX,
 };
 
 struct trust_anchor {
-        char name[256]; /* of the file, with .pem */
-        bool vendor;    /* the file is in the vendor's directory */
+        char name[256];      /* of the file, with .pem */
+        char id[KEY_ID_MAX]; /* wire/key_id.h; "": it could not be made */
+        bool vendor;         /* the file is in the vendor's directory */
         EVP_PKEY *key;
 };
 
@@ -79,8 +87,12 @@ enum refusal trust_possible(const struct trust_anchors *anchors, struct refused 
  * REFUSAL_NONE when one signature verifies with one anchor, over the exact bytes of the PAE and with the anchor's
  * algorithm. Else Untrusted (no anchor, or no signature) or BadSignature. With `unsigned_ok` an empty list of
  * signatures is accepted; one that is not empty is verified.
+ *
+ * A signature is first tried with the anchor that its keyid names, by file name without .pem or by id, and not at all with
+ * one whose algorithm has no signature of that shape. `ret_n`: how many verifications that took, at most
+ * TRUST_VERIFICATIONS_MAX.
  */
 enum refusal trust_verify(const struct envelope *envelope, const struct trust_anchors *anchors, bool unsigned_ok,
-                          struct refused *ret_why);
+                          unsigned *ret_n, struct refused *ret_why);
 
 #endif

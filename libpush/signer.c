@@ -16,6 +16,7 @@
 
 #include "common/base64.h"
 #include "libpush/sign_command.h"
+#include "wire/key_id.h"
 
 __attribute__((format(printf, 3, 4))) static int fail(char why[static SIGNER_WHY_MAX], int error, const char *format,
                                                       ...) {
@@ -111,6 +112,7 @@ int signer_from_fd(int fd, struct signer *ret, char ret_why[static SIGNER_WHY_MA
         if (r < 0)
                 return r;
         *ret = (struct signer){.key = key};
+        (void)key_id_of(key, ret->key_id);
         return 0;
 }
 
@@ -201,6 +203,7 @@ int signer_sign(const struct signer *signer, struct envelope *envelope, char ret
                 return r;
         if (envelope_add_signature(envelope, signature.bytes, signature.length) < 0)
                 return fail(ret_why, -E2BIG, "an envelope has at most %d signatures", ENVELOPE_SIGNATURES_MAX);
+        memcpy(envelope->signatures[envelope->n_signatures - 1].keyid, signer->key_id, sizeof(signer->key_id));
         return 0;
 }
 

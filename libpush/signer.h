@@ -26,6 +26,7 @@ struct signer {
         EVP_PKEY *key;       /* NULL: the command signs */
         const char *command; /* not ours */
         int timeout_ms;
+        char key_id[ENVELOPE_KEYID_MAX]; /* the keyid of its signatures (wire/key_id.h); "": none */
 };
 
 /*

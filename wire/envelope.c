@@ -39,6 +39,7 @@ int envelope_add_signature(struct envelope *envelope, const uint8_t *bytes, size
                 return -E2BIG;
         memcpy(signature->bytes, bytes, length);
         signature->length = length;
+        signature->keyid[0] = '\0';
         envelope->n_signatures++;
         return 0;
 }
@@ -71,6 +72,9 @@ static bool take_signature(json_t *object, struct signature *ret) {
         if (!text || (keyid && !json_is_string(keyid) && !json_is_null(keyid)))
                 return false;
         ret->length = 0;
+        ret->keyid[0] = '\0';
+        if (json_string_length(keyid) < sizeof(ret->keyid) && json_is_string(keyid))
+                memcpy(ret->keyid, json_string_value(keyid), json_string_length(keyid) + 1);
         return decoded_length(text, n) > sizeof(ret->bytes) ||
                base64_decode_either(text, n, ret->bytes, sizeof(ret->bytes), &ret->length);
 }
@@ -119,10 +123,13 @@ json_t *envelope_to_json(const struct envelope *envelope) {
         }
         base64_encode(envelope->pae + envelope->payload_offset, length, payload);
         for (size_t i = 0; i < envelope->n_signatures; i++) {
+                const struct signature *signature = &envelope->signatures[i];
+                const char *keyid = signature->keyid[0] != '\0' ? signature->keyid : NULL;
                 char text[BASE64_LENGTH(ENVELOPE_SIGNATURE_MAX) + 1];
 
-                base64_encode(envelope->signatures[i].bytes, envelope->signatures[i].length, text);
-                whole = json_array_append_new(signatures, json_pack("{ss}", "sig", text)) == 0 && whole;
+                base64_encode(signature->bytes, signature->length, text);
+                whole = json_array_append_new(signatures, json_pack("{ss ss*}", "sig", text, "keyid", keyid)) == 0 &&
+                        whole;
         }
         object = json_pack("{ss ss so}", "payloadType", envelope->type, "payload", payload, "signatures", signatures);
         free(payload);

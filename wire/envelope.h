@@ -21,6 +21,7 @@
 enum {
         ENVELOPE_SIGNATURES_MAX = 8,
         ENVELOPE_SIGNATURE_MAX = 512, /* bytes; an ECDSA signature has 72, and no accepted key makes longer ones */
+        ENVELOPE_KEYID_MAX = 64 + 1,  /* bytes of a keyid, with the NUL */
         ENVELOPE_TYPE_MAX = 256,      /* bytes of a payload type, with the NUL */
         ENVELOPE_PAE_MAX = FRAME_MAX,
 };
@@ -28,6 +29,7 @@ enum {
 struct signature {
         size_t length; /* 0: longer than ENVELOPE_SIGNATURE_MAX, so it verifies with no key */
         uint8_t bytes[ENVELOPE_SIGNATURE_MAX];
+        char keyid[ENVELOPE_KEYID_MAX]; /* a hint; "": none, or a longer one, which is nobody's here */
 };
 
 struct envelope {
@@ -49,7 +51,7 @@ enum refusal envelope_from_json(json_t *object, struct envelope *ret, struct ref
 /* Puts `payload` into its PAE, with no signature yet. -E2BIG when it is too long. */
 int envelope_make(const char *type, const char *payload, size_t length, struct envelope *ret);
 
-/* Adds a signature; -E2BIG when there is no room. */
+/* Adds a signature without a keyid; -E2BIG when there is no room. */
 int envelope_add_signature(struct envelope *envelope, const uint8_t *bytes, size_t length);
 
 /* The JSON of an envelope, for the parameter of Push and Revoke. The caller drops it; NULL without memory. */

@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "wire/envelope.h"
 
 #define SIGNER_CONFIG_FILE "/etc/exc-signer/signer.conf"
 #define SIGNER_LOG_DIRECTORY "/var/log/exc-signer"
 
 enum {
         SIGNER_COMMAND_MAX = 1024,
-        SIGNER_KEY_ID_MAX = 64 + 1,  /* with the NUL */
+        SIGNER_KEY_ID_MAX = ENVELOPE_KEYID_MAX,
         SIGNER_MAX_TTL_S = 300,      /* the default */
         SIGNER_DEFAULT_TTL_S = 60,   /* where a call has none; MaxTtl= where that is less */
         SIGNER_REVOKE_VALID_S = 120, /* exp - iat of a revocation */

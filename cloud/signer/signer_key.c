@@ -6,7 +6,6 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIGEST_SIZE = 32, ID_BYTES = 8 };
+#include "wire/key_id.h"
 
 __attribute__((format(printf, 3, 4))) static int fail(char why[static SIGNER_KEY_WHY_MAX], int error,
                                                       const char *format, ...) {
@@ -130,18 +129,6 @@ static bool make_pem(EVP_PKEY *key, char ret[static SIGNER_KEY_PEM_MAX]) {
         return n > 0;
 }
 
-/* The beginning of the SHA-256 of the SubjectPublicKeyInfo, in hexadecimal. It is a hint: nothing is decided by it. */
-static bool make_id(EVP_PKEY *key, char ret[static SIGNER_KEY_ID_MAX]) {
-        unsigned char *der = NULL, digest[DIGEST_SIZE];
-        int n = i2d_PUBKEY(key, &der);
-        bool ok = n > 0 && EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1;
-
-        OPENSSL_free(der);
-        for (int i = 0; ok && i < ID_BYTES; i++)
-                (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-        return ok;
-}
-
 static int describe(struct signer_key *key, char why[static SIGNER_KEY_WHY_MAX]) {
         EVP_PKEY *public_half = key->public_half ? key->public_half : key->signer.key;
 
@@ -149,7 +136,8 @@ static int describe(struct signer_key *key, char why[static SIGNER_KEY_WHY_MAX])
         if (!public_half)
                 return 0;
         key->type = EVP_PKEY_is_a(public_half, "ED25519") ? "ed25519" : "ecdsa-p256";
-        if (!make_pem(public_half, key->pem) || (key->id[0] == '\0' && !make_id(public_half, key->id))) {
+        if (!make_pem(public_half, key->pem) ||
+            (key->signer.key_id[0] == '\0' && !key_id_of(public_half, key->signer.key_id))) {
                 ERR_clear_error();
                 return fail(why, -EIO, "Key: OpenSSL cannot write the public half");
         }
@@ -164,7 +152,6 @@ int signer_key_load(const struct signer_config *config, struct signer_key *ret,
         struct signer_key key = {.type = ""};
         int r = 0;
 
-        (void)snprintf(key.id, sizeof(key.id), "%s", config->key_id);
         if (config->command[0] != '\0') {
                 signer_from_command(config->command, &key.signer);
                 key.signer.timeout_ms = (int)config->key_timeout_s * 1000;
@@ -174,6 +161,7 @@ int signer_key_load(const struct signer_config *config, struct signer_key *ret,
                 r = load_credential(config->key + strlen(credential), &key.signer, ret_why);
         else
                 r = load_file(config->key, &key.signer, ret_why);
+        (void)snprintf(key.signer.key_id, sizeof(key.signer.key_id), "%s", config->key_id);
         if (r == 0)
                 r = describe(&key, ret_why);
         if (r < 0) {
@@ -212,18 +200,4 @@ int signer_key_sign(const struct signer_key *key, struct envelope *envelope, cha
         envelope->n_signatures--;
         (void)snprintf(ret_why, SIGNER_WHY_MAX, "the command's signature does not verify with PublicKey=");
         return -EBADMSG;
-}
-
-json_t *signer_key_envelope(const struct signer_key *key, const struct envelope *envelope) {
-        json_t *object = envelope_to_json(envelope), *signature;
-        size_t i;
-
-        if (!object || key->id[0] == '\0')
-                return object;
-        json_array_foreach(json_object_get(object, "signatures"), i, signature)
-                if (json_object_set_new(signature, "keyid", json_string(key->id)) < 0) {
-                        json_decref(object);
-                        return NULL;
-                }
-        return object;
 }

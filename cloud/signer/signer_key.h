@@ -3,8 +3,6 @@
 #ifndef EXC_SIGNER_KEY_H
 #define EXC_SIGNER_KEY_H
 
-#include <jansson.h>
-
 #include "cloud/signer/signer_config.h"
 #include "libpush/signer.h"
 
@@ -12,8 +10,7 @@ enum { SIGNER_KEY_WHY_MAX = 512, SIGNER_KEY_PEM_MAX = 1024 };
 
 struct signer_key {
         struct signer signer;
-        EVP_PKEY *public_half; /* NULL: not known, of a command without PublicKey= */
-        char id[SIGNER_KEY_ID_MAX];
+        EVP_PKEY *public_half;        /* NULL: not known, of a command without PublicKey= */
         const char *type;             /* "ed25519", "ecdsa-p256" or "" */
         char pem[SIGNER_KEY_PEM_MAX]; /* of the public half, as guests have it; "" where it is not known */
 };
@@ -33,8 +30,5 @@ void signer_key_close(struct signer_key *key);
  * Negative errno, and `ret_why`.
  */
 int signer_key_sign(const struct signer_key *key, struct envelope *envelope, char ret_why[static SIGNER_WHY_MAX]);
-
-/* The envelope for the wire, with the key's id. The caller drops it; NULL without memory. */
-json_t *signer_key_envelope(const struct signer_key *key, const struct envelope *envelope);
 
 #endif

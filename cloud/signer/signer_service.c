@@ -250,8 +250,8 @@ static json_t *make_answer(const struct work *work) {
         const struct signer_request *request = &work->request;
         json_t *answer, *list;
 
-        answer = json_pack("{so ss sI sI}", "envelope", signer_key_envelope(work->service->key, &work->envelope), "jti",
-                           work->jti, "iat", (json_int_t)work->entry.iat, "exp", (json_int_t)work->entry.exp);
+        answer = json_pack("{so ss sI sI}", "envelope", envelope_to_json(&work->envelope), "jti", work->jti, "iat",
+                           (json_int_t)work->entry.iat, "exp", (json_int_t)work->entry.exp);
         if (!answer || request->kind == SIGNER_REVOKE)
                 return answer;
         list = json_array();
@@ -319,7 +319,7 @@ static void status(void *context, struct serve_call *call) {
         const struct signer_key *key = service->key;
 
         (void)serve_reply(call, json_pack("{ss s{ss ss ss} sI sI sI sI}", "version", PACKAGE_VERSION, "key", "id",
-                                          key->id, "type", key->type, "publicKey", key->pem, "maxTtl",
+                                          key->signer.key_id, "type", key->type, "publicKey", key->pem, "maxTtl",
                                           (json_int_t)service->config->max_ttl_s, "pushes",
                                           (json_int_t)atomic_load(&service->n_pushes), "revocations",
                                           (json_int_t)atomic_load(&service->n_revocations), "refused",

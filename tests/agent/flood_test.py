@@ -203,3 +203,20 @@ def pushes_do_not_wait_for_other_calls():
             for n in range(CALLS_BURST + 10 * CALLS_PER_S):
                 one.reply()
             raise AssertionError("all of them came before")
+
+
+def verifications_count_against_the_rate():
+    signers = [Signer() for _ in range(64)]
+    a = Agent("RateLimit=1", preload=agent.CLOCK, TEST_CLOCK="synchronised", EXC_DEBUG="1")
+    for i, signer in enumerate(signers):
+        a.trust(signer, f"key-{i:02}")
+    hinted = signers[40].push(agent.keys(1))
+    hinted["signatures"] = [*Signer().push([])["signatures"] * 7, {**hinted["signatures"][0], "keyid": "key-40"}]
+    assert a.send("Push", hinted)["duplicate"] is False
+    assert "signature: good; verifications: 1\n" in a.log()
+    forged = Signer().push(agent.keys(1))
+    forged["signatures"] *= 8
+    assert agent.refusal(a.send, "Push", forged).error == "BadSignature"
+    # Of 4 at once, two were pushes, and 7 more are what the verifications cost.
+    limited = agent.refusal(a.send, "Push", forged)
+    assert limited.error == "RateLimited" and 4000 < limited.parameters["retryAfterMs"] <= 6000, limited.parameters

@@ -59,6 +59,7 @@ static void require_round_trip(const struct envelope *envelope) {
                 require(again.signatures[i].length == envelope->signatures[i].length);
                 require(memcmp(again.signatures[i].bytes, envelope->signatures[i].bytes, again.signatures[i].length) ==
                         0);
+                require(strcmp(again.signatures[i].keyid, envelope->signatures[i].keyid) == 0);
         }
         json_decref(object);
 }
@@ -67,6 +68,7 @@ static void on_envelope(const struct envelope *envelope) {
         static struct trust_anchors anchors, none;
         struct refused why = {.why = REFUSAL_NONE};
         enum refusal r;
+        unsigned n;
 
         anchors.n = 1;
         anchors.anchor[0].key = anchor_key();
@@ -74,14 +76,16 @@ static void on_envelope(const struct envelope *envelope) {
         require(envelope->n_signatures <= ENVELOPE_SIGNATURES_MAX);
         require_round_trip(envelope);
 
-        r = trust_verify(envelope, &anchors, false, &why);
+        r = trust_verify(envelope, &anchors, false, &n, &why);
         require(why.why == r);
+        /* With one anchor each signature is tried once at most. */
+        require(n <= envelope->n_signatures && (r != REFUSAL_NONE || n > 0));
         if (r == REFUSAL_NONE)
                 require_own_signature(envelope);
         else
                 require(r == (envelope->n_signatures == 0 ? REFUSAL_UNTRUSTED : REFUSAL_BAD_SIGNATURE));
-        require(trust_verify(envelope, &anchors, true, &why) == (envelope->n_signatures == 0 ? REFUSAL_NONE : r));
-        require(trust_verify(envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
+        require(trust_verify(envelope, &anchors, true, &n, &why) == (envelope->n_signatures == 0 ? REFUSAL_NONE : r));
+        require(trust_verify(envelope, &none, false, &n, &why) == REFUSAL_UNTRUSTED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {

@@ -72,6 +72,7 @@ static void require_stopped(struct envelope *envelope) {
         struct refused why = {.why = REFUSAL_NONE};
         uint8_t secret[32], signature[64] = {0};
         size_t length = envelope->pae_length - envelope->payload_offset;
+        unsigned n;
 
         if (anchors.n == 0) {
                 memset(secret, 7, sizeof(secret));
@@ -82,8 +83,8 @@ static void require_stopped(struct envelope *envelope) {
         memcpy(signature, envelope->pae + envelope->payload_offset,
                length < sizeof(signature) ? length : sizeof(signature));
         require(envelope_add_signature(envelope, signature, sizeof(signature)) == 0);
-        require(trust_verify(envelope, &anchors, false, &why) == REFUSAL_BAD_SIGNATURE);
-        require(trust_verify(envelope, &anchors, true, &why) == REFUSAL_BAD_SIGNATURE);
+        require(trust_verify(envelope, &anchors, false, &n, &why) == REFUSAL_BAD_SIGNATURE);
+        require(trust_verify(envelope, &anchors, true, &n, &why) == REFUSAL_BAD_SIGNATURE);
 }
 
 static void in_envelope(const char *type, const uint8_t *input, size_t size,
@@ -91,11 +92,12 @@ static void in_envelope(const char *type, const uint8_t *input, size_t size,
         static const struct trust_anchors none;
         static struct envelope envelope;
         struct refused why;
+        unsigned n;
 
         if (envelope_make(type, (const char *)input, size, &envelope) < 0)
                 return;
-        require(trust_verify(&envelope, &none, true, &why) == REFUSAL_NONE);
-        require(trust_verify(&envelope, &none, false, &why) == REFUSAL_UNTRUSTED);
+        require(trust_verify(&envelope, &none, true, &n, &why) == REFUSAL_NONE);
+        require(trust_verify(&envelope, &none, false, &n, &why) == REFUSAL_UNTRUSTED);
         take(envelope.pae + envelope.payload_offset, envelope.pae_length - envelope.payload_offset);
         require_stopped(&envelope);
 }

@@ -35,7 +35,7 @@ static const struct signer_config config = {
         .deny_users = {.item = denied, .n = 2},
         .deny_instances = {.item = denied_instances, .n = 1},
 };
-static struct signer_key key = {.id = "k1", .type = "ed25519", .pem = "PEM"};
+static struct signer_key key = {.signer = {.key_id = "k1"}, .type = "ed25519", .pem = "PEM"};
 static struct trust_anchors anchors = {.n = 1};
 static struct signer_service service = {.config = &config, .key = &key, .lock = PTHREAD_MUTEX_INITIALIZER};
 static struct signer_request request; /* what the call asks for */
@@ -180,11 +180,12 @@ static void require_signed(enum signer_kind kind) {
         struct refused why = {.why = REFUSAL_NONE};
         const uint8_t *payload;
         size_t length;
+        unsigned n;
 
         require(strcmp(text_of(line, "outcome"), SIGNER_OUTCOME_SIGNED) == 0);
         require(envelope_from_json(json_object_get(answer, "envelope"), &envelope, &why) == REFUSAL_NONE);
         require(strcmp(envelope.type, kind == SIGNER_PUSH ? PUSH_PAYLOAD_TYPE : REVOKE_PAYLOAD_TYPE) == 0);
-        require(trust_verify(&envelope, &anchors, false, &why) == REFUSAL_NONE);
+        require(trust_verify(&envelope, &anchors, false, &n, &why) == REFUSAL_NONE && n == 1);
         require(line_log_sha256(envelope.pae, envelope.pae_length, digest));
         require(strcmp(text_of(line, "pae_sha256"), digest) == 0);
         payload = envelope.pae + envelope.payload_offset;

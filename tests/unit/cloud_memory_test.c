@@ -155,7 +155,7 @@ static void sign(void) {
 static void nothing_is_signed_without_its_line(void **state) {
         static const uint8_t secret[32] = {7};
         static const struct signer_config config = {.max_ttl_s = 300};
-        static struct signer_key key = {.id = "k1", .type = "ed25519"};
+        static struct signer_key key = {.signer = {.key_id = "k1"}, .type = "ed25519"};
 
         (void)state;
         key.signer.key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, sizeof(secret));

@@ -171,7 +171,10 @@ static void invalid_payload_type_is_refused(void **state) {
         assert_int_equal(envelope_make(type, "", 0, &envelope), 0);
 }
 
-static void keyid_is_ignored(void **state) {
+static void keyid_is_kept_as_a_hint(void **state) {
+        json_t *object;
+        char *text;
+
         (void)state;
         assert_int_equal(
                 take("{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":[{\"sig\":\"AQID\"},"
@@ -183,6 +186,29 @@ static void keyid_is_ignored(void **state) {
         assert_int_equal(envelope.signatures[1].length, 1);
         assert_memory_equal(envelope.signatures[1].bytes, "\377", 1);
         assert_int_equal(envelope.signatures[2].length, 0);
+        assert_string_equal(envelope.signatures[0].keyid, "");
+        assert_string_equal(envelope.signatures[1].keyid, "k");
+        assert_string_equal(envelope.signatures[2].keyid, "");
+        object = envelope_to_json(&envelope);
+        text = json_dumps(json_object_get(object, "signatures"), JSON_COMPACT);
+        assert_string_equal(text, "[{\"sig\":\"AQID\"},{\"sig\":\"/w==\",\"keyid\":\"k\"},{\"sig\":\"\"}]");
+        free(text);
+        json_decref(object);
+}
+
+static void overlong_keyid_is_none(void **state) {
+        (void)state;
+        for (size_t n = ENVELOPE_KEYID_MAX - 1; n <= ENVELOPE_KEYID_MAX; n++) {
+                char text[256], keyid[ENVELOPE_KEYID_MAX + 1] = "";
+
+                memset(keyid, 'k', n);
+                (void)snprintf(
+                        text, sizeof(text),
+                        "{\"payloadType\":\"t\",\"payload\":\"\",\"signatures\":[{\"keyid\":\"%s\",\"sig\":\"\"}]}",
+                        keyid);
+                assert_int_equal(take(text), REFUSAL_NONE);
+                assert_int_equal(strlen(envelope.signatures[0].keyid), n < ENVELOPE_KEYID_MAX ? n : 0);
+        }
 }
 
 static void invalid_signature_object_is_refused(void **state) {
@@ -361,7 +387,8 @@ int main(void) {
                 cmocka_unit_test(url_safe_alphabet_is_accepted),
                 cmocka_unit_test(unknown_members_are_ignored),
                 cmocka_unit_test(invalid_payload_type_is_refused),
-                cmocka_unit_test(keyid_is_ignored),
+                cmocka_unit_test(overlong_keyid_is_none),
+                cmocka_unit_test(keyid_is_kept_as_a_hint),
                 cmocka_unit_test(invalid_signature_object_is_refused),
                 cmocka_unit_test(at_most_eight_signatures),
                 cmocka_unit_test(overlong_signature_verifies_with_no_key),

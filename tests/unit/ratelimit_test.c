@@ -92,6 +92,39 @@ static void highest_rate_is_exact(void **state) {
         assert_int_equal(ratelimit_take(&rate, START_NS, 10000, BURST_S), 100000);
 }
 
+static void owed_tokens_are_waited_for(void **state) {
+        struct ratelimit_bucket rate = {0};
+
+        (void)state;
+        ratelimit_owe(&rate, START_NS, PER_SECOND, 7);
+        assert_int_equal(taken(&rate, START_NS), PER_SECOND * BURST_S - 7);
+        ratelimit_owe(&rate, START_NS, PER_SECOND, 7);
+        assert_int_equal(ratelimit_take(&rate, START_NS, PER_SECOND, BURST_S), 8 * NS_PER_S / PER_SECOND);
+        assert_int_equal(taken(&rate, START_NS + 8 * NS_PER_S / PER_SECOND), 1);
+        ratelimit_owe(&rate, START_NS, 0, 1000);
+        assert_int_equal(taken(&rate, START_NS + 86400 * NS_PER_S), PER_SECOND * BURST_S);
+}
+
+static unsigned pushes_after(unsigned n_verified) {
+        struct ratelimit limits = {.nss = NULL};
+        struct refused why;
+        unsigned n = 0;
+
+        ratelimit_verified(&limits, 1, n_verified);
+        while (n < 100 && ratelimit_push(&limits, 1, &why) == REFUSAL_NONE)
+                n++;
+        return n;
+}
+
+/* At one a second, with four at once. */
+static void verifications_count_as_pushes(void **state) {
+        (void)state;
+        assert_int_equal(pushes_after(0), 4);
+        assert_int_equal(pushes_after(RATELIMIT_VERIFICATIONS), 4);
+        assert_int_equal(pushes_after(RATELIMIT_VERIFICATIONS + 1), 3);
+        assert_int_equal(pushes_after(64), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(burst_is_tokens_of_its_seconds),
@@ -101,6 +134,8 @@ int main(void) {
                 cmocka_unit_test(idle_time_saves_one_burst),
                 cmocka_unit_test(rate_zero_is_unlimited),
                 cmocka_unit_test(highest_rate_is_exact),
+                cmocka_unit_test(owed_tokens_are_waited_for),
+                cmocka_unit_test(verifications_count_as_pushes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

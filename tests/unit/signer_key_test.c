@@ -90,13 +90,13 @@ static void file_signs_and_is_described(void **state) {
         (void)state;
         load();
         assert_string_equal(key.type, "ed25519");
-        assert_int_equal(strlen(key.id), 16);
+        assert_int_equal(strlen(key.signer.key_id), 16);
         assert_memory_equal(key.pem, "-----BEGIN PUBLIC KEY-----\n", 27);
         assert_int_equal(sign(&envelope, sign_why), 0);
-        object = signer_key_envelope(&key, &envelope);
+        object = envelope_to_json(&envelope);
         assert_string_equal(
                 json_string_value(json_object_get(json_array_get(json_object_get(object, "signatures"), 0), "keyid")),
-                key.id);
+                key.signer.key_id);
         json_decref(object);
         write_keys("EC", "P-256");
         load();
@@ -108,7 +108,7 @@ static void own_id_is_used(void **state) {
         (void)state;
         strcpy(config.key_id, "rotation-2");
         load();
-        assert_string_equal(key.id, "rotation-2");
+        assert_string_equal(key.signer.key_id, "rotation-2");
 }
 
 static void file_that_others_can_read_is_refused(void **state) {

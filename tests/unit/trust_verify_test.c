@@ -13,6 +13,7 @@
 
 static struct trust_anchors anchors;
 static struct envelope envelope;
+static unsigned n_verified; /* by the last verify_as() */
 static EVP_PKEY *ed25519, *other_ed25519, *p256, *other_p256;
 
 static int setup_keys(void **state) {
@@ -46,10 +47,11 @@ static void trust(EVP_PKEY *key) {
 
 static enum refusal verify_as(bool unsigned_ok) {
         struct refused refused = {.why = REFUSAL_NONE};
-        enum refusal r = trust_verify(&envelope, &anchors, unsigned_ok, &refused);
+        enum refusal r = trust_verify(&envelope, &anchors, unsigned_ok, &n_verified, &refused);
 
         assert_int_equal(refused.why, r);
         assert_int_equal(ERR_peek_error(), 0);
+        assert_in_range(n_verified, 0, TRUST_VERIFICATIONS_MAX);
         return r;
 }
 
@@ -266,6 +268,97 @@ static void empty_and_longest_payload_verify(void **state) {
         assert_int_equal(verify(), REFUSAL_NONE);
 }
 
+/* --- what it costs ---------------------------------------------------------------------------------------------- */
+
+static EVP_PKEY *many[TRUST_ANCHORS_MAX];
+
+static int setup_many(void **state) {
+        (void)setup(state);
+        for (size_t i = 0; i < TRUST_ANCHORS_MAX; i++) {
+                struct trust_anchor *anchor = &anchors.anchor[i];
+
+                if (!many[i])
+                        many[i] = signing_ec("P-256");
+                *anchor = (struct trust_anchor){.key = many[i]};
+                (void)snprintf(anchor->name, sizeof(anchor->name), "key-%zu.pem", i);
+                assert_true(key_id_of(many[i], anchor->id));
+        }
+        anchors.n = TRUST_ANCHORS_MAX;
+        return 0;
+}
+
+static int drop_many(void **state) {
+        (void)state;
+        for (size_t i = 0; i < TRUST_ANCHORS_MAX; i++)
+                EVP_PKEY_free(many[i]);
+        memset(many, 0, sizeof(many));
+        return 0;
+}
+
+static void add_named(EVP_PKEY *key, const char *keyid) {
+        signing_add(&envelope, key);
+        (void)snprintf(envelope.signatures[envelope.n_signatures - 1].keyid, ENVELOPE_KEYID_MAX, "%s", keyid);
+}
+
+static void verifications_of_one_envelope_are_bounded(void **state) {
+        (void)state;
+        for (int i = 0; i < ENVELOPE_SIGNATURES_MAX; i++)
+                signing_add(&envelope, other_p256);
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        assert_int_equal(n_verified, TRUST_VERIFICATIONS_MAX);
+        /* The bound leaves no anchor out for one signature, and no signature for eight anchors. */
+        envelope.n_signatures = 0;
+        signing_add(&envelope, many[TRUST_ANCHORS_MAX - 1]);
+        assert_int_equal(verify(), REFUSAL_NONE);
+        assert_int_equal(n_verified, TRUST_ANCHORS_MAX);
+        envelope.n_signatures = 0;
+        anchors.n = 8;
+        for (int i = 0; i < ENVELOPE_SIGNATURES_MAX - 1; i++)
+                add_named(other_p256, "key-3");
+        signing_add(&envelope, many[7]);
+        assert_int_equal(verify(), REFUSAL_NONE);
+        assert_int_equal(n_verified, 64);
+}
+
+static void keyid_is_tried_first(void **state) {
+        (void)state;
+        for (int kind = 0; kind < 2; kind++) {
+                envelope.n_signatures = 0;
+                /* Beside others that nobody trusts. */
+                for (int i = 0; i < ENVELOPE_SIGNATURES_MAX - 1; i++)
+                        signing_add(&envelope, other_p256);
+                add_named(many[40], kind ? "key-40" : anchors.anchor[40].id);
+                assert_int_equal(verify(), REFUSAL_NONE);
+                assert_int_equal(n_verified, 1);
+        }
+}
+
+static void keyid_decides_nothing(void **state) {
+        static const char *const others[] = {"key-7", "key-63", "key-4", "key-40.pem", "key-", "no such key", ""};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                envelope.n_signatures = 0;
+                add_named(many[40], others[i]);
+                assert_int_equal(verify(), REFUSAL_NONE);
+                assert_in_range(n_verified, 41, 42);
+        }
+        envelope.n_signatures = 0;
+        add_named(other_p256, "key-40");
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        assert_int_equal(n_verified, TRUST_ANCHORS_MAX);
+}
+
+static void signature_of_another_shape_costs_nothing(void **state) {
+        (void)state;
+        add_named(ed25519, "key-40");
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        assert_int_equal(n_verified, 0);
+        anchors.anchor[0].key = other_ed25519;
+        assert_int_equal(verify(), REFUSAL_BAD_SIGNATURE);
+        assert_int_equal(n_verified, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(ed25519_signature_verifies, setup),
@@ -285,6 +378,10 @@ int main(void) {
                 cmocka_unit_test_setup(raw_p256_signature_is_bad, setup),
                 cmocka_unit_test_setup(signature_of_zeros_is_bad, setup),
                 cmocka_unit_test_setup(empty_and_longest_payload_verify, setup),
+                cmocka_unit_test_setup(verifications_of_one_envelope_are_bounded, setup_many),
+                cmocka_unit_test_setup(keyid_is_tried_first, setup_many),
+                cmocka_unit_test_setup(keyid_decides_nothing, setup_many),
+                cmocka_unit_test_setup_teardown(signature_of_another_shape_costs_nothing, setup_many, drop_many),
         };
 
         return cmocka_run_group_tests(tests, setup_keys, drop_keys);
