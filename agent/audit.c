@@ -98,20 +98,30 @@ static void add_slots(struct event *event, const struct grant *grant, const stru
                         journal_add_number(&event->entry, FIELD_SSHD_PID, slots->pids[i]);
 }
 
-void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place,
+enum audit_end audit_end_of(const struct grant *grant, const struct instant *now) {
+        return lifetime_clock_set(&grant->life, now) ? AUDIT_CLOCK_SET : AUDIT_EXPIRED;
+}
+
+void audit_removed(enum audit_end end, const struct grant *grant, const struct store_place *place,
                    const struct slots *slots) {
+        static const char *const how[] = {
+                [AUDIT_EXPIRED] = "expired",
+                [AUDIT_CLOCK_SET] = "expired early: the clock was set, or the machine was restored from a snapshot",
+                [AUDIT_REVOKED] = "revoked",
+        };
         char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
         struct event event;
         size_t used;
 
-        begin(&event, message_id);
+        begin(&event, end == AUDIT_REVOKED ? EVENT_REVOKED : EVENT_EXPIRED);
         store_fingerprint_text(place->fingerprint, fingerprint);
         /* Who asked for the key comes before the verb: somebody else may have revoked it. */
         (void)snprintf(event.message, sizeof(event.message), "Key %s of %s", fingerprint, grant->user);
         append_request(event.message, sizeof(event.message), grant->principal, grant->request_id);
         used = strlen(event.message);
-        (void)snprintf(event.message + used, sizeof(event.message) - used, ": %s",
-                       strcmp(message_id, EVENT_REVOKED) == 0 ? "revoked" : "expired");
+        (void)snprintf(event.message + used, sizeof(event.message) - used, ": %s", how[end]);
+        if (end == AUDIT_CLOCK_SET)
+                add(&event, FIELD_REASON, REASON_CLOCK_SET);
         add(&event, FIELD_USER, grant->user);
         add(&event, FIELD_FINGERPRINT, fingerprint);
         add_request(&event, grant->principal, grant->request_id);

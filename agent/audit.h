@@ -21,11 +21,20 @@ void audit_received(const struct push *push, const char *user, int64_t life_s);
 void audit_refused(const char *method, const struct refused *why, const char *user, const char *principal,
                    const char *request_id);
 
+enum audit_end {
+        AUDIT_EXPIRED,
+        AUDIT_CLOCK_SET, /* expired before its time (lifetime_clock_set()) */
+        AUDIT_REVOKED,
+};
+
+/* How a key ends that is removed at `now` because its time is over. */
+enum audit_end audit_end_of(const struct grant *grant, const struct instant *now);
+
 /*
  * EVENT_EXPIRED or EVENT_REVOKED: a key was removed. `slots`: those of its push that were used; NULL: that is not
  * known.
  */
-void audit_removed(const char *message_id, const struct grant *grant, const struct store_place *place,
+void audit_removed(enum audit_end end, const struct grant *grant, const struct store_place *place,
                    const struct slots *slots);
 
 /* EVENT_DAMAGED: a file that is not a grant was removed. */

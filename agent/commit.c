@@ -139,6 +139,7 @@ static enum refusal publish(struct agent *agent, const struct commit *commit, co
         const struct push *push = commit->push;
         struct grant grant = grant_of(commit, life);
         char name[STORE_USER_NAME_MAX];
+        int64_t left_ns;
         int r;
 
         r = store_publish(&agent->store, push->id, &grant, push->keys, push->n_keys);
@@ -149,8 +150,9 @@ static enum refusal publish(struct agent *agent, const struct commit *commit, co
         if (store_user_name(commit->user, name))
                 expiry_count(&agent->expiry, name, push->n_keys);
         debug_line("stored: grant %s of %s", push->id, commit->user);
-        audit_received(push, commit->user, (life->boot_end_ns - life->received.boot_ns) / NS_PER_S);
-        if (expiry_sweep_by(&agent->expiry, life->boot_end_ns) < 0)
+        left_ns = lifetime_left_ns(life, &life->received);
+        audit_received(push, commit->user, (left_ns + NS_PER_S - 1) / NS_PER_S);
+        if (expiry_sweep_by(&agent->expiry, life->received.boot_ns + left_ns) < 0)
                 (void)expiry_sweep(&agent->expiry);
         return REFUSAL_NONE;
 }

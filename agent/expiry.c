@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/audit.h"
 #include "agent/audit_queue.h"
@@ -108,6 +111,7 @@ static int sweep_one(void *context, const struct store_place *place) {
         struct sweep *sweep = context;
         const struct slots *slots;
         struct grant grant;
+        int64_t left_ns;
         int r;
 
         r = store_read(sweep->store, place, &grant);
@@ -122,19 +126,21 @@ static int sweep_one(void *context, const struct store_place *place) {
                         expiry_counts_add(&sweep->counts, place->user, 1);
                 return 0;
         }
-        if (lifetime_left_ns(&grant.life, &sweep->now) == 0) {
+        left_ns = lifetime_left_ns(&grant.life, &sweep->now);
+        if (left_ns == 0) {
                 slots = slots_end(&sweep->slots, sweep->store, place, &grant);
                 (void)store_remove_claim(sweep->store, place);
                 (void)store_remove_key(sweep->store, place);
                 debug_line("expired: a key of grant %s", place->id);
-                audit_removed(EVENT_EXPIRED, &grant, place, slots);
+                audit_removed(audit_end_of(&grant, &sweep->now), &grant, place, slots);
                 sweep->removed = true;
                 return 0;
         }
         sweep->live++;
         expiry_counts_add(&sweep->counts, place->user, 1);
-        if (grant.life.boot_end_ns < sweep->next_end_ns)
-                sweep->next_end_ns = grant.life.boot_end_ns;
+        /* By the clock that ends it first. */
+        if (sweep->now.boot_ns + left_ns < sweep->next_end_ns)
+                sweep->next_end_ns = sweep->now.boot_ns + left_ns;
         return 0;
 }
 
@@ -222,6 +228,46 @@ bool expiry_remove_grown(struct expiry *expiry) {
         return true;
 }
 
+/* --- the clock ------------------------------------------------------------------------------------------------------------ */
+
+/* Becomes readable when the clock is set, and at no other time (timerfd_create(2)). */
+static int watch_clock(int fd) {
+        static const struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX}};
+
+        return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 ? -errno : 0;
+}
+
+static int on_clock_set(sd_event_source *source, int fd, uint32_t events, void *context) {
+        struct expiry *expiry = context;
+        uint64_t n;
+
+        (void)events;
+        /* ECANCELED: it was set. */
+        if (read(fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
+                return 0;
+        debug_line("clock: set");
+        if (watch_clock(fd) < 0)
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        if (expiry->live > 0 && expiry_sweep_by(expiry, 0) < 0)
+                (void)expiry_sweep(expiry);
+        return 0;
+}
+
+static int add_clock(struct expiry *expiry) {
+        int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), r;
+
+        if (fd < 0)
+                return -errno;
+        r = watch_clock(fd);
+        if (r >= 0)
+                r = sd_event_add_io(expiry->event, &expiry->clock, fd, EPOLLIN, on_clock_set, expiry);
+        if (r >= 0)
+                r = sd_event_source_set_io_fd_own(expiry->clock, true);
+        if (r < 0)
+                (void)close(fd);
+        return r;
+}
+
 /* --- exit ----------------------------------------------------------------------------------------------------------------- */
 
 void expiry_exit_if_done(struct expiry *expiry) {
@@ -261,11 +307,17 @@ void expiry_await_message(struct expiry *expiry) {
 }
 
 int expiry_start(struct expiry *expiry, sd_event *event, const struct store *store) {
+        int r;
+
         *expiry = (struct expiry){.event = event, .store = store};
+        r = add_clock(expiry);
+        if (r < 0)
+                return r;
         return sd_event_add_time_relative(event, &expiry->idle, CLOCK_MONOTONIC, IDLE_US, 0, on_idle, expiry);
 }
 
 void expiry_stop(struct expiry *expiry) {
+        expiry->clock = sd_event_source_unref(expiry->clock);
         expiry->idle = sd_event_source_unref(expiry->idle);
         expiry->sweep = sd_event_source_unref(expiry->sweep);
         expiry_counts_clear(&expiry->counts);

@@ -46,7 +46,8 @@ struct expiry {
         sd_event *event;           /* both are borrowed */
         const struct store *store; /* may be opened later than this is started */
 
-        sd_event_source *idle; /* fires EXPIRY_IDLE_S after the last message */
+        sd_event_source *clock; /* fires when CLOCK_REALTIME is set, which ends keys (common/lifetime.h) */
+        sd_event_source *idle;  /* fires EXPIRY_IDLE_S after the last message */
         bool idle_now;
 
         sd_event_source *sweep;      /* at the end of the key that ends first */
@@ -66,7 +67,7 @@ int expiry_sweep(struct expiry *expiry);
 /* The same on behalf of a peer: at most once a second. 0 where the last sweep is not older than that. */
 int expiry_sweep_for_peer(struct expiry *expiry);
 
-/* A key that ends at `boot_end_ns` was stored: sweeps by then at the latest. Negative errno. */
+/* A key ends at `boot_end_ns`: sweeps by then at the latest, but once a second at most. Negative errno. */
 int expiry_sweep_by(struct expiry *expiry, int64_t boot_end_ns);
 
 /*

@@ -100,7 +100,7 @@ static int remove_one(void *context, const struct store_place *place) {
                 return 0;
         /* Its claim file is not asked for: it may have been removed with another key of the same grant. */
         live = whole && lifetime_left_ns(&grant.life, &removal->now) > 0;
-        if (live)
+        if (whole)
                 slots = removal->of_fingerprint ? slots_of_key(&removal->slots, removal->store, place, &grant)
                                                 : slots_end(&removal->slots, removal->store, place, &grant);
         /* A whole grant ends with its claim file, whatever fails later. One key of several does not end the others. */
@@ -110,10 +110,10 @@ static int remove_one(void *context, const struct store_place *place) {
                 r = store_remove_key(removal->store, place);
         if (r < 0 && removal->failure == 0)
                 removal->failure = r;
-        if (r >= 0 && live) {
-                audit_removed(EVENT_REVOKED, &grant, place, slots);
+        if (r >= 0 && whole)
+                audit_removed(live ? AUDIT_REVOKED : audit_end_of(&grant, &removal->now), &grant, place, slots);
+        if (r >= 0 && live)
                 removal->revoked++;
-        }
         return 0;
 }
 

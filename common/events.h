@@ -18,7 +18,8 @@
 
 #define FIELD_USER "EXC_USER"
 #define FIELD_FINGERPRINT "EXC_FINGERPRINT" /* as sshd writes it in "Accepted publickey" */
-#define FIELD_REASON "EXC_REASON"           /* the wire error's name */
+#define FIELD_REASON "EXC_REASON"           /* the wire error's name; at a key's end REASON_CLOCK_SET, or none */
+#define REASON_CLOCK_SET "ClockSet"         /* it expired before its time: a clock was set, or a snapshot restored */
 #define FIELD_PRINCIPAL "EXC_PRINCIPAL"
 #define FIELD_REQUEST_ID "EXC_REQUEST_ID"
 /* The process that writes "Accepted publickey". At a key's end: one for each SSH connection that took a slot. */

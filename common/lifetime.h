@@ -37,4 +37,7 @@ struct instant instant_now(void);
  */
 int64_t lifetime_left_ns(const struct lifetime *life, const struct instant *now);
 
+/* Of a key that has expired: whether the drift ended it, before boot_end_ns. */
+bool lifetime_clock_set(const struct lifetime *life, const struct instant *now);
+
 #endif

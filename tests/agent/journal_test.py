@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A busy journal: events wait in the background, and lost ones are reported."""
+"""What is logged of a key's end, and a busy journal: events wait in the background, and lost ones are reported."""
 
+import os
+import pathlib
+import signal
 import socket
 import stat
+import tempfile
 import time
 
 import agent
-from agent import Agent, fingerprint, wait_until
+from agent import Agent, Signer, fingerprint, keys, wait_until
 
 RECEIVED = "4d98dd3b9620683e69dcd86ee36d8165"
 REVOKED = "7e857319e0894775b0986464c3a3ebd5"
+EXPIRED = "bc723d69e57c5476daf16a3efb8dea15"
 LOST = "8d2ca3efa9af464c9a4827421e548b30"
 
 
@@ -96,3 +101,73 @@ def agent_stays_while_event_waits():
 
 
 agent_stays_while_event_waits.slow = True
+
+
+class _Clock:
+    """The wall clock of an agent."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(dir="/tmp")) / "clock"
+        os.mkfifo(self.path)
+        self.path.chmod(0o666)
+        self.path.parent.chmod(0o755)
+
+    def agent(self, state):
+        return Agent(journal=True, preload=agent.CLOCK, TEST_CLOCK=state, TEST_CLOCK_SET=str(self.path), EXC_DEBUG="1")
+
+    def set(self, a, seconds):
+        n = a.log().count("clock: set")
+        self.path.write_text(f"{seconds}")
+        wait_until(lambda: a.log().count("clock: set") > n, "the agent knows")
+
+
+def keys_end_when_the_clock_is_set():
+    for seconds in 3600, -3600:
+        clock = _Clock()
+        a = clock.agent("synchronised")
+        chosen = keys(2)
+        a.push(chosen, ttl=300)
+        clock.set(a, 1)
+        assert len(a.listed()) == 2
+        clock.set(a, seconds)
+        ended = a.events_of(EXPIRED, 2)
+        assert {fields["EXC_FINGERPRINT"] for fields in ended} == {fingerprint(text) for text in chosen}
+        for fields in ended:
+            assert fields["EXC_REASON"] == "ClockSet", fields
+            assert fields["MESSAGE"].endswith(": expired early: the clock was set, or the machine was restored from a snapshot")
+        assert a.stored() == set()
+
+
+def keys_of_an_unsynchronised_clock_do_not_end_when_it_is_set():
+    clock = _Clock()
+    a = clock.agent("unsynchronised")
+    a.push(keys(1), ttl=300)
+    swept = a.log().count("swept")
+    clock.set(a, 3600)
+    wait_until(lambda: a.log().count("swept") > swept, "the store is swept")
+    assert len(a.listed()) == 1
+
+
+def key_that_had_ended_when_it_was_revoked_is_logged_as_expired():
+    a = Agent(journal=True, preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    a.push(keys(1), ttl=1)
+    # The agent would sweep when the second is over: it stands still until then.
+    a.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.1)
+    with a.connect() as connection:
+        connection.send_call("RevokeLocal", {})
+        a.process.send_signal(signal.SIGCONT)
+        assert connection.message()["parameters"] == {"revoked": 0}
+    (ended,) = a.events_of(EXPIRED)
+    assert "EXC_REASON" not in ended and ended["MESSAGE"].endswith(": expired"), ended
+
+
+def key_ends_with_its_push_and_is_logged_then():
+    signer, now = Signer(), int(time.time())
+    a = Agent(journal=True, preload=agent.CLOCK, TEST_CLOCK="synchronised")
+    a.trust(signer)
+    a.send("Push", signer.push(keys(1), iat=now - 290, exp=now + 5))
+    (stored,) = a.events_of(RECEIVED)
+    assert int(stored["MESSAGE"].split(" for ")[-1].removesuffix(" s")) <= 5, stored
+    a.events_of(EXPIRED)
+    assert time.time() < now + 150

@@ -233,8 +233,39 @@ static void now_is_both_clocks(void **state) {
         assert_true(now.wall_ns <= wall[1].tv_sec * NS_PER_S + wall[1].tv_nsec);
 }
 
+static bool clock_set_after(const struct lifetime *life, int64_t boot, int64_t wall) {
+        struct instant now = {life->received.boot_ns + boot, life->received.wall_ns + wall};
+
+        return lifetime_clock_set(life, &now);
+}
+
+static void clock_that_was_set_is_not_time_that_is_over(void **state) {
+        struct lifetime life = minute;
+
+        (void)state;
+        assert_false(clock_set_after(&life, NS_PER_S, NS_PER_S));
+        assert_false(clock_set_after(&life, NS_PER_S, 3 * NS_PER_S));
+        assert_true(clock_set_after(&life, NS_PER_S, 3 * NS_PER_S + 1));
+        assert_true(clock_set_after(&life, NS_PER_S, -NS_PER_S - 1));
+        assert_true(clock_set_after(&life, 60 * NS_PER_S - 1, 3600 * NS_PER_S));
+        /* Its time is over in any case. */
+        assert_false(clock_set_after(&life, 60 * NS_PER_S, 3600 * NS_PER_S));
+        /* The wall clock is where it should be, and the push ends by it. */
+        life.wall_end_ns = life.received.wall_ns + 20 * NS_PER_S;
+        assert_false(clock_set_after(&life, 21 * NS_PER_S, 21 * NS_PER_S));
+        assert_true(clock_set_after(&life, NS_PER_S, 21 * NS_PER_S));
+        life.synchronized = false;
+        assert_false(clock_set_after(&life, NS_PER_S, 3600 * NS_PER_S));
+        /* Numbers of a damaged file. */
+        life = minute;
+        assert_false(clock_set_after(&life, -1, -1));
+        life.received.wall_ns = INT64_MIN;
+        assert_false(lifetime_clock_set(&life, &(struct instant){BOOT, WALL}));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(clock_that_was_set_is_not_time_that_is_over),
                 cmocka_unit_test(key_is_live_from_its_receipt),
                 cmocka_unit_test(boot_clock_ends_a_key_to_the_nanosecond),
                 cmocka_unit_test(wall_clock_ends_a_key_to_the_nanosecond),
