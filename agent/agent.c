@@ -31,6 +31,10 @@ static int load_config(struct agent *agent) {
         host_keys_clear(&agent->host_keys);
         if (again)
                 return 0;
+        name_check_free(agent->name_check);
+        r = name_check_start(agent->event, config, &agent->name_check);
+        if (r < 0)
+                audit_note(LOG_WARNING, "agent.conf: its names could not be looked up: %s", strerror(-r));
         if (config->error)
                 audit_note(LOG_ERR, "%s; no key is accepted until it is fixed", config->error);
         else if (config->trust == CONFIG_TRUST_CHANNEL)
@@ -170,6 +174,7 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
 
 void agent_stop(struct agent *agent) {
         audit_queue_stop();
+        name_check_free(agent->name_check);
         config_free(agent->config);
         trust_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);

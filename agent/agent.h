@@ -9,6 +9,7 @@
 #include "agent/expiry.h"
 #include "agent/host_keys.h"
 #include "agent/instance_id.h"
+#include "agent/name_check.h"
 #include "agent/replay.h"
 #include "agent/revocations.h"
 #include "agent/trust.h"
@@ -20,6 +21,7 @@ struct agent {
 
         const char *config_dir;
         struct config *config;
+        struct name_check *name_check; /* of that configuration; NULL: none */
         struct trust_anchors anchors;
         struct host_keys host_keys;
         struct instance_id instance_id;

@@ -3,8 +3,9 @@
  * The agent's configuration (exc-instance-connect.conf(5)): DIR/agent.conf, then the *.conf files of DIR/agent.conf.d
  * in byte order of their names.
  *
- * 1. INI with one section, [Agent]. Lists are separated by blanks and add up; of other keys the last value counts. An
- *    indented line continues a list. A comment has a line of its own and begins with # or ;.
+ * 1. INI with one section, [Agent]. Lists are separated by blanks and add up, and an item that has a blank is in double
+ *    quotes; of other keys the last value counts. An indented line continues a list. A comment has a line of its own and
+ *    begins with # or ;.
  * 2. What is not set has its default. An empty file, or a link to /dev/null, adds nothing.
  * 3. An unknown key or section is a warning. Everything else that is invalid is an error: an ignored line could be the
  *    one that denies somebody.

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /*
- * The list names accounts exactly. What other programs write there (sshd's patterns, quotes, commas, sudo's and
+ * The list names accounts exactly. What other programs write there (sshd's patterns, single quotes, commas, sudo's and
  * netgroups' prefixes, a key on an indented line) would be an account that does not exist: a deny list that denies
  * nobody.
  */
@@ -16,8 +16,8 @@ static int check_name(struct conf_load *load, const struct conf_key *key, const 
                                  CONFIG_NAME_MAX);
         if (strchr("!'#%+@&", word[0]) || strpbrk(word, "*?,\"=:;[]/"))
                 return conf_fail(load,
-                                 "%s: invalid name '%.64s': write exact names separated by blanks, without patterns "
-                                 "or quotes, and each key at the start of a line",
+                                 "%s: invalid name '%.64s': write exact names separated by blanks, one that has a "
+                                 "blank in double quotes, without patterns, and each key at the start of a line",
                                  key->name, word);
         return 0;
 }
@@ -25,8 +25,8 @@ static int check_name(struct conf_load *load, const struct conf_key *key, const 
 static int check_path(struct conf_load *load, const struct conf_key *key, const char *word) {
         if (word[0] != '/' || strlen(word) >= PATH_MAX || strpbrk(word, "*?[\"'"))
                 return conf_fail(load,
-                                 "%s: invalid path '%.64s': write absolute paths separated by blanks, without "
-                                 "patterns or quotes",
+                                 "%s: invalid path '%.64s': write absolute paths separated by blanks, one that has a "
+                                 "blank in double quotes, without patterns",
                                  key->name, word);
         return 0;
 }

@@ -34,6 +34,7 @@ enum nss_outcome {
 
 struct nss_group {
         char *name;
+        bool exists;
         bool member; /* by the primary or a supplementary group; false for a group that does not exist */
 };
 

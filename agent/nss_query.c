@@ -147,6 +147,7 @@ static bool query_groups(struct nss_group *groups, size_t n_groups, struct nss_a
                         fail_errno(answer, "group", groups[i].name, r);
                         break;
                 }
+                groups[i].exists = found;
                 for (int k = 0; found && k < n_gids; k++)
                         if (gids[k] == entry.gr_gid)
                                 groups[i].member = true;

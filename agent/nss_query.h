@@ -8,7 +8,7 @@
 #include "agent/nss.h"
 
 /*
- * Fills `answer` but for its groups, whose `member` is set in `groups`. `answer->user` must be set. Thread-safe. A user
+ * Fills `answer` but for its groups, whose `exists` and `member` are set in `groups`. `answer->user` must be set. Thread-safe. A user
  * is not found only where the name service says so; every other error is NSS_FAILURE, also one about a group.
  */
 void nss_query(const char *user, struct nss_group *groups, size_t n_groups, struct nss_answer *answer);

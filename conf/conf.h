@@ -2,8 +2,8 @@
 /*
  * Configuration files of one section: "[Section]", then Key=value lines, by a table of keys.
  *
- * 1. Lists are separated by blanks and add up; of other keys the last value counts. An indented line continues a list.
- *    A comment has a line of its own and begins with # or ;.
+ * 1. Lists are separated by blanks and add up, and an item that has a blank is in double quotes; of other keys the last
+ *    value counts. An indented line continues a list. A comment has a line of its own and begins with # or ;.
  * 2. An empty file, or a link to /dev/null, adds nothing.
  * 3. An unknown key or section is a warning. Everything else that is invalid is an error: an ignored line could be the
  *    one that denies something.

@@ -48,18 +48,44 @@ __attribute__((format(printf, 2, 3))) static void warn(const struct conf_load *l
 
 /* --- values ----------------------------------------------------------------------------------------------------- */
 
+static bool is_blank(char c) {
+        return c == ' ' || c == '\t';
+}
+
+/*
+ * Takes the next word, which may be in double quotes: there is no other way to write a blank in it, and none to write a
+ * double quote. 1; 0 at the end; -EINVAL after conf_fail().
+ */
+static int next_word(struct conf_load *load, const struct conf_key *key, char **at, char **ret) {
+        char *word = *at + strspn(*at, " \t"), *end;
+        bool quoted = *word == '"';
+
+        if (*word == '\0')
+                return 0;
+        word += quoted ? 1 : 0;
+        end = word + strcspn(word, quoted ? "\"" : " \t");
+        if (quoted && (*end == '\0' || end == word || (end[1] != '\0' && !is_blank(end[1]))))
+                return conf_fail(load, "%s: invalid quotes; write \"a name with blanks\", and a blank after it",
+                                 key->name);
+        *at = *end == '\0' ? end : end + 1;
+        *end = '\0';
+        *ret = word;
+        return 1;
+}
+
 int conf_set_list(struct conf_load *load, const struct conf_key *key, char *value, struct strv *list,
                   int (*check)(struct conf_load *, const struct conf_key *, const char *)) {
-        char *save, *word;
-        int n = 0;
+        char *word = NULL;
+        int n = 0, r;
 
-        for (word = strtok_r(value, " \t", &save); word; word = strtok_r(NULL, " \t", &save), n++) {
+        while ((r = next_word(load, key, &value, &word)) > 0) {
                 if (check(load, key, word) < 0)
                         return -EINVAL;
                 if (strv_add(list, word) < 0)
                         return conf_fail(load, "out of memory");
+                n++;
         }
-        return n;
+        return r < 0 ? r : n;
 }
 
 int conf_set_number(struct conf_load *load, const struct conf_key *key, char *value, void *target) {
@@ -84,10 +110,6 @@ struct parser {
         const struct conf_key *key; /* it; NULL: it is unknown, or of another section, and ignored */
         unsigned empty_list_line;   /* where the list at `key` began, as long as nothing is in it; else 0 */
 };
-
-static bool is_blank(char c) {
-        return c == ' ' || c == '\t';
-}
 
 /* `AllowUsers=` alone could mean everybody or nobody. */
 static int check_list_ended(struct parser *parser) {

@@ -41,6 +41,41 @@ def primary_and_supplementary_groups_count():
     _decided("AllowGroups=nothing-of-that-name", alice=DENIED)
 
 
+def name_with_a_blank_is_written_in_quotes():
+    _decided('DenyGroups=nobody-here "domain admins" bob', alice=DENIED, bob=DENIED, carol=None)
+    _decided('AllowGroups="domain admins"', alice=None, bob=DENIED)
+    # Each word is a name of its own.
+    _decided("DenyGroups=domain nothing", alice=None)
+
+
+def names_of_nobody_are_logged_when_they_are_loaded():
+    lists = ('AllowUsers=alice carl\nDenyUsers=mallory dana root\nAllowGroups=admins staff-of-nowhere\n'
+             'DenyGroups=domain "domain admins" bob')
+    a = Agent(lists, preload=agent.NAME_SERVICE)
+    expected = [
+        "AllowGroups: staff-of-nowhere: no such group, so this allows nobody;",
+        "DenyGroups: domain: no such group, so this denies nobody;",
+        "AllowUsers: carl: no such user, so this allows nobody;",
+        "DenyUsers: mallory: no such user, so this denies nobody;",
+        "DenyUsers: dana: the name service calls this user dana@corp.example, so this denies nobody;",
+    ]
+    agent.wait_until(lambda: "DenyUsers: dana" in a.log(), "the last is logged")
+    assert refusal(a.push).error == DENIED
+    a.stop()
+    lines = [line for line in a.log().splitlines() if ": agent.conf: " in line]
+    assert len(lines) == len(expected), lines
+    for line, words in zip(lines, expected):
+        assert f"agent.conf: {words}" in line, line
+    a.start()
+    a.configure("DenyUsers=trent")
+    a.push()
+    agent.wait_until(lambda: "DenyUsers: trent: no such user" in a.log(), "a change is looked at")
+    # Of a name that the name service cannot look up, nothing is known.
+    a.configure("DenyUsers=hang mallory2")
+    agent.wait_until(lambda: a.ask("Status") and "mallory2: no such user" in a.log(), "the next is looked up")
+    assert "hang" not in a.log()
+
+
 def min_uid_excludes_system_users():
     _decided("MinUid=1000", alice=None, root=DENIED, sshd=DENIED)
     _decided("MinUid=1001", alice=None)

@@ -246,6 +246,28 @@ static void indented_line_continues_list(void **state) {
         assert_int_equal(config->min_uid, 7);
 }
 
+static void quoted_item_may_have_blanks(void **state) {
+        static const char *const wrong[] = {"\"a b", "\"a b\"c", "\"\"", "x \"", "\"a\"\"b\"", "\"a\tb\"=c"};
+        char text[128];
+
+        (void)state;
+        load_text("[Agent]\nDenyGroups=\"domain admins\" x\n  \"EXAMPLE\\dom users\"\t\"y\"\n"
+                  "HostKeyFiles=\"/etc/my keys/a.pub\" /b\n");
+        assert_int_equal(config->deny_groups.n, 4);
+        assert_string_equal(config->deny_groups.item[0], "domain admins");
+        assert_string_equal(config->deny_groups.item[1], "x");
+        assert_string_equal(config->deny_groups.item[2], "EXAMPLE\\dom users");
+        assert_string_equal(config->deny_groups.item[3], "y");
+        assert_int_equal(config->host_key_files.n, 2);
+        assert_string_equal(config->host_key_files.item[0], "/etc/my keys/a.pub");
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                (void)sprintf(text, "[Agent]\nDenyUsers=%s\n", wrong[i]);
+                assert_refused(text, 2, "DenyUsers: invalid quotes");
+        }
+        assert_refused("[Agent]\nDenyUsers=\"a,b c\"\n", 2, "invalid name");
+        assert_refused("[Agent]\nDenyUsers='a b'\n", 2, "in double quotes");
+}
+
 static void line_of_any_length_is_read(void **state) {
         char names[1200], text[4096];
 
@@ -432,7 +454,7 @@ static void other_invalid_values_are_refused(void **state) {
 }
 
 static void name_that_cannot_exist_is_refused(void **state) {
-        static const char *const words[] = {"root,bob", "adm*",   "adm?",  "\"root\"", "'root'",      "!root",
+        static const char *const words[] = {"root,bob", "adm*",   "adm?",  "ro\"ot\"", "'root'",      "!root",
                                             "%wheel",   "+group", "@grp",  "#1000",    "&users",      "root;",
                                             "a=b",      "a:b",    "[root", "root]",    "root@10.0/8", "MinUid=3"};
         char text[128];
@@ -835,6 +857,7 @@ int main(void) {
                 TEST(longest_word_is_read),
                 TEST(too_long_word_is_refused),
                 TEST(long_comment_is_ignored),
+                TEST(quoted_item_may_have_blanks),
                 TEST(crlf_blanks_bom_and_missing_newline_are_accepted),
                 TEST(unknown_keys_and_sections_are_warnings),
                 TEST(warning_callback_is_optional),

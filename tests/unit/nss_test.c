@@ -218,6 +218,7 @@ static void release(unsigned n) {
 struct heard {
         unsigned n;
         struct nss_answer answer;
+        bool exists[8];
         bool member[8];
         struct nss_lookup *to_cancel; /* when it is called */
 };
@@ -227,8 +228,10 @@ static void on_done(void *context, const struct nss_answer *answer) {
 
         heard->n++;
         heard->answer = *answer;
-        for (size_t i = 0; i < answer->n_groups && i < 8; i++)
+        for (size_t i = 0; i < answer->n_groups && i < 8; i++) {
+                heard->exists[i] = answer->groups[i].exists;
                 heard->member[i] = answer->groups[i].member;
+        }
         heard->answer.groups = NULL;
         if (heard->to_cancel)
                 nss_cancel(heard->to_cancel);
@@ -322,6 +325,9 @@ static void user_is_found_with_groups(void **state) {
         assert_true(heard.member[0]);
         assert_false(heard.member[1]);
         assert_false(heard.member[2]);
+        assert_true(heard.exists[0]);
+        assert_false(heard.exists[1]);
+        assert_true(heard.exists[2]);
 }
 
 static void unknown_user_is_reported(void **state) {

@@ -149,7 +149,7 @@ static void deny_users_wins_over_allow_users(void **state) {
 
 static void deny_groups_refuses_members_of_any(void **state) {
         struct config config = {.deny_groups = WORDS(staff_and_wheel)};
-        struct nss_group groups[] = {{staff, false}, {wheel, false}};
+        struct nss_group groups[] = {{staff, true, false}, {wheel, true, false}};
         struct nss_answer answer = found("alice");
 
         (void)state;
@@ -163,7 +163,7 @@ static void deny_groups_refuses_members_of_any(void **state) {
 
 static void allow_groups_refuses_members_of_none(void **state) {
         struct config config = {.allow_groups = WORDS(staff_and_wheel)};
-        struct nss_group groups[] = {{staff, false}, {wheel, false}};
+        struct nss_group groups[] = {{staff, true, false}, {wheel, true, false}};
         struct nss_answer answer = found("alice");
 
         (void)state;
@@ -183,7 +183,8 @@ static void every_list_must_be_passed(void **state) {
         };
         (void)state;
         for (unsigned bits = 0; bits < 16; bits++) {
-                struct nss_group groups[] = {{staff, bits & 1}, {wheel, bits & 2}, {guests, bits & 4}};
+                struct nss_group groups[] = {
+                        {staff, true, bits & 1}, {wheel, true, bits & 2}, {guests, true, bits & 4}};
                 struct nss_answer answer = found(bits & 8 ? "alice" : "bob");
                 bool may = (bits & 8) && (bits & 3) && !(bits & 4);
 
@@ -216,7 +217,8 @@ static void groups_to_look_up_are_those_of_both_lists(void **state) {
 
 static void answer_about_other_groups_is_failure(void **state) {
         struct config config = {.allow_groups = WORDS(staff_and_wheel), .deny_groups = WORDS(guests_alone)};
-        struct nss_group groups[] = {{staff, true}, {wheel, true}, {guests, false}, {guests, false}};
+        struct nss_group groups[] = {
+                {staff, true, true}, {wheel, true, true}, {guests, true, false}, {guests, true, false}};
         struct nss_answer answer = found("alice");
 
         (void)state;
