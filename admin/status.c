@@ -2,12 +2,31 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
+#include "agent/instance_id.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
+
+/* Root reads more sources than the agent: by default the product serial, too. */
+static void print_disputed_id(void) {
+        struct instance_id id = {.id = ""};
+        struct config *config = NULL;
+        char why[INSTANCE_ID_WHY_MAX];
+
+        /* The agent's, which was asked just now and so runs. */
+        (void)setenv("CREDENTIALS_DIRECTORY", "/run/credentials/exc-instance-connect.service", 0);
+        if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
+                return;
+        instance_id_refresh(&id, config, CONFIG_DIR);
+        if (instance_id_disputed(&id, why))
+                print_field("Warning", "%s", why);
+        instance_id_clear(&id);
+        config_free(config);
+}
 
 static int print(const struct options *options, json_t *answer) {
         const char *version, *trust, *sshd, *instance = text_or(answer, "instance", NULL);
@@ -23,6 +42,7 @@ static int print(const struct options *options, json_t *answer) {
         print_field("Agent", "%s", version);
         print_state(stdout, instance ? OUTPUT_PLAIN : OUTPUT_WARNING, "Instance", "%s",
                     instance ? instance : "none: signed pushes are refused");
+        print_disputed_id();
         print_field("Trust", "%s", trust);
         refused = anchors == 0 && strcmp(trust, "signed") == 0;
         print_state(stdout, refused ? OUTPUT_WARNING : OUTPUT_PLAIN, "Anchors", "%" PRId64 "%s", (int64_t)anchors,

@@ -51,6 +51,15 @@ void agent_refresh_anchors(struct agent *agent) {
         trust_refresh(&agent->anchors, TRUST_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
 }
 
+void agent_refresh_instance_id(struct agent *agent) {
+        char why[INSTANCE_ID_WHY_MAX] = "";
+
+        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        if (instance_id_disputed(&agent->instance_id, why) && strcmp(why, agent->disputed) != 0)
+                audit_note(LOG_WARNING, "instance id: %s", why);
+        memcpy(agent->disputed, why, sizeof(why));
+}
+
 int agent_open_store(struct agent *agent, char ret_why[static 256]) {
         int r;
 
@@ -165,6 +174,7 @@ int agent_start(struct agent *agent, const char *runtime_dir, const char *config
                 r = load_config(agent);
         if (r < 0)
                 return r;
+        agent_refresh_instance_id(agent);
         if (agent_open_store(agent, why) < 0)
                 audit_note(LOG_ERR, "store: %s; no key can be stored", why);
         else if (agent_open_memory(agent, &refused) != REFUSAL_NONE)

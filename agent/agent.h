@@ -25,6 +25,7 @@ struct agent {
         struct trust_anchors anchors;
         struct host_keys host_keys;
         struct instance_id instance_id;
+        char disputed[INSTANCE_ID_WHY_MAX]; /* what was logged last about it; "": nothing */
 
         const char *runtime_dir;
         struct store store;
@@ -51,6 +52,9 @@ enum refusal agent_ready_for_push(struct agent *agent, struct refused *ret_why);
 
 /* Loads the anchors again if their files changed. */
 void agent_refresh_anchors(struct agent *agent);
+
+/* Reads the instance id again if its sources changed, and logs it when two of them disagree. */
+void agent_refresh_instance_id(struct agent *agent);
 
 /* Opens the store if it is not open. 0, or -EPERM and the like with the reason in `ret_why`. */
 int agent_open_store(struct agent *agent, char ret_why[static 256]);

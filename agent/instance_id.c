@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define DMI_DIR "/sys/class/dmi/id"
+#define NO_SOURCE "no source"
 #define MALFORMED "expected one line of 1..256 printable ASCII characters without blanks"
 
 enum { LINE_SIZE = INSTANCE_ID_MAX + 32 }; /* the prefix, the id, a newline, and one byte that is too many */
@@ -44,6 +45,13 @@ static bool has_prefix(const char *text) {
         return strncmp(text, INSTANCE_ID_PREFIX, strlen(INSTANCE_ID_PREFIX)) == 0;
 }
 
+/* What one source says. */
+struct found {
+        char id[INSTANCE_ID_MAX];
+        const char *source; /* NULL: it is not present */
+        const char *fault;
+};
+
 bool instance_id_parse(const char *text, char ret[static INSTANCE_ID_MAX]) {
         if (has_prefix(text))
                 text += strlen(INSTANCE_ID_PREFIX);
@@ -56,79 +64,113 @@ bool instance_id_parse(const char *text, char ret[static INSTANCE_ID_MAX]) {
         return true;
 }
 
-/* Whether this source is present, and so decides. */
-static bool from_file(const char *path, bool owned_by_root, const char *source, struct instance_id *id) {
+static struct found from_config(const struct config *config) {
+        struct found found = {.source = NULL};
+
+        if (config->instance_id[0] == '\0')
+                return found;
+        found.source = "InstanceId in the configuration";
+        if (!parse(config->instance_id, &found))
+                found.fault = "expected an id after " INSTANCE_ID_PREFIX;
+        return found;
+}
+
+static struct found from_file(const char *path, bool owned_by_root, const char *source, struct conf_files *files) {
+        struct found found = {.source = NULL};
         char text[LINE_SIZE];
         int r;
 
-        conf_files_add(&id->files, path);
+        conf_files_add(files, path);
         r = read_line(path, owned_by_root, text);
         if (r == -ENOENT || r == -ENOTDIR)
-                return false;
-        id->source = source;
+                return found;
+        found.source = source;
         if (r == -EPERM)
-                id->fault = "expected a regular file that only root can write";
-        else if (r == -EINVAL || (r >= 0 && !instance_id_parse(text, id->id)))
-                id->fault = MALFORMED;
+                found.fault = "expected a regular file that only root can write";
+        else if (r == -EINVAL || (r >= 0 && !instance_id_parse(text, found.id)))
+                found.fault = MALFORMED;
         else if (r < 0) {
-                id->fault = "cannot be read";
-                id->files.unsettled = true; /* it may pass */
+                found.fault = "cannot be read";
+                files->unsettled = true; /* it may pass */
         }
-        return true;
+        return found;
 }
 
-static bool from_credential(struct instance_id *id) {
+static struct found from_credential(struct conf_files *files) {
         const char *dir = getenv("CREDENTIALS_DIRECTORY");
         char path[PATH_MAX];
 
         if (!dir || snprintf(path, sizeof(path), "%s/exc.instance_id", dir) >= (int)sizeof(path))
-                return false;
+                return (struct found){.source = NULL};
         /* systemd makes these files for the service alone; their owner depends on its version. */
-        return from_file(path, false, "the credential exc.instance_id", id);
+        return from_file(path, false, "the credential exc.instance_id", files);
 }
 
-static bool from_dmi(const char *name, const char *source, struct instance_id *id) {
+static struct found from_dmi(const char *name, const char *source, struct conf_files *files) {
+        struct found found = {.source = NULL};
         char path[64], text[LINE_SIZE];
         int r;
 
         (void)snprintf(path, sizeof(path), DMI_DIR "/%s", name);
-        conf_files_add(&id->files, path);
+        conf_files_add(files, path);
         r = read_line(path, false, text);
         if (r < 0 && r != -ENOENT && r != -EACCES)
-                id->files.unsettled = true;
+                files->unsettled = true;
         if (r < 0 || !has_prefix(text))
-                return false;
-        id->source = source;
-        if (!instance_id_parse(text, id->id))
-                id->fault = MALFORMED;
-        return true;
+                return found;
+        found.source = source;
+        if (!instance_id_parse(text, found.id))
+                found.fault = MALFORMED;
+        return found;
 }
 
-static void read_files(const char *config_dir, struct instance_id *id) {
-        char path[PATH_MAX];
-
-        (void)snprintf(path, sizeof(path), "%s/" INSTANCE_ID_FILE, config_dir);
-        if (!from_file(path, true, "the file " INSTANCE_ID_FILE, id) && !from_credential(id) &&
-            !from_dmi("chassis_asset_tag", "the DMI chassis asset tag", id))
-                (void)from_dmi("product_serial", "the DMI product serial", id);
+/* The first that is present decides; the first valid one after it that differs is kept to be reported. */
+static void take(const struct found *found, struct instance_id *id) {
+        if (!found->source)
+                return;
+        if (!id->source) {
+                memcpy(id->id, found->id, sizeof(id->id));
+                id->source = found->source;
+                id->fault = found->fault;
+        } else if (!id->fault && !found->fault && !id->other_source && strcmp(found->id, id->id) != 0) {
+                memcpy(id->other, found->id, sizeof(id->other));
+                id->other_source = found->source;
+        }
 }
 
 void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir) {
-        bool configured = config->instance_id[0] != '\0';
+        struct found found[5];
+        char path[PATH_MAX];
 
-        if (!configured && !conf_files_changed(&id->files))
+        if (strcmp(id->configured, config->instance_id) == 0 && !conf_files_changed(&id->files))
                 return;
         instance_id_clear(id);
-        if (!configured) {
-                read_files(config_dir, id);
-                return;
-        }
-        id->source = "InstanceId in the configuration";
-        if (!instance_id_parse(config->instance_id, id->id))
-                id->fault = "expected an id after " INSTANCE_ID_PREFIX;
+        id->source = NULL;
+        (void)snprintf(id->configured, sizeof(id->configured), "%s", config->instance_id);
+        (void)snprintf(path, sizeof(path), "%s/" INSTANCE_ID_FILE, config_dir);
+        found[0] = from_config(config);
+        found[1] = from_file(path, true, "the file " INSTANCE_ID_FILE, &id->files);
+        found[2] = from_credential(&id->files);
+        found[3] = from_dmi("chassis_asset_tag", "the DMI chassis asset tag", &id->files);
+        found[4] = from_dmi("product_serial", "the DMI product serial", &id->files);
+        for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+                take(&found[i], id);
+        if (!id->source)
+                id->source = NO_SOURCE;
+}
+
+bool instance_id_disputed(const struct instance_id *id, char ret_why[static INSTANCE_ID_WHY_MAX]) {
+        if (!id->other_source)
+                return false;
+        (void)snprintf(
+                ret_why, INSTANCE_ID_WHY_MAX,
+                "%s says %s, which counts, and %s says %s; if this disk is a copy of another machine's, correct the "
+                "id",
+                id->source, id->id, id->other_source, id->other);
+        return true;
 }
 
 void instance_id_clear(struct instance_id *id) {
         conf_files_clear(&id->files);
-        *id = (struct instance_id){.source = "no source"};
+        *id = (struct instance_id){.source = NO_SOURCE};
 }

@@ -20,18 +20,27 @@
 #define INSTANCE_ID_PREFIX "exc:compute:instance/"
 #define INSTANCE_ID_FILE "instance-id" /* in the configuration directory */
 
-enum { INSTANCE_ID_MAX = CONFIG_INSTANCE_ID_MAX + 1 }; /* with the NUL */
+enum {
+        INSTANCE_ID_MAX = CONFIG_INSTANCE_ID_MAX + 1, /* with the NUL */
+        INSTANCE_ID_WHY_MAX = 2 * INSTANCE_ID_MAX + 256,
+};
 
 /* Starts from all zeros. */
 struct instance_id {
         char id[INSTANCE_ID_MAX]; /* without the prefix; "": there is none */
         const char *source;       /* for people */
         const char *fault;        /* why the source that decides has no valid id, or NULL */
-        struct conf_files files;  /* that it was read from */
+
+        /* A later source that has another id: the disk may be a copy. */
+        char other[INSTANCE_ID_MAX];
+        const char *other_source; /* NULL: none */
+
+        char configured[INSTANCE_ID_MAX]; /* InstanceId when this was read */
+        struct conf_files files;          /* that it was read from */
 };
 
 /*
- * Reads the id where one of the files changed since the last call. The first source that is present decides: if it is
+ * Reads the id where the configuration or one of the files changed since the last call. The first source that is present decides: if it is
  * invalid (not root's, unreadable, malformed), there is no id, and no later source is used.
  */
 void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir);
@@ -41,6 +50,9 @@ void instance_id_refresh(struct instance_id *id, const struct config *config, co
  * blanks. False for anything else, and `ret` is untouched.
  */
 bool instance_id_parse(const char *text, char ret[static INSTANCE_ID_MAX]);
+
+/* Whether two sources disagree: which counts, which other there is, and what to do. */
+bool instance_id_disputed(const struct instance_id *id, char ret_why[static INSTANCE_ID_WHY_MAX]);
 
 void instance_id_clear(struct instance_id *id);
 

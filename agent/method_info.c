@@ -27,7 +27,7 @@ static json_t *clock_state(void) {
 static json_t *instance_id(struct agent *agent) {
         const char *id = agent->instance_id.id;
 
-        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        agent_refresh_instance_id(agent);
         return id[0] != '\0' ? json_string(id) : json_null();
 }
 

@@ -42,7 +42,7 @@ static enum refusal check_aud(struct agent *agent, const struct terms *terms, st
         const struct instance_id *own = &agent->instance_id;
         char aud[sizeof(INSTANCE_ID_PREFIX) + INSTANCE_ID_MAX];
 
-        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        agent_refresh_instance_id(agent);
         if (own->id[0] == '\0')
                 return refuse(ret_why, REFUSAL_WRONG_INSTANCE,
                               "aud: this guest does not know its own instance id%s%s%s%s", own->fault ? ": " : "",

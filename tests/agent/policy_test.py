@@ -4,7 +4,7 @@
 import os
 
 import agent
-from agent import Agent, Signer, refusal
+from agent import INSTANCE, Agent, Signer, refusal
 
 
 def _decided(settings, **expected):
@@ -131,6 +131,24 @@ def status_and_hello_show_the_current_configuration():
     for trust, instance in ("channel", "i-1"), ("signed", "i-2"):
         a.configure(f"Trust={trust}\nInstanceId={instance}")
         assert (a.ask("Status")["trust"], a.ask("Hello")["instance"]) == (trust, instance)
+
+
+def instance_ids_that_disagree_are_logged_once():
+    a = Agent()
+    a.trust(Signer())
+    for _ in range(3):
+        assert a.ask("Hello")["instance"] == INSTANCE
+    assert "instance id" not in a.log()
+    a.configure("InstanceId=i-copied")
+    for _ in range(3):
+        assert a.ask("Hello")["instance"] == "i-copied"
+    said = "instance id: InstanceId in the configuration says i-copied, which counts, and the file instance-id says "
+    assert a.log().count(f"{said}{INSTANCE}; if this disk is a copy") == 1, a.log()
+    # At the start, without a call.
+    a.stop()
+    a.start()
+    a.push()
+    assert a.log().count(said) == 2, a.log()
 
 
 def configuration_warning_is_logged_once():

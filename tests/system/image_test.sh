@@ -90,6 +90,15 @@ two_clones_of_an_image_are_two_machines_and_a_push_is_for_one_of_them() {
     trusts_cloud second i-second
     says '^Instance: +i-first' in_machine first exc-instance-connect status
     says '^Instance: +i-second' in_machine second exc-instance-connect status
+    # A copy of a disk with its id, in a machine that has another one from its host.
+    fails says '^Warning:' in_machine first exc-instance-connect status
+    in_machine first sh -c 'echo i-copied >/etc/exc-instance-connect/instance-id'
+    says '^Instance: +i-copied' in_machine first exc-instance-connect status
+    says '^Warning: +the file instance-id says i-copied, which counts, and the credential .* says i-first;' \
+        in_machine first exc-instance-connect status
+    says 'instance id: the file instance-id says i-copied, which counts' \
+        in_machine first journalctl -t exc-instance-connect-agent
+    in_machine first rm /etc/exc-instance-connect/instance-id
     for n in 1 2; do fails same "$(_identity first | sed -n ${n}p)" "$(_identity second | sed -n ${n}p)"; done
     same 33 "$(in_machine first cat /etc/machine-id | wc -c)"
 

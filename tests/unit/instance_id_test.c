@@ -115,6 +115,45 @@ static void first_source_decides(void **state) {
         assert_string_equal(read_instance(), "");
 }
 
+static void other_id_of_a_later_source_is_reported(void **state) {
+        char why[INSTANCE_ID_WHY_MAX];
+
+        (void)state;
+        signing_write(file, "i-1\n");
+        assert_string_equal(read_instance(), "i-1");
+        assert_false(instance_id_disputed(&instance, why));
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/i-1\n");
+        assert_string_equal(read_instance(), "i-1");
+        assert_false(instance_id_disputed(&instance, why));
+        /* A copy of the disk, in another machine. */
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/i-2\n");
+        assert_string_equal(read_instance(), "i-1");
+        assert_true(instance_id_disputed(&instance, why));
+        assert_non_null(
+                strstr(why, "the file instance-id says i-1, which counts, and the DMI chassis asset tag says i-2;"));
+        /* The first that disagrees. */
+        give_credential("i-3");
+        assert_string_equal(read_instance(), "i-1");
+        assert_true(instance_id_disputed(&instance, why));
+        assert_non_null(strstr(why, "the credential exc.instance_id says i-3"));
+        configure("i-2");
+        assert_string_equal(read_instance(), "i-2");
+        assert_true(instance_id_disputed(&instance, why));
+        assert_non_null(
+                strstr(why, "InstanceId in the configuration says i-2, which counts, and the file instance-id"));
+        /* What is no id disagrees with none. */
+        configure("");
+        assert_int_equal(unlink(credential), 0);
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/a b\n");
+        signing_write(DMI "/product_serial", "Default string\n");
+        assert_string_equal(read_instance(), "i-1");
+        assert_false(instance_id_disputed(&instance, why));
+        signing_write(file, "a b\n");
+        signing_write(DMI "/chassis_asset_tag", "exc:compute:instance/i-2\n");
+        assert_string_equal(read_instance(), "");
+        assert_false(instance_id_disputed(&instance, why));
+}
+
 static void prefix_is_optional(void **state) {
         (void)state;
         configure("exc:compute:instance/i-1");
@@ -387,6 +426,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(no_source_means_no_id),
                 TEST(first_source_decides),
+                TEST(other_id_of_a_later_source_is_reported),
                 TEST(prefix_is_optional),
                 TEST(prefix_alone_is_no_id),
                 TEST(malformed_file_means_no_id),
