@@ -140,7 +140,9 @@ static int push(const struct cli_line *line, const void *context) {
         char why[KEY_FILE_WHY_MAX];
         int status;
 
-        (void)line;
+        for (size_t i = 0; i < options->n_sources; i++)
+                if (source_is_link_local(options->sources[i]))
+                        return cli_usage(line, "--source: %s: " SOURCE_LINK_LOCAL, options->sources[i]);
         for (size_t i = 0; i < options->n_key_files; i++)
                 if (!key_file_read_path(options->key_files[i], &keys, why)) {
                         complain("%s", why);
@@ -165,12 +167,14 @@ static bool take_key_file(const struct cli_option *option, const char *text, voi
         return true;
 }
 
+/* One that is link-local is refused later, with the reason. */
 static bool take_source(const struct cli_option *option, const char *text, void *member) {
         struct options *options = member;
         struct source source;
 
         (void)option;
-        if (!source_from_text(text, &source) || options->n_sources == GRANT_SOURCES_MAX)
+        if (options->n_sources == GRANT_SOURCES_MAX ||
+            (!source_from_text(text, &source) && !source_is_link_local(text)))
                 return false;
         options->sources[options->n_sources++] = text;
         return true;

@@ -70,7 +70,7 @@ static struct found from_config(const struct config *config) {
         if (config->instance_id[0] == '\0')
                 return found;
         found.source = "InstanceId in the configuration";
-        if (!parse(config->instance_id, &found))
+        if (!instance_id_parse(config->instance_id, found.id))
                 found.fault = "expected an id after " INSTANCE_ID_PREFIX;
         return found;
 }

@@ -48,12 +48,15 @@ static enum refusal take_sources(const struct json_dispatch_field *field, json_t
         /* An empty list could mean anywhere as well as nowhere. */
         if (!is_list(field, value))
                 return json_dispatch_refuse(field, ret_why);
-        json_array_foreach(value, i, text)
+        json_array_foreach(value, i, text) {
+                if (json_is_string(text) && source_is_link_local(json_string_value(text)))
+                        return refuse_field(ret_why, field->name, "%s: item %zu: " SOURCE_LINK_LOCAL, field->name, i);
                 if (!json_is_string(text) || !source_from_text(json_string_value(text), &push->sources[i]))
                         return refuse_field(ret_why, field->name,
                                             "%s: item %zu: expected an address, or a range with zero host bits, as "
                                             "192.0.2.7 or 2001:db8::/32",
                                             field->name, i);
+        }
         push->n_sources = json_array_size(value);
         return REFUSAL_NONE;
 }

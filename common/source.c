@@ -48,6 +48,20 @@ bool source_from_text(const char *text, struct source *ret) {
         return true;
 }
 
+bool source_is_link_local(const char *text) {
+        const char *slash = strchr(text, '/');
+        size_t length = strcspn(text, "%/");
+        char address[INET6_ADDRSTRLEN];
+        uint8_t bytes[16], prefix = 128;
+
+        if (length >= sizeof(address) || (slash && !prefix_from_text(slash + 1, 128, &prefix)))
+                return false;
+        memcpy(address, text, length);
+        address[length] = '\0';
+        return inet_pton(AF_INET6, address, bytes) == 1 && bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80 &&
+               prefix >= 10;
+}
+
 bool source_valid(const struct source *source) {
         static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 

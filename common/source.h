@@ -25,6 +25,16 @@ struct source {
  */
 bool source_from_text(const char *text, struct source *ret);
 
+/*
+ * Whether it is an IPv6 address or range within fe80::/10, with or without a zone. sshd sees such a client with its zone, as
+ * fe80::1%eth0, and matches that with no from= at all, ::/0 included: a push for such clients only lets nobody in.
+ */
+bool source_is_link_local(const char *text);
+
+#define SOURCE_LINK_LOCAL                                                                                              \
+        "a client with a link-local address matches no source, since sshd sees it with its zone; give other "          \
+        "addresses, or no source"
+
 /* Whether the fields are consistent: known family, prefix within it, host bits zero. For what is read from a file. */
 bool source_valid(const struct source *source);
 

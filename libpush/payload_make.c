@@ -161,6 +161,10 @@ static int put_sources(const struct push_payload *push, json_t **object, char wh
                         return invalid(why, "source: range %zu has bits behind its prefix", i + 1);
                 }
                 source_to_text(&push->sources[i], text);
+                if (source_is_link_local(text)) {
+                        json_decref(list);
+                        return invalid(why, "source: %s: " SOURCE_LINK_LOCAL, text);
+                }
                 append(&list, json_string(text));
         }
         set(object, "source", list);

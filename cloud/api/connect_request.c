@@ -54,9 +54,12 @@ static enum refusal take_sources(const struct json_dispatch_field *field, json_t
 
         if (!json_is_array(value) || json_array_size(value) < 1 || json_array_size(value) > SIGNER_SOURCES_MAX)
                 return json_dispatch_refuse(field, ret_why);
-        json_array_foreach(value, i, item)
+        json_array_foreach(value, i, item) {
+                if (json_is_string(item) && source_is_link_local(json_string_value(item)))
+                        return refuse_field(ret_why, field->name, "%s: " SOURCE_LINK_LOCAL, field->name);
                 if (!json_is_string(item) || !source_from_text(json_string_value(item), &request->sources[i]))
                         return json_dispatch_refuse(field, ret_why);
+        }
         request->n_sources = json_array_size(value);
         return REFUSAL_NONE;
 }

@@ -94,6 +94,9 @@ static enum refusal take_sources(const struct json_dispatch_field *field, json_t
         if (!is_list(field, value))
                 return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, text) {
+                if (json_is_string(text) && source_is_link_local(json_string_value(text)))
+                        return refuse_field(ret_why, field->name, "%s: item %zu: " SOURCE_LINK_LOCAL, field->name,
+                                            i + 1);
                 if (!json_is_string(text) || !source_from_text(json_string_value(text), &request->sources[i]))
                         return refuse_field(ret_why, field->name,
                                             "%s: item %zu: expected an address, or a range with zero host bits",

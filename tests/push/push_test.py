@@ -1025,6 +1025,11 @@ class Usage(PushTest):
         self.assertIn("at most 300 s", self.push_usage("--no-challenge", "--ttl", "301"))
         self.assertIn("no longer than its push", self.push_usage("--ttl", "61", "--valid-for", "60"))
 
+    def test_a_link_local_source_is_refused_with_the_reason(self):
+        for text in "fe80::1", "fe80::/64":
+            self.assertIn(f"source: {text}: a client with a link-local address matches no source",
+                          self.push_usage("--source", text))
+
     def test_lists_have_a_limit(self):
         self.assertIn("at most 16", self.push_usage(*["--source", "192.0.2.1"] * 17))
         self.assertIn("at most 8", self.push_usage(*["--key", self.key] * 8))

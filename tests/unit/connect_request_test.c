@@ -208,6 +208,7 @@ static void sources_are_addresses_and_ranges(void **state) {
                                             "[1]",
                                             "[\"example\"]",
                                             "[\"::ffff:192.0.2.1\"]",
+                                            "[\"fe80::1\"]",
                                             "[\"!192.0.2.1\"]",
                                             "[\"*\"]"};
         struct connect_request request =

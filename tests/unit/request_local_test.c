@@ -284,6 +284,10 @@ static void source_must_be_one_for_sshd(void **state) {
                 assert_field_refused("source");
                 assert_non_null(strstr(refused.message, "item 1:"));
         }
+        set("source", json_pack("[s]", "fe80::/10"));
+        assert_field_refused("source");
+        assert_non_null(
+                strstr(refused.message, "source: item 0: a client with a link-local address matches no source"));
         set("source", json_array());
         assert_field_refused("source");
         set("source", json_pack("[i]", 1));

@@ -144,6 +144,7 @@ static void wrong_fields_are_refused(void **state) {
                 {"sources", "[\"192.0.2.7/24\"]"},
                 {"sources", "[\"::ffff:192.0.2.7\"]"},
                 {"sources", "[\"example.com\"]"},
+                {"sources", "[\"fe80::/64\"]"},
                 {"restrict", "1"},
                 {"challenge", "\"\""},
                 {"challenge", "\"a b\""},

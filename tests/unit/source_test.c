@@ -125,6 +125,22 @@ static void ipv6_next_to_the_mapped_range_is_accepted(void **state) {
         assert_written_as("1::ffff:c000:201", "1::ffff:c000:201");
 }
 
+static void link_local_is_recognized(void **state) {
+        static const char *const local[] = {"fe80::/10",    "fe80::1",        "FE80::1/128", "febf:ffff::/32",
+                                            "fe80::1%eth0", "fe80::%eth0/64", "fe80::1/64"};
+        static const char *const other[] = {
+                "::/0", "fe80::/9", "fe00::/8", "fe7f::1", "fec0::1", "2001:db8::1", "169.254.0.1", "169.254.0.0/16",
+                "fe80", "fe80:",    "fe80::/x", "%eth0",   "",        "/10",         "fe80::/129"};
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(local); i++)
+                if (!source_is_link_local(local[i]))
+                        fail_msg("%s", local[i]);
+        for (size_t i = 0; i < ELEMENTS(other); i++)
+                if (source_is_link_local(other[i]))
+                        fail_msg("%s", other[i]);
+}
+
 static void prefix_is_decimal_and_within_the_family(void **state) {
         static const char *const prefixes[] = {
                 "/",           "/33",
@@ -234,6 +250,7 @@ int main(void) {
                 cmocka_unit_test(host_bits_are_refused),
                 cmocka_unit_test(ipv4_mapped_ipv6_is_refused),
                 cmocka_unit_test(ipv6_next_to_the_mapped_range_is_accepted),
+                cmocka_unit_test(link_local_is_recognized),
                 cmocka_unit_test(prefix_is_decimal_and_within_the_family),
                 cmocka_unit_test(other_text_is_refused),
                 cmocka_unit_test(overlong_text_is_refused),
