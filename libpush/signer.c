@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdarg.h>
@@ -148,7 +149,10 @@ static int sign_with_key(EVP_PKEY *key, const struct envelope *envelope, struct 
         return ok ? 0 : fail(why, -EIO, "OpenSSL cannot sign with this key");
 }
 
-/* An Ed25519 signature has 64 bytes (RFC 8032); one of ECDSA P-256 is a short DER sequence (RFC 3279 section 2.2.3). */
+/*
+ * An Ed25519 signature has 64 bytes (RFC 8032); one of ECDSA P-256 is a short DER sequence (RFC 3279 section 2.2.3), or r and
+ * s in 64 bytes.
+ */
 static bool signature_shaped(const uint8_t *bytes, size_t n) {
         return n == 64 || (n >= 8 && n <= 72 && bytes[0] == 0x30 && bytes[1] == n - 2);
 }
@@ -183,28 +187,103 @@ static int sign_with_command(const struct signer *signer, const struct envelope 
         if (!signature_shaped(output, n))
                 return fail(
                         why, -EINVAL,
-                        "the command wrote %zu bytes that are no signature: 64 bytes of Ed25519, or ECDSA in DER, as "
-                        "they are or in base64",
+                        "the command wrote %zu bytes that are no signature: 64 bytes of Ed25519 or of ECDSA P-256 (r "
+                        "and s), or ECDSA in DER, as they are or in base64",
                         n);
         memcpy(ret->bytes, output, n);
         ret->length = n;
         return 0;
 }
 
+/* --- which form it is --------------------------------------------------------------------------------------------- */
+
+/*
+ * Of 64 bytes as r and s side by side, each in 32 bytes, as JOSE (RFC 7518 section 3.4), PKCS #11 and some key-management
+ * services write an ECDSA P-256 signature.
+ */
+static bool der_of_pair(const struct signature *pair, struct signature *ret) {
+        ECDSA_SIG *parts = ECDSA_SIG_new();
+        BIGNUM *r = BN_bin2bn(pair->bytes, 32, NULL), *s = BN_bin2bn(pair->bytes + 32, 32, NULL);
+        unsigned char *to = ret->bytes;
+        int n = -1;
+
+        if (parts && r && s && ECDSA_SIG_set0(parts, r, s) == 1) {
+                r = s = NULL; /* transferred */
+                n = i2d_ECDSA_SIG(parts, &to);
+        }
+        ECDSA_SIG_free(parts);
+        BN_free(r);
+        BN_free(s);
+        ret->length = n > 0 ? (size_t)n : 0;
+        return n > 0;
+}
+
+/* Its second half is a number below 2^252 + 2^125, the last byte first (RFC 8032 section 5.1.7). */
+static bool may_be_ed25519(const struct signature *signature) {
+        return signature->length == 64 && signature->bytes[63] <= 0x10;
+}
+
+static bool verifies(EVP_PKEY *key, const struct signature *signature, const uint8_t *bytes, size_t length) {
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        bool ok;
+
+        ok = context &&
+             EVP_DigestVerifyInit_ex(context, NULL, EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA256", NULL, NULL, key,
+                                     NULL) == 1 &&
+             EVP_DigestVerify(context, signature->bytes, signature->length, bytes, length) == 1;
+        EVP_MD_CTX_free(context);
+        ERR_clear_error();
+        return ok;
+}
+
+/* Takes the form that the public half is for, and says what is wrong with it. */
+static int check(EVP_PKEY *key, const struct envelope *envelope, struct signature *signature,
+                 char why[static SIGNER_WHY_MAX]) {
+        bool is_ed25519 = EVP_PKEY_is_a(key, "ED25519");
+        struct signature pair = *signature;
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned n = 0;
+
+        if (!is_ed25519 && pair.length == 64 && !der_of_pair(&pair, signature))
+                return fail(why, -ENOMEM, "out of memory");
+        if (verifies(key, signature, envelope->pae, envelope->pae_length))
+                return 0;
+        if (is_ed25519 && !may_be_ed25519(signature))
+                return fail(why, -EBADMSG, "the signature is one of ECDSA, and the public key is Ed25519");
+        if (EVP_Digest(envelope->pae, envelope->pae_length, digest, &n, EVP_sha256(), NULL) == 1 &&
+            verifies(key, signature, digest, n))
+                return fail(
+                        why, -EBADMSG,
+                        "the command signs the SHA-256 of what it gets as if that were the message: hash once less");
+        return fail(
+                why, -EBADMSG,
+                "the signature does not verify with the public key: the command has another key, or signs other bytes");
+}
+
 int signer_sign(const struct signer *signer, struct envelope *envelope, char ret_why[static SIGNER_WHY_MAX]) {
-        struct signature signature;
+        struct signature form[2];
+        size_t n = 1;
         int r;
 
         if (signer->key)
-                r = sign_with_key(signer->key, envelope, &signature, ret_why);
+                r = sign_with_key(signer->key, envelope, &form[0], ret_why);
         else
-                r = sign_with_command(signer, envelope, &signature, ret_why);
-        if (r < 0)
-                return r;
-        if (envelope_add_signature(envelope, signature.bytes, signature.length) < 0)
-                return fail(ret_why, -E2BIG, "an envelope has at most %d signatures", ENVELOPE_SIGNATURES_MAX);
-        memcpy(envelope->signatures[envelope->n_signatures - 1].keyid, signer->key_id, sizeof(signer->key_id));
-        return 0;
+                r = sign_with_command(signer, envelope, &form[0], ret_why);
+        if (r == 0 && signer->public_half)
+                r = check(signer->public_half, envelope, &form[0], ret_why);
+        else if (r == 0 && !signer->key && form[0].length == 64 && der_of_pair(&form[0], &form[1])) {
+                /* Nothing tells the two forms apart: a guest takes the one that verifies. */
+                n = 2;
+                if (!may_be_ed25519(&form[0]))
+                        form[0] = form[--n];
+        }
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                r = envelope_add_signature(envelope, form[i].bytes, form[i].length);
+                if (r < 0)
+                        return fail(ret_why, r, "an envelope has at most %d signatures", ENVELOPE_SIGNATURES_MAX);
+                memcpy(envelope->signatures[envelope->n_signatures - 1].keyid, signer->key_id, sizeof(signer->key_id));
+        }
+        return r;
 }
 
 void signer_close(struct signer *signer) {

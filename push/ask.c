@@ -2,6 +2,7 @@
 #include "push/ask.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/output.h"
@@ -83,7 +84,7 @@ static const char *hint_not_reached(const struct options *options, int error) {
         }
 }
 
-static const char *hint_refused(enum refusal why) {
+static const char *hint_refused(const struct options *options, enum refusal why, const char *message) {
         switch (why) {
         case REFUSAL_PERMISSION_DENIED:
                 return "this channel does not take that call: use the guest's host channel";
@@ -94,12 +95,19 @@ static const char *hint_refused(enum refusal why) {
         case REFUSAL_UNTRUSTED:
                 return "sign with a key whose public half is in the guest's /etc/exc-instance-connect/trust.d";
         case REFUSAL_BAD_SIGNATURE:
+                if (given(options, OPTION_SIGN_COMMAND))
+                        return "is the public half of the command's key in the guest's "
+                               "/etc/exc-instance-connect/trust.d? If "
+                               "so, it signs other bytes: with ECDSA, hash once, in the command or in the service";
                 return "is the public half of this key in the guest's /etc/exc-instance-connect/trust.d?";
         case REFUSAL_WRONG_INSTANCE:
                 return "exc-push hello shows the guest's own id; is this the guest you mean?";
         case REFUSAL_NOT_YET_VALID:
                 return "compare the clocks with exc-push hello, or push without --no-challenge";
         case REFUSAL_EXPIRED:
+                /* Not by the clock: it was revoked, or the guest's memory is too young. The message has the next step. */
+                if (strstr(message, "; sign "))
+                        return NULL;
                 return "compare the clocks with exc-push hello, or sign again, without --envelope";
         case REFUSAL_CLOCK_UNSYNCHRONIZED:
                 return "push without --no-challenge: then the guest needs no clock";
@@ -148,7 +156,7 @@ static int refused(const struct options *options, const struct guest *guest) {
         enum refusal why = refusal->refused.why;
         /* An error of varlink itself, or of a newer guest. */
         int status = why == REFUSAL_NONE ? EXIT_OWN_FAILURE : refusal_exit_status(why);
-        const char *hint = hint_refused(why), *message = refusal->refused.message;
+        const char *message = refusal->refused.message, *hint = hint_refused(options, why, message);
 
         if (options->json) {
                 int r = ask_print_json(refusal_json(refusal));

@@ -215,9 +215,9 @@ class PushTest(unittest.TestCase):
     def assert_done(self, result):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
-    def assert_signed(self, envelope, public=None):
+    def assert_signed(self, envelope, public=None, forms=1):
         self.assertEqual(set(envelope), {"payloadType", "payload", "signatures"})
-        self.assertEqual(len(envelope["signatures"]), 1)
+        self.assertEqual(len(envelope["signatures"]), forms)
         signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
         (public or self.private.public_key()).verify(signature, pae(envelope))
 
@@ -392,7 +392,24 @@ class Signers(PushTest):
             with self.subTest(command):
                 result, guest = self.push(signer=("--sign-command", command))
                 self.assert_done(result)
-                self.assert_signed(guest.envelope())
+                # 64 bytes can be r and s of ECDSA as well.
+                self.assert_signed(guest.envelope(), forms=2)
+
+    def test_r_and_s_of_a_command_are_sent_in_der(self):
+        key = ec.generate_private_key(ec.SECP256R1())
+        path = os.path.join(self.folder, "p256.pem")
+        with open(path, "wb") as file:
+            file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                         serialization.NoEncryption()))
+        der = ("import sys; from cryptography.hazmat.primitives.asymmetric import utils; "
+               "r, s = utils.decode_dss_signature(sys.stdin.buffer.read()); "
+               "sys.stdout.buffer.write(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))")
+        command = f"openssl dgst -sha256 -sign {shlex.quote(path)} /dev/stdin | python3 -c {shlex.quote(der)}"
+        result, guest = self.push(signer=("--sign-command", command))
+        self.assert_done(result)
+        envelope = guest.envelope()
+        signature = base64.b64decode(envelope["signatures"][-1]["sig"], validate=True)
+        key.public_key().verify(signature, pae(envelope), ec.ECDSA(hashes.SHA256()))
 
     def test_a_command_that_fails_is_told_and_nothing_is_pushed(self):
         result, guest = self.push(signer=("--sign-command", "echo no such key >&2; exit 4"))
@@ -798,6 +815,20 @@ class Refusals(PushTest):
                 result, _ = self.push(answers={"Push": refusal(name, message="because", **EXTRAS.get(name, {}))})
                 self.assertEqual((result.returncode, result.stdout), (10 + number, ""))
                 self.assertIn(f"exc-push: the guest refused: {name}: because\n", result.stderr)
+
+    def test_hints_fit_the_reason(self):
+        for message, hint in (
+                ("exp is in the past", "compare the clocks"), ("expired: revoked after it was signed; sign it again", None),
+                ("expired: its record ended before it was finished; sign it again", None)):
+            result, _ = self.push(answers={"Push": refusal("Expired", message=message)})
+            said = result.stderr.splitlines()
+            self.assertEqual(said[0], f"exc-push: the guest refused: Expired: {message}")
+            self.assertEqual(len(said), 2 if hint else 1, said)
+            self.assertIn(hint or "", said[-1])
+        bad = {"Push": refusal("BadSignature", message="no signature matches a trusted key")}
+        sign = f"openssl pkeyutl -sign -rawin -inkey {shlex.quote(self.signing_key)} -in /dev/stdin"
+        self.assertNotIn("hash once", self.push(answers=bad)[0].stderr)
+        self.assertIn("hash once", self.push(answers=bad, signer=("--sign-command", sign))[0].stderr)
 
     def test_json_has_each_on_standard_output(self):
         for number, name in enumerate(REFUSALS):

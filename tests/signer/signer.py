@@ -198,7 +198,8 @@ class Signer:
         payload = base64.b64decode(envelope["payload"], validate=True)
         kind = envelope["payloadType"].encode()
         pae = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-        (signature,) = envelope["signatures"]
+        # Of a command whose key is not known, 64 bytes are added in two forms, that of Ed25519 first.
+        signature = envelope["signatures"][0]
         raw = base64.b64decode(signature["sig"], validate=True)
         if isinstance(self.key, ed25519.Ed25519PrivateKey):
             self.key.public_key().verify(raw, pae)

@@ -66,17 +66,21 @@ static struct envelope envelope_of(const char *payload) {
         return envelope;
 }
 
-static bool verifies(const struct envelope *envelope, EVP_PKEY *key) {
+static bool verifies_at(const struct envelope *envelope, size_t at, EVP_PKEY *key) {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         const char *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA256";
         bool ok;
 
         assert_int_equal(EVP_DigestVerifyInit_ex(context, NULL, digest, NULL, NULL, key, NULL), 1);
-        ok = EVP_DigestVerify(context, envelope->signatures[0].bytes, envelope->signatures[0].length, envelope->pae,
+        ok = EVP_DigestVerify(context, envelope->signatures[at].bytes, envelope->signatures[at].length, envelope->pae,
                               envelope->pae_length) == 1;
         EVP_MD_CTX_free(context);
         ERR_clear_error();
         return ok;
+}
+
+static bool verifies(const struct envelope *envelope, EVP_PKEY *key) {
+        return verifies_at(envelope, 0, key);
 }
 
 /* The key signs what it should, whichever file format it comes from. */
@@ -190,30 +194,33 @@ static void assert_signature(const char *command, const void *expected, size_t n
 
         if (run(command, 0, &envelope, why) != 0)
                 fail_msg("%s: %s", command, why);
-        assert_int_equal(envelope.n_signatures, 1);
+        assert_int_equal(envelope.n_signatures, n == 64 ? 2 : 1);
         assert_int_equal(envelope.signatures[0].length, n);
         assert_memory_equal(envelope.signatures[0].bytes, expected, n);
 }
 
-#define AT64 "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
+/* Of Ed25519 by its last byte, and as printf(1) writes it; and r and s of ECDSA. */
+#define AT64 "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\x01"
+#define PRINT64 "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\\001"
+#define PAIR64 "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 #define DER "\x30\x06\x02\x01\x01\x02\x01\x01"
 
 static void a_command_gets_the_pae_as_a_file_on_standard_input(void **state) {
         (void)state;
-        assert_signature("test \"$(cat)\" = 'DSSEv1 53 " PUSH_PAYLOAD_TYPE " 2 {}' && printf '" AT64 "'", AT64, 64);
-        assert_signature("test \"$(cat /dev/stdin)\" = \"$(cat)\" && printf '" AT64 "'", AT64, 64);
-        assert_signature("test -f /dev/stdin && printf '" AT64 "'", AT64, 64);
+        assert_signature("test \"$(cat)\" = 'DSSEv1 53 " PUSH_PAYLOAD_TYPE " 2 {}' && printf '" PRINT64 "'", AT64, 64);
+        assert_signature("test \"$(cat /dev/stdin)\" = \"$(cat)\" && printf '" PRINT64 "'", AT64, 64);
+        assert_signature("test -f /dev/stdin && printf '" PRINT64 "'", AT64, 64);
 }
 
 static void bytes_and_base64_are_both_taken(void **state) {
         (void)state;
         assert_signature("printf '\\060\\006\\002\\001\\001\\002\\001\\001'", DER, 8);
         assert_signature("printf '\\060\\006\\002\\001\\001\\002\\001\\001' | base64", DER, 8);
-        assert_signature("printf '" AT64 "' | base64", AT64, 64); /* two lines */
-        assert_signature("printf '" AT64 "' | base64 -w 0", AT64, 64);
+        assert_signature("printf '" PRINT64 "' | base64", AT64, 64); /* two lines */
+        assert_signature("printf '" PRINT64 "' | base64 -w 0", AT64, 64);
         assert_signature(
                 "printf ' "
-                "QEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQA==\\r\\n'",
+                "QEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAQ==\r\n'",
                 AT64, 64);
 }
 
@@ -221,15 +228,15 @@ static void what_is_no_signature_is_refused(void **state) {
         (void)state;
         assert_fails("true", -EINVAL, "wrote 0 bytes that are no signature");
         assert_fails("echo error: no such key", -EINVAL, "are no signature");
-        assert_fails("printf '" AT64 "x'", -EINVAL, "wrote 65 bytes");
+        assert_fails("printf '" PRINT64 "x'", -EINVAL, "wrote 65 bytes");
         assert_fails("printf '\\060\\007\\002\\001\\001\\002\\001\\001'", -EINVAL, "wrote 8 bytes");
-        assert_fails("printf '" AT64 "x' | base64", -EINVAL, "are no signature");
+        assert_fails("printf '" PRINT64 "x' | base64", -EINVAL, "are no signature");
 }
 
 static void a_command_that_fails_is_not_believed(void **state) {
         (void)state;
-        assert_fails("printf '" AT64 "'; exit 3", -EIO, "exit status 3");
-        assert_fails("printf '" AT64 "'; kill -9 $$", -EIO, "killed by signal 9");
+        assert_fails("printf '" PRINT64 "'; exit 3", -EIO, "exit status 3");
+        assert_fails("printf '" PRINT64 "'; kill -9 $$", -EIO, "killed by signal 9");
         assert_fails("/nonexistent/command 2>/dev/null", -EIO, "exit status 127");
 }
 
@@ -242,7 +249,7 @@ static void output_without_end_is_refused(void **state) {
 
 static void a_command_that_does_not_read_does_no_harm(void **state) {
         (void)state;
-        assert_signature("exec <&-; printf '" AT64 "'", AT64, 64);
+        assert_signature("exec <&-; printf '" PRINT64 "'", AT64, 64);
 }
 
 /* Its number is in a file, since standard output is the signature's. */
@@ -290,7 +297,7 @@ static void a_command_that_closes_its_output_must_end_too(void **state) {
 static void a_command_has_no_terminal_and_default_signals(void **state) {
         (void)state;
         /* Field 7 of stat is the controlling terminal. */
-        assert_signature("test \"$(cut -d' ' -f7 </proc/$$/stat)\" = 0 && printf '" AT64 "'", AT64, 64);
+        assert_signature("test \"$(cut -d' ' -f7 </proc/$$/stat)\" = 0 && printf '" PRINT64 "'", AT64, 64);
         assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
         assert_fails("kill -PIPE $$", -EIO, "killed by signal 13");
         assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
@@ -302,9 +309,107 @@ static void an_envelope_that_is_full_gets_no_signature(void **state) {
 
         (void)state;
         for (int i = 0; i < ENVELOPE_SIGNATURES_MAX; i++)
-                assert_int_equal(run("printf '" AT64 "'", 0, &envelope, why), 0);
-        assert_int_equal(run("printf '" AT64 "'", 0, &envelope, why), -E2BIG);
+                assert_int_equal(run("printf '" PAIR64 "'", 0, &envelope, why), 0);
+        assert_int_equal(run("printf '" PAIR64 "'", 0, &envelope, why), -E2BIG);
         assert_int_equal(envelope.n_signatures, ENVELOPE_SIGNATURES_MAX);
+}
+
+/* --- forms of a signature ---------------------------------------------------------------------------------------- */
+
+static size_t sign_bytes(EVP_PKEY *key, const void *bytes, size_t length, uint8_t ret[static 72]) {
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        size_t n = 72;
+
+        assert_int_equal(EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, key, NULL), 1);
+        assert_int_equal(EVP_DigestSign(context, ret, &n, bytes, length), 1);
+        EVP_MD_CTX_free(context);
+        return n;
+}
+
+/* As JOSE and PKCS #11 have it. */
+static void pair_of(const uint8_t *der, size_t n, uint8_t ret[static 64]) {
+        ECDSA_SIG *parts = d2i_ECDSA_SIG(NULL, &der, (long)n);
+
+        assert_non_null(parts);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(parts), ret, 32), 32);
+        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(parts), ret + 32, 32), 32);
+        ECDSA_SIG_free(parts);
+}
+
+/* A command writes these bytes; where the public half is known, the signer has it. */
+static int sign_as(const uint8_t *bytes, size_t n, EVP_PKEY *public_half, struct envelope *envelope,
+                   char why[static SIGNER_WHY_MAX]) {
+        struct signer signer;
+        char command[128];
+        int r;
+
+        (void)snprintf(command, sizeof(command), "cat %s", file_of((const char *)bytes, n));
+        signer_from_command(command, &signer);
+        signer.public_half = public_half;
+        *envelope = envelope_of("{}");
+        r = signer_sign(&signer, envelope, why);
+        (void)unlink(file_of("", 0));
+        return r;
+}
+
+static void r_and_s_are_sent_in_der(void **state) {
+        EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+        struct envelope envelope = envelope_of("{}");
+        bool surely = false, perhaps = false;
+
+        (void)state;
+        while (!surely || !perhaps) {
+                char why[SIGNER_WHY_MAX] = "";
+                uint8_t der[72], pair[64];
+                size_t n;
+
+                envelope = envelope_of("{}");
+                n = sign_bytes(key, envelope.pae, envelope.pae_length, der);
+                pair_of(der, n, pair);
+                if (pair[63] <= 0x10 ? perhaps : surely)
+                        continue;
+                assert_int_equal(sign_as(pair, 64, NULL, &envelope, why), 0);
+                assert_int_equal(envelope.n_signatures, pair[63] <= 0x10 ? 2 : 1);
+                assert_true(verifies_at(&envelope, envelope.n_signatures - 1, key));
+                /* Where the key is known there is no doubt. */
+                assert_int_equal(sign_as(pair, 64, key, &envelope, why), 0);
+                assert_int_equal(envelope.n_signatures, 1);
+                assert_true(verifies(&envelope, key));
+                assert_int_equal(sign_as(der, n, key, &envelope, why), 0);
+                assert_true(verifies(&envelope, key));
+                perhaps = perhaps || pair[63] <= 0x10;
+                surely = surely || pair[63] > 0x10;
+        }
+        EVP_PKEY_free(key);
+}
+
+static void a_signature_that_does_not_verify_is_explained(void **state) {
+        EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"),
+                 *other = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"),
+                 *ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        struct envelope envelope = envelope_of("{}");
+        unsigned char digest[32];
+        char why[SIGNER_WHY_MAX];
+        uint8_t der[72], pair[64];
+        size_t n;
+
+        (void)state;
+        assert_int_equal(EVP_Digest(envelope.pae, envelope.pae_length, digest, NULL, EVP_sha256(), NULL), 1);
+        n = sign_bytes(key, digest, sizeof(digest), der);
+        assert_int_equal(sign_as(der, n, key, &envelope, why), -EBADMSG);
+        assert_int_equal(envelope.n_signatures, 0);
+        assert_non_null(strstr(why, "hash once less"));
+        pair_of(der, n, pair);
+        assert_int_equal(sign_as(pair, 64, key, &envelope, why), -EBADMSG);
+        assert_non_null(strstr(why, "hash once less"));
+        n = sign_bytes(key, envelope.pae, envelope.pae_length, der);
+        assert_int_equal(sign_as(der, n, other, &envelope, why), -EBADMSG);
+        assert_non_null(strstr(why, "does not verify with the public key"));
+        assert_int_equal(sign_as(der, n, ed25519, &envelope, why), -EBADMSG);
+        assert_non_null(strstr(why, "one of ECDSA, and the public key is Ed25519"));
+        EVP_PKEY_free(key);
+        EVP_PKEY_free(other);
+        EVP_PKEY_free(ed25519);
 }
 
 int main(void) {
@@ -318,6 +423,8 @@ int main(void) {
                 cmocka_unit_test(a_command_gets_the_pae_as_a_file_on_standard_input),
                 cmocka_unit_test(bytes_and_base64_are_both_taken),
                 cmocka_unit_test(what_is_no_signature_is_refused),
+                cmocka_unit_test(r_and_s_are_sent_in_der),
+                cmocka_unit_test(a_signature_that_does_not_verify_is_explained),
                 cmocka_unit_test(a_command_that_fails_is_not_believed),
                 cmocka_unit_test(output_without_end_is_refused),
                 cmocka_unit_test(a_command_that_does_not_read_does_no_harm),
