@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Public keys from files as ssh-keygen writes them (sshd(8), AUTHORIZED_KEYS FILE FORMAT): a key to a line, "type
- * base64" and perhaps a comment, which is dropped. Empty lines and those that begin with # are passed over. Options are
- * refused: a push says in its own fields what a key may be used for.
+ * base64" and perhaps a comment, which is dropped. Lines end in LF, CR or both. Empty ones and those that begin with # are
+ * skipped, and so is a byte order mark of UTF-8. Options are refused: a push says in its own fields what a key may be used for.
  */
 #ifndef EXC_KEY_FILE_H
 #define EXC_KEY_FILE_H

@@ -130,6 +130,68 @@ static void a_fault_in_a_key_names_file_and_line(void **state) {
         assert_refused("ssh-ed25519 *** me\n", "id.pub:1: ", ssh_key_fault_text(SSH_KEY_FAULT_BASE64));
 }
 
+static void each_kind_of_line_end_ends_a_key(void **state) {
+        static const char *const ends[] = {"\n", "\r\n", "\r"};
+        char content[1024];
+
+        (void)state;
+        for (size_t i = 0; i < 3; i++) {
+                struct key_list list = {.n = 0};
+
+                (void)snprintf(content, sizeof(content), ED25519 " mine%s%s" ECDSA "%s", ends[i], ends[i], ends[i]);
+                assert_read(content, &list);
+                assert_int_equal(list.n, 2);
+                assert_key(&list, 0, ED25519, 1);
+                assert_key(&list, 1, ECDSA, 3);
+        }
+}
+
+static void two_keys_on_a_line_are_refused(void **state) {
+        struct key_list list = {.n = 0};
+
+        (void)state;
+        assert_refused("\n" ED25519 " " ECDSA "\n",
+                       "id.pub:2: ", "two keys on one line: write each on a line of its own");
+        assert_refused(ED25519 " mine " ED25519, "id.pub:1: ", "two keys on one line");
+        /* A comment may name a type. */
+        assert_read(ED25519 " my ssh-ed25519 key, and ssh- AAA\n", &list);
+        assert_int_equal(list.n, 1);
+}
+
+static void texts_of_windows_are_read_or_named(void **state) {
+        static const char utf16[] = "\xff\xfes\0s\0h\0-\0", bare[] = "s\0s\0h\0-\0", big[] = "\xfe\xff\0s\0s\0h";
+        struct key_list list = {.n = 0};
+        char why[KEY_FILE_WHY_MAX];
+
+        (void)state;
+        assert_read("\xef\xbb\xbf" ED25519 "\r\n", &list);
+        assert_key(&list, 0, ED25519, 1);
+        assert_false(read_bytes(utf16, sizeof(utf16) - 1, &list, why));
+        assert_string_equal(why, "id.pub: text in UTF-16: save it as ASCII or UTF-8");
+        assert_false(read_bytes(bare, sizeof(bare) - 1, &list, why));
+        assert_non_null(strstr(why, "UTF-16"));
+        assert_false(read_bytes(big, sizeof(big) - 1, &list, why));
+        assert_non_null(strstr(why, "UTF-16"));
+        assert_refused("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "id.pub:1: ", "private key of PuTTY");
+}
+
+static void what_cannot_be_pushed_is_named(void **state) {
+        char content[4096] = "ssh-mldsa44-ed25519@openssh.com AAAA";
+
+        (void)state;
+        assert_refused("no-touch-required sk-ssh-ed25519@openssh.com AAAA\n",
+                       "id.pub:1: ", "the option no-touch-required stands before the key");
+        assert_refused("ssh-mldsa44-ed25519@openssh.com AAAA me\n", "id.pub:1: ", "post-quantum");
+        memset(content + strlen(content), 'A', 2000);
+        assert_refused(content, "id.pub:1: ", "post-quantum");
+        memcpy(content, "ssh-dss                        ", 31);
+        assert_refused(content, "id.pub:1: ", ssh_key_fault_text(SSH_KEY_FAULT_DSS));
+        memcpy(content, "ssh-new                        ", 31);
+        assert_refused(content, "id.pub:1: ", ssh_key_fault_text(SSH_KEY_FAULT_TYPE));
+        memcpy(content, "ssh-rsa                        ", 31);
+        assert_refused(content, "id.pub:1: ", ssh_key_fault_text(SSH_KEY_FAULT_SIZE));
+}
+
 static void a_private_key_is_told_from_a_public_one(void **state) {
         (void)state;
         assert_refused("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n", "id.pub:1: ", ".pub");
@@ -223,6 +285,10 @@ int main(void) {
                 cmocka_unit_test(the_last_line_needs_no_end),
                 cmocka_unit_test(options_are_refused_with_the_line_and_what_to_do),
                 cmocka_unit_test(a_fault_in_a_key_names_file_and_line),
+                cmocka_unit_test(each_kind_of_line_end_ends_a_key),
+                cmocka_unit_test(two_keys_on_a_line_are_refused),
+                cmocka_unit_test(texts_of_windows_are_read_or_named),
+                cmocka_unit_test(what_cannot_be_pushed_is_named),
                 cmocka_unit_test(a_private_key_is_told_from_a_public_one),
                 cmocka_unit_test(no_message_shows_what_is_in_the_file),
                 cmocka_unit_test(a_file_without_a_key_is_refused),
