@@ -51,7 +51,7 @@ int64_t varlink_service_wait(struct connection *connection) {
         const struct method *method = connection->call.method ? find(connection->call.method) : NULL;
         const struct connection_home *home = connection->home;
 
-        if (method && method->budget == PUSH_BUDGET && allowed_here(method, connection))
+        if (method && !connection->call.unknown && method->budget == PUSH_BUDGET && allowed_here(method, connection))
                 return 0;
         if (home->channel != CONNECTION_ADMIN && home->agent->config->rate_limit == 0)
                 return 0;
@@ -64,6 +64,10 @@ void varlink_service_call(struct connection *connection) {
         const char *name;
 
         debug_line("call: %s", method ? method->name : "of an unknown method");
+        if (connection->call.unknown) {
+                connection_invalid_parameter(connection, connection->call.unknown);
+                return;
+        }
         if (!method) {
                 connection_error(connection, VARLINK_SERVICE ".MethodNotFound",
                                  json_pack("{ss}", "method", connection->call.method));

@@ -198,6 +198,12 @@ static void get_interface_description(const struct serve_settings *settings, str
 }
 
 static void carry_out(const struct serve_settings *settings, struct serve_call *call) {
+        const char *unknown = call->connection->call.unknown;
+
+        if (unknown) {
+                (void)serve_invalid_parameter(call, unknown);
+                return;
+        }
         if (strcmp(call->method, VARLINK_SERVICE ".GetInfo") == 0) {
                 get_info(settings, call);
                 return;

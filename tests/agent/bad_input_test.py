@@ -49,7 +49,7 @@ NO_CALLS = [
     b'{"method":"in.excloud.InstanceConnect.Hello","more":1}',
     b'{"method":"in.excloud.InstanceConnect.Hello","oneway":"true"}',
     b'{"method":"in.excloud.InstanceConnect.Hello","more":true,"oneway":true}',
-    b'{"method":"in.excloud.InstanceConnect.Hello","upgrade":true}',
+    b'{"method":"in.excloud.InstanceConnect.Hello","upgrade":1}',
     b'{"method":"in.excloud.InstanceConnect.Hello","parameters":{"sync":1e999}}',
     b'{"method":"in.excloud.InstanceConnect.Hello","parameters":{"sync":123456789012345678901234567890}}',
     b"[" * (MESSAGE_MAX - 1),
@@ -90,6 +90,22 @@ def longer_message_is_too_large():
             connection.send(_padded(HELLO, length) + HELLO)
             assert refusal(connection.reply).error == "TooLarge"
             assert connection.is_closed()
+
+
+def unknown_member_is_answered_and_nothing_is_carried_out():
+    a = Agent()
+    for name, value in ("upgrade", True), ("later", None), ("Method", "x"), ("", {}), ("n" * 9000, [1.5]):
+        with a.connect() as connection:
+            call = {"method": f"{agent.INTERFACE}.PushLocal", "parameters": {"user": "alice", "keys": agent.keys(1)}}
+            connection.send(json.dumps({**call, name: value}).encode() + b"\0")
+            refused = refusal(connection.reply)
+            assert refused.error == "org.varlink.service.InvalidParameter", refused.error
+            assert refused.parameters == {"parameter": name}
+            # The connection stays.
+            assert connection.call("Status")["keys"] == 0
+            connection.send(json.dumps({**call, "upgrade": False}).encode() + b"\0")
+            assert connection.reply()["user"] == "alice"
+            assert connection.call("RevokeLocal", {"user": "alice"}) == {"revoked": 1}
 
 
 def malformed_call_ends_the_connection():

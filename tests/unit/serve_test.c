@@ -360,7 +360,7 @@ static void what_is_no_call_ends_the_connection(void **state) {
                                                "[]",
                                                "x",
                                                "{\"method\":\"\"}",
-                                               "{\"method\":\"a.b\",\"z\":1}",
+                                               "{\"method\":\"a.b\",\"more\":1}",
                                                "{\"method\":\"a.b\",\"more\":true,\"oneway\":true}"};
 
         (void)state;
@@ -371,6 +371,23 @@ static void what_is_no_call_ends_the_connection(void **state) {
                 send_raw(&client, messages[i], strlen(messages[i]) + 1);
                 assert_closed(&client);
         }
+}
+
+static void unknown_member_is_answered(void **state) {
+        static const char message[] = "{\"method\":\"org.varlink.service.GetInfo\",\"later\":1}";
+        struct client client;
+        struct client_reply reply;
+
+        (void)state;
+        start();
+        client = connect_client();
+        send_raw(&client, message, sizeof(message));
+        client_wait_again(&client);
+        assert_int_equal(client_receive(&client, &reply), CLIENT_REFUSED);
+        assert_string_equal(reply.error, "org.varlink.service.InvalidParameter");
+        assert_string_equal(json_string_value(json_object_get(reply.parameters, "parameter")), "later");
+        json_decref(reply.parameters);
+        client_close(&client);
 }
 
 static void too_long_message_ends_the_connection(void **state) {
@@ -609,6 +626,7 @@ int main(void) {
                 TEST(foreign_uid_is_denied_before_it_sends),
                 TEST(nobody_is_allowed_by_an_empty_list),
                 TEST(what_is_no_call_ends_the_connection),
+                TEST(unknown_member_is_answered),
                 TEST(too_long_message_ends_the_connection),
                 TEST(reply_that_is_too_long_is_reported_to_the_method),
                 TEST(call_without_a_reply_ends_the_connection),
