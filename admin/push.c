@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "cli/output.h"
+#include "cli/shell_word.h"
 #include "common/source.h"
 #include "wire/refusal.h"
 
@@ -100,11 +103,18 @@ static void print_connections(const struct options *options) {
 static void print_next_step(const struct options *options, const struct key_list *keys, const char *user) {
         const char *file = keys->at[0].file;
         size_t n = strlen(file);
+        char to[PATH_MAX], private_half[PATH_MAX], *to_word, *file_word;
 
-        if (options->n_key_files == 1 && n > 4 && strcmp(file + n - 4, ".pub") == 0)
-                print_field("Connect with", "ssh -i %.*s %s@HOST", (int)(n - 4), file, user);
-        else
-                print_field("Connect with", "ssh %s@HOST", user);
+        (void)snprintf(to, sizeof(to), "%s@HOST", user);
+        (void)snprintf(private_half, sizeof(private_half), "%.*s", (int)(n > 4 ? n - 4 : 0), file);
+        to_word = shell_word(to);
+        file_word = shell_word(private_half);
+        if (to_word && file_word && options->n_key_files == 1 && n > 4 && strcmp(file + n - 4, ".pub") == 0)
+                print_field("Connect with", "ssh -o IdentitiesOnly=yes -i %s %s", file_word, to_word);
+        else if (to_word)
+                print_field("Connect with", "ssh %s", to_word);
+        free(file_word);
+        free(to_word);
 }
 
 static int print(const struct options *options, const struct key_list *keys, json_t *answer) {

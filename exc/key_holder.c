@@ -118,7 +118,7 @@ static void answer(void *context, pid_t peer, struct bytes message, struct write
         holder->busy_ns = session_now_ns();
         if (!bytes_u8(&rest, &number) || number != AGENTC_EXTENSION) {
                 if (held) {
-                        ssh_agent_answer(&held->pair, message, to);
+                        (void)ssh_agent_answer(&held->pair, message, to);
                         return;
                 }
                 writer_u8(&own, AGENT_FAILURE);

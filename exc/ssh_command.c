@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/shell_word.h"
 #include "libpush/known_hosts.h"
 
 /* The options of ssh 9.2 to 10.0 that have a value, and those that have none. */
@@ -51,20 +52,11 @@ void words_free(struct words *words) {
         *words = (struct words){.at = NULL};
 }
 
-static void print_word(const char *word) {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
+static void print_word(const char *text) {
+        char *word = shell_word(text);
 
-        if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
-                (void)fputs(word, stdout);
-                return;
-        }
-        (void)putchar('\'');
-        for (; *word; word++)
-                if (*word == '\'')
-                        (void)fputs("'\\''", stdout);
-                else
-                        (void)putchar(*word);
-        (void)putchar('\'');
+        (void)fputs(word ? word : "", stdout);
+        free(word);
 }
 
 void words_print_shell(const struct words *words) {

@@ -114,7 +114,7 @@ static bool send_answer(struct agent_peer *peer) {
 }
 
 /* Answers the received messages, until an answer cannot be sent. False when the peer must be closed. */
-static bool answer_all(const struct agent_socket *agent, struct agent_peer *peer) {
+static bool answer_all(struct agent_socket *agent, struct agent_peer *peer) {
         while (peer->answer_length == 0) {
                 struct bytes rest = {peer->received, peer->used}, message;
                 struct writer to = {.data = peer->answer, .size = sizeof(peer->answer)};
@@ -130,8 +130,8 @@ static bool answer_all(const struct agent_socket *agent, struct agent_peer *peer
                 }
                 if (agent->answer)
                         agent->answer(agent->context, peer->pid, message, &to);
-                else
-                        ssh_agent_answer(agent->pair, message, &to);
+                else if (ssh_agent_answer(agent->pair, message, &to))
+                        agent->n_signed++;
                 if (to.full)
                         return false;
                 peer->answer_length = to.used;
@@ -156,7 +156,7 @@ static bool receive(struct agent_peer *peer) {
 }
 
 /* While an answer waits, nothing is read: a peer that does not read gets no more memory than one message. */
-static bool serve(const struct agent_socket *agent, struct agent_peer *peer) {
+static bool serve(struct agent_socket *agent, struct agent_peer *peer) {
         if (peer->answer_length > 0) {
                 if (!send_answer(peer))
                         return false;

@@ -38,6 +38,7 @@ struct agent_socket {
         agent_answer answer; /* in place of the pair's; NULL: none */
         void *context;
         size_t n_admitted; /* peers so far */
+        size_t n_signed;   /* signatures of the pair so far */
         struct agent_peer peers[AGENT_PEERS_MAX];
 };
 

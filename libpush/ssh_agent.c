@@ -61,7 +61,7 @@ static bool sign(const struct key_pair *pair, struct bytes request, struct write
         return !encoded.full;
 }
 
-void ssh_agent_answer(const struct key_pair *pair, struct bytes message, struct writer *to) {
+bool ssh_agent_answer(const struct key_pair *pair, struct bytes message, struct writer *to) {
         uint8_t body[BODY_MAX], number = 0;
         struct writer answer = {.data = body, .size = sizeof(body)};
         bool ok = false;
@@ -77,4 +77,5 @@ void ssh_agent_answer(const struct key_pair *pair, struct bytes message, struct 
                 writer_u8(&answer, AGENT_FAILURE);
         }
         writer_string(to, body, answer.used);
+        return body[0] == AGENT_SIGN_RESPONSE;
 }

@@ -26,7 +26,9 @@ enum ssh_agent_frame {
  */
 enum ssh_agent_frame ssh_agent_next(struct bytes *from, struct bytes *ret_message, size_t *ret_need);
 
-/* Writes the whole answer to `message`. `to` must have SSH_AGENT_ANSWER_MAX bytes left. */
-void ssh_agent_answer(const struct key_pair *pair, struct bytes message, struct writer *to);
+/*
+ * Writes the whole answer to `message`. `to` must have SSH_AGENT_ANSWER_MAX bytes left. Whether the answer is a signature.
+ */
+bool ssh_agent_answer(const struct key_pair *pair, struct bytes message, struct writer *to);
 
 #endif

@@ -95,7 +95,7 @@ static const char *hint_refused(const struct options *options, enum refusal why,
         case REFUSAL_UNTRUSTED:
                 return "sign with a key whose public half is in the guest's /etc/exc-instance-connect/trust.d";
         case REFUSAL_BAD_SIGNATURE:
-                if (given(options, OPTION_SIGN_COMMAND))
+                if (options->sign_command)
                         return "is the public half of the command's key in the guest's "
                                "/etc/exc-instance-connect/trust.d? If "
                                "so, it signs other bytes: with ECDSA, hash once, in the command or in the service";

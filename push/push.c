@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/output.h"
@@ -114,7 +115,15 @@ static int serve(struct session *session, char *const *argv) {
         status = session_start(session, &start);
         if (status != EXIT_DONE)
                 return status;
-        return session_wait(session, -EBADF, 0, 0) == SESSION_ENDED ? session_status(session) : EXIT_OWN_FAILURE;
+        if (session_wait(session, -EBADF, 0, 0) != SESSION_ENDED)
+                return EXIT_OWN_FAILURE;
+        status = session_status(session);
+        if (status != EXIT_DONE && WIFEXITED(session->status) && session->agent_path[0] && session->agent.n_signed == 0)
+                complain("%s: failed without the pushed key, of which it wanted no signature; if ssh_config(5) sets "
+                         "IdentitiesOnly or IdentityAgent, give ssh: -o IdentitiesOnly=no -o "
+                         "IdentityAgent=SSH_AUTH_SOCK",
+                         argv[0]);
+        return status;
 }
 
 static int run_command(const struct cli_line *line, const struct options *options, const struct signing_keys *keys,

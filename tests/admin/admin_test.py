@@ -152,8 +152,16 @@ class Push(AdminTest):
             "Lives for:     59 s\n"
             "Connections:   1, the first that offers the key\n"
             "Host key:      SHA256:host (ssh-ed25519)\n"
-            f"Connect with:  ssh -i {self.key[:-4]} alice@HOST\n"))
+            f"Connect with:  ssh -o IdentitiesOnly=yes -i {self.key[:-4]} alice@HOST\n"))
         self.assertEqual(result.stderr, "")
+
+    def test_the_next_step_is_quoted_for_a_shell(self):
+        result, _ = self.push(reply({**PUSHED, "user": "EXAMPLE\\o'dana"}))
+        line = [line for line in result.stdout.splitlines() if line.startswith("Connect with:")][0]
+        self.assertTrue(line.endswith(" 'EXAMPLE\\o'\\''dana@HOST'"), line)
+        words = subprocess.run(["sh", "-c", f"printf '%s\n' {line.split(':', 1)[1]}"], stdout=subprocess.PIPE, text=True,
+                               check=True).stdout.splitlines()
+        self.assertEqual(words, ["ssh", "-o", "IdentitiesOnly=yes", "-i", self.key[:-4], "EXAMPLE\\o'dana@HOST"])
 
     def test_the_number_of_connections_is_said(self):
         for number, said in ("0", "any number until then"), ("3", "3, the first that offer the key"):

@@ -44,13 +44,15 @@ static void check_signature(struct bytes body, struct bytes message) {
 
 static void check_answer(struct bytes message) {
         uint8_t answer[SSH_AGENT_ANSWER_MAX], number;
+        bool is_signature;
         struct writer to = {.data = answer, .size = sizeof(answer)};
         struct bytes all, body;
 
-        ssh_agent_answer(&pair, message, &to);
+        is_signature = ssh_agent_answer(&pair, message, &to);
         ASSERT(!to.full);
         all = (struct bytes){answer, to.used};
         ASSERT(bytes_string(&all, &body) && all.left == 0 && bytes_u8(&body, &number));
+        ASSERT(is_signature == (number == SIGN_RESPONSE));
         switch (number) {
         case FAILURE:
                 ASSERT(body.left == 0);

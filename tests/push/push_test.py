@@ -683,6 +683,17 @@ class Generate(PushTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn('Good "test" signature for alice', result.stdout)
 
+    def test_a_command_that_fails_without_the_key_is_explained(self):
+        for script in "exit 255", "ssh-add -l; exit 1":
+            result, _ = self.run_generated("sh", "-c", script)
+            self.assertIn("sh: failed without the pushed key", result.stderr)
+            self.assertIn("-o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK", result.stderr)
+        message = self.write("message", "text\n")
+        for script in "true", f"ssh-add -L >{self.folder}/pub && ssh-keygen -q -Y sign -n test -f {self.folder}/pub {message}; " \
+                "exit 3":
+            result, _ = self.run_generated("sh", "-c", script)
+            self.assertNotIn("pushed key", result.stderr)
+
     def test_nothing_is_left_when_the_command_ends(self):
         result, _ = self.run_generated("sh", "-c", 'test -S "$SSH_AUTH_SOCK" && stat -c %a "${SSH_AUTH_SOCK%/*}" && '
                                        'echo "$SSH_AUTH_SOCK" && test -z "$SSH_AGENT_PID"',
@@ -718,7 +729,8 @@ class Generate(PushTest):
     def test_the_exit_status_is_the_commands(self):
         for command, status in ("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143):
             result, _ = self.run_generated("sh", "-c", command)
-            self.assertEqual((result.returncode, result.stdout, result.stderr), (status, "", ""))
+            self.assertEqual((result.returncode, result.stdout), (status, ""))
+            self.assertEqual(result.stderr != "", status == 7)
 
     def test_a_command_that_cannot_be_run_is_told(self):
         result, _ = self.run_generated(self.path("none"))
