@@ -15,7 +15,6 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_reload.h"
 #include "admin/doctor/name_pattern.h"
-#include "admin/doctor/sshd_settings.h"
 #include "admin/sshd/sshd.h"
 
 enum {
@@ -28,7 +27,7 @@ struct account {
         char name[GRANT_USER_MAX]; /* its own, by which sshd compares its lists */
         uid_t uid;
         gid_t gid;
-        struct sshd_settings settings;
+        char *effective; /* sshd -T for this user; NULL: not known */
 };
 
 /* Who may log in is for the administrator to decide. */
@@ -68,7 +67,7 @@ static void look_at_shadow(struct account *account) {
         if (shadow->sp_expire > 0 && shadow->sp_expire <= today)
                 fail(findings, "user-account", remedy_of("chage --expiredate -1 %s", account->name),
                      "the account of %s has expired", account->name);
-        else if (shadow->sp_pwdp && shadow->sp_pwdp[0] == '!' && sshd_setting_is(&account->settings, "usepam", "no"))
+        else if (shadow->sp_pwdp && shadow->sp_pwdp[0] == '!' && sshd_setting_is(account->effective, "usepam", "no"))
                 fail(findings, "user-account", remedy_of("usermod --password '*' %s", account->name),
                      "the account of %s is locked (\"!\"), which sshd without PAM refuses", account->name);
         else if (shadow->sp_lstchg == 0 || (shadow->sp_lstchg > 0 && shadow->sp_max > 0 && shadow->sp_max < 99999 &&
@@ -101,7 +100,7 @@ static void look_at_root(struct account *account) {
         struct findings *findings = &account->examination->findings;
         char value[64] = "";
 
-        if (account->uid != 0 || !sshd_setting(&account->settings, "permitrootlogin", 0, value, sizeof(value)))
+        if (account->uid != 0 || !sshd_setting(account->effective, "permitrootlogin", 0, value, sizeof(value)))
                 return;
         if (strcasecmp(value, "no") == 0 || strcasecmp(value, "forced-commands-only") == 0)
                 fail(findings, "sshd-root", edit_setting("PermitRootLogin"), "PermitRootLogin is %s", value);
@@ -113,7 +112,7 @@ static enum name_match match_user(const struct account *account, const char *set
         enum name_match match = NAME_NO;
         char entry[512];
 
-        for (size_t i = 0; sshd_setting(&account->settings, setting, i, entry, sizeof(entry)); i++) {
+        for (size_t i = 0; sshd_setting(account->effective, setting, i, entry, sizeof(entry)); i++) {
                 enum name_match one = name_pattern_user(entry, account->name);
 
                 *ret_set = true;
@@ -128,7 +127,7 @@ static enum name_match match_user(const struct account *account, const char *set
 static bool match_group(const struct account *account, const gid_t *groups, int n, const char *setting, bool *ret_set) {
         char entry[512];
 
-        for (size_t i = 0; sshd_setting(&account->settings, setting, i, entry, sizeof(entry)); i++) {
+        for (size_t i = 0; sshd_setting(account->effective, setting, i, entry, sizeof(entry)); i++) {
                 *ret_set = true;
                 for (int j = 0; j < n; j++) {
                         const struct group *group = getgrgid(groups[j]);
@@ -199,7 +198,7 @@ void doctor_account(struct examination *examination) {
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
         shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
-        known = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.settings.text, why) >= 0;
+        known = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.effective, why) >= 0;
         if (shell)
                 look_at_shell(&account, shell);
         look_at_shadow(&account);
@@ -211,5 +210,5 @@ void doctor_account(struct examination *examination) {
                 fail(&examination->findings, "sshd-user", NO_REMEDY,
                      "sshd -T fails, so it is not known whether sshd lets %s in: %s", account.name, why);
         free(shell);
-        sshd_settings_clear(&account.settings);
+        free(account.effective);
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor_reload.h"
-#include "admin/doctor/sshd_files.h"
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/own_files.h"
@@ -24,6 +23,7 @@
 enum {
         VERSION_EXPIRY_TIME = 901, /* that reads expiry-time= in UTC */
         PLACE_MAX = 256,           /* bytes of "FILE:LINE", or what is said of them */
+        CHAINED_MAX = 1024,        /* bytes of a command that are shown */
 };
 
 bool doctor_command_is_ours(const char *command) {
@@ -55,10 +55,10 @@ static bool one_of_ours(const char *path) {
  */
 static struct remedy write_again(void) {
         struct remedy remove = {.command = ""}, enable = remedy_of(ENABLE), edit;
-        struct sshd_file_line line;
+        struct sshd_line line;
 
-        if (sshd_files_find("AuthorizedKeysCommand", is_ours, &line) && !one_of_ours(line.path)) {
-                edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
+        if (sshd_config_find(NULL, "AuthorizedKeysCommand", is_ours, &line) && !one_of_ours(line.file)) {
+                edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.file);
                 enable = doctor_reload("ssh.service");
                 return remedy_both(edit, enable);
         }
@@ -122,12 +122,12 @@ static void look_at_form(struct examination *examination, const char *service, c
 }
 
 /* The words of a chained command as one text. */
-static void join(char *const words[], char ret[static SSHD_FILES_VALUE_MAX]) {
+static void join(char *const words[], char ret[static CHAINED_MAX]) {
         size_t used = 0;
 
         ret[0] = '\0';
-        for (size_t i = 0; words[i] && used < SSHD_FILES_VALUE_MAX; i++) {
-                int n = snprintf(ret + used, SSHD_FILES_VALUE_MAX - used, "%s%s", i > 0 ? " " : "", words[i]);
+        for (size_t i = 0; words[i] && used < CHAINED_MAX; i++) {
+                int n = snprintf(ret + used, CHAINED_MAX - used, "%s%s", i > 0 ? " " : "", words[i]);
 
                 used += n > 0 ? (size_t)n : 0;
         }
@@ -150,7 +150,7 @@ static void look_at_program(struct examination *examination, const char *program
 /* A fault of the other command's does not touch our keys, so it is a warning. */
 static void look_at_chain(struct examination *examination, const struct arguments *asked, const char *user) {
         struct remedy remedy = write_again();
-        char chained[SSHD_FILES_VALUE_MAX];
+        char chained[CHAINED_MAX];
         struct safe_path path;
 
         if (!asked->chain)

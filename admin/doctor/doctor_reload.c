@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/doctor/sshd_files.h"
 #include "admin/doctor/unit_state.h"
+#include "admin/sshd/sshd_config.h"
 
 bool doctor_socket_listens(const char *service) {
         struct unit_state unit;
@@ -27,11 +27,11 @@ static bool is_any(const char *value) {
 
 struct remedy doctor_edit(const char *keyword, const char *service) {
         struct remedy edit = {.command = ""}, reload = {.command = ""};
-        struct sshd_file_line line;
+        struct sshd_line line;
 
-        if (!sshd_files_find(keyword, is_any, &line))
+        if (!sshd_config_find(NULL, keyword, is_any, &line))
                 return edit;
-        edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.path);
+        edit = remedy_of("${EDITOR:-editor} +%u %s", line.number, line.file);
         if (service)
                 reload = doctor_reload(service);
         return remedy_both(edit, reload);

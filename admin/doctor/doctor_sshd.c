@@ -13,12 +13,11 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_keys_command.h"
 #include "admin/doctor/doctor_reload.h"
-#include "admin/doctor/sshd_files.h"
-#include "admin/doctor/sshd_settings.h"
 #include "admin/doctor/unit_state.h"
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd.h"
 #include "admin/sshd/sshd_answers.h"
+#include "admin/sshd/sshd_config.h"
 #include "admin/sshd/sshd_reload.h"
 
 #define SSHD_INSTALL "apt-get install -y openssh-server"
@@ -128,13 +127,13 @@ static bool is_any(const char *value) {
 static struct remedy set_remedy(const struct sshd_service *service, const char *keyword,
                                 bool (*accept)(const char *value), const char *setting) {
         struct remedy set, reload = {.command = ""};
-        struct sshd_file_line line;
+        struct sshd_line line;
         char script[128];
 
-        if (!sshd_files_find(keyword, accept, &line))
+        if (!sshd_config_find(service ? service->arguments : NULL, keyword, accept, &line))
                 return reload;
         (void)snprintf(script, sizeof(script), "%us/.*/%s/", line.number, setting);
-        set = remedy_of("sed -i %s %s", script, line.path);
+        set = remedy_of("sed -i %s %s", script, line.file);
         if (service && service->active)
                 reload = doctor_reload(service->name);
         return remedy_both(set, reload);
@@ -155,19 +154,18 @@ static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among)
 }
 
 static void look_at_methods(struct examination *examination, const struct sshd_service *service) {
-        struct sshd_settings settings = {.text = NULL};
-        char methods[1024] = "any", revoked[PATH_MAX] = "none", why[SSHD_WHY_MAX];
+        char *effective, methods[1024] = "any", revoked[PATH_MAX] = "none", why[SSHD_WHY_MAX];
         bool alone, among;
 
-        if (sshd_effective(service ? service->arguments : NULL, examination->user, &settings.text, why) < 0) {
+        if (sshd_effective(service ? service->arguments : NULL, examination->user, &effective, why) < 0) {
                 fail(&examination->findings, "sshd-pubkey", NO_REMEDY,
                      "sshd -T fails, so it is not known whether sshd accepts keys: %s", why);
                 return;
         }
-        (void)sshd_setting(&settings, "authenticationmethods", 0, methods, sizeof(methods));
-        (void)sshd_setting(&settings, "revokedkeys", 0, revoked, sizeof(revoked));
+        (void)sshd_setting(effective, "authenticationmethods", 0, methods, sizeof(methods));
+        (void)sshd_setting(effective, "revokedkeys", 0, revoked, sizeof(revoked));
         judge_methods(methods, &alone, &among);
-        if (sshd_setting_is(&settings, "pubkeyauthentication", "no")) {
+        if (sshd_setting_is(effective, "pubkeyauthentication", "no")) {
                 fail(&examination->findings, "sshd-pubkey",
                      set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
                      "PubkeyAuthentication is no: sshd accepts no keys");
@@ -185,7 +183,7 @@ static void look_at_methods(struct examination *examination, const struct sshd_s
                      "AuthenticationMethods is %s: a key alone is not enough", methods);
         } else
                 pass(&examination->findings, "sshd-pubkey", "sshd accepts keys");
-        sshd_settings_clear(&settings);
+        free(effective);
 }
 
 /* Those whom enable asks about, and who is asked about here. */

@@ -32,32 +32,19 @@ static const char
 
 #define TOKENS "%u %f %t %k"
 
-/* The first word as it is written, by the rules of argv_split() in OpenSSH's misc.c. */
-static size_t first_word_length(const char *line) {
-        char quote = '\0';
-        size_t n;
-
-        for (n = 0; line[n]; n++) {
-                if (line[n] == '\\' && line[n + 1] != '\0' &&
-                    (strchr("'\"\\", line[n + 1]) || (quote == '\0' && line[n + 1] == ' ')))
-                        n++;
-                else if (quote == '\0' && (line[n] == ' ' || line[n] == '\t'))
-                        break;
-                else if (quote == '\0' ? line[n] == '"' || line[n] == '\'' : line[n] == quote)
-                        quote = quote == '\0' ? line[n] : '\0';
-        }
-        return n;
-}
-
 int drop_in_chain(const char *command, char **ret) {
+        const char *end = command + strspn(command, " \t");
         struct keys_command words;
         size_t first, used = 0;
-        char *line;
+        char *line, *word;
 
-        command += strspn(command, " \t");
+        command = end;
         if (!keys_command_split(command, &words))
                 return -EINVAL;
-        first = first_word_length(command);
+        if (sshd_word_next(&end, false, &word) <= 0)
+                return -ENOMEM;
+        free(word);
+        first = (size_t)(end - command);
         line = malloc(2 * first + strlen(command + first) + sizeof(" %u"));
         if (!line)
                 return -ENOMEM;

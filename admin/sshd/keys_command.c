@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/sshd/keys_command.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct filling {
@@ -35,47 +37,49 @@ static void end_command(struct filling *filling) {
         filling->to->word[filling->to->n] = NULL;
 }
 
-/* Reads one word; NULL when a quote stays open. */
-static const char *take_word(struct filling *filling, const char *at) {
-        char quote = '\0';
+int sshd_word_next(const char **at, bool comments, char **ret) {
+        const char *from = *at + strspn(*at, " \t");
+        char quote = '\0', *word;
+        size_t n = 0;
 
-        for (; *at; at++) {
-                if (*at == '\\' && at[1] &&
-                    (at[1] == '\'' || at[1] == '"' || at[1] == '\\' || (!quote && at[1] == ' '))) {
-                        put(filling, *++at);
-                } else if (!quote && (*at == ' ' || *at == '\t')) {
-                        break;
-                } else if (!quote && (*at == '"' || *at == '\'')) {
-                        quote = *at;
-                } else if (quote && *at == quote) {
-                        quote = '\0';
-                } else {
-                        put(filling, *at);
-                }
+        if (*from == '\0' || (comments && *from == '#'))
+                return 0;
+        word = malloc(strlen(from) + 1);
+        if (!word)
+                return -ENOMEM;
+        for (; *from && (quote || (*from != ' ' && *from != '\t')); from++)
+                if (*from == '\\' && from[1] && (strchr("'\"\\", from[1]) || (!quote && from[1] == ' ')))
+                        word[n++] = *++from;
+                else if (quote ? *from == quote : *from == '"' || *from == '\'')
+                        quote = quote ? '\0' : *from;
+                else
+                        word[n++] = *from;
+        if (quote) {
+                free(word);
+                return -EBADMSG;
         }
-        put(filling, '\0');
-        return quote ? NULL : at;
+        word[n] = '\0';
+        *ret = word; /* transferred */
+        *at = from;
+        return 1;
 }
 
 bool keys_command_split(const char *line, struct keys_command *ret) {
         struct filling filling = {.to = ret};
+        char *word;
+        int r;
 
         ret->n = 0;
-        for (;;) {
-                line += strspn(line, " \t");
-                if (!*line)
-                        break;
-                begin_word(&filling);
+        while ((r = sshd_word_next(&line, false, &word)) > 0) {
+                add_word(&filling, word);
+                free(word);
                 if (filling.full)
-                        return false;
-                line = take_word(&filling, line);
-                if (!line)
                         return false;
         }
         if (ret->n == 1)
                 add_word(&filling, "%u");
         end_command(&filling);
-        return ret->n > 0 && !filling.full;
+        return r == 0 && ret->n > 0 && !filling.full;
 }
 
 static const char *value_of(const struct keys_command_tokens *tokens, char token) {

@@ -17,7 +17,13 @@ struct keys_command {
 };
 
 /*
- * Splits at blanks, with quotes and backslashes. A command without arguments gets %u (user_key_command_allowed2() in
+ * The next word of a line, with quotes and backslashes as argv_split() takes them, and `*at` behind it: 1, and `ret` is to be
+ * freed. 0 at the end, or where `comments` and a comment begins. -EBADMSG where a quote is not closed; -ENOMEM.
+ */
+int sshd_word_next(const char **at, bool comments, char **ret);
+
+/*
+ * Splits at blanks. A command without arguments gets %u (user_key_command_allowed2() in
  * auth2-pubkey.c). False for an open quote, and when it is empty or too long.
  */
 bool keys_command_split(const char *line, struct keys_command *ret);

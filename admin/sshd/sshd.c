@@ -178,6 +178,33 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
         return r;
 }
 
+bool sshd_setting(const char *effective, const char *name, size_t nth, char *ret, size_t size) {
+        size_t n = strlen(name);
+
+        for (const char *line = effective; line && *line;) {
+                size_t length = strcspn(line, "\n");
+
+                if (length > n && line[n] == ' ' && strncasecmp(line, name, n) == 0 && nth-- == 0) {
+                        if (length - n - 1 >= size)
+                                return false;
+                        memcpy(ret, line + n + 1, length - n - 1);
+                        ret[length - n - 1] = '\0';
+                        return true;
+                }
+                line += length + (line[length] == '\n');
+        }
+        return false;
+}
+
+bool sshd_setting_is(const char *effective, const char *name, const char *value) {
+        char found[256];
+
+        for (size_t i = 0; sshd_setting(effective, name, i, found, sizeof(found)); i++)
+                if (strcasecmp(found, value) == 0)
+                        return true;
+        return false;
+}
+
 /* The value of a line "name value", or NULL. "none" is what sshd prints where there is no value. */
 static int take_value(const char *line, size_t length, const char *name, char **value) {
         size_t n = strlen(name);

@@ -26,6 +26,13 @@ enum {
  */
 int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]);
 
+/*
+ * Of what sshd_effective() gave: the value of the `nth` line (from 0) with this name, in any case; false where there is none,
+ * or it is too long. And whether there is one with this value.
+ */
+bool sshd_setting(const char *effective, const char *name, size_t nth, char *ret, size_t size);
+bool sshd_setting_is(const char *effective, const char *name, const char *value);
+
 /* The AuthorizedKeysCommand that is in effect. */
 struct sshd_keys_command {
         char *command; /* as sshd -T prints it; NULL: none */
@@ -55,6 +62,7 @@ struct sshd_service {
         bool active;
         bool per_connection;                     /* sshd -i: reads its configuration at every connection */
         pid_t main_pid;                          /* 0 where there is none */
+        char *keys_command_file;                 /* of the unit's, one with AuthorizedKeysCommand in it; NULL: none */
         char *arguments[SSHD_ARGUMENTS_MAX + 1]; /* -f and -o and their values alone, ended by NULL */
 };
 

@@ -9,10 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/config_words.h"
+#include "admin/sshd/keys_command.h"
 #include "admin/sshd/text_file.h"
 
 #define SSHD_FOLDER "/etc/ssh"
+#define BLANKS " \t\r\n"
 
 /* Where reading is. */
 struct reading {
@@ -24,6 +25,11 @@ struct reading {
         const char *copies; /* the directory for copies; NULL: none are made */
         unsigned n_copies;
         bool without_ours; /* in the copies */
+
+        const char *keyword; /* of the line that is looked for; NULL: none is */
+        bool (*accept)(const char *value);
+        struct sshd_line *line;
+        bool found;
 };
 
 /* What a line is read in. A file that is included has one of its own, and leaves its Match blocks behind at its end. */
@@ -229,54 +235,52 @@ static int include(struct reading *reading, const struct context *context, const
 
 static int take_include(struct reading *reading, const struct context *from, const char *rest) {
         struct context context = *from;
-        int r = 0;
+        char *word;
+        int r;
 
         /* A block that is for all lets what it includes count for all; any other does not. */
         context.conditional = !context.always;
         /* Never without a name, which would be a fault. */
         if (context.copy)
                 (void)fprintf(context.copy, "Include %s/none", reading->copies);
-        while (r >= 0) {
-                char *word = config_word(&rest), *pattern = NULL;
+        while ((r = sshd_word_next(&rest, true, &word)) > 0) {
+                char *pattern = NULL;
 
-                if (!word)
-                        return fail(reading, -ENOMEM, context.file, context.line, "out of memory");
-                if (*word == '\0') {
-                        free(word);
-                        break;
-                }
                 if (asprintf(&pattern, "%s%s", *word == '/' || *word == '~' ? "" : SSHD_FOLDER "/", word) < 0)
                         r = fail(reading, -ENOMEM, context.file, context.line, "out of memory");
                 else
                         r = include(reading, &context, pattern);
                 free(pattern);
                 free(word);
+                if (r < 0)
+                        return r;
         }
-        return r;
+        /* With a quote that is not closed, sshd does not take it either. */
+        return r == -ENOMEM ? fail(reading, r, context.file, context.line, "out of memory") : 0;
 }
 
 static int take_match(struct reading *reading, struct context *context, const char *rest) {
         struct sshd_config *config = reading->config;
         struct config_block *block = config->block + config->n_blocks;
+        char *first = NULL, *second = NULL;
         const char *at = rest;
-        char *first, *second;
+        int r;
 
         if (config->n_blocks == CONFIG_BLOCKS_MAX)
                 return fail(reading, -E2BIG, context->file, context->line, "too many Match blocks");
-        first = config_word(&at);
-        second = config_word(&at);
-        *block = (struct config_block){
-                .condition = strdup(rest), .file = copy_or_null(context->file), .line = context->line};
+        r = sshd_word_next(&at, true, &first);
+        if (r > 0)
+                r = sshd_word_next(&at, true, &second);
+        *block = (struct config_block){.condition = strdup(rest),
+                                       .file = copy_or_null(context->file),
+                                       .line = context->line};
         config->n_blocks++;
-        if (!first || !second || !block->condition || (context->file && !block->file)) {
-                free(first);
-                free(second);
-                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
-        }
         context->block = (int)config->n_blocks - 1;
-        context->always = !context->conditional && strcasecmp(first, "all") == 0 && *second == '\0';
+        context->always = !context->conditional && first && strcasecmp(first, "all") == 0 && !second;
         free(first);
         free(second);
+        if (r == -ENOMEM || !block->condition || (context->file && !block->file))
+                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
         return 0;
 }
 
@@ -286,6 +290,47 @@ static bool names_ours(const char *command) {
         return kind == KEYS_COMMAND_OURS || kind == KEYS_COMMAND_OURS_WRONG_USER;
 }
 
+/*
+ * Cuts the keyword off, as strdelim() in OpenSSH's misc.c does it: it ends at a blank or one '=', and may stand in quotes.
+ * NULL where a quote is not closed.
+ */
+static char *cut_keyword(char **line) {
+        char *keyword = *line, *end = strpbrk(keyword, BLANKS "\"="), *rest;
+        bool equals;
+
+        if (!end) {
+                *line = keyword + strlen(keyword);
+                return keyword;
+        }
+        if (*end == '"') {
+                memmove(end, end + 1, strlen(end + 1) + 1);
+                end = strchr(end, '"');
+                if (!end)
+                        return NULL;
+                *end = '\0';
+                *line = end + 1 + strspn(end + 1, BLANKS);
+                return keyword;
+        }
+        equals = *end == '=';
+        *end = '\0';
+        rest = end + 1 + strspn(end + 1, BLANKS);
+        if (*rest == '=' && !equals)
+                rest += 1 + strspn(rest + 1, BLANKS);
+        *line = rest;
+        return keyword;
+}
+
+/* Whether it is the one that is looked for. */
+static void look_at(struct reading *reading, const struct context *context, const char *keyword, const char *value) {
+        value += strspn(value, BLANKS "=");
+        if (!reading->keyword || reading->found || !context->file || strcasecmp(keyword, reading->keyword) != 0 ||
+            !reading->accept(value))
+                return;
+        reading->found = true;
+        reading->line->number = context->line;
+        (void)snprintf(reading->line->file, sizeof(reading->line->file), "%s", context->file);
+}
+
 /* One line, which is changed. `ret_copied`: whether it stands as it is in a copy. */
 static int read_line(struct reading *reading, struct context *context, char *line, bool *ret_copied) {
         size_t n = strlen(line);
@@ -293,13 +338,14 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         const char *at;
         int r;
 
-        while (n > 0 && strchr(CONFIG_BLANKS "\f", line[n - 1]))
+        while (n > 0 && strchr(BLANKS "\f", line[n - 1]))
                 line[--n] = '\0';
-        rest += strspn(rest, CONFIG_BLANKS);
-        keyword = config_keyword(&rest);
+        rest += strspn(rest, BLANKS);
+        keyword = cut_keyword(&rest);
         /* sshd passes over a line with a quote in its keyword that is not closed. */
         if (!keyword || *keyword == '\0' || *keyword == '#')
                 return 0;
+        look_at(reading, context, keyword, rest);
         if (strcasecmp(keyword, "Include") == 0) {
                 *ret_copied = false;
                 return take_include(reading, context, rest);
@@ -307,16 +353,18 @@ static int read_line(struct reading *reading, struct context *context, char *lin
         if (strcasecmp(keyword, "Match") == 0)
                 return take_match(reading, context, rest);
         if (strcasecmp(keyword, "AuthorizedKeysCommand") == 0) {
-                rest += strspn(rest, CONFIG_BLANKS);
+                rest += strspn(rest, BLANKS);
                 *ret_copied = !reading->without_ours || !names_ours(rest);
                 return add_place(reading, context, CONFIG_COMMAND, rest, context->own);
         }
         if (strcasecmp(keyword, "AuthorizedKeysCommandUser") != 0)
                 return 0;
         at = rest;
-        word = config_word(&at);
-        if (!word)
-                return fail(reading, -ENOMEM, context->file, context->line, "out of memory");
+        r = sshd_word_next(&at, true, &word);
+        if (r == -ENOMEM)
+                return fail(reading, r, context->file, context->line, "out of memory");
+        if (r <= 0)
+                return 0;
         r = add_place(reading, context, CONFIG_USER, word, context->own);
         free(word);
         return r;
@@ -416,6 +464,18 @@ int sshd_config_read(char *const arguments[], const struct own_files *own, struc
         if (r >= 0)
                 *ret = reading.config; /* transferred */
         return r;
+}
+
+bool sshd_config_find(char *const arguments[], const char *keyword, bool (*accept)(const char *value),
+                      struct sshd_line *ret) {
+        char why[SSHD_WHY_MAX];
+        struct reading reading = {.why = why, .keyword = keyword, .accept = accept, .line = ret};
+        unsigned ignored;
+
+        if (read_all(&reading, arguments, &ignored) < 0)
+                return false;
+        sshd_config_free(reading.config);
+        return reading.found;
 }
 
 int sshd_config_copy(char *const arguments[], const struct own_files *own, bool without_ours, const char *directory,

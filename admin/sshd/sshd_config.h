@@ -72,6 +72,19 @@ void sshd_config_free(struct sshd_config *config);
 /* Whether `a` is before `b`; for newest_at. */
 bool sshd_config_earlier(const struct timespec *a, const struct timespec *b);
 
+/* Where something stands. */
+struct sshd_line {
+        char file[PATH_MAX];
+        unsigned number; /* from 1 */
+};
+
+/*
+ * The first line with this keyword (in any case) that `accept` takes, in the order in which an sshd with these -f and -o reads
+ * its files; lines in Match blocks count too. False where there is none in a file, or they cannot be read.
+ */
+bool sshd_config_find(char *const arguments[], const char *keyword, bool (*accept)(const char *value),
+                      struct sshd_line *ret);
+
 /* Files in a directory, under the numbers from 0. */
 struct config_copy {
         unsigned n;          /* of them; set also where copying fails */

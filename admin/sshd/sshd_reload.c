@@ -15,69 +15,37 @@
 #include "admin/program.h"
 #include "admin/sshd/sshd_answers.h"
 #include "admin/sshd/sshd_config.h"
+#include "admin/sshd/systemd.h"
 #include "admin/sshd/text_file.h"
 
 enum {
         RELOAD_TIMEOUT_MS = 100 * 1000, /* systemd gives up after 90 s (TimeoutStartSec=) */
-        SHOW_TIMEOUT_MS = 10 * 1000,
         READY_TRIES = 100,
         READY_PAUSE_NS = 20 * 1000 * 1000, /* in all, 2 s: it takes some milliseconds */
 };
 
 #define PID_FILE "/run/sshd.pid"
 
-/* systemctl VERB [PROPERTY] -- NAME */
-static int systemctl(const char *verb, const char *property, const char *name, int timeout_ms,
-                     struct program_result *ret) {
-        const char *argv[] = {"/bin/systemctl", verb, property, "--", name, NULL};
-
-        if (!property)
-                memmove(argv + 2, argv + 3, 3 * sizeof(argv[0]));
-        /* execve(2) takes words that are not const, and does not change them. */
-        return program_run((char *const *)(uintptr_t)argv, NULL, timeout_ms, ret);
-}
-
-/* The value of a line NAME=VALUE; false where there is none, or where it is empty or does not fit. */
-static bool take_property(const char *text, const char *name, char *ret, size_t size) {
-        size_t n = strlen(name);
-
-        for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-                size_t length = strcspn(text, "\n");
-
-                if (strncmp(text, name, n) != 0 || text[n] != '=')
-                        continue;
-                if (length <= n + 1 || length - n - 1 >= size)
-                        return false;
-                memcpy(ret, text + n + 1, length - n - 1);
-                ret[length - n - 1] = '\0';
-                return true;
-        }
-        return false;
-}
-
-static bool property_is(const char *name, const char *property, const char *value) {
-        struct program_result result = {.output = NULL};
-        char option[64], found[64];
+static bool property_is(const char *unit, const char *property, const char *value) {
+        char *found;
         bool is;
 
-        (void)snprintf(option, sizeof(option), "--property=%s", property);
-        is = systemctl("show", option, name, SHOW_TIMEOUT_MS, &result) >= 0 && program_succeeded(&result) &&
-             take_property(result.output, property, found, sizeof(found)) && strcmp(found, value) == 0;
-        program_result_clear(&result);
+        if (systemd_get_string(unit, property, &found) < 0)
+                return false;
+        is = strcmp(found, value) == 0;
+        free(found);
         return is;
 }
 
 /* A socket unit starts it, and holds what it listens on. */
 static bool has_socket(const struct sshd_service *service) {
-        struct program_result result = {.output = NULL};
-        char units[1024], *rest = units, *unit;
+        struct strv units = {.n = 0};
         bool has = false;
 
-        if (systemctl("show", "--property=TriggeredBy", service->name, SHOW_TIMEOUT_MS, &result) >= 0 &&
-            program_succeeded(&result) && take_property(result.output, "TriggeredBy", units, sizeof(units)))
-                while ((unit = strsep(&rest, " ")))
-                        has = has || (strstr(unit, ".socket") && property_is(unit, "ActiveState", "active"));
-        program_result_clear(&result);
+        (void)systemd_get_strings(service->name, "TriggeredBy", &units);
+        for (size_t i = 0; i < units.n; i++)
+                has = has || (strstr(units.item[i], ".socket") && property_is(units.item[i], "ActiveState", "active"));
+        strv_clear(&units);
         /* Else its connections would end with it. */
         return has && property_is(service->name, "KillMode", "process");
 }
@@ -130,8 +98,9 @@ static void wait_until_ready(pid_t pid, unsigned long long stack) {
 }
 
 int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char ret_why[static SSHD_WHY_MAX]) {
-        struct program_result result = {.output = NULL};
         bool restart = has_socket(service);
+        const char *argv[] = {"/bin/systemctl", restart ? "try-restart" : "reload", "--", service->name, NULL};
+        struct program_result result = {.output = NULL};
         unsigned long long stack = 0;
         int r;
 
@@ -139,7 +108,8 @@ int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char re
                 wait_until_ready(service->main_pid, 0);
                 stack = stack_of(service->main_pid);
         }
-        r = systemctl(restart ? "try-restart" : "reload", NULL, service->name, RELOAD_TIMEOUT_MS, &result);
+        /* It waits for the job. execve(2) takes words that are not const, and does not change them. */
+        r = program_run((char *const *)(uintptr_t)argv, NULL, RELOAD_TIMEOUT_MS, &result);
         if (r < 0)
                 (void)snprintf(ret_why, SSHD_WHY_MAX, "systemctl reload %s: %s", service->name, strerror(-r));
         else if (!program_succeeded(&result)) {

@@ -6,10 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/unit.h"
-
 #define AGAIN "Then run: exc-instance-connect enable\n"
-#define UNIT_DROP_IN "zz-sshd-options.conf"
 
 /* Ends what open_memstream(3) began. */
 static char *finished(FILE *to, char **text) {
@@ -118,184 +115,40 @@ char *remedy_block_principals(const struct sshd_config *config, const char *foun
         return finished(to, &text);
 }
 
-/* Words [from, to) of a command line are an -o that sets one of the two. */
-struct cut {
-        size_t from, to;
-};
-
-static bool sets_keys_command(const char *option) {
-        static const char name[] = "AuthorizedKeysCommand";
-
-        option += strspn(option, " \t\"");
-        return strncasecmp(option, name, sizeof(name) - 1) == 0;
-}
-
-static size_t find_cuts(const struct unit *unit, struct cut ret[static UNIT_WORDS_MAX]) {
-        size_t n = 0;
-
-        for (size_t i = 1; i < unit->n_words; i++) {
-                const char *word = unit->words[i].text;
-
-                if (strcmp(word, "-o") == 0 && i + 1 < unit->n_words && sets_keys_command(unit->words[i + 1].text)) {
-                        ret[n++] = (struct cut){i, i + 2};
-                        i++;
-                } else if (strncmp(word, "-o", 2) == 0 && sets_keys_command(word + 2))
-                        ret[n++] = (struct cut){i, i + 1};
-        }
-        return n;
-}
-
-static bool is_cut(const struct cut *cuts, size_t n, size_t word) {
-        for (size_t i = 0; i < n; i++)
-                if (word >= cuts[i].from && word < cuts[i].to)
-                        return true;
-        return false;
-}
-
-/* The line as it is in its file, without those words. */
-static void print_exec_start(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n) {
-        size_t at = 0;
-
-        for (size_t i = 0; i < unit->n_words; i++) {
-                const struct unit_word *word = unit->words + i;
-
-                if (word->variable || !is_cut(cuts, n, i))
-                        continue;
-                (void)fprintf(to, "%.*s", (int)(word->from - at), unit->exec_start + at);
-                at = word->to + strspn(unit->exec_start + word->to, " \t");
-        }
-        (void)fputs(unit->exec_start + at, to);
-}
-
-static bool is_kept(const struct unit *unit, const struct cut *cuts, size_t n, size_t word, const char *variable) {
-        return unit->words[word].variable && strcmp(unit->words[word].variable, variable) == 0 &&
-               !is_cut(cuts, n, word);
-}
-
-/* What is left would need quotes within quotes, for systemd's two readers of it. */
-static bool needs_more_quotes(const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
-        for (size_t i = 0; i < unit->n_words; i++)
-                if (is_kept(unit, cuts, n, i, variable) && strpbrk(unit->words[i].text, "\"'\\\n"))
-                        return true;
-        return false;
-}
-
-/* What is to go out of the variable. */
-static void print_cuts(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
-        for (size_t i = 0; i < n; i++) {
-                const char *first = unit->words[cuts[i].from].variable;
-
-                if (!first || strcmp(first, variable) != 0)
-                        continue;
-                (void)fputs("   ", to);
-                for (size_t k = cuts[i].from; k < cuts[i].to; k++)
-                        (void)fprintf(to, " %s", unit->words[k].text);
-                (void)fputc('\n', to);
-        }
-}
-
-/* An assignment for an EnvironmentFile=, with what is left of the variable. */
-static void print_variable(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n, const char *variable) {
-        const char *blank = "";
-
-        (void)fprintf(to, "    %s=\"", variable);
-        for (size_t i = 0; i < unit->n_words; i++) {
-                const struct unit_word *word = unit->words + i;
-                bool quote;
-
-                if (!is_kept(unit, cuts, n, i, variable))
-                        continue;
-                quote = strpbrk(word->text, " \t") || *word->text == '\0';
-                (void)fprintf(to, "%s%s%s%s", blank, quote ? "'" : "", word->text, quote ? "'" : "");
-                blank = " ";
-        }
-        (void)fputs("\"\n", to);
-}
-
 static void print_value(FILE *to, const struct config_place *place) {
         if (place)
                 (void)fprintf(to, "    %s %s\n", keyword_of(place), place->value);
 }
 
-static const char *last_part(const char *path) {
-        const char *slash = strrchr(path, '/');
-
-        return slash ? slash + 1 : path;
-}
-
-/* How to start it without: in the unit, in the file of a variable, or both. */
-static void print_units_part(FILE *to, const struct unit *unit, const struct cut *cuts, size_t n) {
-        const char *variable = NULL, *name = last_part(unit->exec_file);
-        bool in_line = false, sorts_before;
-
-        for (size_t i = 0; i < n; i++)
-                if (unit->words[cuts[i].from].variable)
-                        variable = unit->words[cuts[i].from].variable;
-                else
-                        in_line = true;
-        if (variable) {
-                char path[PATH_MAX];
-
-                if (unit_variable_file(unit->name, variable, path) < 0)
-                        path[0] = '\0';
-                if (needs_more_quotes(unit, cuts, n, variable)) {
-                        (void)fprintf(to, "In %s, take out of %s:\n\n", path, variable);
-                        print_cuts(to, unit, cuts, n, variable);
-                } else {
-                        (void)fprintf(to, "In %s, change %s to:\n\n", path, variable);
-                        print_variable(to, unit, cuts, n, variable);
-                }
-                (void)fputc('\n', to);
-        }
-        if (!in_line)
-                return;
-        /* A unit's own file counts before all drop-ins; of those, names decide. */
-        sorts_before = !strstr(unit->exec_file, ".d/") || strcmp(name, UNIT_DROP_IN) < 0;
-        if (sorts_before)
-                (void)fprintf(to,
-                              "Write this to /etc/systemd/system/%s.d/" UNIT_DROP_IN
-                              ":\n\n    [Service]\n    ExecStart=\n",
-                              unit->name);
-        else
-                (void)fprintf(to, "In %s, change ExecStart to:\n\n", unit->exec_file);
-        (void)fputs("    ExecStart=", to);
-        print_exec_start(to, unit, cuts, n);
-        (void)fputs("\n\n", to);
+/* An -o that sets one of the two. */
+static bool sets_keys_command(const char *option) {
+        option += strspn(option, " \t\"");
+        return strncasecmp(option, "AuthorizedKeysCommand", strlen("AuthorizedKeysCommand")) == 0;
 }
 
 char *remedy_option(const struct sshd_service *service, const struct sshd_config *config,
                     const struct config_pair *pair, const char *include) {
-        struct cut cuts[UNIT_WORDS_MAX];
+        const char *file = service->keys_command_file ? service->keys_command_file : "its unit";
         char *text = NULL;
-        size_t size, n;
-        struct unit unit;
-        FILE *to;
+        size_t size;
+        FILE *to = open_memstream(&text, &size);
 
-        if (unit_read(service->name, SSHD_PROGRAM, &unit) < 0)
+        if (!to)
                 return NULL;
-        to = open_memstream(&text, &size);
-        if (!to) {
-                unit_clear(&unit);
-                return NULL;
-        }
-        n = find_cuts(&unit, cuts);
         (void)fprintf(to,
                       "%s starts sshd with -o AuthorizedKeysCommand (%s), which counts before every file.\n"
                       "Move it into a file. Put these lines at the top of %s:\n\n    Include %s\n",
-                      service->name, unit.exec_file, config->root, include);
+                      service->name, file, config->root, include);
         print_value(to, pair->command);
         print_value(to, pair->user);
-        (void)fputc('\n', to);
-        if (n > 0)
-                print_units_part(to, &unit, cuts, n);
-        else
-                (void)fprintf(to, "Take -o AuthorizedKeysCommand out of ExecStart in %s.\n", unit.exec_file);
-        if (service->per_connection)
-                (void)fputs("Then run: systemctl daemon-reload\n" AGAIN, to);
-        else
-                (void)fprintf(to, "Then run: systemctl daemon-reload\nThen run: systemctl try-restart %s\n" AGAIN,
-                              service->name);
-        unit_clear(&unit);
+        (void)fprintf(to, "\nIn %s, take out of the command line:\n\n", file);
+        for (size_t i = 0; service->arguments[i] && service->arguments[i + 1]; i += 2)
+                if (strcmp(service->arguments[i], "-o") == 0 && sets_keys_command(service->arguments[i + 1]))
+                        (void)fprintf(to, "    -o %s\n", service->arguments[i + 1]);
+        (void)fputs("\nThen run: systemctl daemon-reload\n", to);
+        if (!service->per_connection)
+                (void)fprintf(to, "Then run: systemctl try-restart %s\n", service->name);
+        (void)fputs(AGAIN, to);
         return finished(to, &text);
 }
 

@@ -9,6 +9,7 @@
 
 #include "admin/sshd/diff.h"
 #include "admin/sshd/sshd_reload.h"
+#include "admin/sshd/systemd.h"
 #include "admin/sshd/text_file.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
@@ -71,16 +72,12 @@ void report_changes(const struct own_files *from, const struct own_files *to) {
         }
 }
 
-static bool runs_systemd(void) {
-        return access("/run/systemd/system", F_OK) == 0;
-}
-
 int report_reload(const struct plan *plan, bool only_due) {
         int status = EXIT_DONE;
         bool restarted;
         char path[PATH_MAX], why[SSHD_WHY_MAX];
 
-        if (!runs_systemd()) {
+        if (!systemd_runs()) {
                 if (!only_due && sshd_reload_by_pid_file() == 0)
                         report("Reloaded: the sshd that runs here");
                 return EXIT_DONE;

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads what `exc-instance-connect enable` prints where it is not safe, and does the first thing that it says, to the
 letter: administrator.py ROOT. Prints the commands that are to be run then, a line each."""
-import os
 import re
 import sys
 
@@ -20,7 +19,6 @@ def lines_of(name):
 
 
 def write(name, lines):
-    os.makedirs(os.path.dirname(path(name)), exist_ok=True)
     with open(path(name), "w", encoding="utf-8") as file:
         file.write("\n".join(lines))
 
@@ -48,11 +46,6 @@ for number, line in enumerate(text):
         lines = lines_of(match[1])
         lines[int(match[2]) - 1:int(match[2]) - 1] = block(number + 1)
         write(match[1], lines)
-    elif match := re.search(r"^Write this to (\S+):$", line):
-        write(match[1], block(number + 1) + [""])
-    elif match := re.search(r"^In (\S+), change (\S+) to:$", line):
-        new = block(number + 1)
-        write(match[1], [new[0] if old.startswith(match[2] + "=") else old for old in lines_of(match[1])])
     elif match := re.search(r"^Then run: (.*)$", line):
         print(match[1])
         if match[1] == "exc-instance-connect enable":

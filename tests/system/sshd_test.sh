@@ -222,6 +222,15 @@ _started_with_options() {
     expected=$(_effective -o "AuthorizedKeysCommand $_theirs %u" -o 'AuthorizedKeysCommandUser directory')
 }
 
+# _moved_as_told FILE COMMAND...: what is printed has the lines for sshd_config, and FILE, out of which COMMAND takes the words.
+_moved_as_told() {
+    grep -qF "In $1, take out of the command line:" install.txt
+    grep -qF "    -o AuthorizedKeysCommand $_theirs %u" install.txt
+    grep -qF '    -o AuthorizedKeysCommandUser directory' install.txt
+    "${@:2}"
+    _not_safe_then_as_told
+}
+
 # short: no
 a_command_on_the_units_command_line_is_asked_behind_ours_when_it_is_moved_as_told() {
     local expected
@@ -230,7 +239,9 @@ a_command_on_the_units_command_line_is_asked_behind_ours_when_it_is_moved_as_tol
         "ExecStart=/usr/sbin/sshd -D -o \"AuthorizedKeysCommand $_theirs %%u\" \\" \
         "    '-oAuthorizedKeysCommandUser directory' \$SSHD_OPTS"
     _started_with_options
-    _story _not_safe_then_as_told
+    _story _moved_as_told /usr/lib/systemd/system/ssh.service.d/directory.conf \
+        _file /usr/lib/systemd/system/ssh.service.d/directory.conf '[Service]' 'ExecStart=' \
+        'ExecStart=/usr/sbin/sshd -D $SSHD_OPTS'
 }
 
 # short: no
@@ -240,8 +251,7 @@ a_command_in_the_units_environment_is_asked_behind_ours_when_it_is_moved_as_told
     _file /etc/default/ssh '# Options to pass to sshd' \
         "SSHD_OPTS=\"-o 'AuthorizedKeysCommand $_theirs %u' -4 -o 'AuthorizedKeysCommandUser directory'\""
     _started_with_options
-    _story _not_safe_then_as_told
-    in_machine m grep -qx 'SSHD_OPTS="-4"' /etc/default/ssh
+    _story _moved_as_told /etc/default/ssh _file /etc/default/ssh 'SSHD_OPTS=-4'
 }
 
 # short: no

@@ -17,6 +17,7 @@
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd_reload.h"
+#include "tests/unit/fake_systemd.h"
 #include "tests/unit/sshd_world.h"
 #include "wire/refusal.h"
 
@@ -760,7 +761,8 @@ static void principals_command_of_a_match_block_is_not_hidden(void **state) {
         with_a_check("case \"$2 $*\" in /run/exc-sshd-*user=alice,*)\n"
                      "if grep -rq " HELPER_PROGRAM " ${2%/*}; then echo authorizedprincipalscommand none\n"
                      "else echo authorizedprincipalscommand /bin/p %u; fi; exit ;; esac");
-        refused("/usr/sbin/sshd, user alice: authorizedprincipalscommand is \"none\" with exc-instance-connect, and "
+        refused("/usr/sbin/sshd, user alice: authorizedprincipalscommand is \"none\" with exc-instance-connect, "
+                "and "
                 "\"/bin/p %u\" without.\n");
         assert_said("/etc/ssh/sshd_config line 3 includes " CHAIN_1 ".\n"
                     "Move that line below AuthorizedPrincipalsCommand in \"Match User alice\".\n"
@@ -790,39 +792,30 @@ static void options_of_a_unit_are_to_be_moved_into_a_file(void **state) {
                 "    Include /etc/ssh/sshd_config.d/10-exc-instance-connect.conf\n"
                 "    AuthorizedKeysCommand /bin/x %u\n"
                 "    AuthorizedKeysCommandUser nobody\n\n"
-                "Write this to /etc/systemd/system/ssh.service.d/zz-sshd-options.conf:\n\n"
-                "    [Service]\n"
-                "    ExecStart=\n"
-                "    ExecStart=/usr/sbin/sshd -D $SSHD_OPTS -e\n\n"
+                "In " WORLD_UNITS "/ssh.service.d/x.conf, take out of the command line:\n\n"
+                "    -o AuthorizedKeysCommand /bin/x %u\n"
+                "    -o AuthorizedKeysCommandUser nobody\n\n"
                 "Then run: systemctl daemon-reload\n"
                 "Then run: systemctl try-restart ssh.service\n"
                 "Then run: exc-instance-connect enable\n");
-        /* One whose name comes behind. */
-        assert_int_equal(rename(WORLD_UNITS "/ssh.service.d/x.conf", WORLD_UNITS "/ssh.service.d/zzz.conf"), 0);
-        refused("\nIn " WORLD_UNITS "/ssh.service.d/zzz.conf, change ExecStart to:\n\n"
-                "    ExecStart=/usr/sbin/sshd -D $SSHD_OPTS -e\n\n");
-        world_remove(WORLD_UNITS "/ssh.service.d/zzz.conf");
+        world_remove(WORLD_UNITS "/ssh.service.d/x.conf");
         world_write("/run/default", "SSHD_OPTS='-o \"AuthorizedKeysCommand /bin/x\" -4 -o \"Banner /a b\" "
                                     "-oAuthorizedKeysCommandUser=nobody'\n");
-        refused("\nIn /run/default, change SSHD_OPTS to:\n\n    SSHD_OPTS=\"-4 -o 'Banner /a b'\"\n\n");
+        refused("\nIn /run/default, take out of the command line:\n\n    -o AuthorizedKeysCommand /bin/x\n"
+                "    -o AuthorizedKeysCommandUser=nobody\n\nThen run: systemctl daemon-reload\n");
         /* With ours on the command line, by hand, all is well; but it would stay. */
         world_write("/run/default", "SSHD_OPTS='-o \"AuthorizedKeysCommand " HELPER_PROGRAM " %u %f -- /bin/x\" "
                                     "-o \"AuthorizedKeysCommandUser root\"'\n");
         enable();
         assert_int_equal(run(&disable_command, false), EXIT_OWN_FAILURE);
         assert_said("ssh.service still has sshd run exc-authorized-keys, by its command line");
-        /* Where options cannot be told apart, it is said where they are. */
-        world_write("/run/default", "SSHD_OPTS='-4oAuthorizedKeysCommand=/bin/x -oAuthorizedKeysCommandUser=nobody'\n");
-        refused("Include /etc/ssh/sshd_config.d/10-exc-instance-connect.conf");
-        world_write("/run/default",
-                    "SSHD_OPTS='-4oAuthorizedKeysCommand=/bin/x -eoAuthorizedKeysCommandUser=nobody'\n");
-        refused("Take -o AuthorizedKeysCommand out of ExecStart in " SSH_SERVICE ".\n");
         world_remove(SSH_SERVICE);
         world_write(WORLD_UNITS "/inetd@.service",
                     "[Service]\nExecStart=/usr/sbin/sshd -i -oAuthorizedKeysCommand=/bin/x "
                     "-oAuthorizedKeysCommandUser=nobody\n");
-        refused("    ExecStart=/usr/sbin/sshd -i \n\nThen run: systemctl daemon-reload\nThen run: exc-instance-connect "
-                "enable\n");
+        refused("\nIn " WORLD_UNITS "/inetd@.service, take out of the command line:\n\n"
+                "    -o AuthorizedKeysCommand=/bin/x\n    -o AuthorizedKeysCommandUser=nobody\n\n"
+                "Then run: systemctl daemon-reload\nThen run: exc-instance-connect enable\n");
 }
 
 static void another_sshd_is_seen_to_as_well(void **state) {
@@ -912,7 +905,7 @@ static void has_read(void) {
 static void those_that_run_are_reloaded(void **state) {
         (void)state;
         world_reset("");
-        world_folder("/run/systemd/system");
+        fake_systemd();
         world_write(SSH_SERVICE, "[Service]\nExecStart=/usr/sbin/sshd -D\n");
         enable();
         assert_asked(NULL);
@@ -991,7 +984,7 @@ static void host_keys_that_the_agent_does_not_read_are_told(void **state) {
 static void one_whose_socket_systemd_holds_is_restarted(void **state) {
         (void)state;
         world_reset("");
-        world_folder("/run/systemd/system");
+        fake_systemd();
         world_write(SSH_SERVICE, "[Service]\nExecStart=/usr/sbin/sshd -D\n");
         world_write("/run/test/state-ssh.service",
                     "ActiveState=active\nMainPID=0\nTriggeredBy=ssh.path ssh.socket\nKillMode=process\n");
@@ -1033,12 +1026,13 @@ static void a_unit_that_cannot_be_reloaded_gets_the_signal(void **state) {
 
         (void)state;
         world_reset("");
-        world_folder("/run/systemd/system");
+        fake_systemd();
         world_write(WORLD_UNITS "/own@.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/%i\n");
         world_write("/etc/ssh/one", "Include /etc/ssh/sshd_config.d/*.conf\n");
-        world_write("/run/test/list", "own@one.service loaded active running Own\n");
+        world_write("/run/test/list", "own@one.service\n");
         child = start_listener("sshd: [listener]");
-        (void)snprintf(text, sizeof(text), "ActiveState=active\nMainPID=%d\n", (int)child);
+        (void)snprintf(text, sizeof(text),
+                       "FragmentPath=" WORLD_UNITS "/own@.service\nActiveState=active\nMainPID=%d\n", (int)child);
         world_write("/run/test/state-own@one.service", text);
         world_write("/run/test/reload-fails",
                     "Failed to reload own@one.service: Job type reload is not applicable for unit.\n");
@@ -1057,7 +1051,7 @@ static void a_process_with_options_that_its_unit_lacks_is_seen(void **state) {
 
         (void)state;
         world_reset("");
-        world_folder("/run/systemd/system");
+        fake_systemd();
         world_write(SSH_SERVICE, "[Service]\nExecStart=/usr/sbin/sshd -D\n");
         child = start_listener(
                 "sshd: /usr/sbin/sshd -D -o authorizedkeyscommand /bin/x [listener] 0 of 10-100 startups");
