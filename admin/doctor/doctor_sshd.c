@@ -186,34 +186,24 @@ static void look_at_methods(struct examination *examination, const struct sshd_s
         free(effective);
 }
 
-/* Those whom enable asks about, and who is asked about here. */
-static void find_users(const struct examination *examination, struct login_users *ret) {
-        login_users_find(ret);
-        if (!examination->user || strlen(examination->user) >= LOGIN_NAME_SIZE)
-                return;
-        for (size_t i = 0; i < ret->n; i++)
-                if (strcmp(ret->name[i], examination->user) == 0)
-                        return;
-        if (ret->n == LOGIN_USERS_MAX)
-                ret->n--;
-        (void)snprintf(ret->name[ret->n++], LOGIN_NAME_SIZE, "%s", examination->user);
-}
-
 /* What enable keeps as it is may have changed since: an AuthorizedPrincipalsCommand that came, say. */
 static void look_at_other_settings(struct examination *examination, const struct sshd_service *service,
-                                   const struct own_files *own, const struct login_users *users) {
+                                   const struct own_files *own) {
         char *const *arguments = service ? service->arguments : NULL;
         struct sshd_answers without = {.text = {NULL}}, with = {.text = {NULL}};
         const char *name = service ? service->name : "sshd";
         struct sshd_change change = {.name = NULL};
+        struct sshd_specs specs = {.text = {.n = 0}};
         char why[SSHD_WHY_MAX] = "out of memory";
         int r;
 
-        r = sshd_answers_ask_without(arguments, own, users, &without, why);
+        r = sshd_specs_find(arguments, own, examination->user, &specs, why);
         if (r >= 0)
-                r = sshd_answers_ask(arguments, users, &without, &with, why);
+                r = sshd_answers_ask_without(arguments, own, &specs, &without, why);
         if (r >= 0)
-                r = sshd_answers_compare(&without, &with, users, &change);
+                r = sshd_answers_ask(arguments, &specs, &without, &with, why);
+        if (r >= 0)
+                r = sshd_answers_compare(&without, &with, &specs, &change);
         if (r > 0) {
                 sshd_change_say(name, &change, why);
                 found(&examination->findings, FINDING_LAX_FAILURE, "sshd-settings",
@@ -228,20 +218,19 @@ static void look_at_other_settings(struct examination *examination, const struct
         sshd_change_clear(&change);
         sshd_answers_clear(&without);
         sshd_answers_clear(&with);
+        sshd_specs_clear(&specs);
 }
 
 static void look_at_all_other_settings(struct examination *examination, const struct sshd_service *services, size_t n) {
         struct own_files own = {.text = {NULL}}, disabled = {.text = {NULL}};
         char why[SSHD_WHY_MAX];
-        struct login_users users;
 
-        find_users(examination, &users);
         if (own_files_load(&own, &disabled, why) < 0) {
                 warn(&examination->findings, "sshd-settings", NO_REMEDY, "%s", why);
                 return;
         }
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++)
-                look_at_other_settings(examination, n > 0 ? &services[i] : NULL, &own, &users);
+                look_at_other_settings(examination, n > 0 ? &services[i] : NULL, &own);
         own_files_clear(&own);
         own_files_clear(&disabled);
 }

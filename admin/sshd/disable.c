@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
-#include "admin/sshd/sshd_plan_make.h"
+#include "admin/sshd/sshd_plan.h"
 #include "admin/sshd/sshd_report.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
@@ -110,7 +110,7 @@ static void put_back(const struct plan *plan) {
                         (void)own_files_forget_disabled(i);
 }
 
-static const struct login_users nobody;
+static const struct sshd_specs none;
 
 /* What each sshd that reads our files would say without them. Nothing where its configuration is broken then. */
 static void ask_without(const struct plan *plan, struct sshd_answers ret[static SSHD_SERVICES_MAX + 1]) {
@@ -118,8 +118,8 @@ static void ask_without(const struct plan *plan, struct sshd_answers ret[static 
 
         for (size_t i = 0; i < plan->n_sshds; i++)
                 if (plan->sshds[i].asks)
-                        (void)sshd_answers_ask_with(plan_arguments(plan->sshds + i), &plan->then, &nobody, NULL,
-                                                    &ret[i], why);
+                        (void)sshd_answers_ask_with(plan_arguments(plan->sshds + i), &plan->then, &none, NULL, &ret[i],
+                                                    why);
 }
 
 /* Whether each says that now. An Include may match the file that was put aside. */
@@ -133,7 +133,7 @@ static bool is_out_of_effect(const struct plan *plan, const struct sshd_answers 
 
                 if (!without[i].text[0])
                         continue;
-                (void)sshd_answers_ask(plan_arguments(plan->sshds + i), &nobody, NULL, &now, why);
+                (void)sshd_answers_ask(plan_arguments(plan->sshds + i), &none, NULL, &now, why);
                 answered = now.text[0] != NULL;
                 same = answered && strcmp(now.text[0], without[i].text[0]) == 0;
                 sshd_answers_clear(&now);

@@ -18,7 +18,7 @@
 
 #include "admin/command.h"
 #include "admin/sshd/sshd_host_keys.h"
-#include "admin/sshd/sshd_plan_make.h"
+#include "admin/sshd/sshd_plan.h"
 #include "admin/sshd/sshd_report.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
@@ -52,7 +52,7 @@ static int check_planned(const struct plan_sshd *sshd, char why[static SSHD_WHY_
         return r;
 }
 
-static int check_user(const char *user, const char *answer, char why[static SSHD_WHY_MAX]) {
+static int check_about(const char *about, const char *answer, char why[static SSHD_WHY_MAX]) {
         struct sshd_keys_command said;
         enum keys_command_kind kind;
         int r = 0;
@@ -64,8 +64,8 @@ static int check_user(const char *user, const char *answer, char why[static SSHD
         kind = keys_command_kind(said.command, said.user);
         /* None at all is what a Match block may want, as has been said. */
         if (kind != KEYS_COMMAND_OURS && kind != KEYS_COMMAND_NONE) {
-                (void)snprintf(why, SSHD_WHY_MAX, "for the user %s sshd asks \"%s\" as %s all the same", user,
-                               said.command, said.user ? said.user : "nobody");
+                (void)snprintf(why, SSHD_WHY_MAX, "for %s sshd asks \"%s\" as %s all the same", about, said.command,
+                               said.user ? said.user : "nobody");
                 r = -EBADMSG;
         }
         sshd_keys_command_clear(&said);
@@ -79,12 +79,12 @@ static int check_answers(const struct plan *plan, size_t index, char why[static 
         struct sshd_change change;
         int r;
 
-        r = sshd_answers_ask(plan_arguments(plan->sshds + index), &plan->users, without, &with, why);
-        for (size_t i = 0; i < plan->users.n && index == 0 && r >= 0; i++)
+        r = sshd_answers_ask(plan_arguments(plan->sshds + index), plan->specs + index, without, &with, why);
+        for (size_t i = 0; i < plan->specs[index].text.n && index == 0 && r >= 0; i++)
                 if (with.text[i + 1])
-                        r = check_user(plan->users.name[i], with.text[i + 1], why);
+                        r = check_about(plan->specs[index].about.item[i], with.text[i + 1], why);
         if (r >= 0) {
-                r = sshd_answers_compare(without, &with, &plan->users, &change);
+                r = sshd_answers_compare(without, &with, plan->specs + index, &change);
                 if (r > 0) {
                         sshd_change_say(plan_name(plan->sshds + index), &change, why);
                         sshd_change_clear(&change);

@@ -219,24 +219,12 @@ static int take_value(const char *line, size_t length, const char *name, char **
         return *value ? 0 : -ENOMEM;
 }
 
-int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]) {
-        const char *words[3] = {"-T"};
+int sshd_effective_for(char *const arguments[], const char *specification, char **ret,
+                       char ret_why[static SSHD_WHY_MAX]) {
+        const char *words[3] = {"-T", specification ? "-C" : NULL, specification};
         struct program_result result = {.output = NULL};
-        char specification[512];
         int r;
 
-        if (user) {
-                /* All that a Match block can ask about, for without it sshd refuses to answer. */
-                int n = snprintf(specification, sizeof(specification),
-                                 "user=%s,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=", user);
-
-                if (strchr(user, ',') || n < 0 || (size_t)n >= sizeof(specification)) {
-                        (void)snprintf(ret_why, SSHD_WHY_MAX, "this login name cannot be asked about");
-                        return -EINVAL;
-                }
-                words[1] = "-C";
-                words[2] = specification;
-        }
         r = ask_sshd(words, arguments, &result, ret_why);
         if (r < 0)
                 return r;
@@ -244,6 +232,22 @@ int sshd_effective(char *const arguments[], const char *user, char **ret, char r
         result.output = NULL;
         program_result_clear(&result);
         return 0;
+}
+
+int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]) {
+        char specification[512];
+        int n;
+
+        if (!user)
+                return sshd_effective_for(arguments, NULL, ret, ret_why);
+        /* All that a Match block can ask about, for without it sshd refuses to answer. */
+        n = snprintf(specification, sizeof(specification),
+                     "user=%s,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=", user);
+        if (strchr(user, ',') || n < 0 || (size_t)n >= sizeof(specification)) {
+                (void)snprintf(ret_why, SSHD_WHY_MAX, "this login name cannot be asked about");
+                return -EINVAL;
+        }
+        return sshd_effective_for(arguments, specification, ret, ret_why);
 }
 
 bool sshd_keys_command_of(const char *effective, struct sshd_keys_command *ret) {

@@ -26,6 +26,10 @@ enum {
  */
 int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]);
 
+/* The same for a connection, as -C takes it (sshd(8)); NULL: none. */
+int sshd_effective_for(char *const arguments[], const char *specification, char **ret,
+                       char ret_why[static SSHD_WHY_MAX]);
+
 /*
  * Of what sshd_effective() gave: the value of the `nth` line (from 0) with this name, in any case; false where there is none,
  * or it is too long. And whether there is one with this value.

@@ -2,7 +2,6 @@
 #include "admin/sshd/sshd_answers.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,27 +12,9 @@
 #include "admin/sshd/own_files.h"
 
 enum {
-        UID_FIRST = 1000,
-        UID_NOBODY = 65534,
-        ALWAYS_ASKED = 3, /* users, however slowly sshd answers */
-        ASKING_SECONDS = 10,
+        ALWAYS_ASKED = 3,   /* connections, however slowly sshd answers */
+        ASKING_SECONDS = 6, /* and again for each comparison: less than 20 in all */
 };
-
-void login_users_find(struct login_users *ret) {
-        struct passwd *entry;
-        FILE *file;
-
-        *ret = (struct login_users){.name = {"root"}, .n = 1};
-        file = fopen("/etc/passwd", "re");
-        while (file && ret->n < LOGIN_USERS_MAX && (entry = fgetpwent(file))) {
-                if (entry->pw_uid < UID_FIRST || entry->pw_uid >= UID_NOBODY ||
-                    strlen(entry->pw_name) >= LOGIN_NAME_SIZE)
-                        continue;
-                (void)snprintf(ret->name[ret->n++], LOGIN_NAME_SIZE, "%s", entry->pw_name);
-        }
-        if (file)
-                (void)fclose(file);
-}
 
 /* --- asking --- */
 
@@ -44,23 +25,22 @@ static time_t seconds_now(void) {
         return now.tv_sec;
 }
 
-/* `like` NULL: whatever can be answered. */
-static int ask(char *const arguments[], const struct login_users *users, const struct sshd_answers *like,
-               struct sshd_answers *ret, char why[static SSHD_WHY_MAX]) {
+int sshd_answers_ask(char *const arguments[], const struct sshd_specs *specs, const struct sshd_answers *like,
+                     struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]) {
         struct sshd_answers answers = {.text = {NULL}};
         time_t end = seconds_now() + ASKING_SECONDS;
 
-        for (size_t i = 0; i <= users->n; i++) {
+        for (size_t i = 0; i <= specs->text.n; i++) {
                 int r;
 
                 if (like ? !like->text[i] : i > ALWAYS_ASKED && seconds_now() >= end)
                         continue;
-                r = sshd_effective(arguments, i == 0 ? NULL : users->name[i - 1], &answers.text[i], why);
+                r = sshd_effective_for(arguments, i == 0 ? NULL : specs->text.item[i - 1], &answers.text[i], ret_why);
                 /* sshd does not take the configuration at all. */
                 if (!like && i == 0 && r == -EIO)
                         break;
-                /* This name cannot be asked about. */
-                if (!like && i > 0 && (r == -EIO || r == -EINVAL))
+                /* There is no answer about this one. */
+                if (!like && i > 0 && r == -EIO)
                         continue;
                 /* A name service hangs that a Match block needs. */
                 if (!like && i > 0 && r == -ETIMEDOUT)
@@ -72,11 +52,6 @@ static int ask(char *const arguments[], const struct login_users *users, const s
         }
         *ret = answers; /* transferred */
         return 0;
-}
-
-int sshd_answers_ask(char *const arguments[], const struct login_users *users, const struct sshd_answers *like,
-                     struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]) {
-        return ask(arguments, users, like, ret, ret_why);
 }
 
 /* A configuration of ours, in a directory that only root can open. */
@@ -126,7 +101,7 @@ static int copy_make(char *const arguments[], const struct own_files *own, bool 
         return 0;
 }
 
-int sshd_answers_ask_with(char *const arguments[], const struct own_files *own, const struct login_users *users,
+int sshd_answers_ask_with(char *const arguments[], const struct own_files *own, const struct sshd_specs *specs,
                           const struct sshd_answers *like, struct sshd_answers *ret,
                           char ret_why[static SSHD_WHY_MAX]) {
         struct copy copy;
@@ -134,14 +109,13 @@ int sshd_answers_ask_with(char *const arguments[], const struct own_files *own, 
 
         if (r < 0)
                 return r;
-        r = ask(copy.arguments, users, like, ret, ret_why);
+        r = sshd_answers_ask(copy.arguments, specs, like, ret, ret_why);
         copy_remove(&copy);
         return r;
 }
 
-int sshd_answers_ask_without(char *const arguments[], const struct own_files *own, const struct login_users *users,
+int sshd_answers_ask_without(char *const arguments[], const struct own_files *own, const struct sshd_specs *specs,
                              struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]) {
-        static const struct login_users nobody;
         struct own_files edited = *own; /* borrowed */
         struct copy copy;
         int r;
@@ -152,13 +126,13 @@ int sshd_answers_ask_without(char *const arguments[], const struct own_files *ow
         r = copy_make(arguments, &edited, true, &copy, ret_why);
         if (r < 0)
                 return r;
-        r = ask(copy.arguments, copy.files.has_match ? users : &nobody, NULL, ret, ret_why);
+        r = sshd_answers_ask(copy.arguments, specs, NULL, ret, ret_why);
         copy_remove(&copy);
         return r;
 }
 
 void sshd_answers_clear(struct sshd_answers *answers) {
-        for (size_t i = 0; i <= LOGIN_USERS_MAX; i++)
+        for (size_t i = 0; i <= SPECS_MAX; i++)
                 free(answers->text[i]);
         *answers = (struct sshd_answers){.text = {NULL}};
 }
@@ -265,14 +239,14 @@ int sshd_change_find(const char *without, const char *with, struct sshd_change *
 }
 
 int sshd_answers_compare(const struct sshd_answers *without, const struct sshd_answers *with,
-                         const struct login_users *users, struct sshd_change *ret) {
-        for (size_t i = 0; i <= users->n; i++) {
+                         const struct sshd_specs *specs, struct sshd_change *ret) {
+        for (size_t i = 0; i <= specs->text.n; i++) {
                 int r = 0;
 
                 if (without->text[i] && with->text[i])
                         r = sshd_change_find(without->text[i], with->text[i], ret);
                 if (r > 0)
-                        ret->user = i == 0 ? NULL : users->name[i - 1];
+                        ret->about = i == 0 ? NULL : specs->about.item[i - 1];
                 if (r != 0)
                         return r;
         }
@@ -288,6 +262,6 @@ void sshd_change_clear(struct sshd_change *change) {
 
 void sshd_change_say(const char *sshd, const struct sshd_change *change, char ret[static SSHD_WHY_MAX]) {
         (void)snprintf(ret, SSHD_WHY_MAX, "%s%s%s: %s is \"%.150s\" with exc-instance-connect, and \"%.150s\" without",
-                       sshd, change->user ? ", user " : "", change->user ? change->user : "", change->name,
-                       change->with, change->without);
+                       sshd, change->about ? ", " : "", change->about ? change->about : "", change->name, change->with,
+                       change->without);
 }

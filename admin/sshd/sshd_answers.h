@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that an sshd says of its configuration (sshd -T), for everybody and for login users: with our files and without
- * them. Nothing but AuthorizedKeysCommand and AuthorizedKeysCommandUser may differ. OpenSSH before 9.4 for one ignores an
+ * All that an sshd says of its configuration (sshd -T), for everybody and for some connections: with our files and
+ * without them. Nothing but AuthorizedKeysCommand and AuthorizedKeysCommandUser may differ. OpenSSH before 9.4 for one ignores an
  * AuthorizedPrincipalsCommand that comes after an AuthorizedKeysCommand, which locks out who logs in by certificate.
  */
 #ifndef EXC_SSHD_ANSWERS_H
@@ -12,23 +12,11 @@
 
 #include "admin/sshd/sshd.h"
 #include "admin/sshd/sshd_config.h"
+#include "admin/sshd/sshd_specs.h"
 
-enum {
-        LOGIN_USERS_MAX = 33,
-        LOGIN_NAME_SIZE = 256,
-};
-
-struct login_users {
-        char name[LOGIN_USERS_MAX][LOGIN_NAME_SIZE];
-        size_t n;
-};
-
-/* Root and the first 32 people in /etc/passwd. Not from a name service, which may be slow, or not there yet. */
-void login_users_find(struct login_users *ret);
-
-/* [0] is that for everybody; then one for each of the users. NULL: not asked, or no answer. */
+/* [0] is that for everybody; then one for each connection. NULL: not asked, or no answer. */
 struct sshd_answers {
-        char *text[1 + LOGIN_USERS_MAX];
+        char *text[1 + SPECS_MAX];
 };
 
 /*
@@ -36,27 +24,27 @@ struct sshd_answers {
  * `like`, and each must be answered; NULL: what sshd has an answer to. Negative errno, and then `ret_why` says what sshd or
  * the system said.
  */
-int sshd_answers_ask(char *const arguments[], const struct login_users *users, const struct sshd_answers *like,
+int sshd_answers_ask(char *const arguments[], const struct sshd_specs *specs, const struct sshd_answers *like,
                      struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]);
 
 /* The same, with `own` in place of our files. */
-int sshd_answers_ask_with(char *const arguments[], const struct own_files *own, const struct login_users *users,
+int sshd_answers_ask_with(char *const arguments[], const struct own_files *own, const struct sshd_specs *specs,
                           const struct sshd_answers *like, struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]);
 
 /*
  * As if nothing on this machine named exc-authorized-keys: of `own`, only what an administrator added to a file counts. Where
- * sshd does not take that configuration, there is no answer at all; for a user of whom sshd says nothing, none. Where there
- * is no Match block, users are not asked about, and after some seconds only the first few.
+ * sshd does not take that configuration, there is no answer at all; for a connection of which sshd says nothing, none. After
+ * some seconds only the first few are asked about.
  */
-int sshd_answers_ask_without(char *const arguments[], const struct own_files *own, const struct login_users *users,
+int sshd_answers_ask_without(char *const arguments[], const struct own_files *own, const struct sshd_specs *specs,
                              struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]);
 
 void sshd_answers_clear(struct sshd_answers *answers);
 
 /* A setting that differs, and its values; of a repeated one all, with ", " between them. */
 struct sshd_change {
-        const char *user; /* points into the users; NULL: everybody */
-        char *name;       /* as sshd prints it */
+        const char *about; /* points into the connections; NULL: everybody */
+        char *name;        /* as sshd prints it */
         char *without, *with;
 };
 
@@ -65,7 +53,7 @@ int sshd_change_find(const char *without, const char *with, struct sshd_change *
 
 /* The first difference of what was answered in both. */
 int sshd_answers_compare(const struct sshd_answers *without, const struct sshd_answers *with,
-                         const struct login_users *users, struct sshd_change *ret);
+                         const struct sshd_specs *specs, struct sshd_change *ret);
 
 void sshd_change_clear(struct sshd_change *change);
 

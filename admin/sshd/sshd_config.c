@@ -273,7 +273,8 @@ static int take_match(struct reading *reading, struct context *context, const ch
                 r = sshd_word_next(&at, true, &second);
         *block = (struct config_block){.condition = strdup(rest),
                                        .file = copy_or_null(context->file),
-                                       .line = context->line};
+                                       .line = context->line,
+                                       .conditional = context->conditional};
         config->n_blocks++;
         context->block = (int)config->n_blocks - 1;
         context->always = !context->conditional && first && strcasecmp(first, "all") == 0 && !second;
@@ -487,7 +488,6 @@ int sshd_config_copy(char *const arguments[], const struct own_files *own, bool 
         *ret = (struct config_copy){.n = reading.n_copies};
         if (r < 0)
                 return r;
-        ret->has_match = reading.config->n_blocks > 0;
         (void)snprintf(ret->root, sizeof(ret->root), "%s/%u", directory, root);
         sshd_config_free(reading.config);
         return 0;

@@ -45,6 +45,7 @@ struct config_block {
         char *condition; /* what stands behind "Match" */
         char *file;
         unsigned line;
+        bool conditional; /* it is in a file that is included in another block, not of "Match all" */
 };
 
 struct sshd_config {
@@ -89,7 +90,6 @@ bool sshd_config_find(char *const arguments[], const char *keyword, bool (*accep
 struct config_copy {
         unsigned n;          /* of them; set also where copying fails */
         char root[PATH_MAX]; /* where reading begins */
-        bool has_match;      /* there is a Match line; else sshd says the same about every user */
 };
 
 /*

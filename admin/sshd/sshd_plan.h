@@ -41,7 +41,7 @@ struct plan {
 
         /* What each says without ours. Empty where it says nothing, reads none of ours, or is started as one before it. */
         struct sshd_answers without[SSHD_SERVICES_MAX + 1];
-        struct login_users users; /* who are asked about */
+        struct sshd_specs specs[SSHD_SERVICES_MAX + 1]; /* what each is asked about */
 
         char *found; /* what is there without ours */
         char *notes[PLAN_TEXTS_MAX];
@@ -49,6 +49,15 @@ struct plan {
         char *faults[PLAN_TEXTS_MAX]; /* each of several lines; none: it is safe */
         size_t n_faults;
 };
+
+/*
+ * Looks, and changes nothing. Negative errno, and then `ret_why` says why there is no plan: sshd is not installed, or its
+ * configuration is broken as it is.
+ */
+int plan_make(struct plan *ret, char ret_why[static SSHD_WHY_MAX]);
+
+/* The same without ours: of `then`, nothing is set. For disable, which must get along without sshd: it says what it finds. */
+int plan_look(struct plan *ret, char ret_why[static SSHD_WHY_MAX]);
 
 /* How people know it. */
 const char *plan_name(const struct plan_sshd *sshd);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sshd/sshd_plan_check.h"
 
 #include <errno.h>
 #include <stdio.h>

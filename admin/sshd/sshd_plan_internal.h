@@ -35,4 +35,21 @@ enum keys_command_kind plan_kind(const struct config_pair *pair);
 /* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. `for_all`: no numbered file. */
 int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, bool for_all, char **ret);
 
+/* Adds what speaks against it. Negative errno only where it cannot be told. */
+int plan_check(struct plan_making *making);
+
+/*
+ * A numbered file for who asked `theirs` before: one that is asked for already, or another that is free, of which no edited
+ * one is left either. NULL, and a fault, where all are taken.
+ */
+int plan_propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include);
+
+/*
+ * Asks each for itself and for the login users, without ours and with the files of the plan. A difference is a fault. But
+ * where sshd ignores its AuthorizedPrincipalsCommand behind the file for all, which is ours to write, the result is 1: then
+ * the copy that must stand in that file is in `making`, to be asked about again. Else 0. Negative errno, and then `ret_why`
+ * is set.
+ */
+int plan_compare(struct plan_making *making, char ret_why[static SSHD_WHY_MAX]);
+
 #endif

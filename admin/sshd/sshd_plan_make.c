@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sshd/sshd_plan_make.h"
+#include "admin/sshd/sshd_plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/sshd_plan_check.h"
-#include "admin/sshd/sshd_plan_compare.h"
 #include "admin/sshd/sshd_plan_internal.h"
 
 enum { EXPIRY_TIME_SINCE = 901 }; /* expiry-time= in UTC */

@@ -214,6 +214,40 @@ match_blocks_in_several_files_are_asked_for_one_after_the_other() {
     _story _not_safe_then_as_told
 }
 
+# short: no
+match_lines_of_all_kinds_are_compared() {
+    _machine
+    _append /etc/ssh/sshd_config 'Match Group alice Address 192.0.2.0/24,2001:db8::/32' '    X11Forwarding no' \
+        'Match Host *.example LocalAddress 10.0.0.0/8' '    X11Forwarding no' \
+        'Match RDomain mgmt User "bob,al*,!root"' '    X11Forwarding no' 'Match User !bob' '    X11Forwarding no'
+    _reload
+    install_debs m >install.txt 2>&1
+    cat install.txt
+    same 1 "$(grep -c 'not compared: /etc/ssh/sshd_config' install.txt)"
+    grep -q 'Note: not compared: /etc/ssh/sshd_config line [0-9]*: "Match User !bob": it has no name to try' install.txt
+    push m alice ours
+    lets_in m alice ours
+}
+
+# A setting that changes for some connections alone: the line that they match is told.
+# suites: bookworm
+# short: no
+a_setting_that_would_change_for_a_match_line_is_told() {
+    local before
+    _machine
+    _append /etc/ssh/sshd_config 'Match Address 192.0.2.0/24' \
+        '    Include /etc/ssh/sshd_config.d/exc-instance-connect.chain-1' \
+        '    AuthorizedPrincipalsCommand /bin/true %u' '    AuthorizedPrincipalsCommandUser nobody' \
+        '    AuthorizedKeysCommand /bin/false %u' '    AuthorizedKeysCommandUser nobody'
+    _reload
+    before=$(_effective)
+    install_debs m >install.txt 2>&1
+    cat install.txt
+    grep -q 'Match Address 192.0.2.0/24: authorizedprincipalscommand is "none" with exc-instance-connect' install.txt
+    grep -q 'Move that line below AuthorizedPrincipalsCommand in "Match Address 192.0.2.0/24"' install.txt
+    same "$before" "$(_effective)"
+}
+
 # _with_options LINE...: ssh.service's ExecStart, by a drop-in as another package has it. What is in effect by that is in
 # $expected, as a plain sshd -T says it when it stands in a file.
 _started_with_options() {

@@ -599,7 +599,7 @@ static void what_sshd_does_not_take_or_follow_is_taken_back(void **state) {
         world_reset("Match User bob\n");
         with_a_check("if [ -n \"$there\" ] && [ \"$2\" = -C ]; then printf 'authorizedkeyscommand /bin/z\\n"
                      "authorizedkeyscommanduser u\\n'; exit 0; fi");
-        refused("what was written is taken back: for the user root sshd asks \"/bin/z\" as u all the same");
+        refused("what was written is taken back: for user root sshd asks \"/bin/z\" as u all the same");
         without_a_check();
         with_a_check("if [ -n \"$there\" ] && [ \"$2\" = -C ]; then exit 1; fi");
         refused("what was written is taken back: /usr/sbin/sshd -T failed and said nothing");
@@ -761,7 +761,7 @@ static void principals_command_of_a_match_block_is_not_hidden(void **state) {
         with_a_check("case \"$2 $*\" in /run/exc-sshd-*user=alice,*)\n"
                      "if grep -rq " HELPER_PROGRAM " ${2%/*}; then echo authorizedprincipalscommand none\n"
                      "else echo authorizedprincipalscommand /bin/p %u; fi; exit ;; esac");
-        refused("/usr/sbin/sshd, user alice: authorizedprincipalscommand is \"none\" with exc-instance-connect, "
+        refused("/usr/sbin/sshd, Match User alice: authorizedprincipalscommand is \"none\" with exc-instance-connect, "
                 "and "
                 "\"/bin/p %u\" without.\n");
         assert_said("/etc/ssh/sshd_config line 3 includes " CHAIN_1 ".\n"
@@ -776,6 +776,21 @@ static void principals_command_of_a_match_block_is_not_hidden(void **state) {
 }
 
 #define SSH_SERVICE WORLD_UNITS "/ssh.service"
+
+static void a_match_line_that_cannot_be_met_is_told(void **state) {
+        char *asked;
+
+        (void)state;
+        world_reset("Match Address 192.0.2.0/24 LocalPort 2222\nX11Forwarding no\nMatch User !alice\n");
+        enable();
+        assert_said("Note: not compared: /etc/ssh/sshd_config line 4: \"Match User !alice\": it has no name to try.\n");
+        assert_null(strstr(said, "line 2"));
+        asked = world_read("/run/test/asked");
+        assert_non_null(
+                strstr(asked, "-T -C user=root,host=localhost,addr=192.0.2.0,laddr=127.0.0.1,lport=2222,rdomain=\n"));
+        free(asked);
+        disable();
+}
 
 static void options_of_a_unit_are_to_be_moved_into_a_file(void **state) {
         (void)state;
@@ -1163,6 +1178,7 @@ int main(void) {
                 cmocka_unit_test(principals_command_is_not_hidden_by_what_others_wrote),
                 cmocka_unit_test(another_sshd_keeps_its_principals_command),
                 cmocka_unit_test(principals_command_of_a_match_block_is_not_hidden),
+                cmocka_unit_test(a_match_line_that_cannot_be_met_is_told),
                 cmocka_unit_test(options_of_a_unit_are_to_be_moved_into_a_file),
                 cmocka_unit_test(another_sshd_is_seen_to_as_well),
                 cmocka_unit_test(those_that_run_are_reloaded),

@@ -43,7 +43,7 @@ static const char world_sshd[] =
         "    echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255\n"
         "fi\n"
         "if [ -e /run/test/slow ]; then sleep 1000; fi\n"
-        "if [ -e /run/test/silent ]; then exit 1; fi\n"
+        "if [ -e /run/test/silent ] || [ \"$user\" = refused ]; then exit 1; fi\n"
         "if [ -e /run/test/before-9.4 ]; then before=1; fi\n"
         "take() {\n"
         "    case $1 in\n"

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/sshd/sshd_specs.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/sshd/keys_command.h"
+#include "admin/sshd/sshd_answers.h"
+
+enum {
+        UID_FIRST = 1000,
+        UID_NOBODY = 65534,
+        LISTED_MAX = 256, /* bytes of what is taken from a list */
+};
+
+/* What a Match line can ask for, in the order of a specification. */
+enum attribute { USER, GROUP, HOST, ADDRESS, LOCAL_ADDRESS, LOCAL_PORT, RDOMAIN, N_ATTRIBUTES };
+
+static const char *const attributes[N_ATTRIBUTES] = {"User",         "Group",     "Host",   "Address",
+                                                     "LocalAddress", "LocalPort", "RDomain"};
+
+static int add(struct sshd_specs *specs, const char *about, const char *const values[static N_ATTRIBUTES]) {
+        char *text;
+        int r;
+
+        /* All that a Match line can ask about, for without it sshd refuses to answer. */
+        if (asprintf(&text, "user=%s,host=%s,addr=%s,laddr=%s,lport=%s,rdomain=%s", values[USER],
+                     values[HOST] ? values[HOST] : "localhost", values[ADDRESS] ? values[ADDRESS] : "127.0.0.1",
+                     values[LOCAL_ADDRESS] ? values[LOCAL_ADDRESS] : "127.0.0.1",
+                     values[LOCAL_PORT] ? values[LOCAL_PORT] : "22", values[RDOMAIN] ? values[RDOMAIN] : "") < 0)
+                return -ENOMEM;
+        r = strv_add(&specs->text, text);
+        if (r >= 0)
+                r = strv_add(&specs->about, about);
+        free(text);
+        return r;
+}
+
+static int add_user(struct sshd_specs *specs, const char *name) {
+        const char *const values[N_ATTRIBUTES] = {[USER] = name};
+        char *about;
+        int r = 0;
+
+        /* A comma ends a value of -C. */
+        if (specs->n_users >= SPECS_USERS_MAX || specs->text.n >= SPECS_MAX || strchr(name, ',') ||
+            asprintf(&about, "user %s", name) < 0)
+                return 0;
+        for (size_t i = 0; i < specs->about.n; i++)
+                if (strcmp(specs->about.item[i], about) == 0) {
+                        free(about);
+                        return 0;
+                }
+        r = add(specs, about, values);
+        specs->n_users++;
+        free(about);
+        return r;
+}
+
+/* --- lists of patterns, with "," between them --- */
+
+/* 1 where one of them matches, 0, or -1 where one with "!" does (match_pattern_list() in OpenSSH's match.c). */
+static int list_match(const char *list, const char *name) {
+        int matches = 0;
+
+        for (size_t n; *list; list += n + (list[n] == ',')) {
+                char pattern[LISTED_MAX];
+
+                n = strcspn(list, ",");
+                (void)snprintf(pattern, sizeof(pattern), "%.*s", (int)n, list);
+                if (fnmatch(pattern + (*pattern == '!'), name, 0) == 0) {
+                        if (*pattern == '!')
+                                return -1;
+                        matches = 1;
+                }
+        }
+        return matches;
+}
+
+/* The first without "!", "*" standing for nothing and "?" for "x". False where there is none. */
+static bool list_first(const char *list, char ret[static LISTED_MAX]) {
+        for (size_t n; *list; list += n + (list[n] == ',')) {
+                size_t used = 0;
+
+                n = strcspn(list, ",");
+                if (*list == '!' || n == 0 || n >= LISTED_MAX)
+                        continue;
+                for (size_t i = 0; i < n; i++)
+                        if (list[i] != '*')
+                                ret[used++] = list[i] == '?' ? 'x' : list[i];
+                ret[used] = '\0';
+                return true;
+        }
+        return false;
+}
+
+/* --- users --- */
+
+/* Whether a user is in the groups of a list, by /etc/group. */
+static bool is_member(const char *user, gid_t gid, const char *groups) {
+        FILE *file = fopen("/etc/group", "re");
+        struct group *entry;
+        int matches = 0;
+
+        while (file && matches >= 0 && (entry = fgetgrent(file))) {
+                bool member = entry->gr_gid == gid;
+                int one;
+
+                for (char **name = entry->gr_mem; *name && !member; name++)
+                        member = strcmp(*name, user) == 0;
+                one = member ? list_match(groups, entry->gr_name) : 0;
+                matches = one != 0 ? one : matches;
+        }
+        if (file)
+                (void)fclose(file);
+        return matches > 0;
+}
+
+/* One in /etc/passwd whom a list of users (NULL: all) and one of groups takes. */
+static bool find_user(const char *users, const char *groups, char ret[static LISTED_MAX]) {
+        FILE *file = fopen("/etc/passwd", "re");
+        struct passwd *entry;
+        bool found = false;
+
+        while (file && !found && (entry = fgetpwent(file)))
+                if (strlen(entry->pw_name) < LISTED_MAX && (!users || list_match(users, entry->pw_name) > 0) &&
+                    (!groups || is_member(entry->pw_name, entry->pw_gid, groups))) {
+                        found = true;
+                        (void)snprintf(ret, LISTED_MAX, "%s", entry->pw_name);
+                }
+        if (file)
+                (void)fclose(file);
+        /* sshd does not ask whether there is such a user. */
+        if (!found && users && !groups)
+                found = list_first(users, ret) && list_match(users, ret) > 0;
+        return found;
+}
+
+/* Those that one of sshd's lines names; of a group, one that is in it. */
+static int add_listed(struct sshd_specs *specs, const char *effective, const char *setting, bool groups) {
+        char *names = sshd_answer_value(effective, setting), *rest = names, *name, user[LISTED_MAX];
+        int r = names ? 0 : -ENOMEM;
+
+        while (r >= 0 && (name = strsep(&rest, " "))) {
+                /* Lines are put together with ", ", and a user's may end in "@HOST". */
+                name[strcspn(name, groups ? "," : ",@")] = '\0';
+                if (*name && find_user(groups ? NULL : name, groups ? name : NULL, user))
+                        r = add_user(specs, user);
+        }
+        free(names);
+        return r;
+}
+
+static int add_users(struct sshd_specs *specs, const char *effective) {
+        struct passwd *entry;
+        FILE *file;
+        int r = 0;
+
+        for (int i = 0; i < 4 && r >= 0; i++)
+                r = add_listed(specs, effective,
+                               (const char *const[]){"AllowUsers", "DenyUsers", "AllowGroups", "DenyGroups"}[i],
+                               i >= 2);
+        file = fopen("/etc/passwd", "re");
+        while (r >= 0 && file && (entry = fgetpwent(file)))
+                if (entry->pw_uid >= UID_FIRST && entry->pw_uid < UID_NOBODY)
+                        r = add_user(specs, entry->pw_name);
+        if (file)
+                (void)fclose(file);
+        return r;
+}
+
+/* --- Match lines --- */
+
+/* What a line asks for: lists, to be freed. NULL, or why no connection can be made that meets it. */
+static const char *take_condition(const char *at, char *lists[static N_ATTRIBUTES]) {
+        char *word;
+
+        while (sshd_word_next(&at, true, &word) > 0) {
+                size_t n = strcspn(word, "="), i = 0;
+                bool value_follows = word[n] == '\0';
+
+                while (i < N_ATTRIBUTES && (strlen(attributes[i]) != n || strncasecmp(word, attributes[i], n) != 0))
+                        i++;
+                if (i < N_ATTRIBUTES && !lists[i] && !value_follows)
+                        lists[i] = strdup(word + n + 1);
+                free(word);
+                if (i == N_ATTRIBUTES)
+                        return "it asks for what cannot be given";
+                if (value_follows && !lists[i] && sshd_word_next(&at, true, &lists[i]) <= 0)
+                        return "it cannot be read";
+        }
+        return NULL;
+}
+
+/* A value that a list of other things than users takes. Addresses with "!" or a wildcard would need more than that. */
+static bool choose(enum attribute attribute, const char *list, char ret[static LISTED_MAX]) {
+        if (!list_first(list, ret))
+                return false;
+        if (attribute != ADDRESS && attribute != LOCAL_ADDRESS)
+                return list_match(list, ret) > 0;
+        if (strcmp(list, "*") == 0)
+                (void)snprintf(ret, LISTED_MAX, "127.0.0.1");
+        else if (strpbrk(list, "!*?"))
+                return false;
+        /* The first address of a network is in it. */
+        ret[strcspn(ret, "/")] = '\0';
+        return true;
+}
+
+/* NULL, or why there is none; -ENOMEM in `ret`. */
+static const char *add_block(struct sshd_specs *specs, const struct config_block *block, int *ret) {
+        char *lists[N_ATTRIBUTES] = {NULL}, chosen[N_ATTRIBUTES][LISTED_MAX], about[512];
+        const char *values[N_ATTRIBUTES] = {NULL}, *why;
+
+        *ret = 0;
+        why = block->conditional ? "it is in a file that another Match line includes"
+                                 : take_condition(block->condition, lists);
+        if (!why && !find_user(lists[USER], lists[GROUP], chosen[USER]))
+                why = lists[GROUP] ? "no user in /etc/passwd is in such a group" : "it has no name to try";
+        values[USER] = chosen[USER];
+        for (enum attribute i = HOST; i < N_ATTRIBUTES && !why; i++) {
+                if (!lists[i])
+                        continue;
+                if (!choose(i, lists[i], chosen[i]))
+                        why = "it has no plain value to try";
+                values[i] = chosen[i];
+        }
+        for (size_t i = 0; i < N_ATTRIBUTES; i++)
+                free(lists[i]);
+        if (!why && specs->text.n >= SPECS_MAX - SPECS_USERS_MAX + 2)
+                why = "there are too many";
+        if (why)
+                return why;
+        (void)snprintf(about, sizeof(about), "Match %s", block->condition);
+        *ret = add(specs, about, values);
+        return NULL;
+}
+
+static int add_blocks(struct sshd_specs *specs, const struct sshd_config *config) {
+        int r = 0;
+
+        for (size_t i = 0; i < config->n_blocks && r >= 0; i++) {
+                const struct config_block *block = config->block + i;
+                const char *why;
+                char *text;
+
+                if (strcasecmp(block->condition, "all") == 0)
+                        continue;
+                why = add_block(specs, block, &r);
+                if (!why)
+                        continue;
+                if (asprintf(&text, "%s line %u: \"Match %s\": %s", block->file ? block->file : "the command line",
+                             block->line, block->condition, why) < 0)
+                        return -ENOMEM;
+                r = strv_add(&specs->not_compared, text);
+                free(text);
+        }
+        return r;
+}
+
+int sshd_specs_find(char *const arguments[], const struct own_files *own, const char *user, struct sshd_specs *ret,
+                    char ret_why[static SSHD_WHY_MAX]) {
+        struct sshd_specs specs = {.text = {.n = 0}};
+        struct sshd_config *config;
+        char *effective = NULL;
+        int r;
+
+        r = sshd_config_read(arguments, own, &config, ret_why);
+        if (r < 0)
+                return r;
+        if (config->n_blocks > 0) {
+                r = sshd_effective(arguments, NULL, &effective, ret_why);
+                if (r >= 0) {
+                        ret_why[0] = '\0';
+                        r = user ? add_user(&specs, user) : 0;
+                }
+                if (r >= 0)
+                        r = add_user(&specs, "root");
+                /* Before other users: what takes too long at the end is left out. */
+                if (r >= 0)
+                        r = add_blocks(&specs, config);
+                if (r >= 0)
+                        r = add_users(&specs, effective);
+                if (r == -ENOMEM)
+                        (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");
+        }
+        free(effective);
+        sshd_config_free(config);
+        if (r < 0) {
+                sshd_specs_clear(&specs);
+                return r;
+        }
+        *ret = specs; /* transferred */
+        return 0;
+}
+
+void sshd_specs_clear(struct sshd_specs *specs) {
+        strv_clear(&specs->about);
+        strv_clear(&specs->text);
+        strv_clear(&specs->not_compared);
+}
