@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/sshd/diff.h"
 #include "admin/sshd/sshd_reload.h"
 #include "admin/sshd/systemd.h"
 #include "admin/sshd/text_file.h"
@@ -56,9 +55,40 @@ void report_notes(const struct plan *plan) {
                 report("Note: %s", plan->notes[i]);
 }
 
+static size_t count_lines(const char *text) {
+        size_t n = 0;
+
+        for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+                n++;
+        return n;
+}
+
+static void print_lines(char mark, const char *text) {
+        while (*text) {
+                size_t length = strcspn(text, "\n");
+
+                (void)fputc(mark, stdout);
+                terminal_print_bytes(stdout, text, length);
+                (void)fputs(text[length] ? "\n" : "\n\\ No newline at end of file\n", stdout);
+                text += length + (text[length] != '\0');
+        }
+}
+
 void report_diff(const struct own_files *from, const struct own_files *to) {
-        for (int i = 0; i < DROP_IN_FILES; i++)
-                diff_print(stdout, drop_in_paths[i], from->text[i], to->text[i]);
+        for (int i = 0; i < DROP_IN_FILES; i++) {
+                const char *before = from->text[i], *after = to->text[i];
+
+                if (before && after ? strcmp(before, after) == 0 : before == after)
+                        continue;
+                (void)printf("--- %s\n+++ %s\n", before ? drop_in_paths[i] : "/dev/null",
+                             after ? drop_in_paths[i] : "/dev/null");
+                before = before ? before : "";
+                after = after ? after : "";
+                (void)printf("@@ -%d,%zu +%d,%zu @@\n", *before != '\0', count_lines(before), *after != '\0',
+                             count_lines(after));
+                print_lines('-', before);
+                print_lines('+', after);
+        }
 }
 
 void report_changes(const struct own_files *from, const struct own_files *to) {

@@ -20,6 +20,7 @@ void report_text(FILE *to, const char *text);
 
 void report_notes(const struct plan *plan);
 
+/* What would change, as diff(1) and patch(1) have it: each file as one piece, for they are short. */
 void report_diff(const struct own_files *from, const struct own_files *to);
 
 /* "Written: PATH", "Removed: PATH". */
