@@ -109,7 +109,8 @@ static int find_files(const char *name, struct strv *ret) {
         if (systemd_runs() && !unit_is_template(name)) {
                 r = systemd_get_string(name, "FragmentPath", &fragment);
                 if (r < 0)
-                        return r;
+                        return r == -EINVAL ? -ENOENT
+                                            : r; /* no name of a unit, as of a copy that somebody left there */
                 r = *fragment ? strv_add(ret, fragment) : -ENOENT;
                 free(fragment);
                 return r < 0 ? r : systemd_get_strings(name, "DropInPaths", ret);
@@ -217,11 +218,14 @@ static int add_assignment(struct reading *unit, const char *name, const char *va
                 between = " ";
                 free(word);
         }
-        if (*between == '=')
+        /* Where a quote is not closed, the rest as it is. */
+        if (r == -EBADMSG)
+                (void)fprintf(to, "%s%s", between, value);
+        else if (*between == '=')
                 (void)fputs(between, to);
-        if (fclose(to) != 0)
+        if (fclose(to) != 0 || r == -ENOMEM)
                 r = -ENOMEM;
-        if (r >= 0)
+        else
                 r = strv_add(&unit->from_files, assignment);
         free(assignment);
         return r;
@@ -388,8 +392,12 @@ int unit_read(const char *name, const char *program, const char *word, struct un
         int r;
 
         r = find_files(name, &reading.files);
-        for (size_t i = 0; i < reading.files.n && r >= 0; i++)
+        for (size_t i = 0; i < reading.files.n && r >= 0; i++) {
                 r = read_file(&reading, reading.files.item[i]);
+                /* A drop-in that was removed, of which systemd does not know yet. */
+                if (r == -ENOENT && i > 0)
+                        r = 0;
+        }
         for (size_t i = 0; i < reading.lines.n && r >= 0 && !path; i++) {
                 strv_clear(&unit.words);
                 r = split_line(&reading, reading.lines.item[i], &unit.words);

@@ -88,6 +88,8 @@ static void the_file_of_the_environment_wins(void **state) {
                 "/run/e",
                 "# A=comment\n; A=comment\nA=\"-o 'x y'\" # not a comment\nC = \\\n three\nnothing\nF='a\\\\b' c\n");
         assert_words("a.service", "-o|x y|#|not|a|comment|2|three|a\\b|c");
+        world_write("/run/e", "G=it's\nA=a\n");
+        assert_words("a.service", "a|2");
         /* Reset, both. */
         world_write(EARLY "/a.service.d/x.conf", "[Service]\nEnvironment=\nEnvironmentFile=\nEnvironment=C=c\n");
         assert_words("a.service", "c");
@@ -151,6 +153,9 @@ static void systemd_says_which_files_make_up_a_unit(void **state) {
         world_write("/run/test/state-a.service",
                     "FragmentPath=/run/elsewhere/a.service\nDropInPaths=/run/elsewhere/alias.conf\n");
         assert_words("a.service", "alias");
+        /* It does not know yet that one was removed. */
+        world_remove("/run/elsewhere/alias.conf");
+        assert_words("a.service", "");
         /* Of a template it knows nothing. */
         world_write(EARLY "/t@.service", "[Service]\nExecStart=" SSHD " -i\n");
         assert_words("t@.service", "-i");
