@@ -226,6 +226,12 @@ int sshd_effective_for(char *const arguments[], const char *specification, char 
         int r;
 
         r = ask_sshd(words, arguments, &result, ret_why);
+        /* Where there is a "Match LocalPort", sshd 9.2 wants to know this one, and nothing else. */
+        if (r == -EIO && !specification && strstr(ret_why, "'lport' not in connection test specification")) {
+                words[1] = "-C";
+                words[2] = "lport=1";
+                r = ask_sshd(words, arguments, &result, ret_why);
+        }
         if (r < 0)
                 return r;
         *ret = result.output; /* transferred */

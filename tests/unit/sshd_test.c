@@ -74,6 +74,18 @@ static void all_that_a_match_line_can_ask_is_said(void **state) {
         assert_null(said.command);
 }
 
+static void an_sshd_that_wants_a_port_gets_one(void **state) {
+        char *asked;
+
+        (void)state;
+        world_reset("AuthorizedKeysCommand /bin/x\n");
+        world_write("/run/test/needs-port", "");
+        assert_command(NULL, NULL, "/bin/x", NULL);
+        asked = world_read("/run/test/asked");
+        assert_string_equal(asked, "-T\n-T -C lport=1\n");
+        free(asked);
+}
+
 static void what_sshd_complains_of_is_one_line(void **state) {
         struct sshd_keys_command said = {.command = NULL};
 
@@ -269,6 +281,7 @@ int main(void) {
                 cmocka_unit_test(what_is_in_effect_is_read_in_either_spelling),
                 cmocka_unit_test(options_and_users_are_asked_about),
                 cmocka_unit_test(all_that_a_match_line_can_ask_is_said),
+                cmocka_unit_test(an_sshd_that_wants_a_port_gets_one),
                 cmocka_unit_test(what_sshd_complains_of_is_one_line),
                 cmocka_unit_test(no_sshd_and_one_that_cannot_be_run_are_said),
                 cmocka_unit_test(the_folder_that_sshd_wants_is_there_while_it_is_asked),
