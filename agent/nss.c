@@ -220,8 +220,8 @@ static bool is_completed(struct nss_lookup *lookup) {
 
         (void)pthread_mutex_lock(&lookup->shared->lock);
         STAILQ_FOREACH(one, &lookup->shared->completed, completed_entry)
-        if (one == lookup)
-                break;
+                if (one == lookup)
+                        break;
         (void)pthread_mutex_unlock(&lookup->shared->lock);
         return one;
 }

@@ -16,14 +16,31 @@
 #ifndef EXC_HISTORY_H
 #define EXC_HISTORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "admin/log/history_view.h"
 #include "admin/log/log_event.h"
+#include "admin/log/story.h"
 
 enum {
         HISTORY_STORIES_MAX = 16384,
         HISTORY_PUSHES_MAX = 8192,
+        HISTORY_ENDS_MAX = 32768, /* of keys; beyond that the oldest is forgotten */
+        HISTORY_GAPS_MAX = 1024,  /* beyond that the last one grows */
+};
+
+/* Which stories are told, and to whom. */
+struct history_view {
+        const char *user; /* an account's own name; NULL: of all users */
+        int64_t from_us;  /* events before that are not read; 0: all are */
+        int64_t since_us; /* stories of which nothing was heard since are left out */
+        bool all;         /* connections that have nothing to do with a pushed key as well */
+        /* The account's own name, or `user`: sshd writes a name as it was typed. Valid until the next call. */
+        const char *(*own_name)(void *context, const char *user);
+        /* Asked about sessions of which no end is known: whether that process is an sshd's, on this boot. */
+        bool (*running)(sd_id128_t boot, uint64_t pid);
+        void (*tell)(void *context, const struct story *story);
+        void *context;
 };
 
 struct history;
@@ -33,7 +50,7 @@ int history_new(const struct history_view *view, struct history **ret);
 void history_free(struct history *history);
 
 /*
- * Takes in what an event says about the time before it (history_evidence.h), which history_add() gets later. -ENOMEM.
+ * Takes in what an event that history_add() gets later says about the time before it: uses and losses. -ENOMEM.
  */
 int history_foresee(struct history *history, const struct log_event *event);
 

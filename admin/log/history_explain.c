@@ -1,46 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The messages, and the entries that each one needs. Any event, and any line of sshd's, can be lost, so a missing entry
- * proves nothing: messages marked * are statements about the journal, made by say_absent(), which also says where
- * something of that time is known to be lost.
+ * What each sentence needs. Any event, and any line of sshd's, can be lost, so a missing entry proves nothing: sentences
+ * marked * say what the journal does not have, and nothing else. say_absent() makes them; it adds where something of that
+ * time is known to be lost. The address, and when a session opened and closed, are sshd's and PAM's lines.
  *
- *   accepted                        sshd's line "Accepted"; or lines that sshd and PAM write of logged-in users alone
- *     asked by, request, key        the fingerprint in that line, and the helper's event or the end of the key, which
- *                                   name the process
- *     the event of this use ...     the end of the key names the process *
- *     the key was pushed, but not   every push of the key that lived then has an end that names all connections,
- *     asked for                     and not this one; nothing of that time is lost
- *     its event is lost, or ...     the agent's event of the push *
- *     by another key                both fingerprints
- *     in another way                sshd's line names another method, and no line "Partial" is there *
- *   refused                         sshd's line about the end, which says that nobody had logged in
- *     sshd does not let, PAM does not let, the key is for clients from, there is no such user, it took longer,
- *     sshd gave up, too many keys   sshd's, or PAM's, line
- *     the helper's own words        its event
- *     other connections hold        the helper's event
- *     expired, was revoked before   the events of the helper and of the key's end
- *     did not show                  the helper's event, and no other reason is there *
- *     the key was pushed for U      the agent's event, and sshd's line with the key
- *     the key had expired           the events of the push and of its end, and no other push is there *
- *     no push, no offer             nothing is there *
- *   unknown                         nothing is there that says more *
- *     sshd gave up                  sshd's line, which does not say whether somebody had logged in
- *   not used                        the end of the key says that no slot was taken, once and for all
- *   waiting                         no end and no use is there *
- *   not pushed                      the agent's event
- *   lost                            the agent's event, or the journal's own
+ * accepted                   sshd's line "Accepted"; or lines that sshd and PAM write of logged-in users alone
+ *   (nothing more)           "Accepted" names the key; the helper's event, or the key's end, names the process
+ *   key K of the same        "Accepted" names the key; agent: both keys were pushed for the user by one request;
+ *   request was given        helper: K was given to the process
+ *   the event of this use *  the end of the key, or of the key that is named, names the process
+ *   its event is lost, or *  "Accepted" names the key; agent: it was pushed for the user
+ *   took no slot             the same; every push of the key that is known to have lived then has an end that names all
+ *                            connections, and not this one
+ *   by a certificate         "Accepted" names one
+ *   another key              "Accepted" names another key; helper: this one was given to the process. Where only an end
+ *                            names the process, it may have been another key of the push
+ *   one method, ... *        "Accepted" names another method, or no SHA256 fingerprint; helper: the key was given
+ *   sshd's line ... *        session lines alone; helper: the key was given
+ * refused                    sshd's line about the end, by which nobody had logged in; or PAM's refusal, or the time-out
+ *   sshd does not let, PAM does not let, there is no such user, it took longer, sshd gave up, too many keys
+ *                            sshd's, or PAM's, line
+ *   a key that is for        sshd's line; which key is not in it
+ *   sshd did not look at     sshd's line; which key is not in it
+ *   no key from its command  sshd's line
+ *   the helper's own words   its event; where that names no process, it is of the user and of that time
+ *   asked for more           sshd's line "Partial"
+ *   hold all places          helper's event
+ *   given, ended before *    helper's event, or the key's end names the process; agent: when the key ended
+ *   pushed for U             sshd's line "Failed" with the key; agent: it was pushed for U
+ *   the key had expired      sshd's line "Failed" with the key; agent: the push, and its end before that line
+ *   did not accept *         sshd's line "Failed" with the key; agent: the push
+ *   no push, no offer *      nothing is there. Whose request the last push for the user was is said to be likely
+ * unknown *                  nothing is there that says more
+ *   sshd gave up             sshd's line, which does not say whether somebody had logged in
+ *   shown before, or *       the key's end names the process
+ * dropped                    sshd's, or libwrap's, line
+ * not used                   the end of the key says that no slot was taken, once and for all
+ * waiting *                  no end and no use is there
+ *   logged in with it *      "Accepted" names the key
+ * not pushed                 agent's event
+ * lost                       agent's event, or the journal's own
  */
-#include "admin/log/history_explain.h"
-
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/log/history_internal.h"
 #include "cli/output.h"
 
 #define LOOK_BACK_US (3600 * US_PER_S) /* that long before, a lost event still matters: log.c reads as much */
 
-/* Sets a message that is concluded from entries that are not there. */
+/* Sets a sentence that is concluded from entries that are not there. */
 __attribute__((format(printf, 3, 4))) static void say_absent(struct history *history, struct story *story,
                                                              const char *format, ...) {
         bool until_now = story->kind == STORY_PUSH && story->last_us == story->at_us;
@@ -70,6 +81,11 @@ static const char *past(const struct pushed *push) {
         return NULL;
 }
 
+/* The ends that have an event. */
+static const char *ended_text(const struct pushed *push) {
+        return push->end == PUSH_REVOKED ? "been revoked" : "expired";
+}
+
 void node_take_push(struct history *history, struct node *node, const struct pushed *push) {
         struct story *story = &node->story;
 
@@ -80,29 +96,157 @@ void node_take_push(struct history *history, struct node *node, const struct pus
         story->pushed_us = push->unseen ? 0 : push->at_us;
 }
 
-/* --- connections that were refused ------------------------------------------------------------------------------ */
+/* Where several requests pushed the key, which one this is about is not known. */
+static void take_key(struct history *history, struct node *node, const struct pushed *push, int64_t us) {
+        if (pushed_by_one_request(history, push, us)) {
+                node_take_push(history, node, push);
+                return;
+        }
+        node->of_push = true;
+        history_set(history, &node->story.fingerprint, push->fingerprint);
+}
+
+static void take_offer(struct history *history, struct story *story, const struct offer *offer) {
+        history_set(history, &story->user, offer->user);
+        history_set(history, &story->fingerprint, offer->fingerprint);
+        history_set(history, &story->principal, offer->principal);
+        history_set(history, &story->request_id, offer->request_id);
+        story->pushed_us = offer->pushed_us;
+        story->event_lost = offer->event_lost;
+}
+
+/* --- the keys of a connection ---------------------------------------------------------------------------------------- */
+
+/* The end of a key proves a slot of its push, which may have other keys: not that this one was offered. */
+static bool is_sure(const struct offer *offer) {
+        return !offer->inferred || offer->together;
+}
+
+static bool is_accepted(const struct node *node, const struct offer *offer) {
+        return !node->certificate && (same_text(offer->fingerprint, node->accepted_fingerprint) ||
+                                      same_text(offer->fingerprint, node->partial_fingerprint));
+}
+
+/* The last one that was given, else the last one; those with an event of their own first. */
+static const struct offer *offer_of(const struct node *node) {
+        const struct offer *found = NULL;
+
+        for (size_t i = 0; i < node->n_offers; i++) {
+                const struct offer *offer = &node->offers[i];
+
+                if (!found || (!offer->inferred && (offer->given || !found->given)) ||
+                    (offer->inferred && offer->given && !found->given))
+                        found = offer;
+        }
+        return found;
+}
+
+/* Whether the connection was given one key and no other. */
+static bool one_given(const struct node *node) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < node->n_offers; i++)
+                n += node->offers[i].given;
+        return n == 1;
+}
+
+/* Takes whose request the key was; and which key, where it is the only one that it can be. */
+static void take_given(struct history *history, struct node *node, const struct offer *offer) {
+        struct story *story = &node->story;
+
+        if ((one_given(node) && is_sure(offer)) || !offer->given) {
+                take_offer(history, story, offer);
+                return;
+        }
+        history_set(history, &story->user, offer->user);
+        story->event_lost = offer->event_lost;
+        for (size_t i = 0; i < node->n_offers; i++)
+                if (node->offers[i].given && (!same_text(node->offers[i].request_id, offer->request_id) ||
+                                              !same_text(node->offers[i].principal, offer->principal)))
+                        return;
+        history_set(history, &story->principal, offer->principal);
+        history_set(history, &story->request_id, offer->request_id);
+        story->pushed_us = offer->pushed_us;
+}
+
+/*
+ * The keys of a push share its slots, and the helper's event names the one that took the slot. A client that cannot sign
+ * with that one logs in with another.
+ */
+static void infer_together(struct history *history, struct node *node) {
+        const char *fingerprint = node->accepted_fingerprint ? node->accepted_fingerprint : node->partial_fingerprint;
+        struct offer *added;
+        struct pushed *at;
+
+        for (size_t i = 0; i < node->n_offers; i++)
+                if (same_text(node->offers[i].fingerprint, fingerprint))
+                        return;
+        if (!fingerprint || node->certificate)
+                return;
+        TAILQ_FOREACH_REVERSE(at, &history->pushes, pushes, by_time)
+                for (size_t i = 0; i < node->n_offers; i++) {
+                        const struct offer *offer = &node->offers[i];
+
+                        if (!offer->given || offer->inferred || at->at_us > node->story.last_us ||
+                            !pushed_lived_at(at, node->story.at_us) || !same_text(at->fingerprint, fingerprint) ||
+                            !same_text(at->user, offer->user) || !same_text(at->principal, offer->principal) ||
+                            !same_text(at->request_id, offer->request_id))
+                                continue;
+                        at->used = true;
+                        added = node_add_offer(history, node, at->user, fingerprint, at->principal, at->request_id);
+                        if (!added)
+                                return;
+                        added->given = added->inferred = true;
+                        added->pushed_us = at->unseen ? 0 : at->at_us;
+                        history_set(history, &added->together, offer->fingerprint);
+                        return;
+                }
+}
+
+static void list_keys(struct node *node) {
+        struct story *story = &node->story;
+
+        story->n_keys = 0;
+        for (size_t i = 0; i < node->n_offers; i++) {
+                const struct offer *offer = &node->offers[i];
+
+                if (!is_sure(offer) && !is_accepted(node, offer))
+                        continue;
+                story->keys[story->n_keys++] = (struct story_key){
+                        .outcome = is_accepted(node, offer) ? STORY_KEY_ACCEPTED
+                                   : offer->given           ? STORY_KEY_GIVEN
+                                                            : STORY_KEY_USED_UP,
+                        .fingerprint = offer->fingerprint,
+                        .principal = offer->principal,
+                        .request_id = offer->request_id,
+                        .pushed_us = offer->pushed_us,
+                };
+        }
+}
+
+/* --- connections that were refused ----------------------------------------------------------------------------------- */
 
 /* sshd named the key that it refused. */
 static void explain_key(struct history *history, struct node *node) {
         struct story *story = &node->story;
-        struct pushed *push = pushed_key(history, node->failed_fingerprint, story->user);
+        struct pushed *push = pushed_key(history, node->failed_fingerprint, story->user, story->last_us);
         char before[DURATION_MAX];
 
         history_set(history, &story->fingerprint, node->failed_fingerprint);
         if (!push) {
                 story->why = WHY_NOT_PUSHED;
-                say_absent(history, story, "no push of this key is in the journal before that");
+                say_absent(history, story, "no push of this key is in the journal in the hour before%s",
+                           history->rebooted ? ", since the machine was started" : "");
                 return;
         }
-        node_take_push(history, node, push);
+        take_key(history, node, push, story->last_us);
         if (!same_text(push->user, story->user)) {
                 story->why = WHY_OTHER_USER;
                 say_absent(history, story, "the key was pushed for %s", push->user);
-        } else if (!pushed_lived_at(push, story->last_us)) {
-                duration_text((story->last_us - push->ended_us) / US_PER_S, before);
+        } else if (!pushed_lived_at(push, node->failed_us)) {
+                duration_text((node->failed_us - push->ended_us) / US_PER_S, before);
                 story->why = past(push);
-                say_absent(history, story, "the key had %s, %s before",
-                           push->end == PUSH_EXPIRED ? "expired" : "been revoked", before);
+                say_absent(history, story, "the key had %s, %s before", ended_text(push), before);
         } else {
                 story->why = WHY_NOT_OFFERED;
                 say_absent(history, story,
@@ -116,7 +260,7 @@ static struct pushed *guess_push(struct history *history, struct node *node) {
         struct pushed *push = pushed_before(history, story);
 
         if (push) {
-                node->of_push = true;
+                node->of_push = story->likely = true;
                 story->pushed_us = push->unseen ? 0 : push->at_us;
                 history_set(history, &story->principal, push->principal);
                 history_set(history, &story->request_id, push->request_id);
@@ -132,20 +276,23 @@ static void explain_silence(struct history *history, struct node *node) {
 
         if (!push) {
                 story->why = WHY_NOT_PUSHED;
-                say_absent(history, story, "no push for this user is in the journal in the %d minutes before",
-                           (int)(NEARBY_US / US_PER_S / 60));
+                say_absent(history, story, "no push for this user is in the journal in the %d minutes before%s",
+                           (int)(NEARBY_US / US_PER_S / 60),
+                           history->rebooted ? ", since the machine was started" : "");
                 return;
         }
         if (pushed_lived_at(push, story->last_us)) {
                 story->why = WHY_NOT_OFFERED;
-                say_absent(history, story, "no offer of the last key that was pushed, %s, is in the journal",
+                say_absent(history, story,
+                           "no offer of the last key that was pushed, %s, is in the journal: the client may not have "
+                           "offered it, or sshd may not have asked exc-authorized-keys for it",
                            push->fingerprint);
         } else {
                 duration_text((story->last_us - push->ended_us) / US_PER_S, before);
                 story->why = past(push);
                 say_absent(history, story,
                            "no offer of a live key is in the journal; the last one, %s, had %s, %s before",
-                           push->fingerprint, push->end == PUSH_EXPIRED ? "expired" : "been revoked", before);
+                           push->fingerprint, ended_text(push), before);
         }
 }
 
@@ -154,38 +301,75 @@ static bool is_offer_of(const struct offer *offer, const struct pushed *push) {
         return offer->pushed_us == 0 ? push->unseen : llabs(push->at_us - offer->pushed_us) < SETTLE_US;
 }
 
-/* The helper was asked for a pushed key. */
+/* The helper was asked for a pushed key. What the client did then, sshd writes with LogLevel VERBOSE alone. */
 static void explain_offer(struct history *history, struct node *node, const struct offer *offer) {
         struct story *story = &node->story;
-        struct pushed *push = pushed_key(history, offer->fingerprint, offer->user);
+        struct pushed *push = pushed_key(history, offer->fingerprint, offer->user, story->last_us);
 
         if (!offer->given) {
                 story->why = WHY_USED_UP;
                 history_say(history, story, "other connections hold all places of the key");
-        } else if (push && is_offer_of(offer, push) && !pushed_lived_at(push, story->last_us)) {
-                story->why = past(push);
-                history_say(history, story, "the key was offered in time, but %s before the client had signed with it",
-                            push->end == PUSH_EXPIRED ? "expired" : "was revoked");
-        } else {
-                story->why = WHY_NO_PROOF;
-                say_absent(history, story, "the client did not show that it has the private key");
+                return;
         }
+        story->why = WHY_NO_PROOF;
+        if (push && story->fingerprint && is_offer_of(offer, push) && push->end != PUSH_LIVES &&
+            !pushed_lived_at(push, story->last_us))
+                say_absent(history, story,
+                           "the key was given to sshd, and had %s when the connection ended; that the client signed "
+                           "with it is not in the journal",
+                           ended_text(push));
+        else
+                say_absent(
+                        history, story,
+                        "the key was given to sshd; that the client signed with it, or that sshd asked for more than "
+                        "a key, is not in the journal");
+}
+
+/* What exc-authorized-keys reported while the connection was open, of one for this user that it could not identify. */
+static const char *failure_near(const struct history *history, const struct story *story) {
+        const struct failure *at;
+
+        STAILQ_FOREACH(at, &history->failures, next)
+                if (sd_id128_equal(at->boot, story->boot) && at->at_us + SETTLE_US >= story->at_us &&
+                    at->at_us <= story->last_us + SETTLE_US && same_text(at->user, story->user))
+                        return at->message;
+        return NULL;
+}
+
+/* Why exc-authorized-keys was not asked, or could not answer; true where that is known. */
+static bool explain_not_asked(struct history *history, struct node *node) {
+        struct story *story = &node->story;
+        const char *failure = failure_near(history, story);
+
+        if (failure) {
+                story->why = WHY_HELPER_FAILURE;
+                history_say(history, story,
+                            "exc-authorized-keys reported of a connection of this user at that time: %s", failure);
+        } else if (node->command_failure) {
+                story->why = WHY_COMMAND_FAILURE;
+                history_say(history, story, "sshd took no key from its command: %s", node->command_failure);
+        } else if (node->key_refused) {
+                story->why = WHY_KEY_NOT_ACCEPTED;
+                history_say(history, story, "sshd did not look at a key of this client: %s", node->key_refused);
+        } else
+                return false;
+        return true;
 }
 
 /* What sshd itself said, or the helper; true where that is the reason. */
 static bool explain_said(struct history *history, struct node *node) {
         struct story *story = &node->story;
-        const char *detail = text_of(node->detail);
+        const char *pam = text_of(node->pam_detail);
 
         if (node->user_refused) {
                 story->why = WHY_USER_NOT_ALLOWED;
-                history_say(history, story, "sshd does not let this user log in: %s", detail);
+                history_say(history, story, "sshd does not let this user log in: %s", text_of(node->user_detail));
         } else if (node->account_refused) {
                 story->why = WHY_ACCOUNT_REFUSED;
-                history_say(history, story, "PAM does not let this user log in%s%s", *detail ? ": " : "", detail);
+                history_say(history, story, "PAM does not let this user log in%s%s", *pam ? ": " : "", pam);
         } else if (node->wrong_source) {
                 story->why = WHY_WRONG_SOURCE;
-                history_say(history, story, "the key is for clients from %s", detail);
+                history_say(history, story, "sshd refused a key that is for clients from %s", text_of(node->source));
         } else if (node->helper_failure) {
                 story->why = WHY_HELPER_FAILURE;
                 history_say(history, story, "%s", node->helper_failure);
@@ -198,35 +382,20 @@ static bool explain_said(struct history *history, struct node *node) {
         } else if (node->n_offers > 0 && node->end_detail) {
                 story->why = WHY_SSHD_FAILURE;
                 history_say(history, story, "sshd gave up: %s", node->end_detail);
+        } else if (node->partial) {
+                story->why = WHY_MORE_NEEDED;
+                history_say(history, story,
+                            "sshd accepted %s and asked for more (AuthenticationMethods), which the client "
+                            "did not give",
+                            node->partial_fingerprint && same_text(node->partial_fingerprint, story->fingerprint)
+                                    ? "the key"
+                                    : "a key");
         } else if (node->too_many && node->n_offers == 0) {
                 story->why = WHY_TOO_MANY;
                 history_say(history, story, "the client offered too many keys (MaxAuthTries)");
         } else
-                return false;
+                return node->n_offers == 0 && explain_not_asked(history, node);
         return true;
-}
-
-/* The last one that was given out, else the last one; those with an event of their own first. */
-static const struct offer *offer_of(const struct node *node) {
-        const struct offer *found = NULL;
-
-        for (size_t i = 0; i < node->n_offers; i++) {
-                const struct offer *offer = &node->offers[i];
-
-                if (!found || (!offer->inferred && (offer->given || !found->given)) ||
-                    (offer->inferred && offer->given && !found->given))
-                        found = offer;
-        }
-        return found;
-}
-
-static void take_offer(struct history *history, struct story *story, const struct offer *offer) {
-        history_set(history, &story->user, offer->user);
-        history_set(history, &story->fingerprint, offer->fingerprint);
-        history_set(history, &story->principal, offer->principal);
-        history_set(history, &story->request_id, offer->request_id);
-        story->pushed_us = offer->pushed_us;
-        story->event_lost = offer->event_lost;
 }
 
 /* The line that lets somebody in may be lost: that it is missing is no proof. */
@@ -240,8 +409,13 @@ static void explain_refusal(struct history *history, struct node *node) {
         struct pushed *push;
 
         story->outcome = STORY_REFUSED;
-        if (offer)
+        for (size_t i = 0; i < node->n_offers; i++)
+                if (is_accepted(node, &node->offers[i]))
+                        offer = &node->offers[i];
+        if (offer && is_accepted(node, offer))
                 take_offer(history, story, offer);
+        else if (offer)
+                take_given(history, node, offer);
         if (explain_said(history, node)) {
                 if (offer)
                         return;
@@ -250,10 +424,10 @@ static void explain_refusal(struct history *history, struct node *node) {
                         return;
                 }
                 history_set(history, &story->fingerprint, node->failed_fingerprint);
-                push = pushed_key(history, node->failed_fingerprint, story->user);
+                push = pushed_key(history, node->failed_fingerprint, story->user, story->last_us);
                 /* A name that was misspelt is nobody's: the key tells who was meant. */
                 if (push && (node->no_such_user || same_text(push->user, story->user)))
-                        node_take_push(history, node, push);
+                        take_key(history, node, push, story->last_us);
         } else if (offer)
                 explain_offer(history, node, offer);
         else if (node->failed_fingerprint)
@@ -262,33 +436,56 @@ static void explain_refusal(struct history *history, struct node *node) {
                 explain_silence(history, node);
 }
 
-/* --- connections that were let in ------------------------------------------------------------------------------- */
+/* --- connections that were let in ------------------------------------------------------------------------------------ */
 
-/* Whether for each push of the key that lived then, its end proves that this connection took no slot. */
-static bool proven_not_asked_for(const struct history *history, const struct story *story) {
-        size_t n = evidence_not_taken(&history->evidence, story->boot, text_of(story->user),
-                                      text_of(story->fingerprint), story->pid, story->accepted_us);
+/* sshd accepted a pushed key, and that the helper gave it is not known. */
+static void explain_unasked(struct history *history, struct node *node, struct pushed *push) {
+        struct story *story = &node->story;
 
-        return n > 0 && n >= pushed_count_at(history, story->fingerprint, story->user, story->accepted_us) &&
-               !evidence_gap(&history->evidence, story->boot, story->at_us - LOOK_BACK_US, story->last_us);
+        push->login = true;
+        take_key(history, node, push, story->accepted_us);
+        if (evidence_not_taken(history, story) &&
+            !evidence_gap(&history->evidence, story->boot, story->at_us - LOOK_BACK_US, story->last_us))
+                history_say(history, story,
+                            "the key was pushed, but this connection took no slot of it: the key is authorized in "
+                            "another way too, or by a push that is not in the journal");
+        else
+                say_absent(history, story,
+                           "the key was pushed, and that this connection was given it is not in the journal: its event "
+                           "is lost, or the key is authorized in another way too");
 }
 
-/* Accepted, but by none of the keys that the helper gave. */
-static void explain_other_key(struct history *history, struct node *node, const struct offer *other) {
+/* The connection was given a key, and by which way it was let in is not the key for sure. */
+static void explain_other_way(struct history *history, struct node *node, const struct offer *given) {
         struct story *story = &node->story;
-        const char *before = other->request_id ? " (request " : "", *after = other->request_id ? ")" : "";
+        const char *before = given->request_id ? " (request " : "", *after = given->request_id ? ")" : "";
+        const char *what = !given->given    ? "was offered too, with no place left"
+                           : is_sure(given) ? "was given to this connection too"
+                                            : "or another of its push was given to this connection too";
 
-        if (node->accepted_fingerprint)
-                history_say(history, story, "by another key, not by the pushed key %s%s%s%s, which was offered too",
-                            other->fingerprint, before, text_of(other->request_id), after);
-        else if (node->unnamed_key)
-                say_absent(history, story,
-                           "sshd named the key in another form than SHA256 (FingerprintHash); the pushed key "
-                           "%s%s%s%s was offered",
-                           other->fingerprint, before, text_of(other->request_id), after);
-        else
-                say_absent(history, story, "in another way, not by the pushed key %s%s%s%s, which was offered too",
-                           other->fingerprint, before, text_of(other->request_id), after);
+        if (node->certificate)
+                history_say(history, story, "by a certificate; the pushed key %s%s%s%s %s", given->fingerprint, before,
+                            text_of(given->request_id), after, what);
+        else if (node->accepted_fingerprint)
+                history_say(history, story, "sshd's line names another key; the pushed key %s%s%s%s %s",
+                            given->fingerprint, before, text_of(given->request_id), after, what);
+        else if (!given->given)
+                say_absent(history, story, "no use of the pushed key %s%s%s%s is in the journal: it had no place left",
+                           given->fingerprint, before, text_of(given->request_id), after);
+        else {
+                take_given(history, node, given);
+                if (story->accepted_us == 0)
+                        say_absent(history, story, "sshd's line about how it was let in is not in the journal");
+                else if (node->unnamed_key)
+                        say_absent(history, story,
+                                   "sshd names the key in another form than SHA256 (FingerprintHash); that it is this "
+                                   "one, which was given to it, is not in the journal");
+                else
+                        say_absent(history, story,
+                                   "sshd's line names %s alone; that this key, which was given to it, was a part of "
+                                   "that is not in the journal (LogLevel VERBOSE)",
+                                   text_of(story->method));
+        }
 }
 
 /* Which key opened it, and whose request that was. */
@@ -299,103 +496,122 @@ static void explain_acceptance(struct history *history, struct node *node) {
 
         story->outcome = STORY_ACCEPTED;
         history_set(history, &story->fingerprint, node->accepted_fingerprint);
+        for (size_t i = 0; i < node->n_offers; i++)
+                if (is_accepted(node, &node->offers[i]) &&
+                    (!offer || same_text(node->offers[i].fingerprint, node->accepted_fingerprint)))
+                        offer = &node->offers[i];
+        if (offer && !offer->given)
+                offer = NULL; /* there was no place for it: it is authorized in another way */
+        push = node->accepted_fingerprint && !node->certificate
+                       ? pushed_key(history, node->accepted_fingerprint, story->user, story->accepted_us)
+                       : NULL;
+        if (offer) {
+                take_offer(history, story, offer);
+                if (offer->together)
+                        history_say(history, story, "key %s of the same request was given to this connection",
+                                    offer->together);
+                else if (story->accepted_us == 0)
+                        say_absent(history, story, "sshd's line about how it was let in is not in the journal");
+        } else if (push && same_text(push->user, story->user))
+                explain_unasked(history, node, push);
+        else if (other)
+                explain_other_way(history, node, other);
+        else if (story->accepted_us == 0)
+                say_absent(history, story, "sshd's line about how it was let in is not in the journal");
+        else if (node->certificate)
+                history_say(history, story, "by a certificate");
         if (node->ended && story->opened_us == 0 && node->end_detail) {
                 story->why = WHY_SSHD_FAILURE;
                 history_say(history, story, "sshd gave up: %s", node->end_detail);
         }
-        for (size_t i = 0; i < node->n_offers && !offer; i++)
-                if (same_text(node->offers[i].fingerprint, node->accepted_fingerprint))
-                        offer = &node->offers[i];
-        if (story->accepted_us == 0) {
-                offer = offer ? offer : other;
-                say_absent(history, story, "sshd's line about how it was let in is not in the journal");
-        }
-        if (offer) {
-                take_offer(history, story, offer);
-                return;
-        }
-        if (story->accepted_us == 0)
-                return;
-        push = node->accepted_fingerprint ? pushed_key(history, node->accepted_fingerprint, story->user) : NULL;
-        if (push && same_text(push->user, story->user)) {
-                node_take_push(history, node, push);
-                if (proven_not_asked_for(history, story))
-                        history_say(history, story,
-                                    "the key was pushed, but not asked for: it is authorized in another way too");
-                else
-                        say_absent(history, story,
-                                   "the key was pushed, and that this connection was given it is not in the "
-                                   "journal: its event is lost, or the key is authorized in another way too");
-        } else if (other)
-                explain_other_key(history, node, other);
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------ */
+/* --- all of them ----------------------------------------------------------------------------------------------------- */
 
-/* Appends that the connection is known from the key's end alone. */
-static void say_event_is_lost(struct history *history, struct story *story) {
+/* Appends that the connection is known from a key's end alone. */
+static void say_event_is_lost(struct history *history, struct node *node) {
+        struct story *story = &node->story;
+        const struct offer *offer = offer_of(node);
         char *text = story->message;
+        bool named = story->fingerprint || !offer;
 
         story->message = NULL;
-        history_say(history, story,
-                    "%s%sthe event of this use is not in the journal, but the key's end names the connection",
-                    text_of(text), text ? "; " : "");
+        history_say(history, story, "%s%sthe event of this use is not in the journal, but %s%s%s names the connection",
+                    text_of(text), text ? "; " : "", named ? "the key's end" : "the end of key ",
+                    named ? "" : offer->fingerprint, named ? "" : ", or of another of its push,");
         free(text);
+}
+
+/* What became of it is not known. */
+static void explain_undecided(struct history *history, struct node *node) {
+        struct story *story = &node->story;
+        const struct offer *offer = offer_of(node);
+
+        story->outcome = STORY_UNDECIDED;
+        if (offer)
+                take_given(history, node, offer);
+        if (node->ended && node->end_detail) {
+                story->why = WHY_SSHD_FAILURE;
+                say_absent(history, story, "sshd gave up: %s; whether it had let the client in is not in the journal",
+                           node->end_detail);
+        } else if (node->of_end)
+                say_absent(history, story,
+                           "what became of it was shown before, or is not in the journal before the key's end");
+        else
+                say_absent(history, story,
+                           node->of_sshd ? "what became of it is not in the journal"
+                                         : "nothing of sshd's about it is in the journal, as with doctor's "
+                                           "self-test; or somebody else may have run exc-authorized-keys");
 }
 
 static void explain_connection(struct history *history, struct node *node) {
         struct story *story = &node->story;
-        const struct offer *offer;
 
         /* It may have been explained before, when less was known. */
         free(story->message);
         story->message = NULL;
         story->why = NULL;
-        story->event_lost = story->incomplete = node->of_push = false;
+        story->event_lost = story->incomplete = story->likely = node->of_push = false;
         /* What is pushed, is for the account. */
         if (node->n_offers == 0 && story->user && !node->no_such_user)
                 history_set(history, &story->user, history->view.own_name(history->view.context, story->user));
-        node_infer_offers(history, node);
-        offer = offer_of(node);
+        /* A session alone may be of a connection that was told before. */
+        if (node->begun || node->n_offers > 0)
+                evidence_infer_offers(history, node);
+        infer_together(history, node);
         if (story->accepted_us > 0 || node->was_in)
                 explain_acceptance(history, node);
         else if ((node->ended || node->account_refused || node->timeout) && was_refused(node))
                 explain_refusal(history, node);
-        else if (node->ended && node->end_detail) {
-                story->outcome = STORY_UNDECIDED;
-                story->why = WHY_SSHD_FAILURE;
-                if (offer)
-                        take_offer(history, story, offer);
-                say_absent(history, story, "sshd gave up: %s; whether it had let the client in is not in the journal",
-                           node->end_detail);
-        } else {
-                story->outcome = STORY_UNDECIDED;
-                if (offer)
-                        take_offer(history, story, offer);
-                say_absent(history, story,
-                           node->of_sshd ? "what became of it is not in the journal"
-                                         : "nothing of sshd's about it is in the journal, as with doctor's "
-                                           "self-test; or somebody else may have run exc-authorized-keys");
-        }
+        else
+                explain_undecided(history, node);
         if (story->event_lost)
-                say_event_is_lost(history, story);
+                say_event_is_lost(history, node);
+        list_keys(node);
 }
 
 static void explain_push(struct history *history, struct node *node) {
         const struct pushed *push = node->push;
         struct story *story = &node->story;
+        const char *login = push && push->login
+                                    ? "a connection logged in with it, and that it was given the key is not in "
+                                      "the journal"
+                                    : NULL;
 
         if (!push || push->end == PUSH_LIVES) {
                 story->outcome = STORY_WAITING;
-                say_absent(history, story, "no use of it is in the journal yet");
+                say_absent(history, story, "%s", login ? login : "no use of it is in the journal yet");
                 return;
         }
         story->outcome = push->proven ? STORY_UNUSED : STORY_UNDECIDED;
         story->why = past(push);
         if (push->end == PUSH_RESTARTED)
-                say_absent(history, story, "the machine was started again, and no use of it is in the journal");
+                say_absent(history, story, "the machine was started again, and %s",
+                           login ? login : "no use of it is in the journal");
         else if (push->proven)
                 history_say(history, story, "%s before it was used", push->end == PUSH_EXPIRED ? "expired" : "revoked");
+        else if (login)
+                say_absent(history, story, "%s; %s", push->end == PUSH_EXPIRED ? "expired" : "revoked", login);
         else
                 say_absent(history, story, "%s; %sno use of %s is in the journal",
                            push->end == PUSH_EXPIRED ? "expired" : "revoked",
@@ -415,8 +631,16 @@ void node_explain(struct history *history, struct node *node) {
 bool node_concerns(const struct history *history, const struct node *node) {
         const struct story *story = &node->story;
 
+        if (story->kind == STORY_DROP)
+                return history->view.all || pushed_shortly_before(history, story, history->view.user);
+        if (story->kind == STORY_PUSH)
+                return !node->push || !node->push->used;
+        if (node->of_end)
+                return story->event_lost;
         if (story->kind != STORY_CONNECTION || node->n_offers > 0)
                 return true;
+        if (!node->begun)
+                return false;
         /* Root's programs may well repeat what others told them. */
         if (!story->user || (story->outcome == STORY_ACCEPTED && !node->certain))
                 return false;
@@ -426,5 +650,5 @@ bool node_concerns(const struct history *history, const struct node *node) {
                 return node->of_push;
         if (story->outcome == STORY_REFUSED && node->of_push)
                 return true;
-        return story->outcome == STORY_REFUSED && !node->no_such_user && pushed_shortly_before(history, story);
+        return story->outcome == STORY_REFUSED && !node->no_such_user && pushed_shortly_before(history, story, NULL);
 }

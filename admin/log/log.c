@@ -3,7 +3,7 @@
  * exc-instance-connect log
  *
  * 1. It reads the journal of this machine from an hour before --since: a connection that is shown may be about a key that
- *    was pushed before.
+ *    was pushed before. A key may wait for a day, so our own events are read from then on.
  * 2. A first pass takes events about the time before them: how a key was used, and what is lost.
  * 3. What it reads becomes events (log_event.h), those become stories (history.h), and each story is a line (story.h).
  * 4. With --follow it then waits for more.
@@ -29,6 +29,7 @@
 
 #define US_PER_S INT64_C(1000000)
 #define CONTEXT_US (3600 * US_PER_S)
+#define LIFE_MAX_US (86400 * US_PER_S) /* MaxTtl's own limit: a key that waits may have been pushed so long before */
 #define PROGRESS_US US_PER_S
 
 enum {
@@ -274,6 +275,33 @@ static int foresee(struct reading *reading, int64_t from_us) {
         return r < 0 ? failed("cannot read the journal", r) : EXIT_DONE;
 }
 
+/* Events of ours from before what read_on() reads: of keys that may still wait. */
+static int read_earlier(struct reading *reading, const struct history_view *view) {
+        sd_journal *journal = NULL;
+        struct log_event event;
+        int r;
+
+        if (view->from_us <= LIFE_MAX_US)
+                return EXIT_DONE;
+        r = open_at(&journal, log_event_match_ours, &reading->senders, view->from_us - LIFE_MAX_US);
+        while (r >= 0 && !reading->stopped && (r = sd_journal_next(journal)) > 0) {
+                uint64_t us;
+
+                if (++reading->n_read % REST == 0) {
+                        report(reading);
+                        reading->stopped = signalled(reading);
+                }
+                r = sd_journal_get_realtime_usec(journal, &us);
+                if (r < 0 || us >= (uint64_t)view->from_us)
+                        break;
+                r = log_event_read(journal, &reading->senders, &event);
+                if (r > 0)
+                        r = history_add(reading->history, &event);
+        }
+        sd_journal_close(journal);
+        return r < 0 ? failed("cannot read the journal", r) : EXIT_DONE;
+}
+
 static int read_all(struct reading *reading, const struct history_view *view) {
         bool follows = reading->options->follow;
         int status, r;
@@ -289,6 +317,8 @@ static int read_all(struct reading *reading, const struct history_view *view) {
         }
         r = history_new(view, &reading->history);
         status = r < 0 ? failed("cannot read the journal", r) : foresee(reading, view->from_us);
+        if (status == EXIT_DONE && !reading->stopped)
+                status = read_earlier(reading, view);
         if (status == EXIT_DONE && !reading->stopped)
                 status = read_on(reading);
         progress_end();
@@ -344,8 +374,9 @@ static const struct cli_option log_options[] = {
          .value = "TIME",
          .take = cli_take_text,
          .offset = offsetof(struct options, since),
-         .help = "not what ended before: \"2026-01-31 12:30\", 2026-01-31,\n"
-                 "12:30, today, yesterday, -1h, \"2 days ago\", @SECONDS"},
+         .help = "not what ended before (a key that waits has not):\n"
+                 "\"2026-01-31 12:30\", 2026-01-31, 12:30, today, yesterday,\n"
+                 "-1h, \"2 days ago\", @SECONDS"},
         {.name = "follow",
          .take = cli_take_flag,
          .offset = offsetof(struct options, follow),

@@ -92,6 +92,12 @@ int log_event_match_evidence(sd_journal *journal, const struct log_senders *send
         return r < 0 ? r : match_ours(journal, false, senders->agent);
 }
 
+int log_event_match_ours(sd_journal *journal, const struct log_senders *senders) {
+        int r = match_ours(journal, false, senders->agent);
+
+        return r < 0 ? r : match_ours(journal, true, senders->helper);
+}
+
 int log_event_match(sd_journal *journal, const struct log_senders *senders) {
         int r = log_event_match_evidence(journal, senders);
 

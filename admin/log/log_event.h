@@ -74,6 +74,9 @@ int log_senders_find(struct log_senders *ret);
 /* So that the journal hands out nothing else, as far as its index goes. Negative errno. */
 int log_event_match(sd_journal *journal, const struct log_senders *senders);
 
+/* The same for events of ours alone. */
+int log_event_match_ours(sd_journal *journal, const struct log_senders *senders);
+
 /* The same for events about the time before them: the agent's, and those about what the journal dropped. */
 int log_event_match_evidence(sd_journal *journal, const struct log_senders *senders);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/log/sshd_line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -119,9 +121,13 @@ static bool parse_attempt(enum sshd_said said, char *text, struct sshd_line *ret
         *name = '\0';
         copy(ret->method, sizeof(ret->method), text);
         name = take_unknown_user(name + 5, ret);
-        key = key && strcmp(ret->method, "publickey") == 0 ? strchr(key, ' ') : NULL;
-        if (key)
-                take_fingerprint(key + 1, ret);
+        if (key && strcmp(ret->method, "publickey") == 0) {
+                size_t type = strcspn(key, " ");
+
+                ret->certificate = type > 5 && strncmp(key + type - 5, "-CERT", 5) == 0;
+                if (key[type])
+                        take_fingerprint(key + type + 1, ret);
+        }
         ret->said = said;
         return take_user_and_address(name, ret);
 }
@@ -241,6 +247,86 @@ static bool parse_pam(char *text, struct sshd_line *ret) {
         return true;
 }
 
+/*
+ * "refusing TYPE key: WHY" (RequiredRSASize), "Refusing RSA key because WHY", and "userauth_pubkey: signature algorithm NAME
+ * not in PubkeyAcceptedAlgorithms" (userauth_pubkey()). Types and algorithms are names that sshd knows.
+ */
+static bool parse_key_refused(char *text, struct sshd_line *ret) {
+        char *name = after(text, "userauth_pubkey: ");
+
+        ret->said = SSHD_SAID_KEY_REFUSED;
+        if (!name) {
+                name = strstr(text, "efusing ") + strlen("efusing ");
+                copy(ret->detail, sizeof(ret->detail), name);
+                return strstr(name, " key: ") || strstr(name, " key because ");
+        }
+        copy(ret->detail, sizeof(ret->detail), name);
+        name = after(name, "signature algorithm ");
+        return name && drop_suffix(name, " not in PubkeyAcceptedAlgorithms") && !strchr(name, ' ');
+}
+
+/*
+ * "AuthorizedKeysCommand PROGRAM ARGUMENT… failed, status N", or "… exited on signal N" (exited_cleanly()); the arguments,
+ * which may be a key, are left out. Others name a file: 'Unsafe AuthorizedKeysCommand "FILE": WHY' (subprocess()).
+ */
+static bool parse_command_failed(char *text, struct sshd_line *ret) {
+        char *program = after(text, "AuthorizedKeysCommand "), *how;
+
+        ret->said = SSHD_SAID_COMMAND_FAILED;
+        if (!program || *program != '/') {
+                copy(ret->detail, sizeof(ret->detail), text);
+                return strstr(text, "AuthorizedKeysCommand") != NULL;
+        }
+        how = last(program, " failed, status ");
+        if (!how)
+                how = last(program, " exited on signal ");
+        if (!how || how[strlen(how) - 1] < '0' || how[strlen(how) - 1] > '9')
+                return false;
+        copy(ret->detail, sizeof(ret->detail), text);
+        ret->detail[(size_t)(program - text) + strcspn(program, " ")] = '\0';
+        copy(ret->detail + strlen(ret->detail), sizeof(ret->detail) - strlen(ret->detail), how);
+        return true;
+}
+
+/* "drop connection #N from [ADDRESS]:PORT on [ADDRESS]:PORT WHY" (drop_connection() in sshd.c) */
+static bool parse_drop(char *text, struct sshd_line *ret) {
+        char *address = cut_at(text, " from ["), *rest = address ? cut_at(address, "]:") : NULL;
+        char *why = rest ? cut_at(rest, " on [") : NULL, *penalty;
+        unsigned long port;
+
+        why = why ? cut_at(why, "]:") : NULL;
+        why = why ? strchr(why, ' ') : NULL;
+        if (!why || rest[strspn(rest, "0123456789")] != '\0')
+                return false;
+        port = strtoul(rest, NULL, 10);
+        if (port > 65535)
+                return false;
+        ret->said = SSHD_SAID_DROPPED;
+        ret->port = (unsigned)port;
+        copy(ret->address, sizeof(ret->address), address);
+        why++;
+        penalty = after(why, "penalty: ");
+        if (penalty)
+                (void)snprintf(ret->detail, sizeof(ret->detail), "%s (PerSourcePenalties)", penalty);
+        else if (strcasecmp(why, "past MaxStartups") == 0 || strcasecmp(why, "MaxStartups") == 0)
+                copy(ret->detail, sizeof(ret->detail), "too many others had not logged in (MaxStartups)");
+        else
+                copy(ret->detail, sizeof(ret->detail), why);
+        return true;
+}
+
+/* "refused connect from NAME (ADDRESS)": libwrap's, by /etc/hosts.deny. The name is the client's. */
+static bool parse_refused_connect(char *text, struct sshd_line *ret) {
+        char *address = last(text, " (");
+
+        if (!address || !drop_suffix(address, ")"))
+                return false;
+        ret->said = SSHD_SAID_DROPPED;
+        copy(ret->address, sizeof(ret->address), address + 2);
+        copy(ret->detail, sizeof(ret->detail), "the address may not connect (hosts.deny)");
+        return !strchr(ret->address, ' ');
+}
+
 static bool parse_name_and(char *text, const char *suffix, enum sshd_said said, struct sshd_line *ret) {
         if (!drop_suffix(text, suffix))
                 return false;
@@ -292,6 +378,15 @@ static bool parse(char *text, struct sshd_line *ret) {
                 ret->said = SSHD_SAID_CONNECTION;
                 return cut_at(rest, " on ") && take_address_alone(rest, ret);
         }
+        if (after(text, "refusing ") || after(text, "Refusing ") || after(text, "userauth_pubkey: "))
+                return parse_key_refused(text, ret);
+        if (after(text, "AuthorizedKeysCommand") || after(text, "Could not stat AuthorizedKeysCommand") ||
+            after(text, "Unsafe AuthorizedKeysCommand"))
+                return parse_command_failed(text, ret);
+        if ((rest = after(text, "drop connection #")))
+                return parse_drop(rest, ret);
+        if ((rest = after(text, "refused connect from ")))
+                return parse_refused_connect(rest, ret);
         /* The file that the key is from, or sshd's whole AuthorizedKeysCommand. */
         if (*text == '/')
                 return parse_wrong_source(text, ret);

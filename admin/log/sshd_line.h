@@ -30,6 +30,9 @@ enum sshd_said {
         SSHD_SAID_ACCOUNT_REFUSED, /* PAM's account check said no */
         SSHD_SAID_ACCOUNT_NOTE,    /* what a module of PAM said in that check, in `detail` */
         SSHD_SAID_TOO_MANY,        /* MaxAuthTries */
+        SSHD_SAID_KEY_REFUSED,     /* a key is not looked at; which kind, and why, in `detail` */
+        SSHD_SAID_COMMAND_FAILED,  /* AuthorizedKeysCommand; which and why in `detail` */
+        SSHD_SAID_DROPPED,         /* a connection, before authentication; why in `detail` */
         SSHD_SAID_TIMEOUT,         /* LoginGraceTime; where another process than the connection's says so, `pid` */
         SSHD_SAID_ENDED,           /* the connection is over; after a failure of sshd it is in `detail` */
         SSHD_SAID_LEFT,            /* the same for somebody who had logged in; not always by the connection's process */
@@ -42,6 +45,7 @@ struct sshd_line {
         enum sshd_said said;
         char user[SSHD_LINE_USER_MAX];
         bool unknown_user; /* of an SSHD_SAID_FAILED, _TOO_MANY or _ENDED: sshd knows no such user, or allows it nothing */
+        bool certificate;  /* of an SSHD_SAID_ACCEPTED or _PARTIAL: `fingerprint` is that of a certificate's key */
         bool before_login; /* it says that nobody has logged in on the connection */
         char address[SSHD_LINE_ADDRESS_MAX];
         unsigned port;

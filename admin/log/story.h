@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-id128.h>
 
@@ -13,6 +14,7 @@ enum story_kind {
         STORY_PUSH,         /* of one key: it was stored, and the journal has no use of it */
         STORY_CALL_REFUSED, /* a push, mostly */
         STORY_LOSS,         /* events, or messages, that the journal does not have */
+        STORY_DROP,         /* of a connection, by sshd, before anybody knew which user it is for */
 };
 
 enum story_outcome {
@@ -44,6 +46,25 @@ enum story_outcome {
 #define WHY_NOT_OFFERED "NotOffered"
 #define WHY_HELPER_FAILURE "HelperFailure"
 #define WHY_SSHD_FAILURE "SshdFailure"
+#define WHY_KEY_NOT_ACCEPTED "KeyNotAccepted" /* sshd says why it did not look at a key */
+#define WHY_COMMAND_FAILURE "CommandFailure"
+#define WHY_MORE_NEEDED "MoreNeeded"
+#define WHY_DROPPED "Dropped"
+
+enum { STORY_KEYS_MAX = 6 }; /* sshd's MaxAuthTries */
+
+/* What became of a pushed key on a connection. */
+enum story_key_outcome {
+        STORY_KEY_ACCEPTED, /* sshd names it as accepted, alone or with other methods */
+        STORY_KEY_GIVEN,    /* sshd was given it */
+        STORY_KEY_USED_UP,  /* other connections hold all its slots */
+};
+
+struct story_key {
+        enum story_key_outcome outcome;
+        const char *fingerprint, *principal, *request_id;
+        int64_t pushed_us;
+};
 
 /* Texts are NULL, and times 0, where nothing is known. Times are in microseconds since 1970. */
 struct story {
@@ -58,6 +79,10 @@ struct story {
         bool running;    /* the session was opened, and its process is there */
         bool event_lost; /* that the helper gave it the key is known from the key's end alone */
         bool incomplete; /* concluded from missing entries, and something of that time is lost */
+        bool likely;     /* the request is that of the last push for the user; this connection's is not known */
+
+        struct story_key keys[STORY_KEYS_MAX]; /* that exc-authorized-keys was asked for */
+        size_t n_keys;
 
         char *user;
         char *fingerprint;

@@ -76,6 +76,8 @@ static const char *what(const struct story *story) {
                                                         : "unknown";
         case STORY_CALL_REFUSED:
                 return of_push(story) ? "not pushed" : "refused";
+        case STORY_DROP:
+                return "dropped";
         case STORY_CONNECTION:
                 break;
         }
@@ -102,7 +104,7 @@ static void print_whose(FILE *to, const struct story *story) {
                 (void)fputs(call ? " for " : "", to);
                 print_name(to, story->user);
         } else if (!call)
-                (void)fputs("(unknown user)", to);
+                (void)fputs(story->kind == STORY_DROP ? "a connection" : "(unknown user)", to);
 }
 
 static void print_session(FILE *to, const struct story *story) {
@@ -145,8 +147,8 @@ static void print_rest(FILE *to, const struct story *story) {
                 if (story->port > 0)
                         (void)fprintf(to, " port %u", story->port);
         }
-        print_named(to, ", asked by ", story->principal);
-        print_named(to, ", request ", story->request_id);
+        print_named(to, story->likely ? ", perhaps asked by " : ", asked by ", story->principal);
+        print_named(to, story->likely && !story->principal ? ", perhaps request " : ", request ", story->request_id);
         print_named(to, ", key ", story->fingerprint);
         if (story->kind == STORY_CONNECTION)
                 print_session(to, story);
@@ -257,6 +259,8 @@ static const char *kind_of(const struct story *story) {
                 return "connection";
         case STORY_LOSS:
                 return "loss";
+        case STORY_DROP:
+                return "drop";
         case STORY_PUSH:
         case STORY_CALL_REFUSED:
                 break;
@@ -268,6 +272,36 @@ static int add_loss(json_t *object, const struct story *story) {
         if (add(object, "lost", json_integer((json_int_t)story->n_lost)) < 0)
                 return -1;
         return add_time(object, "until", story->last_us) < 0 || add_text(object, "unit", story->unit) < 0 ? -1 : 0;
+}
+
+/* One key would say the same as the connection. */
+static int add_keys(json_t *object, const struct story *story) {
+        static const char *const outcomes[] = {"accepted", "given", "usedUp"};
+        json_t *keys = story->n_keys > 1 ? json_array() : NULL;
+
+        if (story->n_keys <= 1)
+                return 0;
+        for (size_t i = 0; keys && i < story->n_keys; i++) {
+                const struct story_key *key = &story->keys[i];
+                json_t *one = json_object();
+
+                if (!one || add_text(one, "fingerprint", key->fingerprint) < 0 ||
+                    add_text(one, "outcome", outcomes[key->outcome]) < 0 ||
+                    add_text(one, "principal", key->principal) < 0 || add_text(one, "requestId", key->request_id) < 0 ||
+                    add_time(one, "pushed", key->pushed_us) < 0 || json_array_append(keys, one) < 0) {
+                        json_decref(one);
+                        json_decref(keys);
+                        return -1;
+                }
+                json_decref(one);
+        }
+        return add(object, "keys", keys);
+}
+
+static int add_address(json_t *object, const struct story *story) {
+        if (add_text(object, "address", story->address) < 0)
+                return -1;
+        return story->port > 0 ? add(object, "port", json_integer(story->port)) : 0;
 }
 
 /* Where it is so; else there is no such member. */
@@ -286,13 +320,14 @@ static int fill(json_t *object, const struct story *story) {
             add_text(object, "fingerprint", story->fingerprint) < 0 || add_text(object, "reason", story->why) < 0 ||
             add_text(object, "message", story->message) < 0 || add_text(object, "method", story->method) < 0 ||
             add_time(object, "pushed", story->pushed_us) < 0 || add_true(object, "eventLost", story->event_lost) < 0 ||
-            add_true(object, "incomplete", story->incomplete) < 0)
+            add_true(object, "incomplete", story->incomplete) < 0 || add_true(object, "likely", story->likely) < 0)
                 return -1;
         if (story->kind == STORY_LOSS && add_loss(object, story) < 0)
                 return -1;
+        if (story->kind == STORY_DROP && add_address(object, story) < 0)
+                return -1;
         if (story->kind == STORY_CONNECTION &&
-            (add_text(object, "address", story->address) < 0 ||
-             (story->port > 0 && add(object, "port", json_integer(story->port)) < 0) ||
+            (add_address(object, story) < 0 || add_keys(object, story) < 0 ||
              add_time(object, "accepted", story->accepted_us) < 0 || add_session(object, story) < 0 ||
              add(object, "sshdPid", json_integer((json_int_t)story->pid)) < 0))
                 return -1;

@@ -126,12 +126,12 @@ a_key_that_is_used_up_is_the_reason() {
 
 # short: no
 a_client_from_elsewhere_is_the_reason() {
-    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-4, key $(_key source): the key is for clients from 192\.0\.2\.0/24$"
+    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by carol@example\.org, request r-4, key $(_key source): sshd refused a key that is for clients from 192\.0\.2\.0/24$"
     same WrongSource "$(_field r-4 refused reason)"
 }
 
 a_user_whom_sshd_denies_is_the_reason() {
-    _line "refused     carl from 127\.0\.0\.1 port [0-9]+, asked by dan, request r-5: sshd does not let this user log in: listed in DenyUsers$"
+    _line "refused     carl from 127\.0\.0\.1 port [0-9]+, perhaps asked by dan, request r-5: sshd does not let this user log in: listed in DenyUsers$"
     same UserNotAllowed "$(_field r-5 refused reason)"
 }
 
@@ -142,7 +142,7 @@ an_account_that_pam_refuses_is_the_reason() {
 }
 
 a_key_that_has_expired_is_the_reason() {
-    _line "refused     bob from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-7: no offer of a live key is in the journal; the last one, $(_key short), had expired, [0-9]+ s before$"
+    _line "refused     bob from 127\.0\.0\.1 port [0-9]+, perhaps asked by erin, request r-7: no offer of a live key is in the journal; the last one, $(_key short), had expired, [0-9]+ s before$"
     same Expired "$(_field r-7 refused reason)"
 }
 
@@ -176,7 +176,7 @@ stories = [json.loads(line) for line in open(sys.argv[1])]
 began = int(sys.argv[2][1:])
 names = {"kind", "outcome", "time", "user", "principal", "requestId", "fingerprint", "reason", "message", "method",
          "pushed", "address", "port", "accepted", "opened", "closed", "sessionSeconds", "open", "sshdPid", "bootId",
-         "eventLost", "incomplete"}
+         "eventLost", "incomplete", "likely", "keys"}
 assert sum(story["outcome"] == "accepted" for story in stories) == 5
 for story in stories:
     assert set(story) <= names, story
@@ -506,8 +506,121 @@ with_verbose_sshd_the_refused_key_is_named() {
     wait_for eval "(( \$(in_machine v exc-instance-connect log | wc -l) == 4 ))"
     in_machine v exc-instance-connect log >shown
     grep -E "refused     bob from .*, asked by carol, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key was pushed for alice$" shown
-    grep -E "refused     alice from .*, key $(fingerprint b.pub | sed 's/+/\\+/g'): no push of this key is in the journal before that$" shown
+    grep -E "refused     alice from .*, key $(fingerprint b.pub | sed 's/+/\\+/g'): no push of this key is in the journal in the hour before$" shown
     grep -E "refused     alice from .*, request v-1, key $(fingerprint a.pub | sed 's/+/\\+/g'): the key had been revoked, [0-9]+ s before$" shown
+}
+
+# _sshd_with M LINE...: with these lines before all others.
+_sshd_with() {
+    printf '%s\n' "${@:2}" | in_machine "$1" tee /etc/ssh/sshd_config.d/01-test.conf >/dev/null
+    in_machine "$1" sshd -t
+    in_machine "$1" systemctl reload ssh
+}
+
+# _told M PATTERN: the log has a line that matches.
+_told() {
+    wait_for eval "in_machine $1 exc-instance-connect log | grep -qE -- '$2'" || {
+        in_machine "$1" exc-instance-connect log
+        return 1
+    }
+}
+
+# short: no
+what_sshd_says_against_a_key_is_the_reason() {
+    _another a
+    new_key k
+    new_key r rsa 2048
+    _sshd_with a 'RequiredRSASize 3072'
+    push a alice r --ttl 300 --principal carol --request-id a-1
+    refuses a alice r
+    _told a 'refused     alice from .*, perhaps asked by carol, request a-1: sshd did not look at a key of this client: RSA key: Invalid key length$'
+    _sshd_with a 'PubkeyAcceptedAlgorithms -ssh-ed25519'
+    push a alice k --ttl 300 --request-id a-2
+    refuses a alice k
+    _told a 'refused     alice from .*, perhaps request a-2: sshd did not look at a key of this client: signature algorithm ssh-ed25519 not in PubkeyAcceptedAlgorithms$'
+    _sshd_with a 'AuthorizedKeysCommand /usr/bin/false' 'AuthorizedKeysCommandUser root'
+    refuses a alice k
+    _told a 'refused     alice from .*: sshd took no key from its command: AuthorizedKeysCommand /usr/bin/false failed, status 1$'
+    _sshd_with a 'AuthorizedKeysCommand /usr/bin/true' 'AuthorizedKeysCommandUser root'
+    refuses a alice k
+    _told a 'refused     alice from .*: no offer of the last key that was pushed, SHA256:.*, is in the journal: the client may not'
+    # None of it says that the key was not offered, and the key waits for all of it.
+    in_machine a exc-instance-connect log --since now >shown
+    grep -E 'waiting     alice, request a-2, ' shown
+}
+
+# short: no
+hidden_processes_are_the_reason() {
+    _another i
+    new_key k
+    in_machine i mount -o remount,hidepid=2 /proc
+    push i alice k --ttl 300 --request-id i-1
+    refuses i alice k
+    _told i 'refused     alice from .*: exc-authorized-keys reported of a connection of this user at that time: /proc hides'
+}
+
+# short: no
+a_login_is_told_without_claiming_how() {
+    _another c
+    for key in factor missing one two md5 quiet; do new_key "$key"; done
+    echo alice:secret | in_machine c chpasswd
+    printf '#!/bin/sh\necho secret\n' >askpass
+    chmod 755 askpass
+
+    _sshd_with c 'AuthenticationMethods publickey,keyboard-interactive' 'KbdInteractiveAuthentication yes'
+    push c alice factor --principal carol --ttl 300 --request-id c-1
+    SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force \
+        ssh_in c alice factor -o BatchMode=no -o PreferredAuthentications=publickey,keyboard-interactive -- true
+    _told c "accepted    alice from .*, asked by carol, request c-1, key SHA256:.*: sshd.s line names keyboard-interactive/pam alone; that this key, which was given to it, was a part of that is not in the journal"
+    push c alice missing --ttl 300 --request-id c-2
+    fails ssh_in c alice missing -- true
+    _told c 'refused     alice from .*, request c-2, key SHA256:.*: the key was given to sshd; that the client signed with it, or that sshd asked for more than a key, is not in the journal$'
+    _sshd_with c 'AuthenticationMethods publickey,keyboard-interactive' 'KbdInteractiveAuthentication yes' 'LogLevel VERBOSE'
+    push c alice missing --ttl 300 --request-id c-3
+    fails ssh_in c alice missing -- true
+    _told c 'refused     alice from .*, request c-3, key SHA256:.*: sshd accepted the key and asked for more'
+
+    # The client cannot use the private key of the first.
+    _sshd_with c '# nothing'
+    cat one.pub two.pub >both.pub
+    push c alice both --ttl 300 --request-id c-4
+    ssh-keygen -q -p -P '' -N secret -f one
+    ssh_in c alice one -i two -- true
+    _told c "accepted    alice from .*, request c-4, key $(fingerprint two.pub | sed 's/+/\\+/g'), .*: key $(fingerprint one.pub | sed 's/+/\\+/g') of the same request was given to this connection"
+    in_machine c exc-instance-connect log --json >json
+    grep '"requestId":"c-4"' json >c-4
+    same 1 "$(wc -l <c-4)"
+    grep '"outcome":"given"' c-4
+
+    _sshd_with c 'FingerprintHash md5'
+    push c alice md5 --ttl 300 --request-id c-5
+    lets_in c alice md5
+    _told c 'accepted    alice from .*, request c-5, key SHA256:.*: sshd names the key in another form than SHA256'
+    _sshd_with c 'LogLevel QUIET'
+    push c alice quiet --ttl 300 --request-id c-6
+    lets_in c alice quiet
+    _told c "accepted    alice, request c-6, key SHA256:.*, session of [0-9] s: sshd.s line about how it was let in is not in the journal"
+    same '' "$(in_machine c exc-instance-connect log | grep -E 'not by|another way' || true)"
+}
+
+# short: no
+a_dropped_connection_is_shown() {
+    _another x
+    new_key k
+    push x alice k --ttl 300
+    echo 'sshd: 127.0.0.1' | in_machine x tee -a /etc/hosts.deny >/dev/null
+    fails machine_ssh x -i k alice true
+    _told x 'dropped     a connection from 127\.0\.0\.1: sshd dropped the connection before authentication: the address may not connect \(hosts\.deny\)$'
+    in_machine x sed -i '$d' /etc/hosts.deny
+    if [[ $suite != bookworm ]]; then
+        in_machine x rm /etc/ssh/sshd_config.d/05-no-penalties.conf
+        _sshd_with x 'PerSourcePenalties authfail:60s'
+        new_key other
+        refuses x alice other
+        fails machine_ssh x -i k alice true
+        _told x 'dropped     a connection from 127\.0\.0\.1 port [0-9]+: sshd dropped the connection before authentication: failed authentication \(PerSourcePenalties\)$'
+    fi
+    in_machine x exc-instance-connect log --json | grep '"kind":"drop"'
 }
 
 # short: no

@@ -12,8 +12,6 @@
 
 #include <cmocka.h>
 
-#include "admin/log/history_evidence.h"
-
 #define US_PER_S INT64_C(1000000)
 #define START_US (INT64_C(1781519445) * US_PER_S)
 #define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -29,6 +27,7 @@ static struct told told;
 static struct history *history;
 static bool process_is_there;
 static bool certain; /* that lines are sshd's */
+static int stored;   /* the second in which keys that end were stored */
 
 static const char *word(enum story_outcome outcome) {
         static const char *const words[] = {"undecided", "accepted", "refused", "unused", "waiting", "lost"};
@@ -83,6 +82,7 @@ static int start(void **state) {
         (void)state;
         told = (struct told){0};
         process_is_there = certain = true;
+        stored = 0;
         return history_new(&view, &history);
 }
 
@@ -135,12 +135,12 @@ static void ours(int second, enum log_event_kind kind, const char *user, const c
         add(&made);
 }
 
-/* The end of a key that was stored at START, and that the connection `pid` took its slot of, or none where that is 0. */
+/* The end of a key that the connection `pid` took the slot of, or none where that is 0. */
 static struct log_event end_of(int second, const char *user, const char *key, const char *request, uint64_t pid) {
         struct log_event made = of_key(second, LOG_EVENT_EXPIRED, user, key, request, 0);
 
         made.slots_final = true;
-        made.stored_us = START_US;
+        made.stored_us = START_US + stored * US_PER_S;
         if (pid > 0) {
                 made.n_taken = 1;
                 made.pids[made.n_pids++] = pid;
@@ -557,7 +557,7 @@ static void a_key_that_ends_between_offer_and_signature_is_told_so(void **state)
         ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
         gone(61, 50, "alice");
-        in_the_end("refused alice carol r Expired -\n");
+        in_the_end("refused alice carol r NoProof -\n");
 }
 
 static void a_login_with_another_key_than_the_pushed_one_is_not_the_request_s(void **state) {
@@ -771,6 +771,7 @@ static void followed_lost_use_is_shown_at_key_end(void **state) {
         told_is("accepted alice carol r - open\n"
                 "accepted alice carol r - 2\n");
         ends(60, "alice", KEY_A, "r", 50);
+        (void)history_tick(history, START_US + 62 * US_PER_S);
         told_is("undecided alice carol r - - event-lost\n");
         in_the_end("");
 }
@@ -811,15 +812,18 @@ static void unused_needs_proof(void **state) {
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "unknown", 0);
         ours(60, LOG_EVENT_EXPIRED, "alice", KEY_A, "unknown", 0);
         /* A slot is taken, by whom is not known. */
+        stored = 100;
         ours(100, LOG_EVENT_RECEIVED, "alice", KEY_A, "somebody", 0);
         made = end_of(160, "alice", KEY_A, "somebody", 0);
         made.n_taken = 1;
         add(&made);
         /* More connections could take one. */
+        stored = 200;
         ours(200, LOG_EVENT_RECEIVED, "alice", KEY_A, "goes on", 0);
         made = end_of(260, "alice", KEY_A, "goes on", 0);
         made.slots_final = false;
         add(&made);
+        stored = 300;
         ours(300, LOG_EVENT_RECEIVED, "alice", KEY_A, "unused", 0);
         ends(360, "alice", KEY_A, "unused", 0);
         in_the_end("undecided alice carol unknown Expired -\n"
@@ -884,6 +888,7 @@ static void late_push_event_is_joined(void **state) {
         /* The same key again under the same request is a push of its own. */
         ours(10, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         ends(60, "alice", KEY_A, "r", 50);
+        stored = 10;
         ends(70, "alice", KEY_A, "r", 0);
         in_the_end("accepted alice carol r - 2\n"
                    "unused alice carol r Expired -\n");
@@ -929,7 +934,8 @@ static void other_authorization_needs_proof(void **state) {
         foresee(&end);
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         accepted(1, 50, "alice", KEY_A);
-        message_is("-|the key was pushed, but not asked for: it is authorized in another way too");
+        message_is("-|the key was pushed, but this connection took no slot of it: the key is authorized in another way "
+                   "too, or by a push that is not in the journal");
 
         /* Another push of the key lived then, whose end is not known. */
         foresee(&end);
@@ -965,9 +971,10 @@ static void absence_message_is_about_the_journal(void **state) {
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         gone(1, 50, "alice");
         ends(2, "alice", KEY_A, "r", 60);
-        message_is("-|nothing of sshd's about it is in the journal, as with doctor's self-test; or somebody else may "
-                   "have run exc-authorized-keys; the event of this use is not in the journal, but the key's end names "
-                   "the connection");
+        message_is("-|what became of it was shown before, or is not in the journal before the key's end; the event of "
+                   "this "
+                   "use is not in the journal, but the end of key " KEY_A ", or of another of its push, names the "
+                   "connection");
         ours(0, LOG_EVENT_RECEIVED, "bob", KEY_B, "r", 0);
         ours(0, LOG_EVENT_CLAIMED, "bob", KEY_B, "r", 49);
         gone(1, 50, "alice");
@@ -975,15 +982,16 @@ static void absence_message_is_about_the_journal(void **state) {
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 49);
         gone(1, 50, "alice");
-        message_is("-|no offer of the last key that was pushed, " KEY_A ", is in the journal");
+        message_is("-|no offer of the last key that was pushed, " KEY_A ", is in the journal: the client may not have "
+                   "offered it, or sshd may not have asked exc-authorized-keys for it");
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 49);
         sshd(1, 50, "Failed publickey for alice from a port 1 ssh2: ED25519 " KEY_B);
         gone(1, 50, "alice");
-        message_is("-|no push of this key is in the journal before that");
+        message_is("-|no push of this key is in the journal in the hour before");
         sshd(1, 50, "Accepted publickey for alice from a port 1 ssh2: ED25519 MD5:00:11");
         ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
-        message_is("-|sshd named the key in another form than SHA256 (FingerprintHash); the pushed key " KEY_A
-                   " (request r) was offered");
+        message_is("-|sshd names the key in another form than SHA256 (FingerprintHash); that it is this one, which was "
+                   "given to it, is not in the journal");
 }
 
 static void loss_marks_absence_incomplete(void **state) {
@@ -1090,19 +1098,19 @@ static void evidence_is_bounded(void **state) {
         struct log_event end;
 
         (void)state;
-        for (int i = 0; i <= EVIDENCE_ENDS_MAX; i++) {
+        for (int i = 0; i <= HISTORY_ENDS_MAX; i++) {
                 end = end_of(i / 100, "alice", KEY_A, "r", (uint64_t)(2 + i));
                 end.at_us += i;
                 foresee(&end);
         }
         accepted(1, 2, "alice", KEY_A);
         accepted(1, 3, "alice", KEY_A);
-        for (int i = 0; i <= EVIDENCE_GAPS_MAX; i++) {
+        for (int i = 0; i <= HISTORY_GAPS_MAX; i++) {
                 struct log_event lost = loss(10 + i, 9 + i, 1);
 
                 foresee(&lost);
         }
-        ours(10 + EVIDENCE_GAPS_MAX, LOG_EVENT_RECEIVED, "bob", KEY_B, "r", 0);
+        ours(10 + HISTORY_GAPS_MAX, LOG_EVENT_RECEIVED, "bob", KEY_B, "r", 0);
         in_the_end("accepted alice carol r - - event-lost\n"
                    "waiting bob carol r - - incomplete\n");
 }
@@ -1136,13 +1144,314 @@ static void beyond_the_limits_the_oldest_is_let_go(void **state) {
         /* Pushes that nobody ends. */
         assert_int_equal(stop(NULL), 0);
         assert_int_equal(start(NULL), 0);
-        for (int i = 0; i < HISTORY_STORIES_MAX + 1; i++)
-                ours(i / 100, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        for (int i = 0; i < HISTORY_STORIES_MAX + 1; i++) {
+                struct log_event made = of_key(i / 100, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+
+                made.at_us += i;
+                add(&made);
+        }
         assert_int_equal(told.n, 1);
         ours(1000, LOG_EVENT_EXPIRED, "alice", KEY_A, "r", 0);
         told = (struct told){0};
         history_end(history);
         assert_int_equal(told.n, HISTORY_STORIES_MAX);
+}
+
+/* --- no more than what is proven ------------------------------------------------------------------------------------ */
+
+/* "outcome reason fingerprint's first letter, or ?: asked by: message", and the keys with what became of each. */
+static void tell_all(void *context, const struct story *story) {
+        static const char *const outcomes[] = {"accepted", "given", "used-up"};
+        struct told *to = context;
+        char *end = to->text + to->used;
+        size_t size = sizeof(to->text) - to->used;
+        int n = snprintf(end, size, "%s %s %s %s%s: %s", word(story->outcome), or_dash(story->why),
+                         story->fingerprint ? (strcmp(story->fingerprint, KEY_A) == 0 ? "A" : "B") : "-",
+                         story->likely ? "perhaps " : "", or_dash(story->request_id), or_dash(story->message));
+
+        for (size_t i = 0; i < story->n_keys; i++)
+                n += snprintf(end + n, size - (size_t)n, " [%s %s %s]",
+                              strcmp(story->keys[i].fingerprint, KEY_A) == 0 ? "A" : "B",
+                              or_dash(story->keys[i].request_id), outcomes[story->keys[i].outcome]);
+        n += snprintf(end + n, size - (size_t)n, "\n");
+        to->used += (size_t)n;
+}
+
+static void tell_messages(const struct history_view *asked) {
+        struct history_view full = *asked;
+
+        full.own_name = own_name;
+        full.running = running;
+        full.tell = tell_all;
+        full.context = &told;
+        history_free(history);
+        assert_int_equal(history_new(&full, &history), 0);
+}
+
+/* As the helper reports it where it cannot see which connection asks. */
+static void hidepid(int second, const char *user) {
+        struct log_event made = event(LOG_EVENT_HELPER_FAILURE, second, 0);
+
+        (void)snprintf(made.user, sizeof(made.user), "%s", user);
+        (void)snprintf(made.message, sizeof(made.message), "/proc hides sshd's processes (hidepid)");
+        add(&made);
+}
+
+static void sshd_s_reason_against_a_key_is_the_reason(void **state) {
+        static const char *const lines[] = {
+                "refusing RSA key: Invalid key length [preauth]",
+                "Refusing RSA key because peer uses unsafe signature format [preauth]",
+                "userauth_pubkey: signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms [preauth]",
+                "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys alice " KEY_A " failed, status 3",
+                "AuthorizedKeysCommand /opt/keys alice exited on signal 9",
+                "error: Unsafe AuthorizedKeysCommand \"/opt/keys\": bad ownership or modes for file /opt/keys",
+                "error: Could not stat AuthorizedKeysCommand \"/opt/keys\": No such file or directory",
+        };
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                sshd(1 + (int)i, 50 + i, lines[i]);
+                gone(1 + (int)i, 50 + i, "alice");
+        }
+        hidepid(20, "alice");
+        gone(21, 60, "alice");
+        hidepid(24, "bob");
+        gone(25, 61, "alice");
+        ours(30, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 62);
+        in_the_end(
+                "refused KeyNotAccepted - perhaps r: sshd did not look at a key of this client: RSA key: Invalid key "
+                "length\n"
+                "refused KeyNotAccepted - perhaps r: sshd did not look at a key of this client: RSA key because peer "
+                "uses "
+                "unsafe signature format\n"
+                "refused KeyNotAccepted - perhaps r: sshd did not look at a key of this client: signature algorithm "
+                "ssh-rsa not in PubkeyAcceptedAlgorithms\n"
+                "refused CommandFailure - perhaps r: sshd took no key from its command: AuthorizedKeysCommand "
+                "/usr/bin/sss_ssh_authorizedkeys failed, status 3\n"
+                "refused CommandFailure - perhaps r: sshd took no key from its command: AuthorizedKeysCommand "
+                "/opt/keys "
+                "exited on signal 9\n"
+                "refused CommandFailure - perhaps r: sshd took no key from its command: Unsafe AuthorizedKeysCommand "
+                "\"/opt/keys\": bad ownership or modes for file /opt/keys\n"
+                "refused CommandFailure - perhaps r: sshd took no key from its command: Could not stat "
+                "AuthorizedKeysCommand \"/opt/keys\": No such file or directory\n"
+                "refused HelperFailure - perhaps r: exc-authorized-keys reported of a connection of this user at that "
+                "time: /proc hides sshd's processes (hidepid)\n"
+                "refused NotOffered - perhaps r: no offer of the last key that was pushed, " KEY_A
+                ", is in the journal: the client may not have offered it, or sshd may not have asked "
+                "exc-authorized-keys "
+                "for it\n"
+                "undecided - A r: nothing of sshd's about it is in the journal, as with doctor's self-test; or "
+                "somebody "
+                "else may have run exc-authorized-keys [A r given]\n");
+}
+
+static void second_factor_is_no_other_way(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        /* LogLevel INFO has no line about the first factor. */
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50, "Accepted keyboard-interactive/pam for alice from 192.0.2.7 port 7 ssh2");
+        opened(1, 50);
+        closed(2, 50);
+        ours(3, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        gone(4, 51, "alice");
+        /* LogLevel VERBOSE */
+        ours(10, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        sshd(10, 52, "Partial publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
+        gone(11, 52, "alice");
+        ours(12, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 53);
+        sshd(12, 53, "Partial publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
+        sshd(13, 53, "Accepted keyboard-interactive/pam for alice from 192.0.2.7 port 7 ssh2");
+        in_the_end(
+                "accepted - A r: sshd's line names keyboard-interactive/pam alone; that this key, which was given to "
+                "it, "
+                "was a part of that is not in the journal (LogLevel VERBOSE) [A r given]\n"
+                "refused NoProof A r: the key was given to sshd; that the client signed with it, or that sshd asked "
+                "for "
+                "more than a key, is not in the journal [A r given]\n"
+                "refused MoreNeeded A r: sshd accepted the key and asked for more (AuthenticationMethods), which the "
+                "client did not give [A r accepted]\n"
+                "accepted - A r: - [A r accepted]\n");
+}
+
+static void each_key_of_a_connection_has_an_outcome(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_B, "r", 0);
+        /* It cannot sign with the first. The slot is the push's, so there is one event. */
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(1, 50, "alice", KEY_B);
+        opened(1, 50);
+        closed(3, 50);
+        in_the_end("accepted - B r: key " KEY_A " of the same request was given to this connection [A r given] "
+                   "[B r accepted]\n");
+        /* Keys of two requests, both asked for. */
+        tell_messages(&(struct history_view){0});
+        ours(10, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        ours(10, LOG_EVENT_CLAIMED, "alice", KEY_B, "q", 50);
+        sshd(10, 50, "Partial publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
+        accepted(11, 50, "alice", KEY_B);
+        ours(12, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        ours(12, LOG_EVENT_NO_PLACE, "alice", KEY_B, "q", 51);
+        gone(13, 51, "alice");
+        in_the_end("accepted - B q: - [A r accepted] [B q accepted]\n"
+                   "refused NoProof A r: the key was given to sshd; that the client signed with it, or that sshd asked "
+                   "for "
+                   "more than a key, is not in the journal [A r given] [B q used-up]\n");
+}
+
+static void slots_of_several_keys_name_none(void **state) {
+        const struct log_event both[] = {end_of(60, "alice", KEY_A, "r", 50), end_of(60, "alice", KEY_B, "r", 50)};
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        foresee(&both[0]);
+        foresee(&both[1]);
+        gone(1, 50, "alice");
+        in_the_end("refused NoProof - r: the key was given to sshd; that the client signed with it, or that sshd asked "
+                   "for "
+                   "more than a key, is not in the journal; the event of this use is not in the journal, but the end "
+                   "of key " KEY_B ", or of another of its push, names the connection\n");
+}
+
+static void md5_fingerprint_is_no_other_key(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50,
+             "Accepted publickey for alice from 127.0.0.1 port 33340 ssh2: ED25519 "
+             "MD5:11:9d:de:e5:f2:ae:4b:5e:55:d7:48:25:ff:3d:6e:93");
+        in_the_end("accepted - A r: sshd names the key in another form than SHA256 (FingerprintHash); that it is this "
+                   "one, "
+                   "which was given to it, is not in the journal [A r given]\n");
+}
+
+static void login_without_a_line_of_sshd_s_is_no_refusal(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        /* LogLevel ERROR or QUIET: pam_unix alone writes. */
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        opened(1, 50);
+        closed(2, 50);
+        /* One of sshd's lines before the login is not about its end. */
+        ours(3, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        sshd(3, 51, "refusing RSA key: Invalid key length [preauth]");
+        sshd(4, 51, "Connection closed by 192.0.2.7 port 7");
+        in_the_end("accepted - A r: sshd's line about how it was let in is not in the journal [A r given]\n"
+                   "undecided - A r: what became of it is not in the journal [A r given]\n");
+}
+
+static void certificate_is_no_pushed_key(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){.all = true});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(1, 50,
+             "Accepted publickey for alice from 192.0.2.7 port 7 ssh2: ED25519-CERT " KEY_A
+             " ID a (serial 0) CA ED25519 " KEY_B);
+        opened(1, 50);
+        closed(2, 50);
+        in_the_end("waiting - A r: no use of it is in the journal yet\n"
+                   "accepted - A -: by a certificate\n");
+}
+
+static void source_is_of_some_key(void **state) {
+        static const char ours_line[] =
+                "/usr/libexec/exc-instance-connect/exc-authorized-keys %u %f %t %k:1: Authentication tried for alice "
+                "with "
+                "correct key but not from a permitted host (host=a, ip=192.0.2.7, required=198.51.100.0/24).";
+        static const char own_line[] =
+                "/home/alice/.ssh/authorized_keys:1: Authentication tried for alice with correct key "
+                "but not from a permitted host (host=a, ip=192.0.2.7, required=203.0.113.1).";
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(0, 50, ours_line);
+        gone(1, 50, "alice");
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        sshd(2, 51, own_line);
+        gone(3, 51, "alice");
+        ours(4, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        ours(4, LOG_EVENT_CLAIMED, "alice", KEY_B, "q", 52);
+        sshd(4, 52, ours_line);
+        gone(5, 52, "alice");
+        in_the_end("refused WrongSource A r: sshd refused a key that is for clients from 198.51.100.0/24 [A r given]\n"
+                   "refused WrongSource A r: sshd refused a key that is for clients from 203.0.113.1 [A r given]\n"
+                   "refused WrongSource - -: sshd refused a key that is for clients from 198.51.100.0/24 [A r given] "
+                   "[B q given]\n");
+}
+
+static void later_push_is_not_the_connection_s(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){.all = true});
+        sshd(1, 50, "Failed publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
+        gone(1, 50, "alice");
+        ours(2, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        /* It was refused before the key ended, though the connection ended after that. */
+        sshd(58, 51, "Failed publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
+        stored = 2;
+        ends(60, "alice", KEY_A, "r", 0);
+        gone(61, 51, "alice");
+        /* Of two requests with the same key, which one it was is not known. */
+        ours(100, LOG_EVENT_RECEIVED, "alice", KEY_A, "q", 0);
+        ours(101, LOG_EVENT_RECEIVED, "alice", KEY_A, "s", 0);
+        accepted(102, 52, "alice", KEY_A);
+        in_the_end(
+                "refused NotPushed A -: no push of this key is in the journal in the hour before\n"
+                "unused Expired A r: expired before it was used\n"
+                "refused NotOffered A r: sshd did not accept the key, and that it asked for the key is not in the "
+                "journal\n"
+                "waiting - A q: no use of it is in the journal yet\n"
+                "waiting - A s: a connection logged in with it, and that it was given the key is not in the journal\n"
+                "accepted - A -: the key was pushed, and that this connection was given it is not in the journal: its "
+                "event is lost, or the key is authorized in another way too\n");
+}
+
+static void key_that_waits_is_of_the_present(void **state) {
+        (void)state;
+        view(&(struct history_view){.since_us = START_US + 100 * US_PER_S});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "waits", 0);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_B, "over", 0);
+        stored = 1;
+        ends(60, "alice", KEY_B, "over", 0);
+        in_the_end("waiting alice carol waits - -\n");
+}
+
+static void dropped_connection_is_shown_near_a_push(void **state) {
+        static const char *const lines[] = {
+                "drop connection #0 from [192.0.2.7]:35834 on [127.0.0.1]:22 penalty: failed authentication",
+                "drop connection #10 from [2001:db8::7]:44216 on [::1]:22 Maxstartups",
+                "drop connection #1 from [192.0.2.7]:55316 on [127.0.0.1]:2299 past MaxStartups",
+                "refused connect from evil (1.2.3.4) (192.0.2.7)",
+        };
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        sshd(0, 9, lines[0]);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+                sshd(2 + (int)i, 9, lines[i]);
+        sshd(1000, 9, lines[0]);
+        in_the_end(
+                "waiting - A r: no use of it is in the journal yet\n"
+                "refused Dropped - -: sshd dropped the connection before authentication: failed authentication "
+                "(PerSourcePenalties)\n"
+                "refused Dropped - -: sshd dropped the connection before authentication: too many others had not "
+                "logged "
+                "in (MaxStartups)\n"
+                "refused Dropped - -: sshd dropped the connection before authentication: too many others had not "
+                "logged "
+                "in (MaxStartups)\n"
+                "refused Dropped - -: sshd dropped the connection before authentication: the address may not connect "
+                "(hosts.deny)\n");
+        tell_messages(&(struct history_view){.user = "bob"});
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(2, 9, lines[0]);
+        in_the_end("");
 }
 
 int main(void) {
@@ -1205,6 +1514,17 @@ int main(void) {
                 TEST(ambiguous_end_is_no_refusal),
                 TEST(session_proves_login),
                 TEST(evidence_is_bounded),
+                TEST(sshd_s_reason_against_a_key_is_the_reason),
+                TEST(second_factor_is_no_other_way),
+                TEST(each_key_of_a_connection_has_an_outcome),
+                TEST(slots_of_several_keys_name_none),
+                TEST(md5_fingerprint_is_no_other_key),
+                TEST(login_without_a_line_of_sshd_s_is_no_refusal),
+                TEST(certificate_is_no_pushed_key),
+                TEST(source_is_of_some_key),
+                TEST(later_push_is_not_the_connection_s),
+                TEST(key_that_waits_is_of_the_present),
+                TEST(dropped_connection_is_shown_near_a_push),
                 TEST(beyond_the_limits_the_oldest_is_let_go),
         };
 

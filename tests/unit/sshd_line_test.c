@@ -40,6 +40,7 @@ static void an_accepted_certificate_has_its_own_fingerprint_and_not_its_signer_s
                        " ID a (serial 0) CA ED25519 SHA256:OteHqcvhzLcLGYaSlwE3AIs0WxQDTZEh7aeCzTGEGgE");
 
         (void)state;
+        assert_true(line.certificate);
         assert_string_equal(line.fingerprint, FINGERPRINT);
         assert_string_equal(line.address, "::1");
 }
@@ -389,6 +390,63 @@ static void end_before_login_is_recognized(void **state) {
                 assert_int_equal(parsed(lines[i].message).before_login, lines[i].before_login);
 }
 
+static void a_key_that_sshd_does_not_look_at_has_a_reason(void **state) {
+        static const struct {
+                const char *message, *detail;
+        } lines[] = {
+                {"refusing RSA key: Invalid key length [preauth]", "RSA key: Invalid key length"},
+                {"userauth_pubkey: signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms [preauth]",
+                 "signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms"},
+        };
+        struct sshd_line line;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                assert_int_equal(parsed(lines[i].message).said, SSHD_SAID_KEY_REFUSED);
+                assert_string_equal(parsed(lines[i].message).detail, lines[i].detail);
+        }
+        assert_false(
+                sshd_line_parse("userauth_pubkey: signature algorithm a b not in PubkeyAcceptedAlgorithms", &line));
+        assert_false(sshd_line_parse("refusing previously-used ED25519 key [preauth]", &line));
+}
+
+/* Its arguments, which may be the key, are left out. */
+static void a_keys_command_that_fails_is_named(void **state) {
+        struct sshd_line line =
+                parsed("AuthorizedKeysCommand /opt/keys alice failed, status 1 " FINGERPRINT " failed, status 3");
+
+        (void)state;
+        assert_int_equal(line.said, SSHD_SAID_COMMAND_FAILED);
+        assert_string_equal(line.detail, "AuthorizedKeysCommand /opt/keys failed, status 3");
+        assert_false(sshd_line_parse("AuthorizedKeysCommand /opt/keys alice yielded no arguments", &line));
+}
+
+static void a_dropped_connection_has_address_and_reason(void **state) {
+        static const struct {
+                const char *message, *address, *detail;
+                unsigned port;
+        } lines[] = {
+                {"drop connection #0 from [192.0.2.7]:35834 on [127.0.0.1]:22 penalty: failed authentication",
+                 "192.0.2.7", "failed authentication (PerSourcePenalties)", 35834},
+                {"drop connection #0 from [::1]:7 on [::1]:22 too many penalised addresses", "::1",
+                 "too many penalised addresses", 7},
+                {"drop connection #1 from [192.0.2.7]:8 on [127.0.0.1]:22 past MaxStartups", "192.0.2.7",
+                 "too many others had not logged in (MaxStartups)", 8},
+                {"refused connect from a (203.0.113.9) (192.0.2.7)", "192.0.2.7",
+                 "the address may not connect (hosts.deny)", 0},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                struct sshd_line line = parsed(lines[i].message);
+
+                assert_int_equal(line.said, SSHD_SAID_DROPPED);
+                assert_string_equal(line.address, lines[i].address);
+                assert_string_equal(line.detail, lines[i].detail);
+                assert_int_equal(line.port, lines[i].port);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_accepted_key_has_user_address_port_and_fingerprint),
@@ -410,6 +468,9 @@ int main(void) {
                 cmocka_unit_test(all_else_says_nothing),
                 cmocka_unit_test(a_line_without_end_is_cut),
                 cmocka_unit_test(end_before_login_is_recognized),
+                cmocka_unit_test(a_key_that_sshd_does_not_look_at_has_a_reason),
+                cmocka_unit_test(a_keys_command_that_fails_is_named),
+                cmocka_unit_test(a_dropped_connection_has_address_and_reason),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,53 @@ static void uncertain_parts_are_marked(void **state) {
         assert_non_null(strstr(shown(&story, true), "\"eventLost\":true,\"incomplete\":true"));
 }
 
+static void each_key_of_a_connection_is_a_member(void **state) {
+        struct story story = login();
+
+        (void)state;
+        story.keys[0] = (struct story_key){.outcome = STORY_KEY_GIVEN, .fingerprint = "SHA256:a", .request_id = "r-1"};
+        story.n_keys = 1;
+        assert_null(strstr(shown(&story, true), "\"keys\""));
+        story.keys[1] = (struct story_key){
+                .outcome = STORY_KEY_USED_UP, .fingerprint = "SHA256:b", .principal = "dan", .pushed_us = AT_US};
+        story.n_keys = 2;
+        assert_non_null(strstr(shown(&story, true),
+                               "\"keys\":[{\"fingerprint\":\"SHA256:a\",\"outcome\":\"given\",\"requestId\":\"r-1\"},"
+                               "{\"fingerprint\":\"SHA256:b\",\"outcome\":\"usedUp\",\"principal\":\"dan\","
+                               "\"pushed\":\"2026-06-15T10:30:45.123456Z\"}]"));
+}
+
+static void likely_request_is_said_to_be_likely(void **state) {
+        struct story story = login();
+
+        (void)state;
+        story.outcome = STORY_REFUSED;
+        story.likely = true;
+        assert_non_null(strstr(shown(&story, false), ", perhaps asked by carol@example.org, request r-1, "));
+        assert_non_null(strstr(shown(&story, true), "\"likely\":true"));
+        story.principal = NULL;
+        assert_non_null(strstr(shown(&story, false), ", perhaps request r-1, "));
+}
+
+static void dropped_connection_has_address_and_reason(void **state) {
+        struct story story = {.kind = STORY_DROP,
+                              .outcome = STORY_REFUSED,
+                              .at_us = AT_US,
+                              .last_us = AT_US,
+                              .address = borrowed("192.0.2.7"),
+                              .port = 7,
+                              .why = WHY_DROPPED,
+                              .message = borrowed("no")};
+
+        (void)state;
+        assert_string_equal(shown(&story, false),
+                            "2026-06-15 10:30:45  dropped     a connection from 192.0.2.7 port 7: no");
+        assert_string_equal(shown(&story, true),
+                            "{\"kind\":\"drop\",\"outcome\":\"refused\",\"time\":\"2026-06-15T10:30:45.123456Z\","
+                            "\"reason\":\"Dropped\",\"message\":\"no\",\"address\":\"192.0.2.7\",\"port\":7,"
+                            "\"bootId\":\"00000000000000000000000000000000\"}");
+}
+
 static void loss_has_amount_and_time(void **state) {
         struct story story = {.kind = STORY_LOSS,
                               .outcome = STORY_LOST,
@@ -241,6 +288,9 @@ int main(void) {
                 cmocka_unit_test(pushes_are_told_from_connections),
                 cmocka_unit_test(push_without_known_use_is_unknown),
                 cmocka_unit_test(uncertain_parts_are_marked),
+                cmocka_unit_test(each_key_of_a_connection_is_a_member),
+                cmocka_unit_test(likely_request_is_said_to_be_likely),
+                cmocka_unit_test(dropped_connection_has_address_and_reason),
                 cmocka_unit_test(loss_has_amount_and_time),
                 cmocka_unit_test(a_name_cannot_pass_for_another_part_of_the_line),
                 cmocka_unit_test(json_has_every_part_under_its_name),
