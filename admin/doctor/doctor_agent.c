@@ -9,7 +9,7 @@
 #include "admin/command.h"
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
-#include "admin/doctor/unit_state.h"
+#include "admin/sshd/systemd.h"
 #include "agent/listener.h"
 #include "common/store.h"
 #include "wire/client.h"
@@ -39,7 +39,7 @@ static struct remedy start_remedy(const char *name, const struct unit_state *uni
         struct unit_state mount_unit;
         struct remedy mount;
 
-        if (unit_state(DOCTOR_MOUNT_UNIT, &mount_unit) < 0)
+        if (systemd_unit_state(DOCTOR_MOUNT_UNIT, &mount_unit) < 0)
                 return start;
         /* systemd lets no socket be started without the mount that it lies on (RequiresMountsFor= in systemd.unit(5)). */
         mount = load_remedy(DOCTOR_MOUNT_UNIT, &mount_unit);
@@ -54,9 +54,9 @@ static bool look_at_socket_unit(struct examination *examination, enum finding_st
         struct unit_state unit;
         int r;
 
-        if (!unit_state_known())
+        if (!systemd_runs())
                 return true;
-        r = unit_state(name, &unit);
+        r = systemd_unit_state(name, &unit);
         if (r < 0) {
                 warn(&examination->findings, check, NO_REMEDY, "the state of %s is not known: %s", name, strerror(-r));
                 return true;
@@ -121,7 +121,8 @@ static void look_at_channels(struct examination *examination) {
 
                 if (access(channels[i].device, F_OK) < 0)
                         pass(&examination->findings, check, "this machine has no %s", name);
-                else if (unit_state_known() && unit_state(unit_name, &unit) == 0 && strcmp(unit.active, "active") != 0)
+                else if (systemd_runs() && systemd_unit_state(unit_name, &unit) == 0 &&
+                         strcmp(unit.active, "active") != 0)
                         warn(&examination->findings, check, start_remedy(unit_name, &unit),
                              "%s is %s (%s), so the %s is not used", unit_name, unit.active, unit.load, name);
                 else
@@ -145,7 +146,7 @@ void doctor_sockets(struct examination *examination) {
 static void look_at_service(struct examination *examination) {
         struct unit_state unit;
 
-        if (!unit_state_known() || unit_state(SERVICE, &unit) < 0)
+        if (!systemd_runs() || systemd_unit_state(SERVICE, &unit) < 0)
                 return;
         if (strcmp(unit.load, "loaded") == 0) {
                 pass(&examination->findings, "agent-service", "%s is %s", SERVICE, unit.active);

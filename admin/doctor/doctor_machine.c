@@ -12,8 +12,8 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
-#include "admin/doctor/unit_state.h"
 #include "admin/sshd/sshd.h"
+#include "admin/sshd/systemd.h"
 #include "agent/freshness.h"
 #include "authkeys-helper/identity.h"
 #include "common/journal.h"
@@ -34,7 +34,7 @@ static struct time_service find_time_service(void) {
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !found.active; i++) {
                 struct unit_state state;
 
-                if (unit_state(known[i], &state) < 0 || strcmp(state.load, "loaded") != 0)
+                if (systemd_unit_state(known[i], &state) < 0 || strcmp(state.load, "loaded") != 0)
                         continue;
                 (void)snprintf(found.name, sizeof(found.name), "%s", known[i]);
                 found.active = strcmp(state.active, "active") == 0;

@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/doctor/unit_state.h"
 #include "admin/sshd/sshd_config.h"
+#include "admin/sshd/systemd.h"
 
 bool doctor_socket_listens(const char *service) {
         struct unit_state unit;
         char name[128];
 
         (void)snprintf(name, sizeof(name), "%.*s.socket", (int)strcspn(service, "@."), service);
-        return unit_state(name, &unit) == 0 && strcmp(unit.active, "active") == 0;
+        return systemd_unit_state(name, &unit) == 0 && strcmp(unit.active, "active") == 0;
 }
 
 struct remedy doctor_reload(const char *service) {

@@ -13,12 +13,12 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_keys_command.h"
 #include "admin/doctor/doctor_reload.h"
-#include "admin/doctor/unit_state.h"
 #include "admin/sshd/own_files.h"
 #include "admin/sshd/sshd.h"
 #include "admin/sshd/sshd_answers.h"
 #include "admin/sshd/sshd_config.h"
 #include "admin/sshd/sshd_reload.h"
+#include "admin/sshd/systemd.h"
 
 #define SSHD_INSTALL "apt-get install -y openssh-server"
 
@@ -69,7 +69,7 @@ static bool look_at_version(struct examination *examination, int *ret_version) {
 static size_t drop_idle(struct sshd_service *services, size_t n) {
         size_t kept = 0;
 
-        if (!unit_state_known())
+        if (!systemd_runs())
                 return n;
         for (size_t i = 0; i < n; i++) {
                 struct sshd_service service = services[i];

@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/unit_state.h"
+#include "admin/sshd/systemd.h"
 #include "authkeys-helper/identity.h"
 #include "common/store.h"
 
@@ -56,7 +56,7 @@ static struct remedy mount_remedy(const char *unit_name) {
         struct remedy unmask = NO_REMEDY;
         struct unit_state unit;
 
-        if (unit_state(unit_name, &unit) == 0 && strcmp(unit.load, "masked") == 0)
+        if (systemd_unit_state(unit_name, &unit) == 0 && strcmp(unit.load, "masked") == 0)
                 unmask = strcmp(unit.file, "masked-runtime") == 0
                                  ? remedy_of("systemctl unmask --runtime %s", unit_name)
                                  : remedy_of("systemctl unmask %s", unit_name);

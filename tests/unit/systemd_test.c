@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/doctor/unit_state.h"
+#include "admin/sshd/systemd.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -51,7 +51,7 @@ static void nobody_who_listens_is_an_error(void **state) {
         struct unit_state unit;
 
         (void)state;
-        assert_int_equal(unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ENOENT);
+        assert_int_equal(systemd_unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ENOENT);
 }
 
 static void no_answer_is_a_timeout(void **state) {
@@ -59,7 +59,7 @@ static void no_answer_is_a_timeout(void **state) {
         int fd = listen_there();
 
         (void)state;
-        assert_int_equal(unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ETIMEDOUT);
+        assert_int_equal(systemd_unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ETIMEDOUT);
         assert_int_equal(close(fd), 0);
         assert_int_equal(unlink(place.sun_path), 0);
 }
@@ -79,7 +79,7 @@ static void no_answer_after_authentication_is_a_timeout(void **state) {
                         _exit(1);
                 (void)pause();
         }
-        assert_int_equal(unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ETIMEDOUT);
+        assert_int_equal(systemd_unit_state_at(address, "ssh.service", TIMEOUT_MS, &unit), -ETIMEDOUT);
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
         assert_int_equal(close(fd), 0);
