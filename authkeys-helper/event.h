@@ -25,7 +25,7 @@ enum {
         CHAIN_DEADLINE_S = 12, /* for exc-authorized-keys and its start */
 };
 
-/* EVENT_CLAIMED or EVENT_NO_PLACE. */
+/* EVENT_CLAIMED or EVENT_NO_SLOT. */
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
                  const struct connection_id *who);
 

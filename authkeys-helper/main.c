@@ -84,7 +84,7 @@ static void give_key(const struct arguments *asked, const struct store *store, c
         if (r < 0)
                 event_failure(asked->user, who, "The store cannot be read: %s", strerror(-r));
         if (r == LOOKUP_NO_SLOT)
-                event_grant(EVENT_NO_PLACE, &lookup.grant, &lookup.place, who);
+                event_grant(EVENT_NO_SLOT, &lookup.grant, &lookup.place, who);
         if (r != LOOKUP_FOUND)
                 return;
         debug_line("claim: grant %s, %s", lookup.place.id,

@@ -9,7 +9,7 @@
 #define EVENT_RECEIVED "4d98dd3b9620683e69dcd86ee36d8165" /* a key was stored */
 #define EVENT_REFUSED "5b94c1d6ae75ad5f9c483b3cd790d333"  /* a push or a revocation was refused */
 #define EVENT_CLAIMED "1281102fdec785c67f97d2aedf0d9e34"  /* an SSH connection took a slot; the helper sends it */
-#define EVENT_NO_PLACE "9efc753be9e68f245e0bb5794c2e22a4" /* a live key, but its slots are taken; the helper sends it */
+#define EVENT_NO_SLOT "9efc753be9e68f245e0bb5794c2e22a4"  /* a live key, but its slots are taken; the helper sends it */
 #define EVENT_EXPIRED "bc723d69e57c5476daf16a3efb8dea15"  /* a key was removed because it had expired */
 #define EVENT_REVOKED "7e857319e0894775b0986464c3a3ebd5"  /* a key was removed because it was revoked */
 #define EVENT_DAMAGED "142f81c623e61199bbbfbcaf8180e042"  /* a file that is not a grant was removed */

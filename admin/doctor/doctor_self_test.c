@@ -157,7 +157,7 @@ static bool find_command(const char *user, struct sshd_keys_command *ret) {
 }
 
 /*
- * For the first who may be given one. The key lives for seconds only, and sshd may need as many until it has told which
+ * For the first who may be given one. The key lives for seconds only, and sshd -T may take as many to print which
  * command it runs: so it is asked before each push.
  */
 static const char *push_for_first(struct examination *examination, const struct users *users,
@@ -232,15 +232,15 @@ static bool is_key(const char *output, const char *key) {
 }
 
 /*
- * What the helper told the journal when it gave nothing to us, or what failed for this user where it could not tell who
+ * What the helper logged when it gave nothing to us, or what failed for this user where it could not determine who
  * asks. Anybody may write there, with each field but _UID.
  */
 static void why_nothing(const char *user, char ret[static WHY_MAX]) {
         char program[] = JOURNALCTL, quiet[] = "-q", pager[] = "--no-pager", output[] = "--output=cat",
              last[] = "--lines=1", since[] = "--since=-15s", root[] = "_UID=0", uid[32] = "_UID=0",
-             no_place[] = "MESSAGE_ID=" EVENT_NO_PLACE, failure[] = "MESSAGE_ID=" EVENT_FAILURE, connection[32],
+             no_slot[] = "MESSAGE_ID=" EVENT_NO_SLOT, failure[] = "MESSAGE_ID=" EVENT_FAILURE, connection[32],
              either[] = "+", whom[sizeof(FIELD_USER) + NAME_MAX_BYTES];
-        char *argv[] = {program, quiet,      pager,  output, last, since,   root, uid, no_place,
+        char *argv[] = {program, quiet,      pager,  output, last, since,   root, uid, no_slot,
                         failure, connection, either, root,   uid,  failure, whom, NULL};
         const struct passwd *helper = getpwnam(HELPER_USER);
         struct program_result result;

@@ -187,7 +187,7 @@ static void tell_in_order(struct history *history) {
         }
 }
 
-/* So many are open that others wait for them: those are told before their turn, or else the first as it is. */
+/* So many are open that others wait for them: those are reported before their turn, or else the first as it is. */
 static void make_room(struct history *history) {
         struct node *at, *next;
 
@@ -203,7 +203,7 @@ static void make_room(struct history *history) {
                 struct node *first = TAILQ_FIRST(&history->nodes);
                 size_t n = history->n;
 
-                if (first->told_open) {
+                if (first->reported_open) {
                         node_free(history, first);
                         continue;
                 }
@@ -217,12 +217,12 @@ static void make_room(struct history *history) {
 
 /* A connection that was let in is worth a line at once, when it is followed. */
 static void tell_open(struct history *history, struct node *node) {
-        if (!history->follow || node->told_open || node->ended || node->story.accepted_us == 0)
+        if (!history->follow || node->reported_open || node->ended || node->story.accepted_us == 0)
                 return;
         node_explain(history, node);
         if (!node_concerns(history, node))
                 return;
-        node->told_open = true;
+        node->reported_open = true;
         node->story.running = node->story.opened_us > 0 && history->view.running(node->story.boot, node->story.pid);
         tell(history, node);
         node->story.running = false;
@@ -264,7 +264,7 @@ static void settle_silent(struct history *history) {
                     at->story.last_us + SILENCE_US < history->now_us)
                         settle(history, at);
                 /* Without PAM nobody says when it is over. */
-                else if (at->told_open && at->story.opened_us == 0 && !at->ended &&
+                else if (at->reported_open && at->story.opened_us == 0 && !at->ended &&
                          at->story.accepted_us + OPENING_US < history->now_us)
                         node_free(history, at);
         }
@@ -324,7 +324,7 @@ static void end_boot(struct history *history) {
 void history_end(struct history *history) {
         struct node *node;
 
-        /* A push is told before the connection that used it. */
+        /* A push is reported before the connection that used it. */
         TAILQ_FOREACH(node, &history->nodes, in_order)
                 node_explain(history, node);
         /* In order, whatever it is that is not settled. */
@@ -339,8 +339,8 @@ void history_end(struct history *history) {
                 }
                 if (story->opened_us > 0 && story->closed_us == 0 && !node->ended)
                         story->running = history->view.running(story->boot, story->pid);
-                /* Those that were told when they opened have nothing new to tell. */
-                if (node->told_open && !node->ended)
+                /* Those that were reported when they opened have nothing new to report. */
+                if (node->reported_open && !node->ended)
                         node_free(history, node);
                 else
                         settle(history, node);
@@ -545,7 +545,7 @@ static bool add_holders(struct history *history, const struct log_event *event) 
                         continue;
                 found = true;
                 /* An open connection has its story later, and events from before the reading are not known to be lost. */
-                if (!slot->told && end->from_us >= history->view.from_us && !find_connection(history, slot->pid))
+                if (!slot->reported && end->from_us >= history->view.from_us && !find_connection(history, slot->pid))
                         add_holder(history, event, slot);
         }
         return found;
@@ -695,7 +695,7 @@ static void add_sshd(struct history *history, const struct log_event *event) {
         }
         if (event->pid == 0)
                 return;
-        /* Of what began before the journal does, or is no login at all, nothing can be told. The helper's event may follow. */
+        /* Nothing is known of what began before the journal does, or is no login at all. The helper's event may follow. */
         if (!begins && !find_connection(history, event->pid) && line->said != SSHD_SAID_SESSION_OPENED &&
             line->said != SSHD_SAID_LEFT && (line->said != SSHD_SAID_ENDED || !line->user[0]))
                 return;
@@ -810,7 +810,7 @@ int history_add(struct history *history, const struct log_event *event) {
                 add_refused(history, event);
                 break;
         case LOG_EVENT_CLAIMED:
-        case LOG_EVENT_NO_PLACE:
+        case LOG_EVENT_NO_SLOT:
                 add_offer(history, event);
                 break;
         case LOG_EVENT_EXPIRED:

@@ -7,11 +7,11 @@
  *    longer than anybody may take to log in, or with the boot.
  * 2. The journal gets events through one socket and sshd's lines through another, so two that were sent one after the
  *    other may come out the other way round. Nothing is settled until two seconds after a connection's last line.
- * 3. A push is told by user, fingerprint, principal and request: the same key in two pushes of one request is one story
+ * 3. A push is identified by user, fingerprint, principal and request: the same key in two pushes of one request is one story
  *    too few at worst.
  * 4. Events can be lost. A message is proven by entries, or it is a statement about the journal: history_explain.c lists
  *    what each one needs. Events about the time before them go to history_foresee() first.
- * 5. All that is remembered has limits. Beyond them the oldest is let go: it is told as far as it is known.
+ * 5. All that is remembered has limits. Beyond them the oldest is dropped: it is reported as far as it is known.
  */
 #ifndef EXC_HISTORY_H
 #define EXC_HISTORY_H
@@ -29,7 +29,7 @@ enum {
         HISTORY_GAPS_MAX = 1024,  /* beyond that the last one grows */
 };
 
-/* Which stories are told, and to whom. */
+/* Which stories are reported, and to which function. */
 struct history_view {
         const char *user; /* an account's own name; NULL: of all users */
         int64_t from_us;  /* events before that are not read; 0: all are */
@@ -58,8 +58,8 @@ int history_foresee(struct history *history, const struct log_event *event);
 int history_add(struct history *history, const struct log_event *event);
 
 /*
- * From here on, stories are told as they happen: a connection that is let in when its session opens, and once more when
- * that closes. Before, each is told once, in the order in which they began.
+ * From here on, stories are reported as they happen: a connection that is let in when its session opens, and once more when
+ * that closes. Before, each is reported once, in the order in which they began.
  */
 void history_follow(struct history *history);
 

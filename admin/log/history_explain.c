@@ -25,7 +25,7 @@
  *   no key from its command  sshd's line
  *   the helper's own words   its event; where that names no process, it is of the user and of that time
  *   asked for more           sshd's line "Partial"
- *   hold all places          helper's event
+ *   hold all slots           helper's event
  *   given, ended before *    helper's event, or the key's end names the process; agent: when the key ended
  *   pushed for U             sshd's line "Failed" with the key; agent: it was pushed for U
  *   the key had expired      sshd's line "Failed" with the key; agent: the push, and its end before that line
@@ -308,7 +308,7 @@ static void explain_offer(struct history *history, struct node *node, const stru
 
         if (!offer->given) {
                 story->why = WHY_USED_UP;
-                history_say(history, story, "other connections hold all places of the key");
+                history_say(history, story, "other connections hold all slots of the key");
                 return;
         }
         story->why = WHY_NO_PROOF;
@@ -459,7 +459,7 @@ static void explain_unasked(struct history *history, struct node *node, struct p
 static void explain_other_way(struct history *history, struct node *node, const struct offer *given) {
         struct story *story = &node->story;
         const char *before = given->request_id ? " (request " : "", *after = given->request_id ? ")" : "";
-        const char *what = !given->given    ? "was offered too, with no place left"
+        const char *what = !given->given    ? "was offered too, with no free slot"
                            : is_sure(given) ? "was given to this connection too"
                                             : "or another of its push was given to this connection too";
 
@@ -470,7 +470,7 @@ static void explain_other_way(struct history *history, struct node *node, const 
                 history_say(history, story, "sshd's line names another key; the pushed key %s%s%s%s %s",
                             given->fingerprint, before, text_of(given->request_id), after, what);
         else if (!given->given)
-                say_absent(history, story, "no use of the pushed key %s%s%s%s is in the journal: it had no place left",
+                say_absent(history, story, "no use of the pushed key %s%s%s%s is in the journal: it had no free slot",
                            given->fingerprint, before, text_of(given->request_id), after);
         else {
                 take_given(history, node, given);
@@ -501,7 +501,7 @@ static void explain_acceptance(struct history *history, struct node *node) {
                     (!offer || same_text(node->offers[i].fingerprint, node->accepted_fingerprint)))
                         offer = &node->offers[i];
         if (offer && !offer->given)
-                offer = NULL; /* there was no place for it: it is authorized in another way */
+                offer = NULL; /* there was no slot for it: it is authorized in another way */
         push = node->accepted_fingerprint && !node->certificate
                        ? pushed_key(history, node->accepted_fingerprint, story->user, story->accepted_us)
                        : NULL;
@@ -575,7 +575,7 @@ static void explain_connection(struct history *history, struct node *node) {
         /* What is pushed, is for the account. */
         if (node->n_offers == 0 && story->user && !node->no_such_user)
                 history_set(history, &story->user, history->view.own_name(history->view.context, story->user));
-        /* A session alone may be of a connection that was told before. */
+        /* A session alone may be of a connection that was reported before. */
         if (node->begun || node->n_offers > 0)
                 evidence_infer_offers(history, node);
         infer_together(history, node);
@@ -641,7 +641,7 @@ bool node_concerns(const struct history *history, const struct node *node) {
                 return true;
         if (!node->begun)
                 return false;
-        /* Root's programs may well repeat what others told them. */
+        /* Root's programs may well repeat the words of others. */
         if (!story->user || (story->outcome == STORY_ACCEPTED && !node->certain))
                 return false;
         if (history->view.all)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is remembered while the journal is read: stories that are not told yet, pushed keys, and what their ends prove. */
+/* What is remembered while the journal is read: stories that are not reported yet, pushed keys, and what their ends prove. */
 #ifndef EXC_HISTORY_INTERNAL_H
 #define EXC_HISTORY_INTERNAL_H
 
@@ -46,8 +46,8 @@ struct node {
         struct story story;
         struct pushed *push; /* of a STORY_PUSH */
         bool bucketed, settled;
-        bool told_open;
-        bool of_end; /* a connection that a key's end names, while its own story may have been told before */
+        bool reported_open;
+        bool of_end; /* a connection that a key's end names, while its own story may have been reported before */
 
         struct offer offers[STORY_KEYS_MAX];
         size_t n_offers;
@@ -115,7 +115,7 @@ struct slot_taken {
         LIST_ENTRY(slot_taken) in_bucket;
         const struct key_end *end;
         uint64_t pid;
-        bool told; /* a story has it */
+        bool reported; /* a story has it */
 };
 
 struct key_end {

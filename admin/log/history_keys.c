@@ -313,7 +313,7 @@ void evidence_infer_offers(struct history *history, struct node *node) {
 
                 if (!is_slot_of(node, slot) || !is_end_of(node, end))
                         continue;
-                slot->told = true;
+                slot->reported = true;
                 for (size_t i = 0; i < node->n_offers; i++) {
                         of_push |= i < n_known && same_text(node->offers[i].request_id, end->request_id) &&
                                    same_text(node->offers[i].principal, end->principal);

@@ -21,7 +21,7 @@ static const struct {
 } ours[] = {
         {EVENT_RECEIVED, LOG_EVENT_RECEIVED, false},     {EVENT_REFUSED, LOG_EVENT_REFUSED, false},
         {EVENT_EXPIRED, LOG_EVENT_EXPIRED, false},       {EVENT_REVOKED, LOG_EVENT_REVOKED, false},
-        {EVENT_CLAIMED, LOG_EVENT_CLAIMED, true},        {EVENT_NO_PLACE, LOG_EVENT_NO_PLACE, true},
+        {EVENT_CLAIMED, LOG_EVENT_CLAIMED, true},        {EVENT_NO_SLOT, LOG_EVENT_NO_SLOT, true},
         {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, true}, {EVENT_LOST, LOG_EVENT_LOST, false},
 };
 

@@ -26,7 +26,7 @@ enum log_event_kind {
         LOG_EVENT_RECEIVED = 1,
         LOG_EVENT_REFUSED,
         LOG_EVENT_CLAIMED,
-        LOG_EVENT_NO_PLACE,
+        LOG_EVENT_NO_SLOT,
         LOG_EVENT_EXPIRED,
         LOG_EVENT_REVOKED,
         LOG_EVENT_HELPER_FAILURE,

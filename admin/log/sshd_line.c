@@ -23,7 +23,7 @@ static char *after(char *text, const char *prefix) {
         return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
-/* The last place where `needle` is. */
+/* The last occurrence of `needle`. */
 static char *last(char *text, const char *needle) {
         char *found = NULL;
 
@@ -152,7 +152,7 @@ static bool parse_refused_user(char *text, struct sshd_line *ret) {
 
 /*
  * "FILE:LINE: Authentication tried for USER with correct key but not from a permitted host (host=…, ip=…, required=…)."
- * (auth_authorise_keyopts()). Whoever the file is of chooses what is required, which is a list without blanks.
+ * (auth_authorise_keyopts()). The owner of the file chooses what is required, which is a list without blanks.
  */
 static bool parse_wrong_source(char *text, struct sshd_line *ret) {
         static const char tried[] = ": Authentication tried for ";

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a line of sshd's log says (OpenSSH 8.9 to 10; auth.c, auth2-pubkey.c, packet.c, auth-options.c), and those that
- * PAM's modules write in sshd's name. Parts of such a line come from whoever connects: a user name that does not exist
- * may hold anything but a colon, and other words anything at all. Each line is told by how it begins, which is always
+ * PAM's modules write in sshd's name. Parts of such a line come from the client: a user name that does not exist
+ * may hold anything but a colon, and other words anything at all. Each line is recognized by how it begins, which is always
  * sshd's; what stands behind such a part is found from the end that sshd wrote, and a line of another form says nothing.
  */
 #ifndef EXC_SSHD_LINE_H

@@ -120,7 +120,7 @@ each_connection_of_a_push_for_several_has_a_line() {
 }
 
 a_key_that_is_used_up_is_the_reason() {
-    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-3, key $(_key many): other connections hold all places of the key$"
+    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-3, key $(_key many): other connections hold all slots of the key$"
     same UsedUp "$(_field r-3 refused reason)"
 }
 
@@ -194,7 +194,7 @@ END
 # short: no
 the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
     in_machine m journalctl -q -x -t exc-instance-connect-agent -t exc-authorized-keys >explained
-    # Refused, received, revoked, expired; given out, and no place left.
+    # Refused, received, revoked, expired; given out, and no free slot.
     same 6 "$(grep ' Subject: ' explained | sort -u | wc -l)"
     same "$(in_machine m journalctl -q -o cat -t exc-instance-connect-agent -t exc-authorized-keys | wc -l)" \
         "$(grep -c ' Subject: ' explained)"
@@ -456,7 +456,7 @@ following_tells_of_a_login_and_of_its_end() {
     ssh_in f alice k -- sleep 3 &
     wait_for grep -qE "accepted    alice .* request f-1, key .*, session open$" followed
     refuses f alice k
-    wait_for grep -qE "refused     alice .* request f-1, .*: other connections hold all places" followed
+    wait_for grep -qE "refused     alice .* request f-1, .*: other connections hold all slots" followed
     wait_for grep -qE "accepted    alice .* request f-1, key .*, session of [3-9] s$" followed
     push f bob k --request-id f-2
     in_machine f exc-instance-connect revoke --user bob >/dev/null

@@ -61,7 +61,7 @@ static void send_claimed(void) {
 }
 
 static void send_no_slot(void) {
-        event_grant(EVENT_NO_PLACE, &grant, &place, &who);
+        event_grant(EVENT_NO_SLOT, &grant, &place, &who);
 }
 
 static void send_failure(void) {

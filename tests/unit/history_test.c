@@ -237,7 +237,7 @@ static void what_the_journal_got_the_other_way_round_is_the_same_story(void **st
         closed(1, 50);
         ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         gone(2, 51, "alice");
-        ours(2, LOG_EVENT_NO_PLACE, "alice", KEY_A, "r", 51);
+        ours(2, LOG_EVENT_NO_SLOT, "alice", KEY_A, "r", 51);
         in_the_end("accepted alice carol r - 0\n"
                    "refused alice carol r UsedUp -\n");
 }
@@ -835,7 +835,7 @@ static void used_up_key_is_not_unused(void **state) {
         (void)state;
         ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
         /* Others hold its slots; their events are lost. */
-        ours(5, LOG_EVENT_NO_PLACE, "alice", KEY_A, "r", 51);
+        ours(5, LOG_EVENT_NO_SLOT, "alice", KEY_A, "r", 51);
         gone(5, 51, "alice");
         in_the_end("refused alice carol r UsedUp -\n");
 }
@@ -1296,7 +1296,7 @@ static void each_key_of_a_connection_has_an_outcome(void **state) {
         sshd(10, 50, "Partial publickey for alice from 192.0.2.7 port 7 ssh2: ED25519 " KEY_A);
         accepted(11, 50, "alice", KEY_B);
         ours(12, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
-        ours(12, LOG_EVENT_NO_PLACE, "alice", KEY_B, "q", 51);
+        ours(12, LOG_EVENT_NO_SLOT, "alice", KEY_B, "q", 51);
         gone(13, 51, "alice");
         in_the_end("accepted - B q: - [A r accepted] [B q accepted]\n"
                    "refused NoProof A r: the key was given to sshd; that the client signed with it, or that sshd asked "

@@ -55,7 +55,7 @@ struct connection {
         bool logged_in, denied, wrong_source, timeout, account_refused, certificate, partial, key_refused,
                 command_failed;
         int n_offers, offers[OFFERS];
-        bool offered[KEYS], given[KEYS], no_place[KEYS], accepted[KEYS], failed[KEYS];
+        bool offered[KEYS], given[KEYS], no_free_slot[KEYS], accepted[KEYS], failed[KEYS];
         unsigned given_by[KEYS]; /* a bit for each push */
 };
 
@@ -164,8 +164,8 @@ static int ask_helper(struct connection *connection, int key, int64_t us) {
                         return i;
                 }
         if (full >= 0) {
-                about_push(entry(LOG_EVENT_NO_PLACE, us, connection->pid), &world.pushes[full], key);
-                connection->no_place[key] = true;
+                about_push(entry(LOG_EVENT_NO_SLOT, us, connection->pid), &world.pushes[full], key);
+                connection->no_free_slot[key] = true;
         }
         return -1;
 }
@@ -505,7 +505,7 @@ static void check_keys(const struct story *story, const struct connection *conne
                         TRUE(connection->given[key]);
                         break;
                 case STORY_KEY_USED_UP:
-                        TRUE(connection->no_place[key]);
+                        TRUE(connection->no_free_slot[key]);
                         break;
                 }
         }
@@ -529,7 +529,7 @@ static void check_request(const struct story *story, const struct connection *co
                 return;
         for (int i = 0; i < KEYS; i++)
                 given |= (connection->given_by[i] & 1U << (push - world.pushes)) != 0 ||
-                         (connection->no_place[i] && has_key(push, i));
+                         (connection->no_free_slot[i] && has_key(push, i));
         /* Else it is said of the key alone. */
         if (!given)
                 TRUE(key >= 0 && has_key(push, key) &&
@@ -576,9 +576,9 @@ HOLDS(command_failed) {
         return connection->command_failed;
 }
 
-HOLDS(no_place) {
+HOLDS(no_free_slot) {
         (void)story;
-        return key >= 0 && connection->no_place[key];
+        return key >= 0 && connection->no_free_slot[key];
 }
 
 HOLDS(more_needed) {
@@ -677,8 +677,9 @@ HOLDS(another_key) {
         bool given = false;
 
         for (int i = 0; i < KEYS; i++)
-                given |= connection->no_place[i] || (connection->given[i] && (strstr(story->message, keys[i]) ||
-                                                                              says(story, "or another of its push")));
+                given |= connection->no_free_slot[i] ||
+                         (connection->given[i] &&
+                          (strstr(story->message, keys[i]) || says(story, "or another of its push")));
         return given && key >= 0 && connection->accepted[key];
 }
 
@@ -738,7 +739,7 @@ static const struct sentence sentences[] = {
         {"PAM does not let this user log in", account},
         {"sshd did not look at a key of this client: RSA key: Invalid key length", refused_key},
         {"sshd took no key from its command: AuthorizedKeysCommand /opt/keys failed, status 3", command_failed},
-        {"other connections hold all places of the key", no_place},
+        {"other connections hold all slots of the key", no_free_slot},
         {"and asked for more (AuthenticationMethods), which the client did not give", more_needed},
         {"that sshd asked for more than a key, is not in the journal", given_unsigned},
         {"when the connection ended; that the client signed with it is not in the journal", had_ended},
@@ -756,7 +757,7 @@ static const struct sentence sentences[] = {
         {"sshd's line names another key", another_key},
         {"sshd names the key in another form than SHA256", was_given},
         {" alone; that this key, which was given to it", was_given},
-        {"it had no place left", no_use_on_connection},
+        {"it had no free slot", no_use_on_connection},
         {"sshd's line about how it was let in is not in the journal", no_accepted_line},
         {"what became of it is not in the journal", no_end},
         {"what became of it was shown before, or is not in the journal before the key's end", of_end},
@@ -886,9 +887,9 @@ static void bring_out_of_order(void) {
 
                 if (world.order == 1)
                         made->sent_us +=
-                                late_us[made->kind == LOG_EVENT_SSHD                                          ? 0
-                                        : made->kind == LOG_EVENT_CLAIMED || made->kind == LOG_EVENT_NO_PLACE ? 1
-                                                                                                              : 2];
+                                late_us[made->kind == LOG_EVENT_SSHD                                         ? 0
+                                        : made->kind == LOG_EVENT_CLAIMED || made->kind == LOG_EVENT_NO_SLOT ? 1
+                                                                                                             : 2];
                 if (made->boot.bytes[0] == 1 && made->sent_us >= world.boot_us)
                         made->sent_us = world.boot_us - 1;
         }

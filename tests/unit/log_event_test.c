@@ -142,7 +142,7 @@ static void each_event_counts_from_its_own_sender_alone(void **state) {
         } events[] = {
                 {EVENT_RECEIVED, LOG_EVENT_RECEIVED, "995"},      {EVENT_REFUSED, LOG_EVENT_REFUSED, "995"},
                 {EVENT_EXPIRED, LOG_EVENT_EXPIRED, "995"},        {EVENT_REVOKED, LOG_EVENT_REVOKED, "995"},
-                {EVENT_CLAIMED, LOG_EVENT_CLAIMED, "994"},        {EVENT_NO_PLACE, LOG_EVENT_NO_PLACE, "994"},
+                {EVENT_CLAIMED, LOG_EVENT_CLAIMED, "994"},        {EVENT_NO_SLOT, LOG_EVENT_NO_SLOT, "994"},
                 {EVENT_FAILURE, LOG_EVENT_HELPER_FAILURE, "994"}, {EVENT_LOST, LOG_EVENT_LOST, "995"},
         };
         static const char *const others[] = {"0", "1000", "", "-1", "995x", " 995", "994 ", "4294968291"};
