@@ -90,7 +90,7 @@ static int execute(char *const argv[], const char *user, pid_t parent, int out_f
                 r = become(user);
         if (r < 0)
                 return r;
-        /* It ends with whoever runs it. Not before, for the kernel forgets it when ids change (prctl(2)). */
+        /* The child dies with its parent. This comes after the ids change, which clears it (prctl(2)). */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
                 return -errno;
         if (getppid() != parent)
@@ -206,7 +206,7 @@ int program_run(char *const argv[], const char *user, int timeout_ms, struct pro
         int64_t end_ms = now_ms() + timeout_ms;
         pid_t parent = getpid(), child;
 
-        /* Where it is ignored, as whoever started this may have it, the kernel forgets how a child ended. */
+        /* Our own parent may have left it ignored: then the kernel drops a child's exit status. */
         (void)sigaction(SIGCHLD, &standard, NULL);
         for (size_t i = 0; i < 2; i++) {
                 streams[i].text = calloc(1, 1);

@@ -99,7 +99,7 @@ static void print_connections(const struct options *options) {
                 print_field("Connections", "%d, the first that offer the key", n);
 }
 
-/* Which private key belongs to it can be told for NAME.pub alone. */
+/* Which private key belongs to it is known for NAME.pub alone. */
 static void print_next_step(const struct options *options, const struct key_list *keys, const char *user) {
         const char *file = keys->at[0].file;
         size_t n = strlen(file);

@@ -8,7 +8,7 @@
 /* A number of decimal digits alone. `most` is below INT_MAX / 10 - 9. `ret` is written only on success. */
 bool value_number(const char *text, int least, int most, int *ret);
 
-/* JSON, and so whoever is asked, takes nothing but UTF-8. */
+/* Whether the text is UTF-8: JSON, and so every request, allows nothing else. */
 bool value_utf8(const char *text);
 
 #endif

@@ -80,7 +80,7 @@ static enum session_event send_text(struct session *session, int fd, const char 
 
 /* --- what it answers --------------------------------------------------------------------------------------------- */
 
-/* False: not all of it is there. What a login shell's files print before it is passed over. */
+/* False: not all of it is there. Skips what a login shell's files print before it. */
 static bool take_answer(const char *answer, size_t n, const char *mark, struct scp_shell *shell) {
         const char *at = memmem(answer, n, mark, strlen(mark));
 

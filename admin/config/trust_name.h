@@ -31,8 +31,8 @@ const char *trust_key_type(const EVP_PKEY *key);
 bool trust_key_fingerprint(const EVP_PKEY *key, char ret[static TRUST_FINGERPRINT_MAX]);
 
 /*
- * Why the text of a file is no key to trust, with the next step, where that can be told from what it looks like: a private key,
- * OpenSSH's form, several keys. NULL: nothing is known beyond what trust_key_parse() says. A private key is found also beside a
+ * Why the text of a file is no key to trust, with the next step, where its form shows that: a private key, OpenSSH's form,
+ * several keys. NULL: nothing is known beyond what trust_key_parse() says. A private key is found also beside a
  * public one.
  */
 const char *trust_text_fault(const char *text, size_t length);

@@ -290,14 +290,14 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
         const char *whom = examination->user ? examination->user : "everybody";
         struct sshd_keys_command commands[SSHD_SERVICES_MAX] = {{.command = NULL}};
         char *const none[] = {NULL};
-        bool any = false, told[SSHD_SERVICES_MAX];
+        bool any = false, answered[SSHD_SERVICES_MAX];
 
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
                 char why[SSHD_WHY_MAX];
 
-                told[i] = sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i],
-                                            why) >= 0;
-                if (!told[i])
+                answered[i] = sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i],
+                                                why) >= 0;
+                if (!answered[i])
                         fail(&examination->findings, "sshd-keys-command", NO_REMEDY, "%s: sshd -T fails: %s",
                              n > 0 ? services[i].name : "sshd", why);
                 any |= commands[i].command && doctor_command_is_ours(commands[i].command);
@@ -309,7 +309,7 @@ void doctor_keys_command(struct examination *examination, const struct sshd_serv
                         pass(&examination->findings, "sshd-keys-command", "%s asks our helper for the keys of %s", name,
                              whom);
                         look_at_ours(examination, name, &commands[i], version);
-                } else if (told[i])
+                } else if (answered[i])
                         found(&examination->findings, any ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command",
                               remedy_of(ENABLE), "%s asks %s for the keys of %s, and not our helper", name,
                               commands[i].command ? commands[i].command : "nobody", whom);

@@ -65,7 +65,7 @@ static bool look_at_version(struct examination *examination, int *ret_version) {
         return true;
 }
 
-/* Keeps those that run or will when somebody connects. Without systemd it cannot be told, and all are kept. */
+/* Keeps those that run or will when somebody connects. Without systemd that is not known, and all are kept. */
 static size_t drop_idle(struct sshd_service *services, size_t n) {
         size_t kept = 0;
 

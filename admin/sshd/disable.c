@@ -141,7 +141,7 @@ static bool is_out_of_effect(const struct plan *plan, const struct sshd_answers 
                         continue;
                 if (answered)
                         complain("nothing is changed, what was taken away is put back: some of it is still in effect "
-                                 "for %s, so an Include matches file names in " SSHD_DROP_IN_FOLDER
+                                 "for %s, so an Include matches file names in " SSHD_DROP_IN_DIR
                                  " that begin with a dot",
                                  name);
                 else
@@ -170,7 +170,7 @@ static int check_left(const struct plan *plan, bool was_sound,
         }
         if (!was_sound) {
                 complain("sshd's configuration is broken, as it was before: %s", why);
-                complain("sshd that runs goes on as it is. Mend the configuration, then run: systemctl reload "
+                complain("sshd keeps running with its old settings; fix the configuration and run: systemctl reload "
                          "ssh.service");
                 return EXIT_OWN_FAILURE;
         }

@@ -10,8 +10,8 @@
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/text_file.h"
 
-/* No *.conf: what includes the whole folder must not read these. */
-#define CHAIN(number) SSHD_DROP_IN_FOLDER "/" DROP_IN_BASE ".chain-" number
+/* Not *.conf: an Include of the whole directory must not read these. */
+#define CHAIN(number) SSHD_DROP_IN_DIR "/" DROP_IN_BASE ".chain-" number
 
 const char *const drop_in_paths[DROP_IN_FILES] = {
         SSHD_DROP_IN_PATHS, CHAIN("1"), CHAIN("2"), CHAIN("3"), CHAIN("4"),

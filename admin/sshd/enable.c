@@ -202,7 +202,7 @@ static void note_host_keys(const struct plan *plan) {
 static void print_plan(const struct plan *plan) {
         report("Found: %s", plan->found);
         report_notes(plan);
-        /* Of what is not done nothing is told. */
+        /* Nothing is reported of what is not done. */
         for (int i = 0; i < DROP_IN_FILES && plan->n_faults == 0; i++)
                 if (plan->restored[i])
                         report("Note: %s has been edited, was put aside, and is put back.", drop_in_paths[i]);
@@ -256,7 +256,7 @@ static int run(const struct cli_line *line, const void *context) {
         }
         if (plan_make(&plan, why) < 0) {
                 complain("nothing is changed: %s", why);
-                complain("when that is mended, run: exc-instance-connect enable");
+                complain("fix this and run: exc-instance-connect enable");
                 status = EXIT_OWN_FAILURE;
         } else {
                 status = carry_out(&plan, dry_run);

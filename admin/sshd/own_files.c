@@ -17,7 +17,7 @@
 /* Only root can open it: on what others can open, they could hold a lock. */
 #define LOCK_FILE "/run/exc-instance-connect-sshd.lock"
 /* Begins with a dot, and so is matched by no pattern of an Include. */
-#define TEMPORARY SSHD_DROP_IN_FOLDER "/." DROP_IN_BASE "-"
+#define TEMPORARY SSHD_DROP_IN_DIR "/." DROP_IN_BASE "-"
 
 enum {
         LOCK_TRIES = 600,
@@ -31,8 +31,8 @@ static int fail(char why[static SSHD_WHY_MAX], int error, const char *path, cons
 }
 
 void own_files_aside_path(int index, char ret[static OWN_FILES_PATH_MAX]) {
-        (void)snprintf(ret, OWN_FILES_PATH_MAX, "%s/.%s.disabled", SSHD_DROP_IN_FOLDER,
-                       drop_in_paths[index] + sizeof(SSHD_DROP_IN_FOLDER));
+        (void)snprintf(ret, OWN_FILES_PATH_MAX, "%s/.%s.disabled", SSHD_DROP_IN_DIR,
+                       drop_in_paths[index] + sizeof(SSHD_DROP_IN_DIR));
 }
 
 void own_files_clear(struct own_files *files) {
@@ -120,7 +120,7 @@ static void sweep(void) {
         globfree(&found);
 }
 
-/* Whether the file that is locked is still the one of that name: whoever had it took it away. */
+/* Whether the locked file still has its name: the previous holder removes it. */
 static bool is_current(int fd) {
         struct stat open_st, st;
 
@@ -153,25 +153,25 @@ void own_files_unlock(int fd) {
         (void)close(fd);
 }
 
-/* The folder, so that a name in it is on disk when this returns. */
-static int sync_folder(char why[static SSHD_WHY_MAX]) {
-        int fd = open(SSHD_DROP_IN_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+/* Syncs the directory, so that a name in it is on disk when this returns. */
+static int sync_directory(char why[static SSHD_WHY_MAX]) {
+        int fd = open(SSHD_DROP_IN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
         if (fd < 0 || fsync(fd) < 0)
-                r = fail(why, -errno, SSHD_DROP_IN_FOLDER, strerror(errno));
+                r = fail(why, -errno, SSHD_DROP_IN_DIR, strerror(errno));
         if (fd >= 0)
                 (void)close(fd);
         return r;
 }
 
-static int check_folder(char why[static SSHD_WHY_MAX]) {
+static int check_directory(char why[static SSHD_WHY_MAX]) {
         struct stat st;
 
-        if (mkdir(SSHD_DROP_IN_FOLDER, 0755) < 0 && errno != EEXIST)
-                return fail(why, -errno, SSHD_DROP_IN_FOLDER, strerror(errno));
-        if (stat(SSHD_DROP_IN_FOLDER, &st) < 0)
-                return fail(why, -errno, SSHD_DROP_IN_FOLDER, strerror(errno));
-        return check_owner(SSHD_DROP_IN_FOLDER, &st, why);
+        if (mkdir(SSHD_DROP_IN_DIR, 0755) < 0 && errno != EEXIST)
+                return fail(why, -errno, SSHD_DROP_IN_DIR, strerror(errno));
+        if (stat(SSHD_DROP_IN_DIR, &st) < 0)
+                return fail(why, -errno, SSHD_DROP_IN_DIR, strerror(errno));
+        return check_owner(SSHD_DROP_IN_DIR, &st, why);
 }
 
 static int write_text(int fd, const char *text) {
@@ -241,7 +241,7 @@ static int change_all(const struct own_files *from, const struct own_files *to, 
                         if (one < 0)
                                 r = one;
                 }
-        return r < 0 ? r : sync_folder(why);
+        return r < 0 ? r : sync_directory(why);
 }
 
 int own_files_change(const struct own_files *from, const struct own_files *to, char ret_why[static SSHD_WHY_MAX]) {
@@ -257,7 +257,7 @@ int own_files_change(const struct own_files *from, const struct own_files *to, c
         if (!changes)
                 return 0;
         if (writes)
-                r = check_folder(ret_why);
+                r = check_directory(ret_why);
         if (r < 0)
                 return r;
         r = change_all(from, to, ret_why);
@@ -279,7 +279,7 @@ int own_files_put_aside(int index, char ret_why[static SSHD_WHY_MAX]) {
                 return fail(ret_why, r, aside, strerror(-r));
         if (rename(drop_in_paths[index], aside) < 0)
                 return fail(ret_why, -errno, drop_in_paths[index], strerror(errno));
-        return sync_folder(ret_why);
+        return sync_directory(ret_why);
 }
 
 int own_files_forget_disabled(int index) {

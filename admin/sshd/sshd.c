@@ -20,12 +20,12 @@ enum {
         TRIES_MAX = 4,
 };
 
-#define PRIVSEP_FOLDER "/run/sshd"
+#define PRIVSEP_DIR "/run/sshd"
 #define KEYGEN_PROGRAM "/usr/bin/ssh-keygen"
 
 /* sshd wants one host key at least. Where there is none yet, as in an image that is being built, it gets one of ours. */
 struct throw_away_key {
-        char folder[32]; /* "" where none was made */
+        char directory[32]; /* "" where none was made */
         char path[40];
 };
 
@@ -50,13 +50,13 @@ static void one_line(const char *text, char ret[static SSHD_WHY_MAX]) {
 static void throw_away(struct throw_away_key *key) {
         char public[sizeof(key->path) + 4];
 
-        if (key->folder[0] == '\0')
+        if (key->directory[0] == '\0')
                 return;
         (void)snprintf(public, sizeof(public), "%s.pub", key->path);
         (void)unlink(public);
         (void)unlink(key->path);
-        (void)rmdir(key->folder);
-        key->folder[0] = '\0';
+        (void)rmdir(key->directory);
+        key->directory[0] = '\0';
 }
 
 static int make_throw_away_key(struct throw_away_key *ret) {
@@ -66,16 +66,16 @@ static int make_throw_away_key(struct throw_away_key *ret) {
         struct program_result result = {.output = NULL};
         int r;
 
-        (void)snprintf(ret->folder, sizeof(ret->folder), "/run/exc-host-key-XXXXXX");
-        if (!mkdtemp(ret->folder)) {
-                (void)snprintf(ret->folder, sizeof(ret->folder), "/tmp/exc-host-key-XXXXXX");
-                if (!mkdtemp(ret->folder)) {
+        (void)snprintf(ret->directory, sizeof(ret->directory), "/run/exc-host-key-XXXXXX");
+        if (!mkdtemp(ret->directory)) {
+                (void)snprintf(ret->directory, sizeof(ret->directory), "/tmp/exc-host-key-XXXXXX");
+                if (!mkdtemp(ret->directory)) {
                         r = -errno;
-                        ret->folder[0] = '\0';
+                        ret->directory[0] = '\0';
                         return r;
                 }
         }
-        (void)snprintf(ret->path, sizeof(ret->path), "%s/key", ret->folder);
+        (void)snprintf(ret->path, sizeof(ret->path), "%s/key", ret->directory);
         r = program_run(argv, NULL, KEYGEN_TIMEOUT_MS, &result);
         if (r >= 0 && !program_succeeded(&result))
                 r = -EIO;
@@ -98,7 +98,7 @@ static int run_sshd(const char *const first[static 3], char *const arguments[], 
         }
         for (size_t i = 0; i < 3 && first[i]; i++)
                 argv[n++] = first[i];
-        if (key->folder[0] != '\0') {
+        if (key->directory[0] != '\0') {
                 argv[n++] = "-h";
                 argv[n++] = key->path;
         }
@@ -109,7 +109,7 @@ static int run_sshd(const char *const first[static 3], char *const arguments[], 
 
 /* The line of sshd -T that names it: the next time it has another name, and nothing else has changed. */
 static void leave_out_key(char *output, const struct throw_away_key *key) {
-        char *at = key->folder[0] != '\0' ? strstr(output, key->path) : NULL, *end;
+        char *at = key->directory[0] != '\0' ? strstr(output, key->path) : NULL, *end;
 
         if (!at)
                 return;
@@ -121,14 +121,14 @@ static void leave_out_key(char *output, const struct throw_away_key *key) {
 }
 
 /*
- * Runs sshd, and mends for that time what a machine lacks on which no sshd has been started yet: a host key, its folder in
- * /run. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
+ * Runs sshd, and supplies for that time what a machine lacks where no sshd has been started yet: a host key, its directory
+ * in /run. Negative errno, also where sshd does not end with 0; then `ret_why` is set, and otherwise `ret`.
  */
 static int ask_sshd(const char *const first[static 3], char *const arguments[], struct program_result *ret,
                     char ret_why[static SSHD_WHY_MAX]) {
         struct program_result result = {.output = NULL};
-        struct throw_away_key key = {.folder = ""};
-        bool made_folder = false;
+        struct throw_away_key key = {.directory = ""};
+        bool made_directory = false;
         int r = -EIO;
 
         for (int i = 0; i < TRIES_MAX; i++) {
@@ -156,12 +156,12 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
                 if (ret_why[0] == '\0')
                         (void)snprintf(ret_why, SSHD_WHY_MAX, "%s %s failed and said nothing", SSHD_PROGRAM, first[0]);
                 /* The unit's RuntimeDirectory=. Two of us at a time may take it away from each other: hence the tries. */
-                if (strcasestr(result.complaint, "Missing privilege separation directory: " PRIVSEP_FOLDER)) {
-                        if (mkdir(PRIVSEP_FOLDER, 0755) == 0)
-                                made_folder = true;
+                if (strcasestr(result.complaint, "Missing privilege separation directory: " PRIVSEP_DIR)) {
+                        if (mkdir(PRIVSEP_DIR, 0755) == 0)
+                                made_directory = true;
                         else if (errno != EEXIST)
                                 break;
-                } else if (strcasestr(result.complaint, "no hostkeys available") && key.folder[0] == '\0') {
+                } else if (strcasestr(result.complaint, "no hostkeys available") && key.directory[0] == '\0') {
                         if (make_throw_away_key(&key) < 0)
                                 break;
                 } else
@@ -173,8 +173,8 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
          * Where systemd runs, an sshd that starts meanwhile has seen that it is there, and would end without it, or refuse
          * everybody. So it stays, empty: systemd makes it for each sshd anyhow, and takes over one that is there.
          */
-        if (made_folder && access("/run/systemd/system", F_OK) < 0)
-                (void)rmdir(PRIVSEP_FOLDER);
+        if (made_directory && access("/run/systemd/system", F_OK) < 0)
+                (void)rmdir(PRIVSEP_DIR);
         return r;
 }
 

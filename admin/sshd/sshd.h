@@ -11,7 +11,6 @@
 
 #define SSHD_PROGRAM "/usr/sbin/sshd"
 #define SSHD_CONFIG "/etc/ssh/sshd_config"
-#define SSHD_DROP_IN_FOLDER SSHD_DROP_IN_DIR
 
 enum {
         SSHD_WHY_MAX = 512,

@@ -12,7 +12,7 @@
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/text_file.h"
 
-#define SSHD_FOLDER "/etc/ssh"
+#define SSHD_DIR "/etc/ssh"
 #define BLANKS " \t\r\n"
 
 /* Where reading is. */
@@ -246,7 +246,7 @@ static int take_include(struct reading *reading, const struct context *from, con
         while ((r = sshd_word_next(&rest, true, &word)) > 0) {
                 char *pattern = NULL;
 
-                if (asprintf(&pattern, "%s%s", *word == '/' || *word == '~' ? "" : SSHD_FOLDER "/", word) < 0)
+                if (asprintf(&pattern, "%s%s", *word == '/' || *word == '~' ? "" : SSHD_DIR "/", word) < 0)
                         r = fail(reading, -ENOMEM, context.file, context.line, "out of memory");
                 else
                         r = include(reading, &context, pattern);

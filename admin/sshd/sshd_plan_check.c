@@ -73,7 +73,7 @@ static int has_behind(const char *text, const struct config_pair *theirs, bool *
         return 0;
 }
 
-/* The same where somebody wrote it: he may have left theirs out, as long as it is out already. */
+/* The same for an edited file: it may leave theirs out, as long as that is out already. */
 static int chains_edited(const struct plan_making *making, const struct config_pair *theirs,
                          const struct config_place *ours, bool *ret) {
         struct plan *plan = making->plan;
@@ -145,7 +145,7 @@ static bool shares_top(const struct plan *plan, const struct plan_sshd *sshd) {
                (plan->sshds[0].after && strcmp(sshd->after->root, plan->sshds[0].after->root) == 0);
 }
 
-/* Whether it is the edited file that is to be mended: another sshd gets a file of its own. */
+/* Whether the edited file is the one to fix: another sshd gets a file of its own. */
 static bool is_to_chain(const struct plan *plan, const struct plan_sshd *sshd, int own) {
         return plan->edited[own] && (own >= DROP_IN_NAMES || shares_top(plan, sshd));
 }
@@ -192,7 +192,7 @@ static int check_all(struct plan_making *making, const struct plan_sshd *sshd) {
         if (same && !before && sshd->asks)
                 return plan_add_fault(plan,
                                       plan_say("%s has been edited, and does not let sshd ask exc-authorized-keys.\n"
-                                               "Mend it, or remove it. " PLAN_AGAIN,
+                                               "Fix it, or remove it. " PLAN_AGAIN,
                                                drop_in_paths[making->chosen]));
         if (shares_top(plan, sshd)) {
                 include = drop_in_paths[making->chosen];
@@ -275,7 +275,7 @@ static int check_sshd(struct plan_making *making, const struct plan_sshd *sshd) 
                 return plan_add_note(making->plan,
                                      plan_say("%s is left alone: its configuration does not include %s.",
                                               plan_name(sshd),
-                                              making->primary ? drop_in_paths[making->chosen] : SSHD_DROP_IN_FOLDER));
+                                              making->primary ? drop_in_paths[making->chosen] : SSHD_DROP_IN_DIR));
         r = check_all(making, sshd);
         for (size_t i = 0; i < sshd->after->n_blocks && r >= 0; i++)
                 r = check_block(making, sshd, (int)i);

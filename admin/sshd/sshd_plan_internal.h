@@ -35,7 +35,7 @@ enum keys_command_kind plan_kind(const struct config_pair *pair);
 /* Our file's text for who asked `theirs` before. -EINVAL where that cannot be chained. `for_all`: no numbered file. */
 int plan_text_for(const struct plan_making *making, const struct config_pair *theirs, bool for_all, char **ret);
 
-/* Adds what speaks against it. Negative errno only where it cannot be told. */
+/* Adds what speaks against it. Negative errno only where that cannot be determined. */
 int plan_check(struct plan_making *making);
 
 /*

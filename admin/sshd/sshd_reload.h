@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lets an sshd that runs read its configuration again, by a reload. It then executes itself anew, and until it has come
- * as far as to expect it, another signal of that kind would end it: so it is waited for, before and after.
+ * Lets an sshd that runs read its configuration again, by a reload. It then executes itself again, and until it has
+ * set its handler for SIGHUP, another one would end it: so this waits for it, before and after.
  *
  * One that a socket unit starts (Accept=no) cannot do that: Debian 13's does not find its socket again, and ends. It is
  * restarted, while systemd holds the socket; its connections are processes of their own, and stay.

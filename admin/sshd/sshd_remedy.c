@@ -40,9 +40,9 @@ char *remedy_top(const struct sshd_config *config, const struct config_place *be
                               keyword_of(before));
         else if (reads_own(config))
                 (void)fprintf(to, "%s includes the files in %s, and would run a command that it does not run now.\n",
-                              config->root, SSHD_DROP_IN_FOLDER);
+                              config->root, SSHD_DROP_IN_DIR);
         else
-                (void)fprintf(to, "%s does not include the files in %s.\n", config->root, SSHD_DROP_IN_FOLDER);
+                (void)fprintf(to, "%s does not include the files in %s.\n", config->root, SSHD_DROP_IN_DIR);
         (void)fprintf(to, "Put this line at the top of %s:\n\n    Include %s\n\n" AGAIN, config->root, include);
         return finished(to, &text);
 }

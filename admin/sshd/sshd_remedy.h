@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an administrator is told to do where enable cannot do it safely: lines to copy, and where they belong. */
+/* What enable prints where it cannot act safely: lines for the administrator to copy, and where they belong. */
 #ifndef EXC_SSHD_REMEDY_H
 #define EXC_SSHD_REMEDY_H
 

@@ -122,7 +122,7 @@ int report_reload(const struct plan *plan, bool only_due) {
                 /* A reload of what is broken would end it. */
                 if (sshd_test(service->arguments, why) < 0) {
                         complain("%s is not reloaded, since its configuration is broken: %s", service->name, why);
-                        complain("mend it, then run: systemctl reload %s", service->name);
+                        complain("fix it and run: systemctl reload %s", service->name);
                         status = EXIT_OWN_FAILURE;
                 } else if (sshd_reload(service, &restarted, why) < 0) {
                         complain("%s could not be reloaded: %s", service->name, why);

@@ -439,7 +439,7 @@ a_broken_configuration_is_left_alone_and_the_installation_succeeds() {
     install_debs m >install.txt 2>&1
     cat install.txt
     grep -q 'nothing is changed: .*NoSuchOption' install.txt
-    grep -q 'when that is mended, run: exc-instance-connect enable' install.txt
+    grep -q 'fix this and run: exc-instance-connect enable' install.txt
     same '' "$(in_machine m find /etc/ssh -name '*exc-instance*')"
     same "$main" "$(property m ssh.service MainPID)"
     no_failed_unit m

@@ -24,9 +24,9 @@
 #define OURS "AuthorizedKeysCommand " HELPER_PROGRAM " --expiry-time "
 #define TOKENS "%u %f %t %k"
 #define ALONE OURS TOKENS "\nAuthorizedKeysCommandUser " HELPER_USER "\n"
-#define CHAIN_1 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-1"
-#define CHAIN_1_ASIDE SSHD_DROP_IN_FOLDER "/.exc-instance-connect.chain-1.disabled"
-#define CHAIN_2 SSHD_DROP_IN_FOLDER "/exc-instance-connect.chain-2"
+#define CHAIN_1 SSHD_DROP_IN_DIR "/exc-instance-connect.chain-1"
+#define CHAIN_1_ASIDE SSHD_DROP_IN_DIR "/.exc-instance-connect.chain-1.disabled"
+#define CHAIN_2 SSHD_DROP_IN_DIR "/exc-instance-connect.chain-2"
 #define THEIRS "AuthorizedKeysCommand /bin/x %u\nAuthorizedKeysCommandUser nobody\n"
 #define CHAINED "AuthorizedKeysCommand " CHAIN_PROGRAM " --expiry-time "
 #define BEHIND CHAINED "--chain-user nobody " TOKENS " -- /bin/x %u\nAuthorizedKeysCommandUser root\n"
@@ -155,21 +155,21 @@ static void a_command_is_chained_wherever_it_stands(void **state) {
         assert_nothing_of_ours();
 
         world_reset("");
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", THEIRS);
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", THEIRS);
         enable();
         assert_settings(drop_in_paths[0], BEHIND);
 
         /* It moves before ours, and before the next name, and then nothing is before it. */
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/20-x.conf", SSHD_DROP_IN_FOLDER "/05-x.conf"), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/20-x.conf", SSHD_DROP_IN_DIR "/05-x.conf"), 0);
         enable();
         assert_settings(drop_in_paths[0], NULL);
         assert_settings(drop_in_paths[1], BEHIND);
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/05-x.conf", SSHD_DROP_IN_FOLDER "/00-a.conf"), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/05-x.conf", SSHD_DROP_IN_DIR "/00-a.conf"), 0);
         enable();
         assert_settings(drop_in_paths[1], NULL);
         assert_settings(drop_in_paths[2], BEHIND);
         disable();
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/00-a.conf", SSHD_DROP_IN_FOLDER "/#.conf"), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/00-a.conf", SSHD_DROP_IN_DIR "/#.conf"), 0);
         refused("\n/etc/ssh/sshd_config.d/#.conf line 1 sets AuthorizedKeysCommand before a file of ours is read.\n"
                 "Put this line at the top of /etc/ssh/sshd_config:\n\n"
                 "    Include /etc/ssh/sshd_config.d/10-exc-instance-connect.conf\n\n"
@@ -180,13 +180,13 @@ static void a_command_that_comes_changes_or_goes_is_followed(void **state) {
         (void)state;
         world_reset("");
         enable();
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", THEIRS);
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", THEIRS);
         enable();
         assert_settings(drop_in_paths[0], BEHIND);
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", "AuthorizedKeysCommand /bin/y\nAuthorizedKeysCommandUser root\n");
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", "AuthorizedKeysCommand /bin/y\nAuthorizedKeysCommandUser root\n");
         enable();
         assert_settings(drop_in_paths[0], CHAINED TOKENS " -- /bin/y %u\nAuthorizedKeysCommandUser root\n");
-        world_remove(SSHD_DROP_IN_FOLDER "/20-x.conf");
+        world_remove(SSHD_DROP_IN_DIR "/20-x.conf");
         enable();
         assert_settings(drop_in_paths[0], ALONE);
 }
@@ -300,7 +300,7 @@ static void an_edited_file_is_kept_and_put_aside_and_brought_back(void **state) 
         enable();
         assert_said("was put aside, and is put back");
         assert_settings(drop_in_paths[1], BEHIND);
-        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.00-exc-instance-connect.conf.disabled"));
+        assert_false(world_has(SSHD_DROP_IN_DIR "/.00-exc-instance-connect.conf.disabled"));
         /* It is told when theirs is not run by it. */
         world_reset("AuthorizedKeysCommand /bin/z\nAuthorizedKeysCommandUser root\n");
         world_write(drop_in_paths[0], edit);
@@ -325,7 +325,7 @@ static void an_edited_file_is_kept_and_put_aside_and_brought_back(void **state) 
         assert_settings(CHAIN_1, BEHIND);
         /* One that was edited, and must move. */
         world_reset("");
-        world_write(SSHD_DROP_IN_FOLDER "/05-x.conf", THEIRS);
+        world_write(SSHD_DROP_IN_DIR "/05-x.conf", THEIRS);
         world_write(drop_in_paths[0], edit);
         enable();
         assert_settings(drop_in_paths[0], NULL);
@@ -379,7 +379,7 @@ static void what_was_put_aside_is_out_of_effect(void **state) {
         assert_said("put back: some of it is still in effect for second.service");
         assert_said("take that Include out, then run: exc-instance-connect disable\n");
         assert_text(drop_in_paths[0], edit);
-        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled"));
+        assert_false(world_has(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled"));
 }
 
 static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later(void **state) {
@@ -387,10 +387,10 @@ static void what_comes_back_under_another_name_leaves_nothing_to_come_back_later
         world_reset(THEIRS);
         world_write(drop_in_paths[0], "# first\n" BEHIND);
         disable();
-        world_write(SSHD_DROP_IN_FOLDER "/05-x.conf", THEIRS);
+        world_write(SSHD_DROP_IN_DIR "/05-x.conf", THEIRS);
         enable();
         assert_settings(drop_in_paths[1], BEHIND);
-        assert_false(world_has(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled"));
+        assert_false(world_has(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled"));
         world_write(drop_in_paths[1], "# second\n" BEHIND);
         disable();
         enable();
@@ -421,7 +421,7 @@ static void an_edited_file_of_a_block_waits_for_the_block(void **state) {
 }
 
 static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
-        static const char edit[] = "# mine\n" ALONE, directory[] = SSHD_DROP_IN_FOLDER "/50-directory.conf",
+        static const char edit[] = "# mine\n" ALONE, directory[] = SSHD_DROP_IN_DIR "/50-directory.conf",
                           told[] = " has been edited, and does not run \"/bin/x %u\", which sshd runs now.\n"
                                    "Put these lines into it, in the place of its own, or remove it:\n\n"
                                    "    AuthorizedKeysCommand " CHAIN_PROGRAM
@@ -442,47 +442,47 @@ static void an_edited_file_is_not_put_over_what_sshd_runs_now(void **state) {
         assert_said(told);
         assert_settings(drop_in_paths[0], NULL);
         /* With what it was told, and without. */
-        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# mine\n" BEHIND);
+        world_write(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled", "# mine\n" BEHIND);
         enable();
         assert_text(drop_in_paths[0], "# mine\n" BEHIND);
         world_write(drop_in_paths[0], edit);
         disable();
-        world_remove(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled");
         enable();
         assert_settings(drop_in_paths[0], BEHIND);
         /* What is in a comment is not run. */
         disable();
-        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# was " BEHIND ALONE);
+        world_write(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled", "# was " BEHIND ALONE);
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said(told);
         /* It is in effect already: nothing changes. */
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", drop_in_paths[0]), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled", drop_in_paths[0]), 0);
         enable();
         assert_said("It does not run \"/bin/x %u\"");
         assert_said("Nothing to change.");
         /* Theirs was put before it, and it must move. */
         world_write(drop_in_paths[0], edit);
-        assert_int_equal(rename(directory, SSHD_DROP_IN_FOLDER "/05-x.conf"), 0);
+        assert_int_equal(rename(directory, SSHD_DROP_IN_DIR "/05-x.conf"), 0);
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said("\n/etc/ssh/sshd_config.d/10-exc-instance-connect.conf has been edited");
         assert_said(told);
         assert_text(drop_in_paths[0], edit);
         assert_settings(drop_in_paths[1], NULL);
         /* No name of ours comes before it: nobody is asked for a line that would do it. */
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/05-x.conf", SSHD_DROP_IN_FOLDER "/#.conf"), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/05-x.conf", SSHD_DROP_IN_DIR "/#.conf"), 0);
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said(told);
         assert_null(strstr(said, "Include"));
-        assert_int_equal(rename(SSHD_DROP_IN_FOLDER "/#.conf", SSHD_DROP_IN_FOLDER "/05-x.conf"), 0);
+        assert_int_equal(rename(SSHD_DROP_IN_DIR "/#.conf", SSHD_DROP_IN_DIR "/05-x.conf"), 0);
         /* It was hidden by another of ours, which would go. */
         world_write(drop_in_paths[1], BEHIND);
         assert_int_equal(run(&disable_command, false), EXIT_DONE);
-        world_remove(SSHD_DROP_IN_FOLDER "/.00-exc-instance-connect.conf.disabled");
-        world_remove(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_DIR "/.00-exc-instance-connect.conf.disabled");
+        world_remove(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled");
         enable();
         assert_settings(drop_in_paths[1], BEHIND);
         world_write(drop_in_paths[0], edit);
-        world_remove(SSHD_DROP_IN_FOLDER "/05-x.conf");
+        world_remove(SSHD_DROP_IN_DIR "/05-x.conf");
         world_write(directory, THEIRS);
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said(told);
@@ -504,7 +504,7 @@ static void an_edited_file_of_a_block_is_not_put_over_its_command(void **state) 
         world_reset("");
         world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
         world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
-        world_write(SSHD_DROP_IN_FOLDER "/.10-exc-instance-connect.conf.disabled", "# mine\n" ALONE);
+        world_write(SSHD_DROP_IN_DIR "/.10-exc-instance-connect.conf.disabled", "# mine\n" ALONE);
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said("Put this line at the top of /etc/ssh/second:\n\n    Include " CHAIN_1 "\n");
         world_write("/etc/ssh/second", "Include " CHAIN_1 "\nInclude /etc/ssh/sshd_config.d/*.conf\n" THEIRS);
@@ -532,7 +532,7 @@ static void a_broken_configuration_is_left_alone(void **state) {
         (void)state;
         world_reset("Bad\n");
         refused("Bad configuration option");
-        assert_said("when that is mended, run: exc-instance-connect enable");
+        assert_said("fix this and run: exc-instance-connect enable");
         world_reset("");
         world_write("/run/test/says", "authorizedkeyscommand /bin/unknown\nauthorizedkeyscommanduser x\n");
         refused("sshd -T says AuthorizedKeysCommand /bin/unknown, and its files say none");
@@ -609,14 +609,14 @@ static void what_sshd_does_not_take_or_follow_is_taken_back(void **state) {
         enable();
         without_a_check();
         /* What was there before comes back. */
-        world_write(SSHD_DROP_IN_FOLDER "/05-x.conf", THEIRS);
+        world_write(SSHD_DROP_IN_DIR "/05-x.conf", THEIRS);
         with_a_check("if [ -z \"$there\" ] && [ $1 = -t ] && [ -z \"$2\" ]; then echo 'not so' >&2; exit 1; fi");
         assert_int_equal(run(&enable_command, false), EXIT_OWN_FAILURE);
         assert_said("what was written is taken back");
         assert_settings(drop_in_paths[0], ALONE);
         assert_settings(drop_in_paths[1], NULL);
         /* sshd would not start without ours: it stays. */
-        world_remove(SSHD_DROP_IN_FOLDER "/05-x.conf");
+        world_remove(SSHD_DROP_IN_DIR "/05-x.conf");
         assert_int_equal(run(&disable_command, false), EXIT_OWN_FAILURE);
         assert_said("what was taken away is put back, since without it sshd's configuration is broken: not so");
         assert_settings(drop_in_paths[0], ALONE);
@@ -688,10 +688,10 @@ static void repeated_principals_command_follows_the_original(void **state) {
         enable();
         assert_settings(drop_in_paths[0], ALONE);
         /* It came later, as to a machine with a file of an earlier version. */
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", PRINCIPALS("/bin/p %u"));
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", PRINCIPALS("/bin/p %u"));
         enable();
         assert_settings(drop_in_paths[0], PRINCIPALS("/bin/p %u") ALONE);
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", PRINCIPALS("/bin/q %u"));
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", PRINCIPALS("/bin/q %u"));
         enable();
         assert_settings(drop_in_paths[0], PRINCIPALS("/bin/q %u") ALONE);
         world_remove("/run/test/before-9.4");
@@ -699,7 +699,7 @@ static void repeated_principals_command_follows_the_original(void **state) {
         assert_settings(drop_in_paths[0], ALONE);
         world_write("/run/test/before-9.4", "");
         enable();
-        world_remove(SSHD_DROP_IN_FOLDER "/20-x.conf");
+        world_remove(SSHD_DROP_IN_DIR "/20-x.conf");
         enable();
         assert_settings(drop_in_paths[0], ALONE);
 }
@@ -726,7 +726,7 @@ static void principals_command_is_not_hidden_by_what_others_wrote(void **state) 
         assert_said(told);
         assert_settings(drop_in_paths[0], NULL);
         /* As told. */
-        world_write("/etc/ssh/sshd_config", PRINCIPALS("/bin/p %u") "Include " SSHD_DROP_IN_FOLDER "/*.conf\n");
+        world_write("/etc/ssh/sshd_config", PRINCIPALS("/bin/p %u") "Include " SSHD_DROP_IN_DIR "/*.conf\n");
         enable();
         assert_settings(drop_in_paths[0], ALONE "X11Forwarding no\n");
         /* Ours, in a file of the administrator's. */
@@ -738,7 +738,7 @@ static void another_sshd_keeps_its_principals_command(void **state) {
         (void)state;
         world_reset_before_9_4(PRINCIPALS("/bin/p %u"));
         world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/second\n");
-        world_write("/etc/ssh/second", "Include " SSHD_DROP_IN_FOLDER "/*.conf\n" PRINCIPALS("/bin/q %u"));
+        world_write("/etc/ssh/second", "Include " SSHD_DROP_IN_DIR "/*.conf\n" PRINCIPALS("/bin/q %u"));
         refused("second.service: authorizedprincipalscommand is \"/bin/p %u\" with exc-instance-connect, and "
                 "\"/bin/q %u\" without.\n");
         assert_said("Put these lines at the top of /etc/ssh/second:\n\n"
@@ -746,7 +746,7 @@ static void another_sshd_keeps_its_principals_command(void **state) {
                     "    AuthorizedPrincipalsCommandUser nobody\n"
                     "    Include " CHAIN_1 "\n\n");
         world_write("/etc/ssh/second",
-                    PRINCIPALS("/bin/q %u") "Include " CHAIN_1 "\nInclude " SSHD_DROP_IN_FOLDER "/*.conf\n");
+                    PRINCIPALS("/bin/q %u") "Include " CHAIN_1 "\nInclude " SSHD_DROP_IN_DIR "/*.conf\n");
         enable();
         assert_settings(drop_in_paths[0], PRINCIPALS("/bin/p %u") ALONE);
         assert_settings(CHAIN_1, ALONE);
@@ -768,7 +768,7 @@ static void principals_command_of_a_match_block_is_not_hidden(void **state) {
                     "Move that line below AuthorizedPrincipalsCommand in \"Match User alice\".\n"
                     "Then run: exc-instance-connect enable\n");
         /* Behind ours, which the administrator wrote there. */
-        world_write("/etc/ssh/sshd_config", "Include " SSHD_DROP_IN_FOLDER "/*.conf\n"
+        world_write("/etc/ssh/sshd_config", "Include " SSHD_DROP_IN_DIR "/*.conf\n"
                                             "Match User alice\n" ALONE PRINCIPALS("/bin/p %u"));
         refused("In the Match block, move AuthorizedPrincipalsCommand above AuthorizedKeysCommand.\n"
                 "Then run: exc-instance-connect enable\n");
@@ -844,7 +844,7 @@ static void another_sshd_is_seen_to_as_well(void **state) {
                 "Note: second.service is left alone: its configuration cannot be read: /etc/ssh/second: No such file");
         world_write("/etc/ssh/second", THEIRS);
         enable();
-        assert_said("Note: second.service is left alone: its configuration does not include " SSHD_DROP_IN_FOLDER
+        assert_said("Note: second.service is left alone: its configuration does not include " SSHD_DROP_IN_DIR
                     "/10-exc-instance-connect.conf.");
         world_write("/etc/ssh/second", "Include /etc/ssh/sshd_config.d/*.conf\n");
         disable();

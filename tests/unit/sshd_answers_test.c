@@ -134,7 +134,7 @@ static void files_that_would_be_are_asked_about_as_if_they_were(void **state) {
         world_write("/etc/ssh/extra-1.conf",
                     "# comment\n\nInclude deep.conf none.conf\nAuthorizedKeysCommandUser bin\n");
         world_write("/etc/ssh/deep.conf", "AuthorizedPrincipalsCommand /bin/deep\n");
-        world_write(second, "AuthorizedPrincipalsCommandUser bin\nInclude " SSHD_DROP_IN_FOLDER "/*.conf\n");
+        world_write(second, "AuthorizedPrincipalsCommandUser bin\nInclude " SSHD_DROP_IN_DIR "/*.conf\n");
         for (int i = 0; i < 2; i++) {
                 char *const *with = i == 0 ? NULL : arguments;
 

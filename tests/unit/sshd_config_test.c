@@ -369,9 +369,9 @@ static void copy_keeps_the_lines_and_names_the_copies(void **state) {
         (void)state;
         world_reset("");
         world_write("/etc/ssh/sshd_config",
-                    "Include none.conf " SSHD_DROP_IN_FOLDER "/*.conf # all\n\nPort=22\n AuthorizedKeysCommand  "
+                    "Include none.conf " SSHD_DROP_IN_DIR "/*.conf # all\n\nPort=22\n AuthorizedKeysCommand  "
                     "\"" HELPER_PROGRAM "\" %u\nAuthorizedKeysCommand /bin/x\nMatch User a\n\tInclude none.conf");
-        world_write(SSHD_DROP_IN_FOLDER "/20-x.conf", "Banner \"a b\" # c\nInclude /etc/ssh/deep.conf");
+        world_write(SSHD_DROP_IN_DIR "/20-x.conf", "Banner \"a b\" # c\nInclude /etc/ssh/deep.conf");
         world_write("/etc/ssh/deep.conf", "# deep\n");
         world_write("/run/copies/.keep", "");
         assert_int_equal(sshd_config_copy(NULL, &own, true, "/run/copies", &copy, why), 0);
