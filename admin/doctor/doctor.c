@@ -252,7 +252,7 @@ static const struct cli_option doctor_options[] = {
 
 const struct cli_command doctor_command = {
         .words = "doctor",
-        .summary = "tell why a login would not work, and what to do",
+        .summary = "explain why a login would not work, and what to do",
         .more = "Checks everything that a pushed key needs on its way into a login, top to bottom, and tries\n"
                 "it with a throw-away key. Each line is a warning or a failure; a remedy is a command for\n"
                 "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed.\n",
