@@ -19,7 +19,7 @@ struct addition {
         const char *from;               /* for people */
         char file[TRUST_FILE_NAME_MAX]; /* NAME.pem */
         EVP_PKEY *key;
-        char fingerprint[TRUST_FINGERPRINT_MAX];
+        char fingerprint[KEY_FINGERPRINT_MAX];
 };
 
 /* At most TRUST_FILE_MAX + 1 bytes. Negative errno. */
@@ -62,7 +62,7 @@ static int read_key(const char *path, struct addition *addition) {
                 complain("%s: %s; nothing is changed", addition->from, why);
                 return EXIT_OWN_FAILURE;
         }
-        if (!trust_key_fingerprint(addition->key, addition->fingerprint)) {
+        if (!key_fingerprint_of(addition->key, addition->fingerprint)) {
                 complain("%s: OpenSSL has no SHA-256", addition->from);
                 return EXIT_OWN_FAILURE;
         }

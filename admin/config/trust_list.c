@@ -34,12 +34,12 @@ static void note(void *context, const char *path, const char *why) {
 }
 
 static void add_key(struct listing *listing, const struct trust_anchor *anchor) {
-        char fingerprint[TRUST_FINGERPRINT_MAX], path[PATH_MAX];
+        char fingerprint[KEY_FINGERPRINT_MAX], path[PATH_MAX];
         int n = (int)(strlen(anchor->name) - strlen(TRUST_SUFFIX));
 
         (void)snprintf(path, sizeof(path), "%s/%s", anchor->vendor ? TRUST_VENDOR_DIR : CONFIG_DIR "/" TRUST_DIR_NAME,
                        anchor->name);
-        if (!trust_key_fingerprint(anchor->key, fingerprint))
+        if (!key_fingerprint_of(anchor->key, fingerprint))
                 listing->failed = true;
         else
                 add(listing, listing->keys,

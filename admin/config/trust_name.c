@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/config/trust_name.h"
 
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { DIGEST_SIZE = 32 };
 
 bool trust_name_file(const char *text, char ret[static TRUST_FILE_NAME_MAX]) {
         static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -21,17 +18,6 @@ bool trust_name_file(const char *text, char ret[static TRUST_FILE_NAME_MAX]) {
 
 const char *trust_key_type(const EVP_PKEY *key) {
         return EVP_PKEY_is_a(key, "ED25519") ? "Ed25519" : "ECDSA P-256";
-}
-
-bool trust_key_fingerprint(const EVP_PKEY *key, char ret[static TRUST_FINGERPRINT_MAX]) {
-        unsigned char *der = NULL, digest[DIGEST_SIZE];
-        int n = i2d_PUBKEY(key, &der);
-        bool ok = n > 0 && EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1;
-
-        OPENSSL_free(der);
-        for (int i = 0; ok && i < DIGEST_SIZE; i++)
-                (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-        return ok;
 }
 
 static size_t count(const char *text, size_t length, const char *what) {

@@ -12,7 +12,6 @@
 enum {
         TRUST_NAME_MAX = 64, /* characters */
         TRUST_FILE_NAME_MAX = TRUST_NAME_MAX + sizeof(TRUST_SUFFIX),
-        TRUST_FINGERPRINT_MAX = 64 + 1, /* with the NUL */
 };
 
 /*
@@ -23,12 +22,6 @@ bool trust_name_file(const char *text, char ret[static TRUST_FILE_NAME_MAX]);
 
 /* "Ed25519" or "ECDSA P-256". */
 const char *trust_key_type(const EVP_PKEY *key);
-
-/*
- * SHA-256 of the key's SubjectPublicKeyInfo in DER, in hexadecimal; its first 16 digits are the key id that exc-signer writes.
- * False when OpenSSL cannot make it.
- */
-bool trust_key_fingerprint(const EVP_PKEY *key, char ret[static TRUST_FINGERPRINT_MAX]);
 
 /*
  * Why the text of a file is no key to trust, with the next step, where its form shows that: a private key, OpenSSH's form,

@@ -39,14 +39,14 @@ static void other_names_are_refused(void **state) {
 
 static void fingerprint_is_that_of_the_public_half(void **state) {
         EVP_PKEY *key = signing_ed25519(1), *other = signing_ec("P-256");
-        char fingerprint[TRUST_FINGERPRINT_MAX], again[TRUST_FINGERPRINT_MAX];
+        char fingerprint[KEY_FINGERPRINT_MAX], again[KEY_FINGERPRINT_MAX];
 
         (void)state;
         /* openssl pkey -pubout -outform DER | sha256sum */
-        assert_true(trust_key_fingerprint(key, fingerprint));
+        assert_true(key_fingerprint_of(key, fingerprint));
         assert_string_equal(fingerprint, "fd110d301d2f077de1414b8f99f441b1403fab207b2052fbd2c065e4ee8e7dc2");
         assert_string_equal(trust_key_type(key), "Ed25519");
-        assert_true(trust_key_fingerprint(other, again));
+        assert_true(key_fingerprint_of(other, again));
         assert_int_equal(strlen(again), 64);
         assert_string_not_equal(again, fingerprint);
         assert_string_equal(trust_key_type(other), "ECDSA P-256");
