@@ -34,17 +34,16 @@ static void note(void *context, const char *path, const char *why) {
 }
 
 static void add_key(struct listing *listing, const struct trust_anchor *anchor) {
-        char fingerprint[KEY_FINGERPRINT_MAX], path[PATH_MAX];
+        const char *dir = anchor->vendor ? TRUST_VENDOR_DIR : CONFIG_DIR "/" TRUST_DIR_NAME;
         int n = (int)(strlen(anchor->name) - strlen(TRUST_SUFFIX));
+        char fingerprint[KEY_FINGERPRINT_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", anchor->vendor ? TRUST_VENDOR_DIR : CONFIG_DIR "/" TRUST_DIR_NAME,
-                       anchor->name);
         if (!key_fingerprint_of(anchor->key, fingerprint))
                 listing->failed = true;
         else
                 add(listing, listing->keys,
-                    json_pack("{ss# ss ss ss}", "name", anchor->name, n, "type", trust_key_type(anchor->key),
-                              "fingerprint", fingerprint, "file", path));
+                    json_pack("{ss# ss ss so}", "name", anchor->name, n, "type", trust_key_type(anchor->key),
+                              "fingerprint", fingerprint, "file", json_sprintf("%s/%s", dir, anchor->name)));
 }
 
 static bool lists(const json_t *objects, const char *path) {
