@@ -134,7 +134,8 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
                 (void)waitpid(child, NULL, 0);
                 if (r == -ETIMEDOUT)
                         event_failure(asked->user, caller->result < 0 ? NULL : &caller->id,
-                                      "exc-authorized-keys took too long, so the other command alone is asked");
+                                      "exc-authorized-keys took too long, so the other command alone is asked; check "
+                                      "this machine's load and disks");
                 whole = r == 0 && length > 0 && line[length - 1] == '\n';
                 debug_line("exc-authorized-keys: %s", whole ? "a line for the key" : "no line for the key");
                 if (whole && write(STDOUT_FILENO, line, length) == (ssize_t)length)

@@ -31,10 +31,12 @@
 #define PROGRAM "exc-authorized-keys"
 
 static struct journal_entry at_deadline;
+static volatile sig_atomic_t key_given;
 
 static void out_of_time(int signal) {
         (void)signal;
-        event_failure_send(&at_deadline);
+        if (!key_given)
+                event_failure_send(&at_deadline);
         _exit(EXIT_SUCCESS);
 }
 
@@ -59,7 +61,8 @@ static void prepare_signals(const char *user, const struct connection_id *who) {
         static const struct sigaction end = {.sa_handler = out_of_time};
         sigset_t blocked;
 
-        event_failure_make(&at_deadline, user, who, "Looking for a key took too long, so none is given");
+        event_failure_make(&at_deadline, user, who,
+                           "Looking for a key took too long, so none is given; check this machine's load and disks");
         (void)sigaction(SIGALRM, &end, NULL);
         (void)sigemptyset(&blocked);
         (void)sigaddset(&blocked, SIGPIPE);
@@ -94,6 +97,7 @@ static void give_key(const struct arguments *asked, const struct store *store, c
         now = instant_now();
         length = lookup_line(&lookup.grant, &now, asked->expiry_time, line);
         written = length > 0 && write(STDOUT_FILENO, line, length) == (ssize_t)length;
+        key_given = written;
         debug_line("output: %s", written ? "the key's line" : length == 0 ? "none, the key has expired" : "not read");
         if (written && lookup.first)
                 event_grant(EVENT_CLAIMED, &lookup.grant, &lookup.place, who);
