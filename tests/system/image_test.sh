@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: trixie
+# short: no
 # Images with the package in them, built as docs/images.md says, and machines that are cloned from one.
 
 _page=$system_tree/docs/images.md
@@ -149,7 +149,6 @@ an_image_has_all_of_ours_and_nothing_of_a_machine() {
     for name in usr/share/exc-instance-connect etc/hostname etc/resolv.conf; do [[ ! -e $image/$name ]]; done
 }
 
-# short: no
 an_image_goes_on_with_the_repository_that_it_was_built_from() {
     local image=$prepared/plain/image
     same 'excloud-archive-keyring: /usr/share/keyrings/excloud-apt.gpg' \
@@ -169,7 +168,6 @@ _files() {
     (cd "$1" && find . -path ./dev -prune -o -printf '%M %U:%G %p %l\n' | LC_ALL=C sort)
 }
 
-# short: no
 an_image_differs_from_another_in_nothing_but_what_it_was_told() {
     local image=$prepared/plain/image told=$PWD/told/image boot
     cp "$prepared/anchor.pem" .

@@ -69,6 +69,7 @@ _is_refused_for_good() {
     lets_in m alice k
 }
 
+# short: no
 a_captured_push_is_refused_after_the_store_was_mounted_again() {
     _started
     _captured
@@ -130,6 +131,7 @@ _fills_a_claim_file() {
         dd if=/dev/zero of="$claim" bs=1M count=100 status=none
 }
 
+# short: no
 a_claim_file_that_is_filled_takes_no_room_from_keys_and_revocations() {
     local before
     _started

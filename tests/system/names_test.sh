@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# short: trixie
+# short: no
 #
 # An account that has several names, by a real name service module: a user is the account, whichever of them is used.
 
@@ -50,7 +50,6 @@ a_key_that_was_pushed_for_any_name_lets_in_under_each() {
     done
 }
 
-# short: no
 a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
     local pushed revoked
     for pushed in "${names[@]}"; do
@@ -65,7 +64,6 @@ a_revocation_under_each_name_ends_a_key_that_was_pushed_for_any() {
     done
 }
 
-# short: no
 a_revocation_that_matches_nothing_says_which_names_it_looked_for() {
     local status=0
     _admin revoke --all >/dev/null
@@ -88,7 +86,6 @@ a_list_and_the_log_have_the_account_under_each_name() {
     done
 }
 
-# short: no
 doctor_says_of_each_name_that_it_can_log_in() {
     local name
     for name in "${names[@]}"; do

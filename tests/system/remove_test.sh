@@ -24,7 +24,7 @@ _newer() {
         [[ ! -f $program ]] || echo "$2" >>"$program"
     done
     (cd newer && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
-    dpkg-deb --root-owner-group -b newer "newer_$2.deb" >/dev/null
+    dpkg-deb --root-owner-group -Znone -b newer "newer_$2.deb" >/dev/null
     rm -rf newer
     echo "newer_$2.deb"
 }
@@ -190,7 +190,7 @@ exec $both/exc-authorized-keys "$@"
 END
     chmod 0755 "$programs/exc-authorized-keys"
     (cd older && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
-    dpkg-deb --root-owner-group -b older older.deb >/dev/null
+    dpkg-deb --root-owner-group -Znone -b older older.deb >/dev/null
     rm -rf older
     echo older.deb
 }
@@ -267,7 +267,7 @@ upgrade_that_fails_leaves_no_copy() {
     # A file of another package is in it, so it cannot be unpacked.
     install -D -m 0644 /dev/null new/usr/share/doc/openssl/copyright
     sed -i 's/^Version: .*/Version: 99.0-1/' new/DEBIAN/control
-    dpkg-deb --root-owner-group -b new new.deb >/dev/null
+    dpkg-deb --root-owner-group -Znone -b new new.deb >/dev/null
     cp new.deb "$root/root/"
     fails in_machine m dpkg --unpack /root/new.deb
     same 0.0.1-1 "$(_version m)"
@@ -467,6 +467,7 @@ a_disabled_or_masked_socket_stays_so() {
     lets_in m alice k
 }
 
+# short: no
 what_an_administrator_turned_off_stays_off_over_upgrades() {
     local newer sshd root
     _lived_in m

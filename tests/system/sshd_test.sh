@@ -455,6 +455,7 @@ a_broken_configuration_is_left_alone_and_the_installation_succeeds() {
     same "$main" "$(property m ssh.service MainPID)"
 }
 
+# short: no
 an_sshd_that_a_socket_starts_asks_us() {
     local before
     _machine

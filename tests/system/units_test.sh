@@ -72,7 +72,6 @@ END
 
 # --- the boot -------------------------------------------------------------------------------------------------------
 
-# short: both
 systemd_finds_no_fault_in_the_units() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify \
@@ -274,6 +273,7 @@ where_the_mount_fails_the_store_is_a_part_of_run() {
     _answers
 }
 
+# short: no
 without_the_relays_group_the_administrator_still_has_a_socket() {
     _started
     _systemctl stop "$admin" "$host"
@@ -339,6 +339,7 @@ _came_back() {
     [[ $(_pid) != 0 && $(_pid) != "$1" && $(property m "$agent" ActiveState) == active ]]
 }
 
+# short: no
 a_flood_of_connections_takes_no_socket_away() {
     local socket
     _started
@@ -603,6 +604,7 @@ the_machines_id_comes_from_a_credential_where_the_administrator_set_none() {
     lets_in m alice k
 }
 
+# short: no
 users_of_a_name_service_behind_a_socket_are_found() {
     machine_start m "$suite"
     install_debs m
