@@ -18,31 +18,28 @@
 #include "common/lifetime.h"
 #include "common/safe_path.h"
 
-#define PROGRAM "exc-authorized-keys-chain"
-
-_Noreturn void chain_other(const struct arguments *asked) {
+_Noreturn void chain_other(const struct arguments *asked, const struct caller *caller) {
+        const struct connection_id *who = caller_connection(caller);
         const char *command = asked->chain[0];
         struct safe_path path;
         int r;
 
         /* sshd checks its own command so, which is this program, and not what stands after "--". */
         if (!safe_path(command, &path)) {
-                (void)dprintf(STDERR_FILENO, PROGRAM ": %s: not run: %s: %s\n", command, path.at,
-                              safe_path_text(&path));
+                event_failure(asked->user, who, "%s: not run: %s: %s", command, path.at, safe_path_text(&path));
                 _exit(EXIT_FAILURE);
         }
         r = asked->chain_user ? identity_become(asked->chain_user) : 0;
         if (r < 0) {
-                (void)dprintf(STDERR_FILENO,
-                              PROGRAM ": %s: not run: cannot become %s: %s; set AuthorizedKeysCommandUser to root or "
-                                      "that user\n",
+                event_failure(asked->user, who,
+                              "%s: not run: cannot become %s: %s; set AuthorizedKeysCommandUser to root or that user",
                               command, asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
         debug_line("other command: %s, executed as user id %u", path.program, geteuid());
         /* The path that was checked: a symlink could have another target by now. */
         (void)execv(path.program, asked->chain);
-        (void)dprintf(STDERR_FILENO, PROGRAM ": %s: cannot be executed: %s\n", command, strerror(errno));
+        event_failure(asked->user, who, "%s: cannot be executed: %s", command, strerror(errno));
         _exit(127);
 }
 
@@ -123,7 +120,7 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
         pid_t child;
 
         if (pipe2(ends, O_CLOEXEC) < 0)
-                chain_other(asked);
+                chain_other(asked, caller);
         r = start(asked, helper, caller, ends[1], &child);
         (void)close(ends[1]);
         if (r == 0) {
@@ -133,7 +130,7 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
                 (void)kill(child, SIGKILL);
                 (void)waitpid(child, NULL, 0);
                 if (r == -ETIMEDOUT)
-                        event_failure(asked->user, caller->result < 0 ? NULL : &caller->id,
+                        event_failure(asked->user, caller_connection(caller),
                                       "exc-authorized-keys took too long, so the other command alone is asked; check "
                                       "this machine's load and disks");
                 whole = r == 0 && length > 0 && line[length - 1] == '\n';
@@ -143,5 +140,5 @@ _Noreturn void chain_run(const struct arguments *asked, const char *helper, cons
         } else
                 debug_line("exc-authorized-keys: cannot be run: %s", strerror(-r));
         (void)close(ends[0]);
-        chain_other(asked);
+        chain_other(asked, caller);
 }

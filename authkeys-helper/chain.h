@@ -17,7 +17,7 @@
 _Noreturn void chain_run(const struct arguments *asked, const char *helper, const struct caller *caller,
                          int64_t deadline_ns);
 
-/* Executes the other command. Does not return: exits with 1 where it may not be run, with 127 where it cannot. */
-_Noreturn void chain_other(const struct arguments *asked);
+/* Executes the other command. Does not return: exits with 1 where it may not be run, with 127 where it cannot, after an event. */
+_Noreturn void chain_other(const struct arguments *asked, const struct caller *caller);
 
 #endif

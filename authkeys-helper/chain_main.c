@@ -60,10 +60,10 @@ int main(int argc, char *argv[]) {
                 why = "a command after -- is expected";
                 __attribute__((fallthrough));
         case ARGUMENTS_WRONG:
-                (void)fprintf(stderr, PROGRAM ": %s; see " PROGRAM " --help\n", why);
+                event_failure(asked.user, caller_connection(&caller), "%s; see " PROGRAM " --help", why);
                 if (!asked.chain)
                         return EXIT_SUCCESS;
-                chain_other(&asked);
+                chain_other(&asked, &caller);
         }
         debug_init(PROGRAM, asked.verbose);
         if (caller.result < 0)
@@ -74,7 +74,7 @@ int main(int argc, char *argv[]) {
         r = identity_sibling(argv[0], "exc-authorized-keys", helper);
         if (r < 0) {
                 debug_line("exc-authorized-keys: its path: %s", strerror(-r));
-                chain_other(&asked);
+                chain_other(&asked, &caller);
         }
         chain_run(&asked, helper, &caller, CHAIN_DEADLINE_S * NS_PER_S);
 }

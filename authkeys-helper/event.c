@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "authkeys-helper/event.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,11 +19,16 @@ static void finish(struct journal_entry *entry, const char *message_id, const ch
         journal_add(entry, "SYSLOG_IDENTIFIER", "exc-authorized-keys");
 }
 
-static void send_event(const struct journal_entry *entry, const char *message) {
-        if (journal_send(entry, EVENT_WAIT_MS) < 0)
-                (void)dprintf(STDERR_FILENO, "exc-authorized-keys: %s\n", message);
-        else
+static void print(const char *message) {
+        (void)dprintf(STDERR_FILENO, "%s: %s\n", program_invocation_short_name, message);
+}
+
+static bool send_event(const struct journal_entry *entry, const char *message) {
+        bool sent = journal_send(entry, EVENT_WAIT_MS) == 0;
+
+        if (sent)
                 debug_line("event: sent to the journal: %s", message);
+        return sent;
 }
 
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
@@ -45,7 +51,8 @@ void event_grant(const char *message_id, const struct grant *grant, const struct
         journal_add(&entry, FIELD_PRINCIPAL, grant->principal);
         journal_add(&entry, FIELD_REQUEST_ID, grant->request_id);
         finish(&entry, message_id, claimed ? "6" : "5", message);
-        send_event(&entry, message);
+        if (!send_event(&entry, message))
+                print(message);
 }
 
 void event_failure_make(struct journal_entry *ret, const char *user, const struct connection_id *who,
@@ -53,7 +60,8 @@ void event_failure_make(struct journal_entry *ret, const char *user, const struc
         char pid[24];
 
         journal_begin(ret);
-        journal_add(ret, FIELD_USER, user);
+        if (user)
+                journal_add(ret, FIELD_USER, user);
         if (who) {
                 (void)snprintf(pid, sizeof(pid), "%" PRIu64, who->pid);
                 journal_add(ret, FIELD_SSHD_PID, pid);
@@ -74,5 +82,6 @@ void event_failure(const char *user, const struct connection_id *who, const char
         (void)vsnprintf(message, sizeof(message), format, arguments);
         va_end(arguments);
         event_failure_make(&entry, user, who, message);
-        send_event(&entry, message);
+        print(message);
+        (void)send_event(&entry, message);
 }

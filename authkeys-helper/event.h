@@ -2,9 +2,9 @@
 /*
  * Events of the helper: one datagram each to the journal's own socket (systemd.io/JOURNAL_NATIVE_PROTOCOL).
  *
- * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a busy journal. It sends at most one
- * event per run, after it has written the key to sshd. An event that cannot be sent goes to standard error, for a
- * person who runs the helper by hand: under sshd that is /dev/null, unless sshd was started with -e or -E.
+ * sshd waits until the helper ends, so the helper waits at most EVENT_WAIT_MS for a busy journal, and sends an event
+ * after it has written the key to sshd. Failures, and events that cannot be sent, go to standard error too, for a person
+ * who runs the helper by hand: under sshd that is /dev/null, unless sshd was started with -e or -E.
  */
 #ifndef EXC_EVENT_H
 #define EXC_EVENT_H
@@ -29,7 +29,10 @@ enum {
 void event_grant(const char *message_id, const struct grant *grant, const struct store_place *place,
                  const struct connection_id *who);
 
-/* The helper cannot do its part, and the login goes on without it. `who`: NULL where it is not known. */
+/*
+ * One of the two programs cannot do its part, or does not run the other command, and the login goes on without it.
+ * `user` and `who`: NULL where they are not known. exc-instance-connect log takes it from root and from HELPER_USER alone.
+ */
 void event_failure(const char *user, const struct connection_id *who, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 

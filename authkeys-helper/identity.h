@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/claim.h"
 
@@ -25,6 +26,11 @@ enum { CALLER_TEXT_MAX = 48 }; /* two 64-bit numbers and a colon, with the NUL *
  * -ESRCH: there is none (pid 1 or less), or it changed meanwhile. -EACCES: /proc hides it (hidepid).
  */
 void caller_identify(struct caller *ret);
+
+/* The connection; NULL where it is not known. */
+static inline const struct connection_id *caller_connection(const struct caller *caller) {
+        return caller->result < 0 ? NULL : &caller->id;
+}
 
 /* "PID:START", or "errno:NUMBER" where it is not known; and back. The second is false for anything else. */
 void caller_to_text(const struct caller *caller, char ret[static CALLER_TEXT_MAX]);

@@ -40,20 +40,16 @@ static void out_of_time(int signal) {
         _exit(EXIT_SUCCESS);
 }
 
-/* Does not return where it succeeds. */
-static void execute_chain(char *argv[]) {
+/* Returns the negative errno why it could not be executed, and does not return where it was. */
+static int execute_chain(char *argv[]) {
         char path[PATH_MAX];
         int r = identity_sibling(argv[0], "exc-authorized-keys-chain", path);
 
-        if (r == 0) {
-                argv[0] = path;
-                (void)execv(path, argv);
-                r = -errno;
-        }
-        (void)dprintf(STDERR_FILENO,
-                      PROGRAM ": exc-authorized-keys-chain: %s; the command after -- is not run, install the package "
-                              "again\n",
-                      strerror(-r));
+        if (r < 0)
+                return r;
+        argv[0] = path;
+        (void)execv(path, argv);
+        return -errno;
 }
 
 /* A deadline that ends in success, and no SIGPIPE: a sshd that stops reading is not a failure. */
@@ -119,7 +115,7 @@ static void answer(const struct arguments *asked, const struct store *store, con
 }
 
 static void run(const struct arguments *asked, const struct caller *caller) {
-        const struct connection_id *who = caller->result < 0 ? NULL : &caller->id;
+        const struct connection_id *who = caller_connection(caller);
         struct store store;
         char why[256];
         int r;
@@ -163,9 +159,10 @@ int main(int argc, char *argv[]) {
         struct arguments asked;
         struct caller caller;
         const char *why = "";
+        int chain = 0;
 
         if (arguments_separator(argc, argv) < argc) {
-                execute_chain(argv);
+                chain = execute_chain(argv);
                 argc = arguments_separator(argc, argv);
         }
         switch (arguments_parse(argc, argv, &asked, &why)) {
@@ -176,7 +173,8 @@ int main(int argc, char *argv[]) {
                 (void)puts(PROGRAM " " PACKAGE_VERSION);
                 return EXIT_SUCCESS;
         case ARGUMENTS_WRONG:
-                (void)fprintf(stderr, PROGRAM ": %s; see " PROGRAM " --help\n", why);
+                caller_identify(&caller);
+                event_failure(asked.user, caller_connection(&caller), "%s; see " PROGRAM " --help", why);
                 return EXIT_SUCCESS;
         case ARGUMENTS_RUN:
                 break;
@@ -192,5 +190,10 @@ int main(int argc, char *argv[]) {
                 debug_line("connection: process %" PRIu64 ", started %" PRIu64 " ticks after boot", caller.id.pid,
                            caller.id.start_ticks);
         run(&asked, &caller);
+        if (chain < 0)
+                event_failure(
+                        asked.user, caller_connection(&caller),
+                        "exc-authorized-keys-chain: %s; the command after -- is not run, install the package again",
+                        strerror(-chain));
         return EXIT_SUCCESS;
 }

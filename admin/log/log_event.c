@@ -75,6 +75,17 @@ static int match_ours(sd_journal *journal, bool of_helper, uid_t uid) {
         return r < 0 ? r : sd_journal_add_disjunction(journal);
 }
 
+/* Those of the helper, and the failures of exc-authorized-keys-chain, which sshd runs as root. */
+static int match_helper(sd_journal *journal, const struct log_senders *senders) {
+        int r = match_user(journal, 0);
+
+        if (r >= 0)
+                r = match(journal, "MESSAGE_ID", EVENT_FAILURE);
+        if (r >= 0)
+                r = sd_journal_add_disjunction(journal);
+        return r < 0 ? r : match_ours(journal, true, senders->helper);
+}
+
 /* systemd-journald's own messages: no other sender's have this transport. */
 static int match_dropped(sd_journal *journal) {
         int r = match_user(journal, 0);
@@ -95,14 +106,14 @@ int log_event_match_evidence(sd_journal *journal, const struct log_senders *send
 int log_event_match_ours(sd_journal *journal, const struct log_senders *senders) {
         int r = match_ours(journal, false, senders->agent);
 
-        return r < 0 ? r : match_ours(journal, true, senders->helper);
+        return r < 0 ? r : match_helper(journal, senders);
 }
 
 int log_event_match(sd_journal *journal, const struct log_senders *senders) {
         int r = log_event_match_evidence(journal, senders);
 
         if (r >= 0)
-                r = match_ours(journal, true, senders->helper);
+                r = match_helper(journal, senders);
         if (r >= 0)
                 r = match_user(journal, 0);
         for (size_t i = 0; r >= 0 && i < sizeof(sshd_names) / sizeof(sshd_names[0]); i++)
@@ -144,8 +155,9 @@ static uint64_t as_number(const char *text) {
         return *end || errno > 0 ? 0 : value;
 }
 
+/* What is no number counts as 0. */
 static bool sent_by(const char *uid, uid_t expected) {
-        return *uid >= '0' && *uid <= '9' && as_number(uid) == expected;
+        return expected == 0 ? strcmp(uid, "0") == 0 : as_number(uid) == expected;
 }
 
 static bool names_sshd(const char *program) {
@@ -181,7 +193,8 @@ static enum log_event_kind kind_of(const char *message_id, const char *uid, cons
                                    bool *ret_of_helper) {
         for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
                 if (strcmp(ours[i].id, message_id) == 0 &&
-                    sent_by(uid, ours[i].of_helper ? senders->helper : senders->agent)) {
+                    (sent_by(uid, ours[i].of_helper ? senders->helper : senders->agent) ||
+                     (ours[i].kind == LOG_EVENT_HELPER_FAILURE && sent_by(uid, 0)))) {
                         *ret_of_helper = ours[i].of_helper;
                         return ours[i].kind;
                 }

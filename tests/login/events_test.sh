@@ -112,6 +112,36 @@ a_helper_that_hangs_is_an_event_of_the_chain() {
     same alice "$(_field EXC_USER "$(_event $failure 'took too long')")"
 }
 
+# sshd gives its command /dev/null as standard error.
+why_the_other_command_is_not_run_is_an_event() {
+    local event
+    _journal
+    printf '#!/bin/sh\ntrue\n' >other
+    chmod 0757 other
+    start_sshd "AuthorizedKeysCommand $chain --chain-user nobody %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    refuses alice k
+    event=$(_event $failure "$PWD/other: not run: ")
+    same alice "$(_field EXC_USER "$event")"
+    [[ $(_field EXC_SSHD_PID "$event") =~ ^[0-9]+$ ]]
+}
+
+wrong_arguments_are_an_event() {
+    _journal
+    start_sshd "AuthorizedKeysCommand $helper --no-such-option %u %f %t %k"
+    refuses alice k
+    _event $failure 'an option is not known; see exc-authorized-keys --help'
+}
+
+chain_program_that_is_missing_is_an_event() {
+    _journal
+    mkdir -m 0755 bin
+    install -m 0711 "$helper" bin/
+    same '' "$("$PWD/bin/exc-authorized-keys" alice "$(fingerprint k)" -- /bin/echo other 2>shown)"
+    grep 'exc-authorized-keys: exc-authorized-keys-chain: No such file or directory; ' shown
+    same alice "$(_field EXC_USER "$(_event $failure 'the command after -- is not run, install the package again')")"
+}
+
 # Stands in for the journal: a full queue that nobody reads.
 _deaf_journal() {
     mkdir -p /run/systemd/journal

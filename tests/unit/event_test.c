@@ -101,7 +101,7 @@ static void used_up_key_is_an_event(void **state) {
 
 static void failure_names_user_and_reason(void **state) {
         (void)state;
-        assert_string_equal(errors_of(send_failure), "");
+        assert_string_equal(errors_of(send_failure), "event_test: this does not work: 17\n");
         assert_event((const char *const[]){"EXC_USER", "ada", "EXC_SSHD_PID", "4711", "MESSAGE_ID",
                                            "eac16b8bffdfbe8db6e10b6f640940d5", "MESSAGE", "this does not work: 17",
                                            "PRIORITY", "4", "SYSLOG_IDENTIFIER", "exc-authorized-keys", NULL});
@@ -152,7 +152,7 @@ static void full_journal_delays_helper_within_bound(void **state) {
         prepare();
         assert_true(journal_socket_fill() > 0);
         begun_ns = instant_now().boot_ns;
-        assert_string_equal(errors_of(send_failure), "exc-authorized-keys: this does not work: 17\n");
+        assert_string_equal(errors_of(send_failure), "event_test: this does not work: 17\n");
         took_ns = instant_now().boot_ns - begun_ns;
         assert_true(took_ns >= (EVENT_WAIT_MS - 1) * NS_PER_S / 1000); /* the clock is read in whole milliseconds */
         assert_true(took_ns < 30 * NS_PER_S);
@@ -161,9 +161,9 @@ static void full_journal_delays_helper_within_bound(void **state) {
 static void without_a_journal_stderr_gets_the_message(void **state) {
         (void)state;
         prepare();
-        assert_string_equal(errors_of(send_failure), "exc-authorized-keys: this does not work: 17\n");
-        assert_string_equal(errors_of(send_claimed), "exc-authorized-keys: Key " FINGERPRINT
-                                                     " of ada given to the SSH connection of sshd[4711]\n");
+        assert_string_equal(errors_of(send_failure), "event_test: this does not work: 17\n");
+        assert_string_equal(errors_of(send_claimed),
+                            "event_test: Key " FINGERPRINT " of ada given to the SSH connection of sshd[4711]\n");
 }
 
 static void send_long_failure(void) {
@@ -179,7 +179,7 @@ static void too_long_message_is_cut(void **state) {
         const char *errors = errors_of(send_long_failure);
 
         (void)state;
-        assert_int_equal(strspn(errors, "exc-authorized-keys: t\n"), strlen(errors));
+        assert_int_equal(strspn(errors, "event_test: t\n"), strlen(errors));
         assert_in_range(strlen(errors), 1000, 1100);
         assert_int_equal(journal_socket_read(), -1);
 }
