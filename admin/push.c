@@ -94,7 +94,8 @@ static void print_connections(const struct options *options) {
         if (n == 0)
                 print_field("Connections", "any number until then");
         else if (n == 1)
-                print_field("Connections", "1, the first that offers the key");
+                print_field("Connections",
+                            "1, the first that offers the key; --connections N for clients that open several");
         else
                 print_field("Connections", "%d, the first that offer the key", n);
 }
@@ -226,7 +227,8 @@ static const struct cli_option push_options[] = {
          .offset = offsetof(struct options, connections),
          .max = GRANT_CONNECTIONS_MAX,
          .expected = "0..100 connections",
-         .help = "SSH connections that may use them, 0 for any number;\ndefault: 1"},
+         .help = "SSH connections that may use them, 0 for any number;\nclients such as ansible and rclone open "
+                 "several; default: 1"},
         {.name = "source",
          .value = "CIDR",
          .take = take_source,

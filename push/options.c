@@ -144,7 +144,8 @@ const struct cli_option push_key_options[] = {
          .min = 0,
          .max = PUSH_MADE_CONNECTIONS_MAX,
          .expected = "0..100",
-         .help = "SSH connections that may use them, 0 for any number (default: 1)"},
+         .help = "SSH connections that may use them, 0 for any number;\nclients such as ansible and rclone open "
+                 "several; default: 1"},
         {.name = "source",
          .value = "CIDR",
          .take = take_source,

@@ -74,7 +74,8 @@ static void print_connections(const struct options *options, FILE *to) {
         if (n == 0)
                 print_field_to(to, "Connections", "any number until then");
         else if (n == 1)
-                print_field_to(to, "Connections", "1, the first that offers the key");
+                print_field_to(to, "Connections",
+                               "1, the first that offers the key; --connections N for clients that open several");
         else
                 print_field_to(to, "Connections", "%d, the first that offer the key", n);
 }

@@ -308,7 +308,9 @@ static void explain_offer(struct history *history, struct node *node, const stru
 
         if (!offer->given) {
                 story->why = WHY_USED_UP;
-                history_say(history, story, "other connections hold all slots of the key");
+                history_say(history, story,
+                            "other connections hold all slots of the key; for a client that opens several, push "
+                            "with --connections N, or 0");
                 return;
         }
         story->why = WHY_NO_PROOF;

@@ -150,7 +150,7 @@ class Push(AdminTest):
             "User:          alice\n"
             f"Fingerprint:   {FINGERPRINT}\n"
             "Lives for:     59 s\n"
-            "Connections:   1, the first that offers the key\n"
+            "Connections:   1, the first that offers the key; --connections N for clients that open several\n"
             "Host key:      SHA256:host (ssh-ed25519)\n"
             f"Connect with:  ssh -o IdentitiesOnly=yes -i {self.key[:-4]} alice@HOST\n"))
         self.assertEqual(result.stderr, "")

@@ -120,7 +120,7 @@ each_connection_of_a_push_for_several_has_a_line() {
 }
 
 a_key_that_is_used_up_is_the_reason() {
-    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-3, key $(_key many): other connections hold all slots of the key$"
+    _line "refused     alice from 127\.0\.0\.1 port [0-9]+, asked by erin, request r-3, key $(_key many): other connections hold all slots of the key; for a client that opens several, push with --connections N, or 0$"
     same UsedUp "$(_field r-3 refused reason)"
 }
 
