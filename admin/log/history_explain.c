@@ -358,6 +358,9 @@ static bool explain_not_asked(struct history *history, struct node *node) {
         return true;
 }
 
+/* match.c of OpenSSH compares addresses, and one with a zone is none to it. */
+static const char zone_matches_nothing[] = ": the address of this client has a zone, and no range matches such a one";
+
 /* What sshd itself said, or the helper; true where that is the reason. */
 static bool explain_said(struct history *history, struct node *node) {
         struct story *story = &node->story;
@@ -371,7 +374,8 @@ static bool explain_said(struct history *history, struct node *node) {
                 history_say(history, story, "PAM does not let this user log in%s%s", *pam ? ": " : "", pam);
         } else if (node->wrong_source) {
                 story->why = WHY_WRONG_SOURCE;
-                history_say(history, story, "sshd refused a key that is for clients from %s", text_of(node->source));
+                history_say(history, story, "sshd refused a key that is for clients from %s%s", text_of(node->source),
+                            strchr(text_of(story->address), '%') ? zone_matches_nothing : "");
         } else if (node->helper_failure) {
                 story->why = WHY_HELPER_FAILURE;
                 history_say(history, story, "%s", node->helper_failure);

@@ -1385,6 +1385,19 @@ static void source_is_of_some_key(void **state) {
                    "[B q given]\n");
 }
 
+static void source_matches_no_address_with_a_zone(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(0, 50,
+             "/usr/libexec/exc-instance-connect/exc-authorized-keys %u %f %t %k:1: Authentication tried for alice with "
+             "correct key but not from a permitted host (host=fe80::1%eth0, ip=fe80::1%eth0, required=::/0).");
+        sshd(1, 50, "Connection closed by authenticating user alice fe80::1%eth0 port 7 [preauth]");
+        in_the_end(
+                "refused WrongSource A r: sshd refused a key that is for clients from ::/0: the address of this client "
+                "has a zone, and no range matches such a one [A r given]\n");
+}
+
 static void later_push_is_not_the_connection_s(void **state) {
         (void)state;
         tell_messages(&(struct history_view){.all = true});
@@ -1522,6 +1535,7 @@ int main(void) {
                 TEST(login_without_a_line_of_sshd_s_is_no_refusal),
                 TEST(certificate_is_no_pushed_key),
                 TEST(source_is_of_some_key),
+                TEST(source_matches_no_address_with_a_zone),
                 TEST(later_push_is_not_the_connection_s),
                 TEST(key_that_waits_is_of_the_present),
                 TEST(dropped_connection_is_shown_near_a_push),
