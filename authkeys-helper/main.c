@@ -7,7 +7,8 @@
  * 3. On any failure it prints nothing and exits 0: sshd ignores the output of a command that fails, and a failure here
  *    must never take away another way to log in.
  * 4. It has ten seconds, and leaves an event where they are not enough.
- * 5. It executes nothing, with one exception that comes before all else: a command line with "--" is executed again as
+ * 5. Once it has its arguments and its user it confines itself (confine.h), before it opens the store.
+ * 6. It executes nothing, with one exception that comes before all else: a command line with "--" is executed again as
  *    exc-authorized-keys-chain. Earlier versions ran the other command themselves: an sshd that has not been reloaded,
  *    or a line that an administrator wrote, keeps both commands over an upgrade.
  */
@@ -18,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "authkeys-helper/arguments.h"
+#include "authkeys-helper/confine.h"
 #include "authkeys-helper/event.h"
 #include "authkeys-helper/identity.h"
 #include "authkeys-helper/lookup.h"
@@ -121,13 +122,18 @@ static void run(const struct arguments *asked, const struct caller *caller) {
         int r;
 
         prepare_signals(asked->user, who);
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-                return;
         r = getauxval(AT_EUID) == 0 ? identity_become(HELPER_USER) : 0;
         if (r < 0) {
                 event_failure(asked->user, who, "Started as root, but cannot become " HELPER_USER ": %s", strerror(-r));
                 return;
         }
+        r = confine(asked->runtime_dir, CONFINE_FILES | CONFINE_CALLS);
+        if (r < 0) {
+                event_failure(asked->user, who, "It cannot be confined: %s", strerror(-r));
+                return;
+        }
+        debug_line("confined: files %s, system calls %s", (r & CONFINE_FILES) != 0 ? "by Landlock" : "not",
+                   (r & CONFINE_CALLS) != 0 ? "by seccomp" : "not");
         r = store_open(asked->runtime_dir, STORE_HELPER, &store, why);
         if (r < 0) {
                 event_failure(asked->user, who, "The store cannot be used: %s", why);
