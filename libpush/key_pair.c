@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <sys/random.h>
 
 #include "common/bytes.h"
 
-enum { PUBLIC_SIZE = 32 };
+enum { PUBLIC_SIZE = 32, PRIVATE_SIZE = 32 };
 
 static bool take_public_half(EVP_PKEY *key, struct ssh_key *ret) {
         uint8_t raw[PUBLIC_SIZE], blob[64];
@@ -21,8 +22,19 @@ static bool take_public_half(EVP_PKEY *key, struct ssh_key *ret) {
         return !to.full && ssh_key_from_blob(blob, to.used, ret) == SSH_KEY_OK;
 }
 
+/* 32 random bytes (RFC 8032 section 5.1.5), of the kernel: to set up OpenSSL's generator takes longer than all the rest. */
+static EVP_PKEY *make_private_half(void) {
+        uint8_t *raw = OPENSSL_secure_malloc(PRIVATE_SIZE);
+        EVP_PKEY *key = NULL;
+
+        if (raw && getrandom(raw, PRIVATE_SIZE, 0) == PRIVATE_SIZE)
+                key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, PRIVATE_SIZE);
+        OPENSSL_secure_clear_free(raw, PRIVATE_SIZE);
+        return key;
+}
+
 int key_pair_make(struct key_pair *ret) {
-        EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        EVP_PKEY *key = make_private_half();
         struct ssh_key public_half;
 
         if (!key || !take_public_half(key, &public_half)) {
