@@ -86,10 +86,14 @@ static int connect_shell(struct copy *copy) {
         struct session_start start = {.ret_to = &copy->vm.to, .ret_from = &copy->vm.from, .keeps_signals = true};
         struct session *session = &copy->session;
         int status = ssh_run_start(copy->options, copy->grant, &want, &start, session);
+        enum session_event event;
 
         if (status != EXIT_DONE)
                 return status;
-        switch (scp_shell_start(session, &place, &copy->vm)) {
+        event = scp_shell_start(session, &place, &copy->vm);
+        if (event == SESSION_READY)
+                event = scp_shell_wait(session, &copy->vm);
+        switch (event) {
         case SESSION_READY:
                 if (access(copy->control_path, F_OK) == 0)
                         return EXIT_DONE;
@@ -111,27 +115,38 @@ static int connect_shell(struct copy *copy) {
         }
 }
 
-static int start_own_shell(struct copy *copy) {
-        const struct scp_place place = {.destination = copy->destination, .name = copy->name};
-        char sh[] = "sh";
-        char *const argv[] = {sh, NULL};
-        const struct session_start start = {
-                .argv = argv, .ret_to = &copy->here.to, .ret_from = &copy->here.from, .keeps_signals = true};
-        struct session *session = &copy->session;
-        int status = session_start(session, &start);
-
-        if (status != EXIT_DONE || scp_shell_start(session, &place, &copy->here) == SESSION_READY)
-                return status;
+static int own_shell_failed(const struct session *session) {
         if (session->signal != 0)
                 return EXIT_SIGNALLED + session->signal;
         complain("sh: it cannot say where the copy is to be made; run it to see why");
         return EXIT_OWN_FAILURE;
 }
 
+/* It works while ssh connects. */
+static int start_own_shell(struct copy *copy) {
+        const struct scp_place place = {.destination = copy->destination, .name = copy->name};
+        char sh[] = "sh";
+        char *const argv[] = {sh, NULL};
+        const struct session_start start = {
+                .argv = argv, .ret_to = &copy->here.to, .ret_from = &copy->here.from, .keeps_signals = true};
+        int status = session_start(&copy->session, &start);
+
+        if (status != EXIT_DONE || scp_shell_start(&copy->session, &place, &copy->here) == SESSION_READY)
+                return status;
+        return own_shell_failed(&copy->session);
+}
+
+static int await_own_shell(struct copy *copy) {
+        return scp_shell_wait(&copy->session, &copy->here) == SESSION_READY ? EXIT_DONE
+                                                                            : own_shell_failed(&copy->session);
+}
+
 /* Ends what is open; the result is that of the shell that has put the copy in its place, or not. */
 static enum scp_shell_result end_shells(struct copy *copy, bool keep, bool *ret_connected) {
         enum scp_shell_result result = SCP_SHELL_REMOVED, on_vm = SCP_SHELL_LOST;
 
+        if (copy->options->download)
+                scp_shell_leave(&copy->vm);
         if (copy->here.open)
                 result = scp_shell_end(&copy->session, &copy->here, keep);
         if (copy->vm.open) {
@@ -225,10 +240,12 @@ static void report(const struct copy *copy, enum scp_shell_result result) {
 static int copy_files(struct copy *copy) {
         enum scp_shell_result result;
         bool connected;
-        int status = connect_shell(copy);
+        int status = copy->options->download ? start_own_shell(copy) : EXIT_DONE;
 
+        if (status == EXIT_DONE)
+                status = connect_shell(copy);
         if (status == EXIT_DONE && copy->options->download)
-                status = start_own_shell(copy);
+                status = await_own_shell(copy);
         if (status != EXIT_DONE) {
                 (void)end_shells(copy, false, &connected);
                 return status;
@@ -271,7 +288,10 @@ static int check(const struct cli_line *line, const struct options *options) {
 }
 
 static int with_grant(const struct options *options, const struct key_grant *grant) {
-        struct copy copy = {.options = options, .grant = grant};
+        struct copy copy = {.options = options,
+                            .grant = grant,
+                            .vm = {.to = -EBADF, .from = -EBADF},
+                            .here = {.to = -EBADF, .from = -EBADF}};
         char *name = last_part(options->src);
         int status = EXIT_OWN_FAILURE;
 

@@ -34,7 +34,8 @@
         temporary=${target%/*}/.exc-scp-$mark
         if [ -e "$target" ]; then
             [ -f "$target" ] && [ -w "$target" ] || return
-            mode=$(stat -c %a -- "$target") && owner=$(stat -c %u:%g -- "$target") || return
+            mode=$(stat -c '%a %u:%g' -- "$target") || return
+            owner=${mode#* } mode=${mode% *}
             case $(id -u) in 0 | "${owner%:*}") ;; *) return 1 ;; esac
         fi
         # Readable for this user alone until it is whole; but a new file has the mode that scp gives it.

@@ -81,19 +81,19 @@ static enum session_event send_text(struct session *session, int fd, const char 
 /* --- what it answers --------------------------------------------------------------------------------------------- */
 
 /* False: not all of it is there. Skips what a login shell's files print before it. */
-static bool take_answer(const char *answer, size_t n, const char *mark, struct scp_shell *shell) {
-        const char *at = memmem(answer, n, mark, strlen(mark));
+static bool take_answer(const char *answer, size_t n, struct scp_shell *shell) {
+        const char *at = memmem(answer, n, shell->mark, strlen(shell->mark));
 
         if (!at || !memchr(at, '\0', n - (size_t)(at - answer)))
                 return false;
-        at += strlen(mark);
+        at += strlen(shell->mark);
         /* The VM may be hostile. */
         if (strncmp(at, TEMPORARY, strlen(TEMPORARY)) == 0 && strlen(at) < PATH_MAX)
                 shell->temporary = strdup(at + strlen(TEMPORARY));
         return true;
 }
 
-static enum session_event receive(struct session *session, const char *mark, struct scp_shell *shell) {
+static enum session_event receive(struct session *session, struct scp_shell *shell) {
         static char answer[ANSWER_MAX];
         size_t n = 0;
         int fd = shell->from;
@@ -111,7 +111,7 @@ static enum session_event receive(struct session *session, const char *mark, str
                         fd = -EBADF; /* it ends */
                 else
                         n += (size_t)got;
-                if (take_answer(answer, n, mark, shell))
+                if (take_answer(answer, n, shell))
                         return SESSION_READY;
                 if (n == sizeof(answer)) {
                         n /= 2;
@@ -120,12 +120,17 @@ static enum session_event receive(struct session *session, const char *mark, str
         }
 }
 
-static void close_pipes(struct scp_shell *shell) {
+void scp_shell_leave(struct scp_shell *shell) {
         if (shell->to >= 0)
                 (void)close(shell->to);
+        shell->to = -EBADF;
+}
+
+static void close_pipes(struct scp_shell *shell) {
+        scp_shell_leave(shell);
         if (shell->from >= 0)
                 (void)close(shell->from);
-        shell->to = shell->from = -EBADF;
+        shell->from = -EBADF;
 }
 
 /* Waits for its end. False: it was killed. */
@@ -145,27 +150,10 @@ static bool await_end(struct session *session, int timeout_ms) {
         return false;
 }
 
-enum session_event scp_shell_start(struct session *session, const struct scp_place *place, struct scp_shell *shell) {
-        enum session_event event = SESSION_FAILED;
-        unsigned char random[(SCP_MARK_MAX - 1) / 2];
-        char mark[SCP_MARK_MAX], *script = NULL;
-
-        block_sigpipe();
-        if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random)) {
-                for (size_t i = 0; i < sizeof(random); i++)
-                        (void)snprintf(mark + 2 * i, 3, "%02x", random[i]);
-                script = make_script(place, mark);
-        }
-        if (script)
-                event = send_text(session, shell->to, script);
-        else
-                complain("out of memory");
-        free(script);
-        if (event == SESSION_READY)
-                event = receive(session, mark, shell);
-        if (event == SESSION_READY) {
+static enum session_event set_aside(struct session *session, struct scp_shell *shell, enum session_event event) {
+        shell->open = event == SESSION_READY;
+        if (shell->open) {
                 session_set_aside(session, &shell->command);
-                shell->open = true;
                 return event;
         }
         close_pipes(shell);
@@ -175,6 +163,30 @@ enum session_event scp_shell_start(struct session *session, const struct scp_pla
         return event;
 }
 
+enum session_event scp_shell_start(struct session *session, const struct scp_place *place, struct scp_shell *shell) {
+        enum session_event event = SESSION_FAILED;
+        unsigned char random[(SCP_MARK_MAX - 1) / 2];
+        char *script = NULL;
+
+        block_sigpipe();
+        if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random)) {
+                for (size_t i = 0; i < sizeof(random); i++)
+                        (void)snprintf(shell->mark + 2 * i, 3, "%02x", random[i]);
+                script = make_script(place, shell->mark);
+        }
+        if (script)
+                event = send_text(session, shell->to, script);
+        else
+                complain("out of memory");
+        free(script);
+        return set_aside(session, shell, event);
+}
+
+enum session_event scp_shell_wait(struct session *session, struct scp_shell *shell) {
+        session_take_back(session, &shell->command);
+        return set_aside(session, shell, receive(session, shell));
+}
+
 enum scp_shell_result scp_shell_end(struct session *session, struct scp_shell *shell, bool keep) {
         enum scp_shell_result result = SCP_SHELL_LEFT;
 
@@ -182,8 +194,7 @@ enum scp_shell_result scp_shell_end(struct session *session, struct scp_shell *s
         shell->open = false;
         if (keep)
                 (void)!write(shell->to, "keep\n", 5);
-        (void)close(shell->to);
-        shell->to = -EBADF;
+        scp_shell_leave(shell);
         if (await_end(session, keep ? KEEP_MS : REMOVE_MS) && WIFEXITED(session->status)) {
                 if (WEXITSTATUS(session->status) == EXIT_KEPT)
                         result = SCP_SHELL_KEPT;
