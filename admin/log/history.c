@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "admin/log/history_internal.h"
+#include "common/events.h"
 #include "wire/refusal.h"
 
 #define OPENING_US (30 * US_PER_S)      /* from "Accepted" to the session, which PAM may keep waiting */
@@ -559,6 +560,7 @@ static void add_end_of_push(struct history *history, const struct log_event *eve
         if (!push)
                 return;
         push->end = revoked ? PUSH_REVOKED : PUSH_EXPIRED;
+        push->clock_set = strcmp(event->reason, REASON_CLOCK_SET) == 0;
         push->ended_us = event->at_us;
         push->proven = event->slots_final && event->n_taken == 0;
         push->used_another = event->n_taken > 0;

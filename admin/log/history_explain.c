@@ -82,8 +82,14 @@ static const char *past(const struct pushed *push) {
 }
 
 /* The ends that have an event. */
+static const char *end_text(const struct pushed *push) {
+        return push->end == PUSH_REVOKED ? "revoked"
+               : push->clock_set         ? "expired (the clock was set, or the machine restored)"
+                                         : "expired";
+}
+
 static const char *ended_text(const struct pushed *push) {
-        return push->end == PUSH_REVOKED ? "been revoked" : "expired";
+        return push->end == PUSH_REVOKED ? "been revoked" : end_text(push);
 }
 
 void node_take_push(struct history *history, struct node *node, const struct pushed *push) {
@@ -615,12 +621,11 @@ static void explain_push(struct history *history, struct node *node) {
                 say_absent(history, story, "the machine was started again, and %s",
                            login ? login : "no use of it is in the journal");
         else if (push->proven)
-                history_say(history, story, "%s before it was used", push->end == PUSH_EXPIRED ? "expired" : "revoked");
+                history_say(history, story, "%s before it was used", end_text(push));
         else if (login)
-                say_absent(history, story, "%s; %s", push->end == PUSH_EXPIRED ? "expired" : "revoked", login);
+                say_absent(history, story, "%s; %s", end_text(push), login);
         else
-                say_absent(history, story, "%s; %sno use of %s is in the journal",
-                           push->end == PUSH_EXPIRED ? "expired" : "revoked",
+                say_absent(history, story, "%s; %sno use of %s is in the journal", end_text(push),
                            push->used_another ? "another key of its push was used, and " : "",
                            push->used_another ? "this one" : "it");
 }

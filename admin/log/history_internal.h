@@ -99,6 +99,7 @@ struct pushed {
         int64_t ended_us;
         enum push_end end;
         bool unseen;       /* known from its use alone */
+        bool clock_set;    /* it expired before its time, by the agent's event */
         bool proven;       /* by its end, no connection took a slot */
         bool used_another; /* the connections that its end names used another key of the push */
         bool used;         /* by a connection that was given another key of its request */

@@ -450,3 +450,27 @@ a_reboot_ends_a_session_of_exc_and_the_next_one_works() {
     vm_plug "$suite" "$address"
     wait_seconds=600 wait_for _execs
 }
+
+# _sets_clock TIME: as a person does.
+_sets_clock() {
+    in_vm "$suite" "date --set='$1'"
+}
+
+# Before, the clock is synchronized: the agent goes by its maximum error.
+# short: no
+a_clock_that_is_set_ends_a_key_and_is_the_reason() {
+    new_key k
+    in_vm "$suite" "python3 - <<'END'
+import ctypes
+class Timex(ctypes.Structure):
+    _fields_ = [('modes', ctypes.c_uint), ('offset', ctypes.c_long), ('freq', ctypes.c_long), ('maxerror', ctypes.c_long),
+                ('esterror', ctypes.c_long), ('status', ctypes.c_int), ('rest', ctypes.c_char * 256)]
+assert ctypes.CDLL(None).adjtimex(ctypes.byref(Timex(modes=0x1c))) >= 0
+END"
+    _signs push "$(_serial)" --user alice --key k.pub --request-id r-clock
+    _sets_clock '+1 hour'
+    _wait_in_vm "journalctl -q EXC_REQUEST_ID=r-clock EXC_REASON=ClockSet | grep -q ."
+    _refuses alice k
+    _wait_in_vm 'exc-instance-connect log --all | grep -q "r-clock.*expired (the clock was set, or the machine restored)"'
+    _sets_clock "@$(date +%s)"
+}

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/events.h"
 #define US_PER_S INT64_C(1000000)
 #define START_US (INT64_C(1781519445) * US_PER_S)
 #define KEY_A "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -1385,6 +1386,18 @@ static void source_is_of_some_key(void **state) {
                    "[B q given]\n");
 }
 
+static void clock_that_was_set_is_why_a_key_expired(void **state) {
+        struct log_event end;
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        end = end_of(5, "alice", KEY_A, "r", 0);
+        (void)snprintf(end.reason, sizeof(end.reason), REASON_CLOCK_SET);
+        add(&end);
+        in_the_end("unused Expired A r: expired (the clock was set, or the machine restored) before it was used\n");
+}
+
 static void source_matches_no_address_with_a_zone(void **state) {
         (void)state;
         tell_messages(&(struct history_view){0});
@@ -1535,6 +1548,7 @@ int main(void) {
                 TEST(login_without_a_line_of_sshd_s_is_no_refusal),
                 TEST(certificate_is_no_pushed_key),
                 TEST(source_is_of_some_key),
+                TEST(clock_that_was_set_is_why_a_key_expired),
                 TEST(source_matches_no_address_with_a_zone),
                 TEST(later_push_is_not_the_connection_s),
                 TEST(key_that_waits_is_of_the_present),
