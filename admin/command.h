@@ -36,6 +36,9 @@ struct options {
         const char *since;
         bool follow;
 
+        /* doctor */
+        char from[64]; /* an address; "": not given */
+
         /* trust add */
         const char *name;
 };

@@ -8,7 +8,7 @@ _exc_instance_connect() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --socket | --user | --key | --ttl | --connections | --source | --principal | --request-id | --fingerprint | --since | --name)
+        --socket | --user | --key | --ttl | --connections | --source | --principal | --request-id | --fingerprint | --since | --name | --from)
             i=$((i + 1))
             ;;
         -*) ;;
@@ -31,7 +31,7 @@ _exc_instance_connect() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --ttl | --connections | --source | --principal | --request-id | --fingerprint | --since | --name)
+    --ttl | --connections | --source | --principal | --request-id | --fingerprint | --since | --name | --from)
         return
         ;;
     esac
@@ -42,7 +42,7 @@ _exc_instance_connect() {
     revoke) options+=" $ask --user --fingerprint --all" ;;
     status) options+=" $ask" ;;
     enable | disable) options+=' --dry-run' ;;
-    doctor) options+=" $ask --user --all" ;;
+    doctor) options+=" $ask --user --from --all" ;;
     trust) options+=' add list remove' ;;
     'trust add')
         options+=' --name'

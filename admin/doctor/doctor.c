@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/doctor/doctor.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/probe.h"
 #include "cli/output.h"
 #include "libpush/key_pair.h"
@@ -114,17 +117,23 @@ static void run_section(struct visit *visit) {
 
 /* The one sentence that matters. `failure`: the one that decides it, or NULL. */
 static void make_verdict(const struct examination *examination, const struct finding *failure, char *ret, size_t size) {
-        const char *user = examination->user ? examination->user : "users";
-        char can[FINDING_TEXT_MAX] = "Users can log in", cannot[FINDING_TEXT_MAX] = "Nobody can log in";
+        const char *user = examination->user ? examination->user : "users", *from = examination->from;
+        const struct finding *by_client = findings_first(&examination->findings, FINDING_CLIENT_WARNING);
+        char can[FINDING_TEXT_MAX], cannot[FINDING_TEXT_MAX];
 
-        if (examination->user) {
-                (void)snprintf(can, sizeof(can), "%s can log in", user);
-                (void)snprintf(cannot, sizeof(cannot), "%s cannot log in", user);
-        }
+        (void)snprintf(can, sizeof(can), "%s can log in%s%s", examination->user ? user : "Users", from ? " from " : "",
+                       from ? from : "");
+        (void)snprintf(cannot, sizeof(cannot), "%s%s log in%s%s", examination->user ? user : "Nobody",
+                       examination->user ? " cannot" : " can", from ? " from " : "", from ? from : "");
         switch (failure ? failure->status : FINDING_PASS) {
         case FINDING_PASS:
         case FINDING_WARNING:
-                if (examination->nobody_known)
+        case FINDING_CLIENT_WARNING:
+                if (by_client)
+                        (void)snprintf(ret, size,
+                                       "Whether %s can log in with a pushed key depends on where the client is: %s",
+                                       user, by_client->text + strlen(DOCTOR_DEPENDS));
+                else if (examination->nobody_known)
                         (void)snprintf(ret, size,
                                        "Nothing was found that keeps users out, but no key was tried: name a user "
                                        "with --user.");
@@ -149,9 +158,9 @@ static void make_verdict(const struct examination *examination, const struct fin
 }
 
 static int print_answer(const struct examination *examination, const char *verdict, const char *remedy) {
-        json_t *answer = json_pack("{ss? sb ss ss? so}", "user", examination->user, "healthy",
-                                   findings_first_failure(&examination->findings) == NULL, "verdict", verdict, "remedy",
-                                   remedy, "checks", findings_json(&examination->findings));
+        json_t *answer = json_pack("{ss? ss? sb ss ss? so}", "user", examination->user, "from", examination->from,
+                                   "healthy", findings_first_failure(&examination->findings) == NULL, "verdict",
+                                   verdict, "remedy", remedy, "checks", findings_json(&examination->findings));
         int status;
 
         if (!answer) {
@@ -192,6 +201,8 @@ static int examine(const struct options *options, struct examination *examinatio
         }
         if (examination->pushed)
                 (void)probe_run(look_at_end, examination, REVOKE_MS);
+        doctor_clients_end(examination);
+        print_new(&visit);
         failure = findings_first_failure(&examination->findings);
         remedy = failure && failure->remedy.command[0] ? failure->remedy.command : NULL;
         make_verdict(examination, failure, verdict, sizeof(verdict));
@@ -221,6 +232,7 @@ static int doctor(const struct cli_line *line, const void *context) {
         }
         examination->socket = options->socket;
         examination->user = options->user;
+        examination->from = options->from[0] ? options->from : NULL;
         r = key_pair_make(&pair);
         if (r >= 0) {
                 examination->key = pair.public_half;
@@ -236,6 +248,29 @@ static int doctor(const struct cli_line *line, const void *context) {
         return r;
 }
 
+/* As sshd writes it: an IPv4 client of an IPv6 socket has its IPv4 address, and a link-local address its zone. */
+static bool take_address(const struct cli_option *option, const char *text, void *member) {
+        size_t n = strcspn(text, "%"), size = sizeof(((struct options *)NULL)->from);
+        char address[INET6_ADDRSTRLEN], *to = member;
+        struct in6_addr v6;
+        struct in_addr v4;
+
+        (void)option;
+        if (n >= sizeof(address) || strlen(text) >= size || strchr(text, ','))
+                return false;
+        (void)snprintf(address, sizeof(address), "%.*s", (int)n, text);
+        if (inet_pton(AF_INET, text, &v4) == 1)
+                return inet_ntop(AF_INET, &v4, to, (socklen_t)size) != NULL;
+        if (inet_pton(AF_INET6, address, &v6) != 1)
+                return false;
+        if (IN6_IS_ADDR_V4MAPPED(&v6))
+                return inet_ntop(AF_INET, &v6.s6_addr[12], to, (socklen_t)size) != NULL;
+        if (!inet_ntop(AF_INET6, &v6, to, (socklen_t)size) || strlen(to) + strlen(text + n) >= size)
+                return false;
+        (void)strcat(to, text + n);
+        return true;
+}
+
 static const struct cli_option doctor_options[] = {
         {.name = "user",
          .value = "USER",
@@ -243,6 +278,12 @@ static const struct cli_option doctor_options[] = {
          .offset = offsetof(struct options, user),
          .expected = "a login name of 1 to 256 bytes",
          .help = "whether this user could log in: the account, and what sshd\nallows it"},
+        {.name = "from",
+         .value = "ADDRESS",
+         .take = take_address,
+         .offset = offsetof(struct options, from),
+         .expected = "an IPv4 or IPv6 address",
+         .help = "for a client with this address, where sshd decides by that"},
         {.name = "all",
          .take = cli_take_flag,
          .offset = offsetof(struct options, all),

@@ -6,6 +6,7 @@
 #ifndef EXC_DOCTOR_H
 #define EXC_DOCTOR_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "admin/doctor/finding.h"
@@ -29,8 +30,13 @@ struct examination {
         struct findings findings;
         const char *socket; /* the agent's */
         const char *user;   /* NULL: any */
+        const char *from;   /* the client's address; NULL: any */
 
-        bool sshd_hangs; /* it is not run again then */
+        bool sshd_hangs;  /* it is not run again then */
+        int sshd_version; /* as sshd_version() gives it */
+
+        /* Of the clients that sshd is asked about (doctor_clients.h), as bits. */
+        uint32_t clients, clients_refused;
 
         /* The agent's answer to Status. */
         bool agent_answered;

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/doctor_reload.h"
-#include "admin/doctor/name_pattern.h"
+#include "admin/sshd/pattern.h"
 #include "admin/sshd/sshd.h"
 
 enum {
@@ -27,7 +28,9 @@ struct account {
         char name[GRANT_USER_MAX]; /* its own, by which sshd compares its lists */
         uid_t uid;
         gid_t gid;
-        char *effective; /* sshd -T for this user; NULL: not known */
+        gid_t groups[GROUPS_MAX];
+        int n_groups;
+        const char *effective; /* sshd -T for this user, from nowhere special; NULL: not known */
 };
 
 /* Who may log in is for the administrator to decide. */
@@ -96,43 +99,42 @@ static void look_at_nologin(struct account *account) {
         pass(findings, "nologin", "logins are open");
 }
 
-static void look_at_root(struct account *account) {
-        struct findings *findings = &account->examination->findings;
+static void judge_root(void *context, const struct sshd_client *client, struct findings *to) {
+        const struct account *account = context;
         char value[64] = "";
 
-        if (account->uid != 0 || !sshd_setting(account->effective, "permitrootlogin", 0, value, sizeof(value)))
+        if (account->uid != 0 || !sshd_setting(client->effective, "permitrootlogin", 0, value, sizeof(value)))
                 return;
         if (strcasecmp(value, "no") == 0 || strcasecmp(value, "forced-commands-only") == 0)
-                fail(findings, "sshd-root", edit_setting("PermitRootLogin"), "PermitRootLogin is %s", value);
+                fail(to, "sshd-root", edit_setting("PermitRootLogin"), "PermitRootLogin is %s", value);
         else
-                pass(findings, "sshd-root", "PermitRootLogin is %s", value);
+                pass(to, "sshd-root", "PermitRootLogin is %s", value);
 }
 
-static enum name_match match_user(const struct account *account, const char *setting, bool *ret_set) {
-        enum name_match match = NAME_NO;
+/* Whether an entry of the list is about the user. `ret_set`: whether there is one at all. */
+static bool match_user(const struct account *account, const struct sshd_client *client, const char *setting,
+                       bool *ret_set) {
         char entry[512];
 
-        for (size_t i = 0; sshd_setting(account->effective, setting, i, entry, sizeof(entry)); i++) {
-                enum name_match one = name_pattern_user(entry, account->name);
-
+        for (size_t i = 0; sshd_setting(client->effective, setting, i, entry, sizeof(entry)); i++) {
                 *ret_set = true;
-                if (one == NAME_YES)
-                        return one;
-                if (one != NAME_NO)
-                        match = one;
+                if (pattern_user(entry, account->examination->sshd_version, account->name, client->value[MATCH_HOST],
+                                 client->value[MATCH_ADDRESS]))
+                        return true;
         }
-        return match;
+        return false;
 }
 
-static bool match_group(const struct account *account, const gid_t *groups, int n, const char *setting, bool *ret_set) {
+static bool match_group(const struct account *account, const struct sshd_client *client, const char *setting,
+                        bool *ret_set) {
         char entry[512];
 
-        for (size_t i = 0; sshd_setting(account->effective, setting, i, entry, sizeof(entry)); i++) {
+        for (size_t i = 0; sshd_setting(client->effective, setting, i, entry, sizeof(entry)); i++) {
                 *ret_set = true;
-                for (int j = 0; j < n; j++) {
-                        const struct group *group = getgrgid(groups[j]);
+                for (int j = 0; j < account->n_groups; j++) {
+                        const struct group *group = getgrgid(account->groups[j]);
 
-                        if (group && name_pattern_matches(entry, group->gr_name))
+                        if (group && pattern_matches(entry, group->gr_name))
                                 return true;
                 }
         }
@@ -140,39 +142,38 @@ static bool match_group(const struct account *account, const gid_t *groups, int 
 }
 
 /* In sshd's order (auth.c, allowed_user()). What is not set allows. */
-static void look_at_lists(struct account *account) {
+static void judge_lists(void *context, const struct sshd_client *client, struct findings *to) {
         bool deny_users = false, allow_users = false, deny_groups = false, allow_groups = false;
-        enum name_match denied = match_user(account, "denyusers", &deny_users),
-                        allowed = match_user(account, "allowusers", &allow_users);
-        struct findings *findings = &account->examination->findings;
-        static gid_t groups[GROUPS_MAX];
-        int n = GROUPS_MAX;
+        const struct account *account = context;
 
-        if (getgrouplist(account->name, account->gid, groups, &n) < 0)
-                n = GROUPS_MAX;
-        if (denied == NAME_YES)
-                fail(findings, "sshd-user", edit_setting("DenyUsers"), "sshd's DenyUsers names %s", account->name);
-        else if (allow_users && allowed == NAME_NO)
-                fail(findings, "sshd-user", edit_setting("AllowUsers"), "sshd's AllowUsers does not name %s",
+        if (match_user(account, client, "denyusers", &deny_users))
+                fail(to, "sshd-user", edit_setting("DenyUsers"), "sshd's DenyUsers names %s", account->name);
+        else if (!match_user(account, client, "allowusers", &allow_users) && allow_users)
+                fail(to, "sshd-user", edit_setting("AllowUsers"), "sshd's AllowUsers does not name %s", account->name);
+        else if (match_group(account, client, "denygroups", &deny_groups))
+                fail(to, "sshd-user", edit_setting("DenyGroups"), "sshd's DenyGroups names a group of %s",
                      account->name);
-        else if (match_group(account, groups, n, "denygroups", &deny_groups))
-                fail(findings, "sshd-user", edit_setting("DenyGroups"), "sshd's DenyGroups names a group of %s",
-                     account->name);
-        else if (!match_group(account, groups, n, "allowgroups", &allow_groups) && allow_groups)
-                fail(findings, "sshd-user", edit_setting("AllowGroups"), "sshd's AllowGroups names no group of %s",
-                     account->name);
-        else if (denied == NAME_FROM_SOMEWHERE || allowed == NAME_FROM_SOMEWHERE)
-                warn(findings, "sshd-user", NO_REMEDY, "whether sshd lets %s in depends on where the client is",
+        else if (!match_group(account, client, "allowgroups", &allow_groups) && allow_groups)
+                fail(to, "sshd-user", edit_setting("AllowGroups"), "sshd's AllowGroups names no group of %s",
                      account->name);
         else
-                pass(findings, "sshd-user", "sshd lets %s in", account->name);
+                pass(to, "sshd-user", "sshd lets %s in", account->name);
+}
+
+/* Its groups are looked up once for all clients. */
+static void look_at_sshd(struct account *account, const struct sshd_clients *clients) {
+        account->n_groups = GROUPS_MAX;
+        if (getgrouplist(account->name, account->gid, account->groups, &account->n_groups) < 0)
+                account->n_groups = GROUPS_MAX;
+        doctor_clients_judge(account->examination, clients, judge_root, account);
+        doctor_clients_judge(account->examination, clients, judge_lists, account);
 }
 
 void doctor_account(struct examination *examination) {
         struct account account = {.examination = examination};
+        struct sshd_clients *clients = NULL;
         const struct passwd *entry;
         char *shell, why[SSHD_WHY_MAX];
-        bool known;
 
         errno = 0;
         entry = getpwnam(examination->user);
@@ -198,17 +199,18 @@ void doctor_account(struct examination *examination) {
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
         shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
-        known = !examination->sshd_hangs && sshd_effective(NULL, examination->user, &account.effective, why) >= 0;
+        if (!examination->sshd_hangs &&
+            sshd_clients_ask(NULL, examination->user, examination->from, examination->sshd_version, &clients, why) >= 0)
+                account.effective = clients->client[0].effective;
         if (shell)
                 look_at_shell(&account, shell);
         look_at_shadow(&account);
         look_at_nologin(&account);
-        if (known) {
-                look_at_root(&account);
-                look_at_lists(&account);
-        } else if (!examination->sshd_hangs)
+        if (clients)
+                look_at_sshd(&account, clients);
+        else if (!examination->sshd_hangs)
                 fail(&examination->findings, "sshd-user", NO_REMEDY,
                      "sshd -T fails, so it is not known whether sshd lets %s in: %s", account.name, why);
         free(shell);
-        free(account.effective);
+        sshd_clients_free(clients);
 }

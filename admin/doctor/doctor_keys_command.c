@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/doctor_reload.h"
 #include "admin/sshd/drop_in.h"
 #include "admin/sshd/keys_command.h"
@@ -286,34 +287,78 @@ static void look_at_all(struct examination *examination, const struct sshd_servi
         own_files_clear(&disabled);
 }
 
-void doctor_keys_command(struct examination *examination, const struct sshd_service *services, size_t n, int version) {
-        const char *whom = examination->user ? examination->user : "everybody";
-        struct sshd_keys_command commands[SSHD_SERVICES_MAX] = {{.command = NULL}};
-        char *const none[] = {NULL};
-        bool any = false, answered[SSHD_SERVICES_MAX];
+/* --- which is in effect, for whom ---------------------------------------------------------------------------------- */
 
-        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
-                char why[SSHD_WHY_MAX];
+struct judging {
+        const char *service, *whom;
+        bool other; /* there is another sshd that asks ours */
+};
 
-                answered[i] = sshd_keys_command(n > 0 ? services[i].arguments : none, examination->user, &commands[i],
-                                                why) >= 0;
-                if (!answered[i])
-                        fail(&examination->findings, "sshd-keys-command", NO_REMEDY, "%s: sshd -T fails: %s",
-                             n > 0 ? services[i].name : "sshd", why);
-                any |= commands[i].command && doctor_command_is_ours(commands[i].command);
+static void judge_command(void *context, const struct sshd_client *client, struct findings *to) {
+        struct sshd_keys_command command = {.command = NULL};
+        const struct judging *judging = context;
+
+        (void)sshd_keys_command_of(client->effective, &command);
+        if (command.command && doctor_command_is_ours(command.command))
+                pass(to, "sshd-keys-command", "%s asks our helper for the keys of %s", judging->service, judging->whom);
+        else
+                found(to, judging->other ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command", remedy_of(ENABLE),
+                      "%s asks %s for the keys of %s, and not our helper", judging->service,
+                      command.command ? command.command : "nobody", judging->whom);
+        sshd_keys_command_clear(&command);
+}
+
+bool doctor_keys_command_of(const struct sshd_clients *clients, size_t *i, struct sshd_keys_command *ret) {
+        for (; *i < clients->n; (*i)++) {
+                if (!sshd_keys_command_of(clients->client[*i].effective, ret))
+                        continue;
+                if (ret->command && doctor_command_is_ours(ret->command))
+                        return true;
+                sshd_keys_command_clear(ret);
         }
-        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
-                const char *name = n > 0 ? services[i].name : "sshd";
+        return false;
+}
 
-                if (commands[i].command && doctor_command_is_ours(commands[i].command)) {
-                        pass(&examination->findings, "sshd-keys-command", "%s asks our helper for the keys of %s", name,
-                             whom);
-                        look_at_ours(examination, name, &commands[i], version);
-                } else if (answered[i])
-                        found(&examination->findings, any ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command",
-                              remedy_of(ENABLE), "%s asks %s for the keys of %s, and not our helper", name,
-                              commands[i].command ? commands[i].command : "nobody", whom);
-                sshd_keys_command_clear(&commands[i]);
+static bool asks_ours(const struct sshd_clients *clients) {
+        struct sshd_keys_command command = {.command = NULL};
+        size_t i = 0;
+        bool ours = clients && doctor_keys_command_of(clients, &i, &command);
+
+        sshd_keys_command_clear(&command);
+        return ours;
+}
+
+static bool same(const char *a, const char *b) {
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Each of ours that is in effect for some client, mostly one. */
+static void look_at_each_of_ours(struct examination *examination, const char *service,
+                                 const struct sshd_clients *clients) {
+        struct sshd_keys_command last = {.command = NULL}, command = {.command = NULL};
+
+        for (size_t i = 0; doctor_keys_command_of(clients, &i, &command); i++) {
+                if (!same(last.command, command.command) || !same(last.user, command.user))
+                        look_at_ours(examination, service, &command, examination->sshd_version);
+                sshd_keys_command_clear(&last);
+                last = command; /* transferred */
+        }
+        sshd_keys_command_clear(&last);
+}
+
+void doctor_keys_command(struct examination *examination, const struct sshd_service *services,
+                         struct sshd_clients *const clients[], size_t n) {
+        struct judging judging = {.whom = examination->user ? examination->user : "everybody"};
+
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
+                judging.service = n > 0 ? services[i].name : "sshd";
+                judging.other = false;
+                for (size_t j = 0; j < n; j++)
+                        judging.other |= j != i && asks_ours(clients[j]);
+                if (clients[i]) {
+                        doctor_clients_judge(examination, clients[i], judge_command, &judging);
+                        look_at_each_of_ours(examination, judging.service, clients[i]);
+                }
                 look_at_all(examination, n > 0 ? &services[i] : NULL);
         }
 }

@@ -134,23 +134,26 @@ static void find_users(const struct examination *examination, struct users *ret)
         endpwent();
 }
 
-/* The command of the first sshd that asks us. */
-static bool find_command(const char *user, struct sshd_keys_command *ret) {
+/* The command of the first sshd that asks us, for some client at least. */
+static bool find_command(const struct examination *examination, const char *user, struct sshd_keys_command *ret) {
         struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
         int n = sshd_services(services);
-        char *const none[] = {NULL};
         bool there = false;
 
         for (int i = 0; !there && (i < n || i == 0); i++) {
+                struct sshd_clients *clients = NULL;
                 char why[SSHD_WHY_MAX];
+                size_t first = 0;
 
                 if (n > 0 && !services[i].active && !services[i].per_connection && i + 1 < n)
                         continue;
-                if (sshd_keys_command(n > 0 ? services[i].arguments : none, user, ret, why) < 0)
+                if (sshd_clients_ask(n > 0 ? services[i].arguments : NULL, user, examination->from,
+                                     examination->sshd_version, &clients, why) < 0)
                         continue;
-                there = ret->command && ret->user && doctor_command_is_ours(ret->command);
+                there = doctor_keys_command_of(clients, &first, ret) && ret->user;
                 if (!there)
                         sshd_keys_command_clear(ret);
+                sshd_clients_free(clients);
         }
         sshd_services_clear(services, n > 0 ? (size_t)n : 0);
         return there;
@@ -170,7 +173,7 @@ static const char *push_for_first(struct examination *examination, const struct 
 
                 sshd_keys_command_clear(ret_command);
                 if (!examination->sshd_hangs)
-                        (void)find_command(users->name[i], ret_command);
+                        (void)find_command(examination, users->name[i], ret_command);
                 if (push(examination, users->name[i], &refusal, why))
                         return examination->account;
                 if (refusal != REFUSAL_USER_DENIED && refusal != REFUSAL_NO_SUCH_USER) {

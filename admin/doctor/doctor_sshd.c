@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/doctor_keys_command.h"
 #include "admin/doctor/doctor_reload.h"
 #include "admin/sshd/own_files.h"
@@ -41,10 +42,10 @@ static struct remedy edit_remedy(const char *complaint) {
         return remedy_of("${EDITOR:-editor} +%u %s", (unsigned)number, path);
 }
 
-static bool look_at_version(struct examination *examination, int *ret_version) {
+static bool look_at_version(struct examination *examination) {
         int version = sshd_version();
 
-        *ret_version = version;
+        examination->sshd_version = version;
         if (version == -ENOENT) {
                 fail(&examination->findings, "sshd-program", remedy_of(SSHD_INSTALL), "there is no %s", SSHD_PROGRAM);
                 return false;
@@ -153,37 +154,32 @@ static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among)
         }
 }
 
-static void look_at_methods(struct examination *examination, const struct sshd_service *service) {
-        char *effective, methods[1024] = "any", revoked[PATH_MAX] = "none", why[SSHD_WHY_MAX];
+static void judge_pubkey(void *context, const struct sshd_client *client, struct findings *to) {
+        char methods[1024] = "any", revoked[PATH_MAX] = "none";
+        const struct sshd_service *service = context;
+        const char *effective = client->effective;
         bool alone, among;
 
-        if (sshd_effective(service ? service->arguments : NULL, examination->user, &effective, why) < 0) {
-                fail(&examination->findings, "sshd-pubkey", NO_REMEDY,
-                     "sshd -T fails, so it is not known whether sshd accepts keys: %s", why);
-                return;
-        }
         (void)sshd_setting(effective, "authenticationmethods", 0, methods, sizeof(methods));
         (void)sshd_setting(effective, "revokedkeys", 0, revoked, sizeof(revoked));
         judge_methods(methods, &alone, &among);
         if (sshd_setting_is(effective, "pubkeyauthentication", "no")) {
-                fail(&examination->findings, "sshd-pubkey",
-                     set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
+                fail(to, "sshd-pubkey", set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
                      "PubkeyAuthentication is no: sshd accepts no keys");
         } else if (strcasecmp(revoked, "none") != 0 && access(revoked, R_OK) < 0) {
-                fail(&examination->findings, "sshd-pubkey", remedy_of("install -m 0644 /dev/null %s", revoked),
+                fail(to, "sshd-pubkey", remedy_of("install -m 0644 /dev/null %s", revoked),
                      "RevokedKeys is %s, which cannot be read: sshd then refuses each key", revoked);
         } else if (!alone && !among) {
-                fail(&examination->findings, "sshd-pubkey",
+                fail(to, "sshd-pubkey",
                      set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any"),
                      "AuthenticationMethods is %s: no key is enough", methods);
         } else if (!alone) {
                 /* What else it asks for may be wanted. */
-                fail(&examination->findings, "sshd-pubkey",
+                fail(to, "sshd-pubkey",
                      doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL),
                      "AuthenticationMethods is %s: a key alone is not enough", methods);
         } else
-                pass(&examination->findings, "sshd-pubkey", "sshd accepts keys");
-        free(effective);
+                pass(to, "sshd-pubkey", "sshd accepts keys");
 }
 
 /* What enable keeps as it is may have changed since: an AuthorizedPrincipalsCommand that came, say. */
@@ -246,12 +242,30 @@ static bool look_at_configuration(struct examination *examination, const struct 
         return false;
 }
 
+/* What each says to its clients; NULL where it says nothing. */
+static void ask_services(struct examination *examination, const struct sshd_service *services, size_t n,
+                         struct sshd_clients *ret[static SSHD_SERVICES_MAX]) {
+        for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
+                char why[SSHD_WHY_MAX];
+
+                ret[i] = NULL;
+                if (sshd_clients_ask(n > 0 ? services[i].arguments : NULL, examination->user, examination->from,
+                                     examination->sshd_version, &ret[i], why) < 0)
+                        fail(&examination->findings, "sshd-keys-command", NO_REMEDY,
+                             "sshd -T fails, so it is not known what %s asks for, and whether it accepts keys: %s",
+                             n > 0 ? services[i].name : "sshd", why);
+                else
+                        doctor_clients_not_asked(examination, ret[i]);
+        }
+}
+
 void doctor_sshd(struct examination *examination) {
         struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
+        struct sshd_clients *clients[SSHD_SERVICES_MAX] = {NULL};
         size_t n = 0, passed = 0;
-        int version, count;
+        int count;
 
-        if (!look_at_version(examination, &version))
+        if (!look_at_version(examination))
                 return;
         count = sshd_services(services);
         if (count < 0)
@@ -266,10 +280,14 @@ void doctor_sshd(struct examination *examination) {
         if (passed < (n > 0 ? n : 1))
                 return;
         pass(&examination->findings, "sshd-config", "sshd -t finds no fault");
-        doctor_keys_command(examination, services, n, version);
+        ask_services(examination, services, n, clients);
+        doctor_keys_command(examination, services, clients, n);
         look_at_all_other_settings(examination, services, n);
         for (size_t i = 0; i < n; i++)
                 look_at_reload(examination, &services[i]);
-        look_at_methods(examination, n > 0 ? &services[0] : NULL);
+        if (clients[0])
+                doctor_clients_judge(examination, clients[0], judge_pubkey, n > 0 ? &services[0] : NULL);
+        for (size_t i = 0; i < SSHD_SERVICES_MAX; i++)
+                sshd_clients_free(clients[i]);
         sshd_services_clear(services, n);
 }

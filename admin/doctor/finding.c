@@ -166,15 +166,21 @@ size_t findings_count(const struct findings *findings, const char *name) {
         return n;
 }
 
+const struct finding *findings_first(const struct findings *findings, enum finding_status status) {
+        for (size_t i = 0; i < findings->n; i++)
+                if (findings->at[i].status == status)
+                        return &findings->at[i];
+        return NULL;
+}
+
 const struct finding *findings_first_failure(const struct findings *findings) {
         static const enum finding_status order[] = {FINDING_FAILURE, FINDING_OPEN_FAILURE, FINDING_HOST_FAILURE,
                                                     FINDING_LAX_FAILURE};
+        const struct finding *found = NULL;
 
-        for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-                for (size_t j = 0; j < findings->n; j++)
-                        if (findings->at[j].status == order[i])
-                                return &findings->at[j];
-        return NULL;
+        for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !found; i++)
+                found = findings_first(findings, order[i]);
+        return found;
 }
 
 const char *finding_status_name(enum finding_status status) {
@@ -182,6 +188,7 @@ const char *finding_status_name(enum finding_status status) {
         case FINDING_PASS:
                 return "pass";
         case FINDING_WARNING:
+        case FINDING_CLIENT_WARNING:
                 return "warning";
         case FINDING_FAILURE:
         case FINDING_OPEN_FAILURE:
@@ -193,10 +200,13 @@ const char *finding_status_name(enum finding_status status) {
 }
 
 void finding_print(FILE *to, const struct finding *finding) {
-        static const enum output_style styles[] = {
-                [FINDING_PASS] = OUTPUT_GOOD,        [FINDING_WARNING] = OUTPUT_WARNING,
-                [FINDING_FAILURE] = OUTPUT_BAD,      [FINDING_OPEN_FAILURE] = OUTPUT_BAD,
-                [FINDING_HOST_FAILURE] = OUTPUT_BAD, [FINDING_LAX_FAILURE] = OUTPUT_BAD};
+        static const enum output_style styles[] = {[FINDING_PASS] = OUTPUT_GOOD,
+                                                   [FINDING_WARNING] = OUTPUT_WARNING,
+                                                   [FINDING_CLIENT_WARNING] = OUTPUT_WARNING,
+                                                   [FINDING_FAILURE] = OUTPUT_BAD,
+                                                   [FINDING_OPEN_FAILURE] = OUTPUT_BAD,
+                                                   [FINDING_HOST_FAILURE] = OUTPUT_BAD,
+                                                   [FINDING_LAX_FAILURE] = OUTPUT_BAD};
 
         print_styled(to, styles[finding->status], finding_status_name(finding->status), STATUS_WIDTH);
         (void)fputs(finding->name, to);

@@ -23,6 +23,7 @@ enum {
 enum finding_status {
         FINDING_PASS,
         FINDING_WARNING,
+        FINDING_CLIENT_WARNING, /* what keeps keys out for some clients, and not for others */
         FINDING_FAILURE,
         FINDING_OPEN_FAILURE, /* a failure that may keep keys out, or not: that cannot be seen */
         FINDING_HOST_FAILURE, /* a failure for keys that the host pushes; those pushed on this machine are not touched */
@@ -73,6 +74,9 @@ void found(struct findings *to, enum finding_status status, const char *name, st
 
 /* How many there are of one name: findings that can be many are limited, so that others have room. */
 size_t findings_count(const struct findings *findings, const char *name);
+
+/* The first of a status, or NULL. */
+const struct finding *findings_first(const struct findings *findings, enum finding_status status);
 
 /*
  * The first failure, or NULL. One for every key goes before an open one, that before one for those from the host, and that

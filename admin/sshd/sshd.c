@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "admin/program.h"
+#include "admin/sshd/match_line.h"
 
 enum {
         SSHD_TIMEOUT_MS = 15 * 1000,
         KEYGEN_TIMEOUT_MS = 15 * 1000,
         WORDS_MAX = SSHD_ARGUMENTS_MAX + 16,
         TRIES_MAX = 4,
+        USER_MAX = 256, /* bytes of a login name */
 };
 
 #define PRIVSEP_DIR "/run/sshd"
@@ -241,19 +243,24 @@ int sshd_effective_for(char *const arguments[], const char *specification, char 
 }
 
 int sshd_effective(char *const arguments[], const char *user, char **ret, char ret_why[static SSHD_WHY_MAX]) {
-        char specification[512];
-        int n;
+        const char *const values[MATCH_ATTRIBUTES] = {[MATCH_USER] = user};
+        char *specification;
+        int r;
 
         if (!user)
                 return sshd_effective_for(arguments, NULL, ret, ret_why);
-        /* All that a Match block can ask about, for without it sshd refuses to answer. */
-        n = snprintf(specification, sizeof(specification),
-                     "user=%s,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22,rdomain=", user);
-        if (strchr(user, ',') || n < 0 || (size_t)n >= sizeof(specification)) {
+        if (strchr(user, ',') || strlen(user) > USER_MAX) {
                 (void)snprintf(ret_why, SSHD_WHY_MAX, "this login name cannot be asked about");
                 return -EINVAL;
         }
-        return sshd_effective_for(arguments, specification, ret, ret_why);
+        specification = match_specification(values);
+        if (!specification) {
+                (void)snprintf(ret_why, SSHD_WHY_MAX, "out of memory");
+                return -ENOMEM;
+        }
+        r = sshd_effective_for(arguments, specification, ret, ret_why);
+        free(specification);
+        return r;
 }
 
 bool sshd_keys_command_of(const char *effective, struct sshd_keys_command *ret) {

@@ -2,7 +2,6 @@
 #include "admin/sshd/sshd_specs.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,30 +9,20 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/keys_command.h"
+#include "admin/sshd/match_line.h"
+#include "admin/sshd/pattern.h"
 #include "admin/sshd/sshd_answers.h"
 
 enum {
         UID_FIRST = 1000,
         UID_NOBODY = 65534,
-        LISTED_MAX = 256, /* bytes of what is taken from a list */
 };
 
-/* What a Match line can ask for, in the order of a specification. */
-enum attribute { USER, GROUP, HOST, ADDRESS, LOCAL_ADDRESS, LOCAL_PORT, RDOMAIN, N_ATTRIBUTES };
-
-static const char *const attributes[N_ATTRIBUTES] = {"User",         "Group",     "Host",   "Address",
-                                                     "LocalAddress", "LocalPort", "RDomain"};
-
-static int add(struct sshd_specs *specs, const char *about, const char *const values[static N_ATTRIBUTES]) {
-        char *text;
+static int add(struct sshd_specs *specs, const char *about, const char *const values[static MATCH_ATTRIBUTES]) {
+        char *text = match_specification(values);
         int r;
 
-        /* All that a Match line can ask about, for without it sshd refuses to answer. */
-        if (asprintf(&text, "user=%s,host=%s,addr=%s,laddr=%s,lport=%s,rdomain=%s", values[USER],
-                     values[HOST] ? values[HOST] : "localhost", values[ADDRESS] ? values[ADDRESS] : "127.0.0.1",
-                     values[LOCAL_ADDRESS] ? values[LOCAL_ADDRESS] : "127.0.0.1",
-                     values[LOCAL_PORT] ? values[LOCAL_PORT] : "22", values[RDOMAIN] ? values[RDOMAIN] : "") < 0)
+        if (!text)
                 return -ENOMEM;
         r = strv_add(&specs->text, text);
         if (r >= 0)
@@ -43,7 +32,7 @@ static int add(struct sshd_specs *specs, const char *about, const char *const va
 }
 
 static int add_user(struct sshd_specs *specs, const char *name) {
-        const char *const values[N_ATTRIBUTES] = {[USER] = name};
+        const char *const values[MATCH_ATTRIBUTES] = {[MATCH_USER] = name};
         char *about;
         int r = 0;
 
@@ -62,38 +51,15 @@ static int add_user(struct sshd_specs *specs, const char *name) {
         return r;
 }
 
-/* --- lists of patterns, with "," between them --- */
+/* The first of a list without "!", "*" standing for nothing and "?" for "x". False where there is none. */
+static bool list_first(const char *list, char ret[static PATTERN_MAX]) {
+        char pattern[PATTERN_MAX];
+        bool negated;
 
-/* 1 where one of them matches, 0, or -1 where one with "!" does (match_pattern_list() in OpenSSH's match.c). */
-static int list_match(const char *list, const char *name) {
-        int matches = 0;
-
-        for (size_t n; *list; list += n + (list[n] == ',')) {
-                char pattern[LISTED_MAX];
-
-                n = strcspn(list, ",");
-                (void)snprintf(pattern, sizeof(pattern), "%.*s", (int)n, list);
-                if (fnmatch(pattern + (*pattern == '!'), name, 0) == 0) {
-                        if (*pattern == '!')
-                                return -1;
-                        matches = 1;
-                }
-        }
-        return matches;
-}
-
-/* The first without "!", "*" standing for nothing and "?" for "x". False where there is none. */
-static bool list_first(const char *list, char ret[static LISTED_MAX]) {
-        for (size_t n; *list; list += n + (list[n] == ',')) {
-                size_t used = 0;
-
-                n = strcspn(list, ",");
-                if (*list == '!' || n == 0 || n >= LISTED_MAX)
+        while (pattern_next(&list, pattern, &negated)) {
+                if (negated || pattern[0] == '\0')
                         continue;
-                for (size_t i = 0; i < n; i++)
-                        if (list[i] != '*')
-                                ret[used++] = list[i] == '?' ? 'x' : list[i];
-                ret[used] = '\0';
+                match_instance(pattern, ret);
                 return true;
         }
         return false;
@@ -113,7 +79,7 @@ static bool is_member(const char *user, gid_t gid, const char *groups) {
 
                 for (char **name = entry->gr_mem; *name && !member; name++)
                         member = strcmp(*name, user) == 0;
-                one = member ? list_match(groups, entry->gr_name) : 0;
+                one = member ? pattern_list(groups, entry->gr_name) : 0;
                 matches = one != 0 ? one : matches;
         }
         if (file)
@@ -122,28 +88,28 @@ static bool is_member(const char *user, gid_t gid, const char *groups) {
 }
 
 /* One in /etc/passwd whom a list of users (NULL: all) and one of groups takes. */
-static bool find_user(const char *users, const char *groups, char ret[static LISTED_MAX]) {
+static bool find_user(const char *users, const char *groups, char ret[static PATTERN_MAX]) {
         FILE *file = fopen("/etc/passwd", "re");
         struct passwd *entry;
         bool found = false;
 
         while (file && !found && (entry = fgetpwent(file)))
-                if (strlen(entry->pw_name) < LISTED_MAX && (!users || list_match(users, entry->pw_name) > 0) &&
+                if (strlen(entry->pw_name) < PATTERN_MAX && (!users || pattern_list(users, entry->pw_name) > 0) &&
                     (!groups || is_member(entry->pw_name, entry->pw_gid, groups))) {
                         found = true;
-                        (void)snprintf(ret, LISTED_MAX, "%s", entry->pw_name);
+                        (void)snprintf(ret, PATTERN_MAX, "%s", entry->pw_name);
                 }
         if (file)
                 (void)fclose(file);
         /* sshd does not ask whether there is such a user. */
         if (!found && users && !groups)
-                found = list_first(users, ret) && list_match(users, ret) > 0;
+                found = list_first(users, ret) && pattern_list(users, ret) > 0;
         return found;
 }
 
 /* Those that one of sshd's lines names; of a group, one that is in it. */
 static int add_listed(struct sshd_specs *specs, const char *effective, const char *setting, bool groups) {
-        char *names = sshd_answer_value(effective, setting), *rest = names, *name, user[LISTED_MAX];
+        char *names = sshd_answer_value(effective, setting), *rest = names, *name, user[PATTERN_MAX];
         int r = names ? 0 : -ENOMEM;
 
         while (r >= 0 && (name = strsep(&rest, " "))) {
@@ -176,35 +142,14 @@ static int add_users(struct sshd_specs *specs, const char *effective) {
 
 /* --- Match lines --- */
 
-/* What a line asks for: lists, to be freed. NULL, or why no connection can be made that meets it. */
-static const char *take_condition(const char *at, char *lists[static N_ATTRIBUTES]) {
-        char *word;
-
-        while (sshd_word_next(&at, true, &word) > 0) {
-                size_t n = strcspn(word, "="), i = 0;
-                bool value_follows = word[n] == '\0';
-
-                while (i < N_ATTRIBUTES && (strlen(attributes[i]) != n || strncasecmp(word, attributes[i], n) != 0))
-                        i++;
-                if (i < N_ATTRIBUTES && !lists[i] && !value_follows)
-                        lists[i] = strdup(word + n + 1);
-                free(word);
-                if (i == N_ATTRIBUTES)
-                        return "it asks for what cannot be given";
-                if (value_follows && !lists[i] && sshd_word_next(&at, true, &lists[i]) <= 0)
-                        return "it cannot be read";
-        }
-        return NULL;
-}
-
 /* A value that a list of other things than users takes. Addresses with "!" or a wildcard would need more than that. */
-static bool choose(enum attribute attribute, const char *list, char ret[static LISTED_MAX]) {
+static bool choose(enum match_attribute attribute, const char *list, char ret[static PATTERN_MAX]) {
         if (!list_first(list, ret))
                 return false;
-        if (attribute != ADDRESS && attribute != LOCAL_ADDRESS)
-                return list_match(list, ret) > 0;
+        if (attribute != MATCH_ADDRESS && attribute != MATCH_LOCAL_ADDRESS)
+                return pattern_list(list, ret) > 0;
         if (strcmp(list, "*") == 0)
-                (void)snprintf(ret, LISTED_MAX, "127.0.0.1");
+                (void)snprintf(ret, PATTERN_MAX, "127.0.0.1");
         else if (strpbrk(list, "!*?"))
                 return false;
         /* The first address of a network is in it. */
@@ -214,23 +159,23 @@ static bool choose(enum attribute attribute, const char *list, char ret[static L
 
 /* NULL, or why there is none; -ENOMEM in `ret`. */
 static const char *add_block(struct sshd_specs *specs, const struct config_block *block, int *ret) {
-        char *lists[N_ATTRIBUTES] = {NULL}, chosen[N_ATTRIBUTES][LISTED_MAX], about[512];
-        const char *values[N_ATTRIBUTES] = {NULL}, *why;
+        char *lists[MATCH_ATTRIBUTES] = {NULL}, chosen[MATCH_ATTRIBUTES][PATTERN_MAX], about[512];
+        const char *values[MATCH_ATTRIBUTES] = {NULL}, *why;
 
         *ret = 0;
         why = block->conditional ? "it is in a file that another Match line includes"
-                                 : take_condition(block->condition, lists);
-        if (!why && !find_user(lists[USER], lists[GROUP], chosen[USER]))
-                why = lists[GROUP] ? "no user in /etc/passwd is in such a group" : "it has no name to try";
-        values[USER] = chosen[USER];
-        for (enum attribute i = HOST; i < N_ATTRIBUTES && !why; i++) {
+                                 : match_condition(block->condition, lists);
+        if (!why && !find_user(lists[MATCH_USER], lists[MATCH_GROUP], chosen[MATCH_USER]))
+                why = lists[MATCH_GROUP] ? "no user in /etc/passwd is in such a group" : "it has no name to try";
+        values[MATCH_USER] = chosen[MATCH_USER];
+        for (enum match_attribute i = MATCH_HOST; i < MATCH_ATTRIBUTES && !why; i++) {
                 if (!lists[i])
                         continue;
                 if (!choose(i, lists[i], chosen[i]))
                         why = "it has no plain value to try";
                 values[i] = chosen[i];
         }
-        for (size_t i = 0; i < N_ATTRIBUTES; i++)
+        for (size_t i = 0; i < MATCH_ATTRIBUTES; i++)
                 free(lists[i]);
         if (!why && specs->text.n >= SPECS_MAX - SPECS_USERS_MAX + 2)
                 why = "there are too many";

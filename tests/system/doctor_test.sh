@@ -449,6 +449,81 @@ a_socket_that_nobody_has_come_to_yet_hides_nothing() {
         systemctl start ssh.service'
 }
 
+# _sshd_has LINE...: in a file of its own; without one, that file goes.
+_sshd_has() {
+    local file=/etc/ssh/sshd_config.d/50-test.conf
+    if (($# > 0)); then
+        printf '%s\n' "$@" | in_machine m tee "$file" >/dev/null
+    else
+        in_machine m rm -f "$file"
+    fi
+    in_machine m systemctl reload ssh
+}
+
+# _gets_in_from ADDRESS [OPTION...]: of ssh's.
+_gets_in_from() {
+    new_key k
+    push m "${user:-alice}" k
+    lets_in m "${user:-alice}" k -o "BindAddress=$1" "${@:2}"
+}
+
+# _says VERDICT STATUS OPTION...: doctor with these options, and no remedy for what sshd decides.
+_says() {
+    local status=0
+    _runs_doctor --json "${@:3}" >doctor.json || status=$?
+    same "$1" "$(_member verdict)"
+    same "$2" "$status"
+    same '' "$(_complaints | grep '^sshd-' | grep -v '| None$' || true)"
+}
+
+sshd_that_takes_keys_from_some_addresses_depends_on_the_client() {
+    local no='PubkeyAuthentication is no: sshd accepts no keys' depends='can log in with a pushed key depends on where the client is:'
+    _whole_machine
+    _sshd_has 'PubkeyAuthentication no' 'Match Address 127.0.0.2,192.0.2.0/24' 'PubkeyAuthentication yes'
+    _says "Whether alice $depends sshd accepts keys (address 127.0.0.2 or address 192.0.2.0/24); $no (any other client)" 0
+    same warning "$(_of status sshd-pubkey warning)"
+    _gets_in_from 127.0.0.2
+    fails _gets_in_from 127.0.0.1
+    _says 'alice can log in from 127.0.0.2 with a pushed key.' 0 --from 127.0.0.2
+    _says 'alice can log in from 192.0.2.7 with a pushed key.' 0 --from ::ffff:192.0.2.7
+    _says "alice cannot log in from 127.0.0.1 with a pushed key: $no" 1 --from 127.0.0.1
+    # The other way round: this machine alone is let in.
+    _sshd_has 'Match Address *,!127.0.0.0/8' 'AuthorizedKeysCommand none'
+    _doctor
+    says "^Whether alice $depends ssh.service asks our helper for the keys of alice \(address 127.0.0.0/8\); ssh.service asks nobody .*\(any other client\)" \
+        _member verdict
+    same '' "$(_of remedy sshd-keys-command warning)"
+    _says 'alice can log in from 127.0.0.1 with a pushed key.' 0 --from 127.0.0.1
+    _gets_in_from 127.0.0.1
+    # What concerns no key makes no difference.
+    _sshd_has 'Match Address 192.0.2.0/24' 'X11Forwarding no'
+    _healthy
+    _sshd_has
+    fails_with "invalid value 'example.org'" in_machine m exc-instance-connect doctor --from example.org
+}
+
+# short: no
+sshd_that_decides_by_its_own_port_depends_on_the_client() {
+    _whole_machine
+    _sshd_has 'Port 22' 'Port 2222' 'Match LocalPort 2222' 'AllowUsers bob'
+    _says "Whether alice can log in with a pushed key depends on where the client is: sshd lets alice in (any other client); sshd's AllowUsers does not name alice (local port 2222)" 0
+    _gets_in_from 127.0.0.1
+    fails _gets_in_from 127.0.0.1 -p 2222
+    _sshd_has
+    _healthy
+}
+
+# short: no
+sshd_that_lets_no_client_in_for_different_reasons_is_a_failure() {
+    _whole_machine
+    _sshd_has 'PubkeyAuthentication no' 'Match Address 127.0.0.2' 'PubkeyAuthentication yes' 'DenyUsers alice'
+    _says 'alice cannot log in with a pushed key: sshd lets no client in: where one check passes, another fails' 1
+    fails _gets_in_from 127.0.0.1
+    fails _gets_in_from 127.0.0.2
+    _sshd_has
+    _healthy
+}
+
 # _answer_fits: a client that knows the machine by the answer to its push is not warned.
 _answer_fits() {
     new_key k
