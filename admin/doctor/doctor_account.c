@@ -141,14 +141,39 @@ static bool match_group(const struct account *account, const struct sshd_client 
         return false;
 }
 
+/* Whether the list has the account's name, and sshd reads it as another user's from a host. */
+static bool misread(const struct account *account, const struct sshd_client *client, const char *setting) {
+        char entry[512];
+
+        for (size_t i = 0; sshd_setting(client->effective, setting, i, entry, sizeof(entry)); i++)
+                if (strcmp(entry, account->name) == 0)
+                        return strchr(entry, '@') != NULL;
+        return false;
+}
+
+/* The account's name with "?" for "@". */
+static void say_pattern(const struct account *account, char ret[static GRANT_USER_MAX]) {
+        (void)snprintf(ret, GRANT_USER_MAX, "%s", account->name);
+        for (char *at = ret; *at; at++)
+                if (*at == '@')
+                        *at = '?';
+}
+
 /* In sshd's order (auth.c, allowed_user()). What is not set allows. */
 static void judge_lists(void *context, const struct sshd_client *client, struct findings *to) {
-        bool deny_users = false, allow_users = false, deny_groups = false, allow_groups = false;
+        bool deny_users = false, allow_users = false, deny_groups = false, allow_groups = false, allowed;
         const struct account *account = context;
+        char pattern[GRANT_USER_MAX];
 
+        say_pattern(account, pattern);
+        allowed = match_user(account, client, "allowusers", &allow_users) || !allow_users;
         if (match_user(account, client, "denyusers", &deny_users))
                 fail(to, "sshd-user", edit_setting("DenyUsers"), "sshd's DenyUsers names %s", account->name);
-        else if (!match_user(account, client, "allowusers", &allow_users) && allow_users)
+        else if (!allowed && misread(account, client, "allowusers"))
+                fail(to, "sshd-user", edit_setting("AllowUsers"),
+                     "sshd's AllowUsers does not name %s, since sshd reads that as USER@HOST; write %s", account->name,
+                     pattern);
+        else if (!allowed)
                 fail(to, "sshd-user", edit_setting("AllowUsers"), "sshd's AllowUsers does not name %s", account->name);
         else if (match_group(account, client, "denygroups", &deny_groups))
                 fail(to, "sshd-user", edit_setting("DenyGroups"), "sshd's DenyGroups names a group of %s",
@@ -156,6 +181,10 @@ static void judge_lists(void *context, const struct sshd_client *client, struct 
         else if (!match_group(account, client, "allowgroups", &allow_groups) && allow_groups)
                 fail(to, "sshd-user", edit_setting("AllowGroups"), "sshd's AllowGroups names no group of %s",
                      account->name);
+        else if (misread(account, client, "denyusers"))
+                warn(to, "sshd-user", edit_setting("DenyUsers"),
+                     "sshd's DenyUsers does not keep %s out, since sshd reads that as USER@HOST; write %s",
+                     account->name, pattern);
         else
                 pass(to, "sshd-user", "sshd lets %s in", account->name);
 }

@@ -11,7 +11,6 @@
 
 #include "admin/sshd/match_line.h"
 #include "admin/sshd/pattern.h"
-#include "admin/sshd/sshd_answers.h"
 
 enum {
         UID_FIRST = 1000,
@@ -107,18 +106,37 @@ static bool find_user(const char *users, const char *groups, char ret[static PAT
         return found;
 }
 
-/* Those that one of sshd's lines names; of a group, one that is in it. */
-static int add_listed(struct sshd_specs *specs, const char *effective, const char *setting, bool groups) {
-        char *names = sshd_answer_value(effective, setting), *rest = names, *name, user[PATTERN_MAX];
-        int r = names ? 0 : -ENOMEM;
+/* One that a pattern of an Allow or Deny line is about; of a group, one that is in it. */
+static int add_match(struct sshd_specs *specs, const char *pattern, bool group) {
+        char user[PATTERN_MAX];
 
-        while (r >= 0 && (name = strsep(&rest, " "))) {
-                /* Lines are put together with ", ", and a user's may end in "@HOST". */
-                name[strcspn(name, groups ? "," : ",@")] = '\0';
-                if (*name && find_user(groups ? NULL : name, groups ? name : NULL, user))
-                        r = add_user(specs, user);
-        }
-        free(names);
+        if (*pattern == '\0' || !find_user(group ? NULL : pattern, group ? pattern : NULL, user))
+                return 0;
+        return add_user(specs, user);
+}
+
+/* Of USER@HOST, the user as each version of sshd reads it. */
+static int add_entry(struct sshd_specs *specs, const char *entry) {
+        char first[PATTERN_MAX], last[PATTERN_MAX];
+        const char *host = pattern_user_host(entry, -1);
+        int r;
+
+        if (!host)
+                return add_match(specs, entry, false);
+        (void)snprintf(first, sizeof(first), "%.*s", (int)(host - 1 - entry), entry);
+        host = pattern_user_host(entry, PATTERN_LAST_AT_VERSION);
+        (void)snprintf(last, sizeof(last), "%.*s", (int)(host - 1 - entry), entry);
+        r = add_match(specs, first, false);
+        return r >= 0 && strcmp(first, last) != 0 ? add_match(specs, last, false) : r;
+}
+
+/* Those that one of sshd's lines names. */
+static int add_listed(struct sshd_specs *specs, const char *effective, const char *setting, bool groups) {
+        char name[1024];
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && sshd_setting(effective, setting, i, name, sizeof(name)); i++)
+                r = groups ? add_match(specs, name, true) : add_entry(specs, name);
         return r;
 }
 

@@ -524,6 +524,42 @@ sshd_that_lets_no_client_in_for_different_reasons_is_a_failure() {
     _healthy
 }
 
+# short: no
+entries_of_user_and_host_are_read_as_sshd_reads_them() {
+    local user=dana@example.com no="sshd's AllowUsers does not name dana@example.com" yes='sshd lets dana@example.com in'
+    local depends='Whether dana@example.com can log in with a pushed key depends on where the client is:'
+    _whole_machine
+    in_machine m useradd --badname --create-home --shell /bin/bash --password '*' "$user"
+    _sshd_has "AllowUsers $user"
+    fails _doctor
+    same "$no, since sshd reads that as USER@HOST; write dana?example.com" "$(_of text sshd-user failure)"
+    fails _gets_in
+    _sshd_has "AllowUsers dana?example.com"
+    _healthy
+    _sshd_has "AllowUsers dana?example.com@127.0.0.2,192.0.2.0/24"
+    _says "$depends $yes (address 127.0.0.2 or address 192.0.2.0/24); $no (any other client)" 0
+    _gets_in_from 127.0.0.2
+    fails _gets_in_from 127.0.0.3
+    _says "dana@example.com cannot log in from 192.0.3.1 with a pushed key: $no" 1 --from 192.0.3.1
+    # Which @ is the one differs.
+    _sshd_has "AllowUsers $user@127.0.0.0/8"
+    if [[ $suite == bookworm ]]; then
+        fails _doctor
+        fails _gets_in
+    else
+        _says "$depends $yes (address 127.0.0.0/8); $no (any other client)" 0
+        _gets_in
+    fi
+    # It keeps nobody of that name out.
+    _sshd_has "DenyUsers $user"
+    _doctor
+    says ' does not keep dana@example.com out, ' _of text sshd-user warning
+    _gets_in
+    _sshd_has
+    in_machine m userdel --force --remove "$user"
+    user=alice _healthy
+}
+
 # _answer_fits: a client that knows the machine by the answer to its push is not warned.
 _answer_fits() {
     new_key k

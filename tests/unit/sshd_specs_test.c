@@ -80,7 +80,8 @@ static void root_and_32_login_users_are_asked_about(void **state) {
         world_write("/usr/sbin/many", text);
         assert_int_equal(mount("/usr/sbin/many", "/etc/passwd", NULL, MS_BIND, NULL), 0);
         /* Those first that a line names. */
-        world_write("/run/test/says-too", "allowusers u38@192.0.2.*\nallowusers none*\ndenyusers u39\n");
+        world_write("/run/test/says-too",
+                    "allowusers u38@192.0.2.*,10.0.0.1\nallowusers none*\ndenyusers u39\ndenyusers d@ex@192.0.2.1\n");
         find(NULL, &specs);
         assert_int_equal(umount("/etc/passwd"), 0);
         assert_int_equal(specs.n_users, SPECS_USERS_MAX);
@@ -89,8 +90,10 @@ static void root_and_32_login_users_are_asked_about(void **state) {
         assert_string_equal(specs.about.item[2], "user u38");
         assert_string_equal(specs.about.item[3], "user none");
         assert_string_equal(specs.about.item[4], "user u39");
-        assert_string_equal(specs.about.item[5], "user u0");
-        assert_null(text_of(&specs, "user u37"));
+        assert_string_equal(specs.about.item[5], "user d");
+        assert_string_equal(specs.about.item[6], "user d@ex");
+        assert_string_equal(specs.about.item[7], "user u0");
+        assert_null(text_of(&specs, "user u35"));
         sshd_specs_clear(&specs);
 }
 
