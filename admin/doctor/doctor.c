@@ -138,7 +138,8 @@ static void make_verdict(const struct examination *examination, const struct fin
                                        "Nothing was found that keeps users out, but no key was tried: name a user "
                                        "with --user.");
                 else
-                        (void)snprintf(ret, size, "%s with a pushed key.", can);
+                        (void)snprintf(ret, size, "%s with a pushed key%s.", can,
+                                       examination->sftp_only ? ", for sftp alone" : "");
                 return;
         case FINDING_OPEN_FAILURE:
                 (void)snprintf(ret, size, "It is not known whether %s can log in with a pushed key: %s", user,

@@ -38,6 +38,8 @@ struct examination {
         /* Of the clients that sshd is asked about (doctor_clients.h), as bits. */
         uint32_t clients, clients_refused;
 
+        bool sftp_only; /* the user can do nothing but sftp */
+
         /* The agent's answer to Status. */
         bool agent_answered;
         char agent_instance[INSTANCE_ID_MAX]; /* "" where it has none */

@@ -5,16 +5,15 @@
 #include <pwd.h>
 #include <shadow.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/doctor_reload.h"
+#include "admin/doctor/doctor_session.h"
 #include "admin/sshd/pattern.h"
 #include "admin/sshd/sshd.h"
 
@@ -36,25 +35,6 @@ struct account {
 /* Who may log in is for the administrator to decide. */
 static struct remedy edit_setting(const char *keyword) {
         return doctor_edit(keyword, "ssh.service");
-}
-
-static void look_at_shell(struct account *account, const char *shell) {
-        struct remedy remedy = remedy_of("usermod --shell /bin/bash %s", account->name);
-        struct findings *findings = &account->examination->findings;
-        const char *base = strrchr(shell, '/');
-        struct stat st;
-
-        base = base ? base + 1 : shell;
-        if (stat(shell, &st) < 0)
-                fail(findings, "user-shell", remedy, "the shell of %s is %s: %s; sshd then refuses", account->name,
-                     shell, strerror(errno));
-        else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
-                fail(findings, "user-shell", remedy, "the shell of %s, %s, is no program", account->name, shell);
-        else if (strcmp(base, "nologin") == 0 || strcmp(base, "false") == 0)
-                fail(findings, "user-shell", remedy, "the shell of %s is %s, which lets nobody in", account->name,
-                     shell);
-        else
-                pass(findings, "user-shell", "%s", shell);
 }
 
 /* Only sshd without PAM looks for the "!" itself (auth.c, allowed_user()); PAM lets a key pass by it. */
@@ -202,7 +182,7 @@ void doctor_account(struct examination *examination) {
         struct account account = {.examination = examination};
         struct sshd_clients *clients = NULL;
         const struct passwd *entry;
-        char *shell, why[SSHD_WHY_MAX];
+        char why[SSHD_WHY_MAX];
 
         errno = 0;
         entry = getpwnam(examination->user);
@@ -227,12 +207,12 @@ void doctor_account(struct examination *examination) {
                      examination->user, entry->pw_uid, account.name);
         account.uid = entry->pw_uid;
         account.gid = entry->pw_gid;
-        shell = strdup(entry->pw_shell && entry->pw_shell[0] ? entry->pw_shell : "/bin/sh");
         if (!examination->sshd_hangs &&
             sshd_clients_ask(NULL, examination->user, examination->from, examination->sshd_version, &clients, why) >= 0)
                 account.effective = clients->client[0].effective;
-        if (shell)
-                look_at_shell(&account, shell);
+        entry = getpwnam(account.name);
+        if (entry)
+                doctor_session(examination, entry, clients);
         look_at_shadow(&account);
         look_at_nologin(&account);
         if (clients)
@@ -240,6 +220,5 @@ void doctor_account(struct examination *examination) {
         else if (!examination->sshd_hangs)
                 fail(&examination->findings, "sshd-user", NO_REMEDY,
                      "sshd -T fails, so it is not known whether sshd lets %s in: %s", account.name, why);
-        free(shell);
         sshd_clients_free(clients);
 }

@@ -615,6 +615,53 @@ a_user_without_a_shell_is_healed() {
     _heals failure user-shell 'usermod --shell /bin/none alice'
 }
 
+# _gets_sftp: and no shell.
+_gets_sftp() {
+    new_key k
+    push m alice k --connections 0
+    ssh_in m alice k -s -- sftp && fails lets_in m alice k
+}
+
+# _sftp_alone: the verdict, which proposes no shell, is so.
+_sftp_alone() {
+    _says 'alice can log in with a pushed key, for sftp alone.' 0
+    same '' "$(_complaints)"
+    _gets_sftp
+}
+
+# short: no
+user_for_whom_sshd_serves_sftp_alone_needs_no_shell() {
+    _whole_machine
+    in_machine m usermod --shell /bin/false alice
+    _sshd_has 'Match User alice' 'ForceCommand internal-sftp -l INFO'
+    _sftp_alone
+    in_machine m sed -i 's|^Subsystem.*|Subsystem sftp internal-sftp|' /etc/ssh/sshd_config
+    _sshd_has
+    _sftp_alone
+    # In a root directory of its own, where there is neither a shell nor our helper.
+    in_machine m install -d -m 0755 /srv/jail/alice
+    _sshd_has 'Match User alice' 'ForceCommand internal-sftp' 'ChrootDirectory /srv/jail/%u'
+    _sftp_alone
+    for step in 'chown alice /srv/jail/alice' 'chmod 0777 /srv/jail' 'rmdir /srv/jail/alice'; do
+        in_machine m sh -c "$step"
+        fails _doctor
+        says '^alice cannot log in with a pushed key: ChrootDirectory: /srv/jail' _member verdict
+        fails _gets_sftp
+        in_machine m bash -c "$(_of remedy sshd-chroot failure)"
+        _sftp_alone
+    done
+    # A shell would have to be there.
+    in_machine m sed -i 's|^Subsystem.*|Subsystem sftp /usr/lib/openssh/sftp-server|' /etc/ssh/sshd_config
+    in_machine m usermod --shell /bin/bash alice
+    _sshd_has 'Match User alice' 'ChrootDirectory /srv/jail/%u'
+    _says 'alice cannot log in with a pushed key: the shell of alice is /bin/bash, which sshd looks for in /srv/jail/alice: No such file or directory' 1
+    same '' "$(_of remedy user-shell failure)"
+    fails _gets_in
+    _sshd_has
+    in_machine m rm -r /srv/jail
+    _healthy
+}
+
 # short: no
 an_account_that_has_expired_is_healed() {
     _heals failure user-account 'chage --expiredate 2001-01-01 alice'
