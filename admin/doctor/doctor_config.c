@@ -12,13 +12,19 @@
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
 #include "agent/config.h"
+#include "agent/name_check.h"
+#include "agent/nss_query.h"
 #include "agent/policy.h"
 #include "conf/conf_files.h"
 
 #define MAIN_FILE CONFIG_DIR "/agent.conf"
 #define DROP_INS CONFIG_DIR "/agent.conf.d"
 
-enum { UNKNOWN_MAX = 8 };
+enum {
+        UNKNOWN_MAX = 8,
+        NAMES_MAX = 8,
+        NAMES_MS = 8 * 1000,
+};
 
 /* Only a person knows what to write there: an editor at the line. */
 static struct remedy edit(const char *path, unsigned line) {
@@ -164,7 +170,60 @@ static void look_at_policy(struct examination *examination, const struct config 
                      strerror(-r));
 }
 
+/* --- names in the lists ------------------------------------------------------------------------------------------- */
+
+struct naming {
+        struct examination *examination;
+        const struct config *config;
+};
+
+static void report_name(const struct naming *naming, const char *key, const char *why) {
+        struct findings *findings = &naming->examination->findings;
+
+        if (findings_count(findings, "config-names") < NAMES_MAX)
+                warn(findings, "config-names", edit_key(key), "agent.conf: %s", why);
+}
+
+static void look_at_users(const struct naming *naming, const char *key, const struct strv *users) {
+        for (size_t i = 0; i < users->n && i < NAME_CHECK_USERS_MAX; i++) {
+                struct nss_answer answer = {.outcome = NSS_FAILURE};
+                char why[NAME_CHECK_WHY_MAX];
+
+                (void)snprintf(answer.user, sizeof(answer.user), "%s", users->item[i]);
+                nss_query(users->item[i], NULL, 0, &answer);
+                if (name_check_user(key, users->item[i], &answer, why))
+                        report_name(naming, key, why);
+        }
+}
+
+/* Groups are looked up with a user: with one that each system has. */
+static void look_at_groups(const struct naming *naming, const char *key, const struct strv *groups) {
+        for (size_t i = 0; i < groups->n; i++) {
+                struct nss_group group = {.name = groups->item[i]};
+                struct nss_answer answer = {.outcome = NSS_FAILURE, .user = "root"};
+                char why[NAME_CHECK_WHY_MAX];
+
+                nss_query("root", &group, 1, &answer);
+                if (answer.outcome == NSS_FOUND && name_check_group(key, &group, why))
+                        report_name(naming, key, why);
+        }
+}
+
+static void look_at_names(void *context) {
+        const struct naming *naming = context;
+        const struct config *config = naming->config;
+
+        look_at_users(naming, "AllowUsers", &config->allow_users);
+        look_at_users(naming, "DenyUsers", &config->deny_users);
+        look_at_groups(naming, "AllowGroups", &config->allow_groups);
+        look_at_groups(naming, "DenyGroups", &config->deny_groups);
+        if (findings_count(&naming->examination->findings, "config-names") == 0)
+                pass(&naming->examination->findings, "config-names",
+                     "each name in the lists of agent.conf is somebody's");
+}
+
 void doctor_config(struct examination *examination) {
+        struct naming naming = {.examination = examination};
         struct config *config;
         int r;
 
@@ -187,4 +246,9 @@ void doctor_config(struct examination *examination) {
                 pass(&examination->findings, "config", "%s is in order", CONFIG_DIR);
         if (examination->user)
                 look_at_policy(examination, config);
+        naming.config = config;
+        r = probe_run(look_at_names, &naming, NAMES_MS);
+        if (r < 0)
+                warn(&examination->findings, "config-names", NO_REMEDY,
+                     "it is not known whether each name in the lists of agent.conf is somebody's: %s", strerror(-r));
 }

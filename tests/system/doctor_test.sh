@@ -871,6 +871,20 @@ an_unknown_key_in_the_configuration_is_healed() {
 }
 
 # short: no
+names_that_nobody_has_are_healed() {
+    local key
+    for key in AllowUsers DenyUsers AllowGroups DenyGroups; do
+        _heals warning config-names "printf '[Agent]\\nAllowUsers=alice\\nAllowGroups=alice\\n%s=nosuch admins\\n' $key \
+            >/etc/exc-instance-connect/agent.conf"
+    done
+    in_machine m sh -c 'printf "[Agent]\nAllowUsers=alice\nDenyGroups=domain admins \"domain users\"\n" >/etc/exc-instance-connect/agent.conf'
+    _doctor
+    same 3 "$(_complaints | grep -c '^config-names | warning | agent.conf: DenyGroups: .*: no such group, so this denies nobody; ')"
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+    _healthy
+}
+
+# short: no
 a_host_that_needs_no_signature_is_told_and_healed() {
     _heals warning config 'printf "[Agent]\nTrust=channel\n" >/etc/exc-instance-connect/agent.conf'
     in_machine m rm /etc/exc-instance-connect/agent.conf
