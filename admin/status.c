@@ -2,30 +2,20 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
-#include "agent/instance_id.h"
+#include "admin/config/instance_id_dispute.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 
-/* Root reads more sources than the agent: by default the product serial, too. */
 static void print_disputed_id(void) {
-        struct instance_id id = {.id = ""};
-        struct config *config = NULL;
         char why[INSTANCE_ID_WHY_MAX];
+        bool by_file;
 
-        /* The agent's, which was asked just now and so runs. */
-        (void)setenv("CREDENTIALS_DIRECTORY", "/run/credentials/exc-instance-connect.service", 0);
-        if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
-                return;
-        instance_id_refresh(&id, config, CONFIG_DIR);
-        if (instance_id_disputed(&id, why))
+        if (instance_id_dispute(why, &by_file))
                 print_field("Warning", "%s", why);
-        instance_id_clear(&id);
-        config_free(config);
 }
 
 static int print(const struct options *options, json_t *answer) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/config/instance_id_dispute.h"
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
 #include "agent/config.h"
@@ -104,9 +105,19 @@ static void look_at_id(struct examination *examination, const struct config *con
                 pass(&examination->findings, "instance-id", "%s, from %s", instance.id, instance.source);
 }
 
+/* As root, which reads each source. */
+static void look_at_dispute(struct examination *examination) {
+        char why[INSTANCE_ID_WHY_MAX];
+        bool by_file;
+
+        if (instance_id_dispute(why, &by_file))
+                warn(&examination->findings, "instance-id", by_file ? set_id() : NO_REMEDY, "%s", why);
+}
+
 void doctor_trust(struct examination *examination) {
         struct config *config;
 
+        look_at_dispute(examination);
         if (probe_become(AGENT_USER) < 0)
                 return; /* said already, with the users */
         if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)

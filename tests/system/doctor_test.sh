@@ -944,6 +944,16 @@ an_id_that_does_not_count_is_healed() {
 }
 
 # short: no
+sources_of_the_id_that_disagree_are_reported() {
+    _whole_machine
+    in_machine m sh -c 'printf "[Agent]\nInstanceId=i-other\n" >/etc/exc-instance-connect/agent.conf'
+    _doctor
+    says "says i-other, which counts, and the file instance-id says $instance;" _of text instance-id warning
+    in_machine m rm /etc/exc-instance-connect/agent.conf
+    _healthy
+}
+
+# short: no
 a_clone_is_healed() {
     _heals warning instance-id 'touch -d 2001-01-01 /etc/exc-instance-connect/instance-id'
 }
