@@ -65,6 +65,7 @@ void doctor_config(struct examination *examination);    /* agent.conf, and wheth
 void doctor_host_keys(struct examination *examination); /* whether the answer to a push has sshd's host keys */
 void doctor_trust(struct examination *examination);     /* anchors and instance id */
 void doctor_proc(struct examination *examination);      /* whether the helper sees sshd's processes */
+void doctor_mounts(struct examination *examination);    /* whether sshd sees the helper and the store */
 void doctor_machine(struct examination *examination);   /* clock, security modules, journal */
 
 /* A push, two runs of the helper and a revocation. `doctor_self_test_end` revokes the key if that is still to do. */

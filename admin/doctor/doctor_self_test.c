@@ -12,6 +12,7 @@
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_keys_command.h"
+#include "admin/doctor/doctor_namespace.h"
 #include "admin/program.h"
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/sshd.h"
@@ -134,8 +135,14 @@ static void find_users(const struct examination *examination, struct users *ret)
         endpwent();
 }
 
+/* A command, and the sshd that runs it. */
+struct found_command {
+        struct sshd_keys_command keys;
+        pid_t sshd; /* 0: it has no process now */
+};
+
 /* The command of the first sshd that asks us, for some client at least. */
-static bool find_command(const struct examination *examination, const char *user, struct sshd_keys_command *ret) {
+static bool find_command(const struct examination *examination, const char *user, struct found_command *ret) {
         struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
         int n = sshd_services(services);
         bool there = false;
@@ -150,9 +157,11 @@ static bool find_command(const struct examination *examination, const char *user
                 if (sshd_clients_ask(n > 0 ? services[i].arguments : NULL, user, examination->from,
                                      examination->sshd_version, &clients, why) < 0)
                         continue;
-                there = doctor_keys_command_of(clients, &first, ret) && ret->user;
-                if (!there)
-                        sshd_keys_command_clear(ret);
+                there = doctor_keys_command_of(clients, &first, &ret->keys) && ret->keys.user;
+                if (there)
+                        ret->sshd = n > 0 ? services[i].main_pid : 0;
+                else
+                        sshd_keys_command_clear(&ret->keys);
                 sshd_clients_free(clients);
         }
         sshd_services_clear(services, n > 0 ? (size_t)n : 0);
@@ -164,14 +173,14 @@ static bool find_command(const struct examination *examination, const char *user
  * command it runs: so it is asked before each push.
  */
 static const char *push_for_first(struct examination *examination, const struct users *users,
-                                  struct sshd_keys_command *ret_command) {
+                                  struct found_command *ret_command) {
         char why[WHY_MAX] = "there is no user to push it for";
         bool denied = !examination->user;
 
         for (size_t i = 0; i < users->n; i++) {
                 enum refusal refusal;
 
-                sshd_keys_command_clear(ret_command);
+                sshd_keys_command_clear(&ret_command->keys);
                 if (!examination->sshd_hangs)
                         (void)find_command(examination, users->name[i], ret_command);
                 if (push(examination, users->name[i], &refusal, why))
@@ -207,10 +216,11 @@ static void make_environment(const char *user, struct environment *ret) {
 }
 
 /* One run, as sshd does it. Its parent is this process, which so plays the part of the connection. */
-static int run_command(const struct keys_command *words, const char *as, struct program_result *ret) {
+static int run_command(const struct keys_command *words, const char *as, pid_t sshd, struct program_result *ret) {
         char env[] = "/usr/bin/env", clean[] = "-i";
         char *argv[KEYS_COMMAND_WORDS_MAX + 8];
         struct environment environment;
+        int r, own = -EBADF;
         size_t n = 0;
 
         make_environment(as, &environment);
@@ -223,7 +233,13 @@ static int run_command(const struct keys_command *words, const char *as, struct 
         for (int i = 0; i < words->n; i++)
                 argv[n++] = words->word[i];
         argv[n] = NULL;
-        return program_run(argv, as, DOCTOR_PROGRAM_MS, ret);
+        /* With the mounts that sshd's own children have. */
+        if (sshd > 0)
+                own = doctor_enter_mounts(sshd);
+        r = program_run(argv, as, DOCTOR_PROGRAM_MS, ret);
+        if (own >= 0)
+                doctor_leave_mounts(own);
+        return r;
 }
 
 /* One line, options perhaps and then the key. */
@@ -262,14 +278,15 @@ static void why_nothing(const char *user, char ret[static WHY_MAX]) {
 
 /* False when something is wrong, and reported. */
 static bool ask_once(struct examination *examination, const char *user, const struct keys_command *words,
-                     const char *as, int number) {
+                     const struct found_command *command, int number) {
+        const char *as = command->keys.user;
         char key[SSH_KEY_TEXT_MAX], why[WHY_MAX];
         struct program_result result;
         bool given = false;
         int r;
 
         ssh_key_to_text(&examination->key, key);
-        r = run_command(words, as, &result);
+        r = run_command(words, as, command->sshd, &result);
         if (r < 0) {
                 fail(&examination->findings, "self-test", NO_REMEDY, "%s cannot be run as %s: %s", words->word[0], as,
                      strerror(-r));
@@ -291,7 +308,7 @@ static bool ask_once(struct examination *examination, const char *user, const st
         return given;
 }
 
-static bool ask_helper(struct examination *examination, const char *user, const struct sshd_keys_command *command) {
+static bool ask_helper(struct examination *examination, const char *user, const struct found_command *command) {
         char key[SSH_KEY_TEXT_MAX], uid[16] = "0", home[1024] = "/";
         static struct keys_command words, expanded;
         struct keys_command_tokens tokens;
@@ -299,7 +316,7 @@ static bool ask_helper(struct examination *examination, const char *user, const 
         bool passed = false;
         char *blob;
 
-        if (!command->command) {
+        if (!command->keys.command) {
                 fail(&examination->findings, "self-test", NO_REMEDY,
                      "no sshd asks the helper for the keys of %s, so it was not tried", user);
                 return false;
@@ -313,17 +330,17 @@ static bool ask_helper(struct examination *examination, const char *user, const 
         blob = strchr(key, ' ');
         *blob++ = '\0';
         tokens = (struct keys_command_tokens){user, uid, home, examination->fingerprint, key, blob};
-        if (!keys_command_split(command->command, &words) || !keys_command_expand(&words, &tokens, &expanded))
+        if (!keys_command_split(command->keys.command, &words) || !keys_command_expand(&words, &tokens, &expanded))
                 fail(&examination->findings, "self-test", NO_REMEDY, "sshd cannot run this AuthorizedKeysCommand: %s",
-                     command->command);
+                     command->keys.command);
         else
-                passed = ask_once(examination, user, &expanded, command->user, 1) &&
-                         ask_once(examination, user, &expanded, command->user, 2);
+                passed = ask_once(examination, user, &expanded, command, 1) &&
+                         ask_once(examination, user, &expanded, command, 2);
         return passed;
 }
 
 void doctor_self_test(struct examination *examination) {
-        struct sshd_keys_command command = {.command = NULL};
+        struct found_command command = {.sshd = 0};
         char why[WHY_MAX];
         struct users users;
         const char *user;
@@ -337,11 +354,11 @@ void doctor_self_test(struct examination *examination) {
         user = push_for_first(examination, &users, &command);
         if (!user) {
                 doctor_self_test_end(examination);
-                sshd_keys_command_clear(&command);
+                sshd_keys_command_clear(&command.keys);
                 return;
         }
         given = ask_helper(examination, user, &command);
-        sshd_keys_command_clear(&command);
+        sshd_keys_command_clear(&command.keys);
         if (take_back(examination, why) != 1)
                 warn(&examination->findings, "self-test", NO_REMEDY,
                      "the throw-away key was not revoked, or was gone before; it expires within %d s: %s", TTL_S, why);

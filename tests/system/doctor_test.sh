@@ -1007,6 +1007,58 @@ an_sshd_with_a_proc_of_its_own_is_healed() {
     in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload && systemctl restart ssh'
 }
 
+# _sandboxes LINE: a command that gives sshd's service that setting. It must be able to write its PID file, by which doctor
+# knows when it read its configuration: systemd lets each service write its RuntimeDirectory=.
+_sandboxes() {
+    cat <<END
+mkdir -p /etc/systemd/system/ssh.service.d
+printf '[Service]\\n%s\\n' '$1' >/etc/systemd/system/ssh.service.d/hardening.conf
+systemctl daemon-reload && systemctl restart ssh
+END
+}
+
+_no_sandbox() {
+    in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload && systemctl restart ssh'
+}
+
+sshd_that_may_not_write_the_store_is_healed() {
+    _whole_machine
+    _sshd_has 'PidFile /run/sshd/sshd.pid'
+    _heals failure sshd-mounts "$(_sandboxes ProtectSystem=strict)"
+    same 'ReadWritePaths=-/run/exc-instance-connect' "$(in_machine m tail -n 1 /etc/systemd/system/ssh.service.d/zz-exc-instance-connect-mounts.conf)"
+    _no_sandbox
+    _sshd_has
+}
+
+# short: no
+sshd_that_sees_too_little_of_the_file_system_is_healed() {
+    local line
+    _whole_machine
+    _sshd_has 'PidFile /run/sshd/sshd.pid'
+    for line in ReadOnlyPaths=/run TemporaryFileSystem=/run/exc-instance-connect \
+        TemporaryFileSystem=/usr/libexec/exc-instance-connect:ro NoExecPaths=/usr/libexec; do
+        _heals failure sshd-mounts "$(_sandboxes "$line")"
+        _no_sandbox
+    done
+    _heals warning sshd-mounts "$(_sandboxes TemporaryFileSystem=/run/systemd/journal)"
+    _no_sandbox
+    # Nothing can be added below what is inaccessible.
+    in_machine m bash -ec "$(_sandboxes InaccessiblePaths=/run/exc-instance-connect)"
+    fails _doctor
+    says '^alice cannot log in with a pushed key: ssh.service cannot see .*InaccessiblePaths= of the service' _member verdict
+    same '' "$(_of remedy sshd-mounts failure)"
+    fails _gets_in
+    _no_sandbox
+    # With mounts of its own that leave all in its place, it is tried with those.
+    in_machine m bash -ec "$(_sandboxes ProtectHome=tmpfs)"
+    _doctor
+    says '^ssh.service has mounts of its own, with all that the helper needs$' _of text sshd-mounts pass
+    same pass "$(_of status self-test pass)"
+    _no_sandbox
+    _sshd_has
+    _healthy
+}
+
 # short: no
 a_journal_that_nobody_reaches_is_healed() {
     _heals warning journal 'rm /run/systemd/journal/socket'
