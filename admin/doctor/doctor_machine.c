@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What surrounds all of it: the clock, security modules, the journal, and /proc. */
+/* What surrounds all of it: the clock, security modules, and the journal. */
 #include <fcntl.h>
 #include <glob.h>
-#include <grp.h>
-#include <mntent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
-#include "admin/sshd/sshd.h"
 #include "admin/sshd/systemd.h"
 #include "agent/freshness.h"
 #include "authkeys-helper/identity.h"
 #include "common/journal.h"
-
-#define SERVICE_DIRECTORIES "/etc/systemd/system"
 
 /* The program that sets the clock, of those that Debian has: of two of them only one can be installed. "": none. */
 struct time_service {
@@ -129,111 +122,4 @@ void doctor_machine(struct examination *examination) {
         look_at_clock(examination);
         look_at_modules(examination);
         (void)probe_run(reach_journal, examination, 3000);
-}
-
-/*
- * Whether the helper sees sshd's processes in /proc, by which it tells one connection from another: on this machine, and
- * where a service's sshd has a /proc of its own (ProtectProc= in systemd.exec(5)).
- */
-
-/* How /proc is mounted: "" where an option is not set. */
-struct proc_mount {
-        char hide[16];
-        char gid[16];
-};
-
-static void take_option(const struct mntent *entry, const char *name, char ret[static 16]) {
-        const char *at = hasmntopt(entry, name);
-
-        at = at ? strchr(at, '=') : NULL;
-        (void)snprintf(ret, 16, "%.*s", at ? (int)strcspn(at + 1, ",") : 0, at ? at + 1 : "");
-}
-
-static void find_proc(const char *mounts_path, struct proc_mount *ret) {
-        FILE *mounts = setmntent(mounts_path, "re");
-        const struct mntent *entry;
-
-        *ret = (struct proc_mount){.hide = ""};
-        while (mounts && (entry = getmntent(mounts)))
-                if (strcmp(entry->mnt_dir, "/proc") == 0 && strcmp(entry->mnt_type, "proc") == 0) {
-                        take_option(entry, "hidepid", ret->hide); /* the last one lies on top */
-                        take_option(entry, "gid", ret->gid);
-                }
-        if (mounts)
-                (void)endmntent(mounts);
-}
-
-static bool hides(const struct proc_mount *mount) {
-        return mount->hide[0] && strcmp(mount->hide, "0") != 0 && strcmp(mount->hide, "off") != 0;
-}
-
-/* With "ptraceable" the kernel does not ask for the group (fs/proc/base.c, has_pid_permissions()). */
-static bool shows_group(const struct proc_mount *mount) {
-        return strcmp(mount->hide, "4") != 0 && strcmp(mount->hide, "ptraceable") != 0;
-}
-
-static bool hidden_from(const struct proc_mount *mount, gid_t group) {
-        return hides(mount) && (!shows_group(mount) || !mount->gid[0] || strtoul(mount->gid, NULL, 10) != group);
-}
-
-static void look_at_machine(struct examination *examination, gid_t group) {
-        struct proc_mount mount;
-        struct remedy remedy;
-
-        find_proc("/proc/self/mounts", &mount);
-        if (!hidden_from(&mount, group)) {
-                pass(&examination->findings, "hidepid", "/proc hides no sshd from %s", HELPER_USER);
-                return;
-        }
-        remedy = shows_group(&mount) ? remedy_of("mount -o remount,gid=%u /proc", group)
-                                     : remedy_of("mount -o remount,hidepid=invisible,gid=%u /proc", group);
-        fail(&examination->findings, "hidepid", remedy,
-             "/proc is mounted with hidepid=%s, so the helper cannot tell sshd's connections apart and gives no "
-             "key out; for good, add %sgid=%u to the options of /proc in /etc/fstab or wherever they come from",
-             mount.hide, shows_group(&mount) ? "" : "hidepid=invisible,", group);
-}
-
-/* Whether it has a mount namespace of its own. */
-static bool own_mounts(const struct sshd_service *service) {
-        struct stat its, own;
-        char path[64];
-
-        (void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)service->main_pid);
-        return stat(path, &its) == 0 && stat("/proc/self/ns/mnt", &own) == 0 && its.st_ino != own.st_ino;
-}
-
-/* A restart leaves the sessions alone that are open: Debian's ssh.service has KillMode=process. */
-static void look_at_service(struct examination *examination, const struct sshd_service *service, gid_t group) {
-        struct proc_mount mount;
-        char path[64], drop_ins[256];
-
-        if (!service->active || service->main_pid <= 0 || !own_mounts(service))
-                return;
-        (void)snprintf(path, sizeof(path), "/proc/%d/mounts", (int)service->main_pid);
-        find_proc(path, &mount);
-        if (!hidden_from(&mount, group))
-                return;
-        (void)snprintf(drop_ins, sizeof(drop_ins), SERVICE_DIRECTORIES "/%s.d", service->name);
-        fail(&examination->findings, "hidepid",
-             remedy_of("mkdir -p %s && printf '[Service]\\nProtectProc=default\\n' >%s/zz-exc-instance-connect.conf && "
-                       "systemctl daemon-reload && systemctl restart %s",
-                       drop_ins, drop_ins, service->name),
-             "%s has a /proc of its own that hides its processes (ProtectProc=), so the helper cannot tell its "
-             "connections apart and gives no key out",
-             service->name);
-}
-
-void doctor_proc(struct examination *examination) {
-        struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
-        const struct group *entry = getgrnam(HELPER_USER);
-        gid_t group = entry ? entry->gr_gid : 0;
-        int n;
-
-        if (!entry)
-                return; /* doctor_users() reports it */
-        look_at_machine(examination, group);
-        n = sshd_services(services);
-        for (int i = 0; i < n; i++)
-                look_at_service(examination, &services[i], group);
-        sshd_services_clear(services, n > 0 ? (size_t)n : 0);
 }

@@ -1000,6 +1000,24 @@ processes_that_are_hidden_from_the_helper_are_healed() {
 }
 
 # short: no
+group_that_an_administrator_chose_for_proc_stays() {
+    local gid step
+    _whole_machine
+    in_machine m groupadd --system seers
+    gid=$(in_machine m getent group seers | cut -d : -f 3)
+    for step in hidepid=2 hidepid=ptraceable; do
+        _heals failure hidepid "mount -o remount,$step,gid=$gid /proc"
+        says "gid=$gid" in_machine m grep '^proc /proc ' /proc/mounts
+        in_machine m gpasswd --delete exc-authorized-keys seers
+    done
+    # Nobody is in a group without a name.
+    in_machine m groupdel seers
+    _heals failure hidepid "mount -o remount,hidepid=2,gid=$gid /proc"
+    in_machine m mount -o remount,hidepid=off,gid=0 /proc
+    _healthy
+}
+
+# short: no
 an_sshd_with_a_proc_of_its_own_is_healed() {
     _heals failure hidepid 'mkdir -p /etc/systemd/system/ssh.service.d
         printf "[Service]\nProtectProc=invisible\n" >/etc/systemd/system/ssh.service.d/hardening.conf
