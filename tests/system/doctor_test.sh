@@ -1082,6 +1082,22 @@ a_journal_that_nobody_reaches_is_healed() {
     _heals warning journal 'rm /run/systemd/journal/socket'
 }
 
+# short: no
+connections_that_sshd_drops_are_reported() {
+    _whole_machine
+    echo 'sshd: 127.0.0.2' | in_machine m tee -a /etc/hosts.deny >/dev/null
+    fails _gets_in_from 127.0.0.2
+    in_machine m sed -i '$d' /etc/hosts.deny
+    in_machine m journalctl --sync
+    _doctor
+    says '^within the last hour sshd dropped [0-9]+ connections? before authentication, the last from 127.0.0.2: the address may not connect \(hosts.deny\)$' \
+        _of text sshd-drops warning
+    _says 'alice can log in from 127.0.0.3 with a pushed key.' 0 --from 127.0.0.3
+    same pass "$(_of status sshd-drops pass)"
+    in_machine m journalctl --quiet --rotate --vacuum-time=1s
+    _healthy
+}
+
 # --- doctor itself --------------------------------------------------------------------------------------------------
 
 # short: no

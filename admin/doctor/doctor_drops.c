@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections that sshd dropped before anybody could show a key: PerSourcePenalties, MaxStartups, /etc/hosts.deny. The
+ * client sees no more than a connection that ends. `log` reads the same lines.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
+
+#include "admin/doctor/doctor.h"
+#include "admin/log/log_event.h"
+
+#define US_PER_S INT64_C(1000000)
+
+enum {
+        AGE_S = 60 * 60,
+        ENTRIES_MAX = 200 * 1000, /* that are read, from the last one on: a second or so */
+        REASONS_MAX = 4,
+};
+
+struct drops {
+        char reason[SSHD_LINE_DETAIL_MAX];
+        char address[SSHD_LINE_ADDRESS_MAX]; /* of the last */
+        unsigned n;
+};
+
+static void count(struct drops drops[static REASONS_MAX], const struct sshd_line *line) {
+        size_t i = 0;
+
+        while (i < REASONS_MAX && drops[i].n > 0 && strcmp(drops[i].reason, line->detail) != 0)
+                i++;
+        if (i == REASONS_MAX)
+                return;
+        if (drops[i].n++ == 0) {
+                (void)snprintf(drops[i].reason, sizeof(drops[i].reason), "%s", line->detail);
+                (void)snprintf(drops[i].address, sizeof(drops[i].address), "%s", line->address);
+        }
+}
+
+/* From the last entry back. With --from, those of that address alone. Negative errno. */
+static int read_drops(const struct examination *examination, sd_journal *journal, const struct log_senders *senders,
+                      struct drops drops[static REASONS_MAX]) {
+        int64_t since_us = ((int64_t)time(NULL) - AGE_S) * US_PER_S;
+        int r = sd_journal_seek_tail(journal);
+
+        for (unsigned n = 0; r >= 0 && n < ENTRIES_MAX; n++) {
+                struct log_event event;
+                uint64_t us;
+
+                r = sd_journal_previous(journal);
+                if (r <= 0)
+                        break;
+                r = sd_journal_get_realtime_usec(journal, &us);
+                if (r >= 0 && (int64_t)us < since_us)
+                        break;
+                if (r >= 0)
+                        r = log_event_read(journal, senders, &event);
+                if (r > 0 && event.kind == LOG_EVENT_SSHD && event.line.said == SSHD_SAID_DROPPED &&
+                    (!examination->from || strcmp(examination->from, event.line.address) == 0))
+                        count(drops, &event.line);
+        }
+        return r;
+}
+
+void doctor_drops(struct examination *examination) {
+        struct drops drops[REASONS_MAX] = {{.n = 0}};
+        struct log_senders senders;
+        sd_journal *journal = NULL;
+        int r;
+
+        if (log_senders_find(&senders) < 0)
+                return; /* doctor_users() reports it */
+        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+        if (r >= 0)
+                r = log_event_match(journal, &senders);
+        if (r >= 0)
+                r = read_drops(examination, journal, &senders, drops);
+        sd_journal_close(journal);
+        for (size_t i = 0; i < REASONS_MAX && drops[i].n > 0; i++)
+                warn(&examination->findings, "sshd-drops", NO_REMEDY,
+                     "within the last hour sshd dropped %u connection%s before authentication, the last from %s: %s",
+                     drops[i].n, drops[i].n == 1 ? "" : "s", drops[i].address, drops[i].reason);
+        if (r < 0)
+                warn(&examination->findings, "sshd-drops", NO_REMEDY,
+                     "it is not known whether sshd drops connections: the journal cannot be read: %s", strerror(-r));
+        else if (drops[0].n == 0)
+                pass(&examination->findings, "sshd-drops",
+                     "the journal has no connection that sshd dropped within the last hour");
+}
