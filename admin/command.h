@@ -32,6 +32,9 @@ struct options {
         const char *principal;
         const char *request_id;
 
+        /* doctor */
+        bool pam;
+
         /* log */
         const char *since;
         bool follow;

@@ -42,7 +42,7 @@ _exc_instance_connect() {
     revoke) options+=" $ask --user --fingerprint --all" ;;
     status) options+=" $ask" ;;
     enable | disable) options+=' --dry-run' ;;
-    doctor) options+=" $ask --user --from --all" ;;
+    doctor) options+=" $ask --user --from --pam --all" ;;
     trust) options+=' add list remove' ;;
     'trust add')
         options+=' --name'

@@ -31,6 +31,7 @@ static const struct section {
         {"programs", "the programs", doctor_programs, 20 * 1000, false},
         {"sshd", "sshd's configuration", doctor_sshd, 60 * 1000, false},
         {"account", "the user's account", doctor_account, 20 * 1000, true},
+        {"pam", "PAM's account stage", doctor_pam, 30 * 1000, true},
         {"sockets", "the sockets", doctor_sockets, 30 * 1000, false},
         {"agent", "the agent", doctor_agent, 20 * 1000, false},
         {"store", "the store", doctor_store, 20 * 1000, false},
@@ -139,6 +140,9 @@ static void make_verdict(const struct examination *examination, const struct fin
                         (void)snprintf(ret, size,
                                        "Nothing was found that keeps users out, but no key was tried: name a user "
                                        "with --user.");
+                else if (examination->pam_not_asked)
+                        (void)snprintf(ret, size,
+                                       "Nothing was found that keeps %s out, but whether PAM does is not known.", user);
                 else
                         (void)snprintf(ret, size, "%s with a pushed key%s.", can,
                                        examination->sftp_only ? ", for sftp alone" : "");
@@ -222,7 +226,8 @@ static int doctor(const struct cli_line *line, const void *context) {
         struct key_pair pair;
         int r;
 
-        (void)line;
+        if (options->pam && !options->user)
+                return cli_usage(line, "--pam: PAM is asked about one user; name it with --user");
         if (geteuid() != 0) {
                 complain("doctor checks what only root may see: run it as root, e.g. with sudo");
                 return EXIT_OWN_FAILURE;
@@ -236,6 +241,7 @@ static int doctor(const struct cli_line *line, const void *context) {
         examination->socket = options->socket;
         examination->user = options->user;
         examination->from = options->from[0] ? options->from : NULL;
+        examination->ask_pam = options->pam;
         r = key_pair_make(&pair);
         if (r >= 0) {
                 examination->key = pair.public_half;
@@ -287,6 +293,10 @@ static const struct cli_option doctor_options[] = {
          .offset = offsetof(struct options, from),
          .expected = "an IPv4 or IPv6 address",
          .help = "for a client with this address, where sshd decides by that"},
+        {.name = "pam",
+         .take = cli_take_flag,
+         .offset = offsetof(struct options, pam),
+         .help = "ask PAM about that user also where this changes something,\nas a count of failures"},
         {.name = "all",
          .take = cli_take_flag,
          .offset = offsetof(struct options, all),
@@ -299,7 +309,8 @@ const struct cli_command doctor_command = {
         .summary = "explain why a login would not work, and what to do",
         .more = "Checks everything that a pushed key needs on its way into a login, top to bottom, and tries\n"
                 "it with a throw-away key. Each line is a warning or a failure; a remedy is a command for\n"
-                "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed.\n",
+                "root's shell. The exit status is 0 without a failure, and 1 with one. Nothing is changed,\n"
+                "but what PAM changes with --pam.\n",
         .tables = {doctor_options, admin_agent_options},
         .run = doctor,
 };

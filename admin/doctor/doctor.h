@@ -31,6 +31,7 @@ struct examination {
         const char *socket; /* the agent's */
         const char *user;   /* NULL: any */
         const char *from;   /* the client's address; NULL: any */
+        bool ask_pam;       /* whatever its modules do then */
 
         bool sshd_hangs;  /* it is not run again then */
         int sshd_version; /* as sshd_version() gives it */
@@ -43,6 +44,8 @@ struct examination {
         /* The agent's answer to Status. */
         bool agent_answered;
         char agent_instance[INSTANCE_ID_MAX]; /* "" where it has none */
+
+        bool pam_not_asked; /* so that it is not known whether it lets `user` in */
 
         bool nobody_known; /* without `user`: none of those who were tried may be given a key */
 
@@ -58,6 +61,7 @@ void doctor_users(struct examination *examination);     /* the system users and 
 void doctor_programs(struct examination *examination);  /* the package's programs, and the way to them */
 void doctor_sshd(struct examination *examination);      /* every sshd: its configuration, and whether it read it */
 void doctor_account(struct examination *examination);   /* the given user's account, and what sshd allows it */
+void doctor_pam(struct examination *examination);       /* whether PAM lets the given user in */
 void doctor_sockets(struct examination *examination);   /* the units, their sockets, and the channels */
 void doctor_agent(struct examination *examination);     /* whether it answers, and what */
 void doctor_store(struct examination *examination);     /* the store's mount, owners and modes, and room */

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <shadow.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
@@ -17,10 +15,7 @@
 #include "admin/sshd/pattern.h"
 #include "admin/sshd/sshd.h"
 
-enum {
-        GROUPS_MAX = 1024,
-        DAY_S = 24 * 60 * 60,
-};
+enum { GROUPS_MAX = 1024 };
 
 struct account {
         struct examination *examination;
@@ -35,31 +30,6 @@ struct account {
 /* Who may log in is for the administrator to decide. */
 static struct remedy edit_setting(const char *keyword) {
         return doctor_edit(keyword, "ssh.service");
-}
-
-/* Only sshd without PAM looks for the "!" itself (auth.c, allowed_user()); PAM lets a key pass by it. */
-static void look_at_shadow(struct account *account) {
-        struct findings *findings = &account->examination->findings;
-        const struct spwd *shadow = getspnam(account->name);
-        long today = (long)(time(NULL) / DAY_S);
-
-        if (!shadow) {
-                pass(findings, "user-account", "%s has no entry in /etc/shadow", account->name);
-                return;
-        }
-        if (shadow->sp_expire > 0 && shadow->sp_expire <= today)
-                fail(findings, "user-account", remedy_of("chage --expiredate -1 %s", account->name),
-                     "the account of %s has expired", account->name);
-        else if (shadow->sp_pwdp && shadow->sp_pwdp[0] == '!' && sshd_setting_is(account->effective, "usepam", "no"))
-                fail(findings, "user-account", remedy_of("usermod --password '*' %s", account->name),
-                     "the account of %s is locked (\"!\"), which sshd without PAM refuses", account->name);
-        else if (shadow->sp_lstchg == 0 || (shadow->sp_lstchg > 0 && shadow->sp_max > 0 && shadow->sp_max < 99999 &&
-                                            today - shadow->sp_lstchg > shadow->sp_max))
-                warn(findings, "user-account", remedy_of("chage --lastday \"$(date +%%F)\" %s", account->name),
-                     "the password of %s has expired, and must be changed before anything else can be done",
-                     account->name);
-        else
-                pass(findings, "user-account", "%s is neither locked nor expired", account->name);
 }
 
 static void look_at_nologin(struct account *account) {
@@ -213,7 +183,6 @@ void doctor_account(struct examination *examination) {
         entry = getpwnam(account.name);
         if (entry)
                 doctor_session(examination, entry, clients);
-        look_at_shadow(&account);
         look_at_nologin(&account);
         if (clients)
                 look_at_sshd(&account, clients);

@@ -539,6 +539,7 @@ class Usage(AdminTest):
     def test_what_a_command_needs_is_named(self):
         self.assertIn("--user is missing", self.assert_usage("push", "--key", self.key))
         self.assertIn("--key is missing", self.assert_usage("push", "--user", "alice"))
+        self.assertIn("--pam: PAM is asked about one user; name it with --user", self.assert_usage("doctor", "--pam"))
 
     def test_an_option_of_another_command_is_refused(self):
         self.assertIn("--ttl: exc-instance-connect list takes no such option", self.assert_usage("list", "--ttl", "5"))

@@ -679,6 +679,149 @@ a_machine_that_is_closed_to_logins_is_healed() {
     _heals failure nologin 'echo closed >/etc/nologin'
 }
 
+# --- PAM's account stage --------------------------------------------------------------------------------------------
+
+# _verdict_is PATTERN COMMAND: COMMAND breaks the machine, and what doctor then says of the login is that.
+_verdict_is() {
+    _whole_machine
+    in_machine m bash -ec "$2"
+    fails _doctor
+    says "$1" _member verdict
+}
+
+a_password_that_is_inactive_is_healed() {
+    _heals failure user-account 'chage -M 60 -I 30 -d 2001-01-01 alice'
+    # sshd alone does not look at it.
+    in_machine m bash -ec 'chage -d 2001-01-01 alice && echo UsePAM no >/etc/ssh/sshd_config.d/50-test.conf &&
+        systemctl reload ssh'
+    _healthy
+    in_machine m bash -ec 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh
+        chage -M 99999 -I -1 -d 2020-01-01 alice'
+    _healthy
+}
+
+# short: no
+a_password_that_must_be_changed_is_healed() {
+    local terminal
+    # The password of alice is locked.
+    _verdict_is '^alice cannot log in .*, and is locked, so that passwd cannot change it: nobody can log in ' \
+        'chage -d 0 alice'
+    # On a terminal sshd asks for it, and then ends.
+    new_key k
+    push m alice k
+    ssh_in m alice k -tt -- id -un >terminal.txt 2>&1 &
+    terminal=$!
+    wait_for grep -q 'You must change your password now' terminal.txt
+    wait_for in_machine m pkill -KILL -x passwd
+    fails wait "$terminal"
+    _heals failure user-account 'chage -d 0 alice'
+    # shellcheck disable=SC2016 # for the shell in the machine
+    in_machine m bash -ec 'usermod --password "$(openssl passwd -6 secret)" alice'
+    _healthy
+    _verdict_is '^alice cannot log in .* must be changed first: sshd runs no command until then, and only passwd ' \
+        'chage -d 0 alice'
+    _heals failure user-account 'chage -d 0 alice'
+    _heals failure user-account 'chage -M 60 -d 2001-01-01 alice'
+    in_machine m bash -ec "usermod --password '*' alice && chage -M 99999 -d 2020-01-01 alice"
+    _healthy
+}
+
+# short: no
+a_user_that_pam_access_refuses_is_reported() {
+    local conf=/etc/security/access.conf
+    _verdict_is '^It is not known whether alice can log in with a pushed key: PAM refuses alice by pam_access.so ' \
+        "cp -p /etc/pam.d/sshd $conf /root/
+        sed -i '/^# account .* pam_access.so/s/^# //' /etc/pam.d/sshd && echo '-:alice:ALL' >>$conf"
+    fails _gets_in
+    says ' \(/etc/pam.d/sshd line [0-9]+\): Permission denied; pam_access.so may let in other clients than 127.0.0.1$' \
+        _of text pam-account failure
+    in_machine m env EDITOR='sed -i /^-:alice:/d' bash -c "$(_of remedy pam-account failure)"
+    _doctor
+    says '^PAM lets alice in from 127.0.0.1; pam_access.so \(/etc/pam.d/sshd line [0-9]+\) may refuse other clients$' \
+        _of text pam-account warning
+    _gets_in
+    in_machine m bash -ec "cp -p /root/sshd /etc/pam.d/ && cp -p /root/access.conf $conf"
+    _healthy
+}
+
+_pam_account=/etc/pam.d/common-account
+
+# _has_failures COUNT: of alice's, that pam_faillock has counted.
+_has_failures() {
+    same $(($1 * 64)) "$(in_machine m stat -c %s /run/faillock/alice)"
+}
+
+# short: no
+modules_that_change_something_are_not_asked() {
+    local unknown='Nothing was found that keeps alice out, but whether PAM does is not known.'
+    _whole_machine
+    in_machine m bash -ec "cp -p $_pam_account /root/ && echo 'account required pam_faillock.so' >>$_pam_account
+        mkdir -p /run/faillock && head -c 64 /dev/zero >/run/faillock/alice && chown alice /run/faillock/alice"
+    _doctor
+    same "$unknown" "$(_member verdict)"
+    says "^PAM was not asked .*: pam_faillock.so \($_pam_account line [0-9]+\) sets its count of failures to 0 when it is " \
+        _of text pam-account warning
+    _has_failures 1
+    # What PAM makes of this needs no question.
+    _verdict_is '^alice cannot log in with a pushed key: the password .* is inactive by now, and PAM refuses ' \
+        'chage -M 60 -I 30 -d 2001-01-01 alice'
+    fails _gets_in
+    in_machine m bash -ec "$(_of remedy user-account failure)"
+    _has_failures 1
+    # With another module that may let in, it does.
+    _verdict_is '^It is not known whether alice can log in .*; whether PAM lets alice in depends on ' \
+        "chage -d 2001-01-01 alice && sed -i '1i account sufficient pam_exec.so /bin/true' $_pam_account"
+    _gets_in
+    in_machine m bash -ec "sed -i 1d $_pam_account && chage -M 99999 -I -1 -d 2020-01-01 alice
+        head -c 64 /dev/zero >/run/faillock/alice"
+    _runs_doctor --pam --json >doctor.json
+    same 'alice can log in with a pushed key.' "$(_member verdict)"
+    says 'PAM lets alice in, asked as for a client from 127.0.0.1' _of text pam-account pass
+    _has_failures 0
+    # One that nobody knows.
+    in_machine m bash -ec "cp -p /root/common-account $_pam_account
+        echo 'account required pam_exec.so /usr/bin/touch /run/asked' >>$_pam_account"
+    _doctor
+    same "$unknown" "$(_member verdict)"
+    says "pam_exec.so .* may change something when it is asked" _of text pam-account warning
+    fails in_machine m test -e /run/asked
+    in_machine m bash -ec "$(_of remedy pam-account warning)"
+    in_machine m rm /run/asked
+    in_machine m bash -ec "sed -i '\$s|/usr/bin/touch.*|/bin/false|' $_pam_account"
+    fails _runs_doctor --pam --json >doctor.json
+    says "^alice cannot log in with a pushed key: PAM refuses alice by pam_exec.so \($_pam_account line [0-9]+\): " \
+        _member verdict
+    fails _gets_in
+    in_machine m cp -p /root/common-account "$_pam_account"
+    _healthy
+}
+
+# short: no
+a_module_of_pam_that_hangs_does_not_hang_doctor() {
+    local start
+    _whole_machine
+    in_machine m bash -ec "cp -p $_pam_account /root/ && echo 'account required pam_exec.so /bin/sleep 1000' >>$_pam_account"
+    start=$SECONDS
+    fails _runs_doctor --pam --json >doctor.json
+    ((SECONDS - start < 60))
+    says '^alice cannot log in .*: PAM does not answer within 15 s whether it lets alice in: a module hangs$' _member verdict
+    fails in_machine m pgrep -x sleep
+    in_machine m cp -p /root/common-account "$_pam_account"
+    _healthy
+}
+
+# OpenSSH since 9.8.
+# suites: trixie
+# short: no
+pam_is_asked_about_the_service_that_sshd_names() {
+    _verdict_is '^alice cannot log in with a pushed key: PAM refuses alice: Authentication failure$' \
+        'echo PAMServiceName closed >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh
+        echo account required pam_deny.so >/etc/pam.d/closed'
+    fails _gets_in
+    in_machine m bash -ec 'rm /etc/ssh/sshd_config.d/50-test.conf /etc/pam.d/closed && systemctl reload ssh'
+    _healthy
+}
+
 # --- sockets and agent ----------------------------------------------------------------------------------------------
 
 # short: no
@@ -1211,15 +1354,16 @@ people_read_what_is_wrong_and_what_to_do() {
     in_machine m touch /etc/nologin
     _runs_doctor >doctor.txt || status=$?
     same 1 "$status"
+    # That PAM refuses then is no fault of its own.
     _has_text "failure  nologin              $fault
          remedy: rm -f /etc/nologin
-$((passed - 1)) checks passed
+$((passed - 2)) checks passed
 
 alice cannot log in with a pushed key: $fault
   rm -f /etc/nologin"
     fails _runs_doctor --all >all.txt
     grep -v '^pass  ' all.txt | diff -u doctor.txt -
-    same $((passed - 1)) "$(grep -c '^pass  ' all.txt)"
+    same $((passed - 2)) "$(grep -c '^pass  ' all.txt)"
     fails _doctor
     same "alice cannot log in with a pushed key: $fault" "$(_member verdict)"
     same 'rm -f /etc/nologin' "$(_member remedy)"
