@@ -74,18 +74,28 @@ static bool of_a_clone(void) {
                 (id.st_mtim.tv_sec == machine.st_mtim.tv_sec && id.st_mtim.tv_nsec < machine.st_mtim.tv_nsec));
 }
 
+/* An id that is there need not be written again: the agent may only not be able to read it. */
+static struct remedy heal_id(const char *source) {
+        struct stat st;
+
+        if (strcmp(source, "the file " INSTANCE_ID_FILE) != 0)
+                return NO_REMEDY;
+        if (access(ID_FILE, R_OK) == 0 || stat(ID_FILE, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != 0 ||
+            (st.st_mode & 022) != 0)
+                return set_id();
+        return remedy_of("chmod 0644 " ID_FILE);
+}
+
 static void look_at_id(struct examination *examination, const struct config *config) {
         struct remedy remedy = set_id();
         struct instance_id instance = {.id = ""};
 
         instance_id_refresh(&instance, config, CONFIG_DIR);
-        if (instance.fault) {
-                if (strcmp(instance.source, "the file " INSTANCE_ID_FILE) != 0)
-                        remedy.command[0] = '\0';
-                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", remedy,
+        if (instance.fault)
+                found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", heal_id(instance.source),
                       "%s does not count: %s; so this machine has no id, and pushes from the host are refused",
                       instance.source, instance.fault);
-        } else if (!instance.id[0] && examination->agent_instance[0])
+        else if (!instance.id[0] && examination->agent_instance[0])
                 /* systemd hands it to the agent alone. */
                 pass(&examination->findings, "instance-id", "%s, from the credential exc.instance_id",
                      examination->agent_instance);

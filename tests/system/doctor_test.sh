@@ -1097,6 +1097,15 @@ sources_of_the_id_that_disagree_are_reported() {
 }
 
 # short: no
+an_id_that_the_agent_cannot_read_keeps_its_value() {
+    _heals host-failure instance-id 'chmod 0600 /etc/exc-instance-connect/instance-id'
+    same 644 "$(in_machine m stat -c %a /etc/exc-instance-connect/instance-id)"
+    says 'chmod 0644 /etc/exc-instance-connect/instance-id' in_machine m sh -c \
+        'chmod 0600 /etc/exc-instance-connect/instance-id; exc-instance-connect doctor --user alice; true'
+    in_machine m chmod 0644 /etc/exc-instance-connect/instance-id
+}
+
+# short: no
 a_clone_is_healed() {
     _heals warning instance-id 'touch -d 2001-01-01 /etc/exc-instance-connect/instance-id'
 }
