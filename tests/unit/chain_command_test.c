@@ -2,6 +2,12 @@
 /* How the other command is run, and when it is not. */
 #include "tests/unit/chain_fixture.h"
 
+static void run_other(const struct arguments *asked) {
+        static const struct caller unknown = {.result = -ESRCH};
+
+        chain_other(asked, &unknown);
+}
+
 static void other_command_runs_as_its_user(void **state) {
         struct arguments asked = asks;
 
@@ -11,7 +17,7 @@ static void other_command_runs_as_its_user(void **state) {
         assert_other_ran();
         assert_non_null(strstr(outcome.out, "\nuid 60003 60003 gid 60004 60004 groups 60004 60005\n"));
         assert_non_null(strstr(outcome.out, "\nUSER svc LOGNAME svc HOME /var/svc KEPT yes\n"));
-        run(chain_other, &asked);
+        run(run_other, &asked);
         assert_other_ran();
         assert_non_null(strstr(outcome.out, "\nuid 60003 60003 gid 60004 60004 groups 60004 60005\n"));
 }
@@ -37,7 +43,7 @@ static void other_command_without_its_user_is_not_run(void **state) {
 static void run_as_another(const struct arguments *asked) {
         if (setgroups(0, NULL) < 0 || setresgid(60003, 60003, 60003) < 0 || setresuid(60003, 60003, 60003) < 0)
                 _exit(97);
-        chain_other(asked);
+        run_other(asked);
 }
 
 static void without_root_only_the_own_user_is_possible(void **state) {
