@@ -270,7 +270,10 @@ static int check_sshd(struct plan_making *making, const struct plan_sshd *sshd) 
 
         if (!sshd->after)
                 return 0;
-        /* The one with the defaults must ask; another that includes nothing of ours goes on as it is. */
+        /* The one with the defaults must ask, and what is asked for is for all that read the same file. */
+        if (sshd != making->plan->sshds && !sshd->asks && shares_top(making->plan, sshd))
+                return 0;
+        /* Another that includes nothing of ours goes on as it is. */
         if (sshd != making->plan->sshds && !sshd->asks)
                 return plan_add_note(making->plan,
                                      plan_say("%s is left alone: its configuration does not include %s.",

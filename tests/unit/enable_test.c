@@ -201,6 +201,11 @@ static void what_comes_before_the_include_is_not_overridden(void **state) {
         refused("/etc/ssh/sshd_config line 1 sets AuthorizedKeysCommandUser before a file of ours is read.");
         world_write("/etc/ssh/sshd_config", "");
         refused("/etc/ssh/sshd_config does not include the files in /etc/ssh/sshd_config.d.");
+        /* What is asked for is for all that read that file: nobody is told that one of them is left as it is. */
+        world_write(WORLD_UNITS "/second.service", "[Service]\nExecStart=/usr/sbin/sshd -D -p 2222\n");
+        refused("/etc/ssh/sshd_config does not include the files in /etc/ssh/sshd_config.d.");
+        assert_null(strstr(said, "left alone"));
+        world_remove(WORLD_UNITS "/second.service");
         world_write("/etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/10-exc-instance-connect.conf\n" THEIRS);
         enable();
         assert_settings(drop_in_paths[0], BEHIND);
