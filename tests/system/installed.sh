@@ -99,6 +99,28 @@ ssh_in() {
     return "$status"
 }
 
+# enabled_as_told M TOLD: does what enable printed into the file TOLD, to the letter, as often as it prints something, until
+# it succeeds.
+enabled_as_told() {
+    local tries commands command
+    cp "$2" told.txt
+    for ((tries = 0; tries < 4; tries++)); do
+        commands=$(/usr/bin/python3 "$system_tree/tests/system/administrator.py" "$(machine_root "$1")" <told.txt)
+        # The last is enable itself.
+        while read -r command; do
+            if [[ $command == 'exc-instance-connect enable' ]]; then break; fi
+            # shellcheck disable=SC2086 # words
+            in_machine "$1" $command </dev/null
+        done <<<"$commands"
+        if in_machine "$1" exc-instance-connect enable >told.txt 2>&1; then
+            cat told.txt
+            return
+        fi
+        cat told.txt
+    done
+    return 1
+}
+
 # no_failed_unit M
 no_failed_unit() {
     same '' "$(in_machine "$1" systemctl --plain --no-legend --failed list-units)"

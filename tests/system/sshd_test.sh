@@ -117,26 +117,10 @@ _story() {
 
 # _not_safe_then_as_told BEFORE: the installation changed nothing; what it says is done literally, as often as it says so.
 _not_safe_then_as_told() {
-    local tries
     grep -q 'nothing is changed: it would not be safe here' install.txt
     same '' "$(in_machine m find /etc/ssh -name '*exc-instance*')"
     _theirs_alone
-    cp install.txt told.txt
-    for ((tries = 0; tries < 4; tries++)); do
-        /usr/bin/python3 "$system_tree/tests/system/administrator.py" "$(machine_root m)" <told.txt >commands.txt
-        # The last is enable itself.
-        while read -r command; do
-            if [[ $command == 'exc-instance-connect enable' ]]; then break; fi
-            # shellcheck disable=SC2086 # words
-            in_machine m $command </dev/null
-        done <commands.txt
-        if in_machine m exc-instance-connect enable >told.txt 2>&1; then
-            cat told.txt
-            return
-        fi
-        cat told.txt
-    done
-    return 1
+    enabled_as_told m install.txt
 }
 
 # short: no
