@@ -26,20 +26,21 @@ _Noreturn void chain_other(const struct arguments *asked, const struct caller *c
 
         /* sshd checks its own command so, which is this program, and not what stands after "--". */
         if (!safe_path(command, &path)) {
-                event_failure(asked->user, who, "%s: not run: %s: %s", command, path.at, safe_path_text(&path));
+                event_failure(asked->user, who, "%.400s: not run: %.400s: %s", command, path.at, safe_path_text(&path));
                 _exit(EXIT_FAILURE);
         }
         r = asked->chain_user ? identity_become(asked->chain_user) : 0;
         if (r < 0) {
-                event_failure(asked->user, who,
-                              "%s: not run: cannot become %s: %s; set AuthorizedKeysCommandUser to root or that user",
-                              command, asked->chain_user, strerror(-r));
+                event_failure(
+                        asked->user, who,
+                        "%.400s: not run: cannot become %.300s: %s; set AuthorizedKeysCommandUser to root or that user",
+                        command, asked->chain_user, strerror(-r));
                 _exit(EXIT_FAILURE);
         }
         debug_line("other command: %s, executed as user id %u", path.program, geteuid());
         /* The path that was checked: a symlink could have another target by now. */
         (void)execv(path.program, asked->chain);
-        event_failure(asked->user, who, "%s: cannot be executed: %s", command, strerror(errno));
+        event_failure(asked->user, who, "%.400s: cannot be executed: %s", command, strerror(errno));
         _exit(127);
 }
 
