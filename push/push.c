@@ -66,8 +66,13 @@ static int print_json_answer(const struct push_answer *answer) {
                                         "hostKeys", host_keys_json(&answer->host_keys)));
 }
 
+/* 0: any number. */
+static int connections_of(const struct options *options) {
+        return options->connections >= 0 ? options->connections : 1;
+}
+
 static void print_connections(const struct options *options, FILE *to) {
-        int n = options->connections >= 0 ? options->connections : 1;
+        int n = connections_of(options);
 
         if (options->envelope)
                 return; /* it says so itself */
@@ -105,7 +110,21 @@ static bool publish(const struct session *session) {
         return !session->known_hosts_path[0] || setenv("EXC_KNOWN_HOSTS", session->known_hosts_path, 1) == 0;
 }
 
-static int serve(struct session *session, char *const *argv) {
+/* A command has failed; ssh's own words are the same whatever the reason. `connections` is the limit of the push. */
+static void explain_failure(const char *command, const struct agent_socket *agent, int connections) {
+        if (agent->n_signed == 0)
+                complain("%s: failed without the pushed key, of which it wanted no signature; if ssh_config(5) sets "
+                         "IdentitiesOnly or IdentityAgent, give ssh: -o IdentitiesOnly=no -o "
+                         "IdentityAgent=SSH_AUTH_SOCK",
+                         command);
+        else if (connections > 0 && agent->n_signed >= (size_t)connections && agent->n_admitted > agent->n_signed)
+                complain(
+                        "%s: failed, and used the agent %zu times for a key that was pushed for %d connection%s; if it "
+                        "opens several, push with --connections N, or 0",
+                        command, agent->n_admitted, connections, connections == 1 ? "" : "s");
+}
+
+static int serve(struct session *session, char *const *argv, int connections) {
         const struct session_start start = {.argv = argv};
         int status;
 
@@ -119,11 +138,8 @@ static int serve(struct session *session, char *const *argv) {
         if (session_wait(session, -EBADF, 0, 0) != SESSION_ENDED)
                 return EXIT_OWN_FAILURE;
         status = session_status(session);
-        if (status != EXIT_DONE && WIFEXITED(session->status) && session->agent_path[0] && session->agent.n_signed == 0)
-                complain("%s: failed without the pushed key, of which it wanted no signature; if ssh_config(5) sets "
-                         "IdentitiesOnly or IdentityAgent, give ssh: -o IdentitiesOnly=no -o "
-                         "IdentityAgent=SSH_AUTH_SOCK",
-                         argv[0]);
+        if (status != EXIT_DONE && WIFEXITED(session->status) && session->agent_path[0])
+                explain_failure(argv[0], &session->agent, connections);
         return status;
 }
 
@@ -144,7 +160,7 @@ static int run_command(const struct cli_line *line, const struct options *option
                 host_keys[i] = &answer->host_keys.at[i].key;
         status = session_open(&session, &needs);
         if (status == EXIT_DONE)
-                status = serve(&session, line->rest);
+                status = serve(&session, line->rest, connections_of(options));
         session_close(&session);
         return status;
 }

@@ -95,8 +95,8 @@ _with_a_key_of_its_own() {
 
 a_key_made_for_one_command_ends_with_it() {
     local status=0 socket
-    _with_a_key_of_its_own 'id -un; exit 42' >said || status=$?
-    same 42 "$status"
+    _with_a_key_of_its_own 'id -un; exit 42' >said 2>errors || status=$?
+    same "42 " "$status $(grep 'exc-push: ' errors || true)"
     same alice "$(sed -n 2p said)"
     socket=$(sed -n 1p said)
     same "$PWD/xdg" "$(dirname "$(dirname "$socket")")"

@@ -692,7 +692,19 @@ class Generate(PushTest):
         for script in "true", f"ssh-add -L >{self.folder}/pub && ssh-keygen -q -Y sign -n test -f {self.folder}/pub {message}; " \
                 "exit 3":
             result, _ = self.run_generated("sh", "-c", script)
-            self.assertNotIn("pushed key", result.stderr)
+            self.assertNotIn("without the pushed key", result.stderr)
+
+    def test_a_command_that_fails_after_its_connections_is_explained(self):
+        message = self.write("message", "text\n")
+        sign = f"ssh-keygen -q -Y sign -n test -f {self.folder}/pub <{message} >{self.folder}/signature"
+        for options, signatures, end, connections in (
+                ([], 1, 4, "1 connection"), (["--connections", "2"], 2, 4, "2 connections"), ([], 1, 0, None),
+                (["--connections", "2"], 1, 4, None), (["--connections", "0"], 2, 4, None)):
+            script = f"ssh-add -L >{self.folder}/pub; " + f"{sign}; " * signatures + f"exit {end}"
+            result, _ = self.run_with({}, "push", *self.who(), "--user", "alice", "--generate", *options, "--", "sh", "-c", script)
+            self.assertEqual((result.returncode, result.stderr), (end, "" if connections is None else (
+                f"exc-push: sh: failed, and used the agent {signatures + 1} times for a key that was pushed for {connections}; "
+                "if it opens several, push with --connections N, or 0\n")))
 
     def test_nothing_is_left_when_the_command_ends(self):
         result, _ = self.run_generated("sh", "-c", 'test -S "$SSH_AUTH_SOCK" && stat -c %a "${SSH_AUTH_SOCK%/*}" && '
