@@ -642,3 +642,23 @@ after_a_reboot_what_was_before_is_still_told() {
     grep -E 'waiting     alice, request b-3, .*: no use of it is in the journal yet' shown
     same 3 "$(wc -l <shown)"
 }
+
+# _copies KEY: by scp, which opens a connection of its own.
+_copies() {
+    local directory
+    directory=$(machine_directory m)
+    nsenter -t "$(<"$directory/leader")" -n -- scp -F "$directory/ssh_config" -i "$1" "$1.pub" alice@127.0.0.1:
+}
+
+# Others that open several are in clients_test.sh.
+scp_after_ssh_needs_two_connections() {
+    local n
+    for n in 1 2; do
+        new_key "k$n"
+        push m alice "k$n" --connections "$n"
+        lets_in m alice "k$n"
+    done
+    _copies k2
+    fails_with 'Permission denied' _copies k1
+    _told m "refused     alice from .*, key $(fingerprint k1.pub | sed 's/+/\\+/g'): other connections hold all slots of the key; for a client that opens several, push with --connections N, or 0$"
+}
