@@ -198,7 +198,7 @@ static void name_of(const char *address, char ret[static PATTERN_MAX]) {
                 freeaddrinfo(all);
         }
         if (back)
-                (void)snprintf(ret, PATTERN_MAX, "%s", name);
+                (void)snprintf(ret, PATTERN_MAX, "%.*s", PATTERN_MAX - 1, name);
         freeaddrinfo(one);
 }
 
