@@ -476,6 +476,7 @@ _says() {
     same '' "$(_complaints | grep '^sshd-' | grep -v '| None$' || true)"
 }
 
+# short: no
 sshd_that_takes_keys_from_some_addresses_depends_on_the_client() {
     local no='PubkeyAuthentication is no: sshd accepts no keys' depends='can log in with a pushed key depends on where the client is:'
     _whole_machine
