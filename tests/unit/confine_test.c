@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,13 +145,18 @@ static int execute_memory(void) {
         return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? errno : 0;
 }
 
+/* Not declared as one that does not return: before such a call, a sanitizer makes one that the filter refuses. */
+static void end(int status) {
+        (void)syscall(SYS_exit_group, status);
+}
+
 /* Errno in a child that is confined by these layers; 200 where they are not in effect. */
 static int tries(unsigned layers, int (*act)(void)) {
         pid_t pid = scratch_fork();
         int status;
 
         if (pid == 0)
-                _exit(confine(runtime_dir, layers) == (int)layers ? act() : 200);
+                end(confine(runtime_dir, layers) == (int)layers ? act() : 200);
         assert_true(pid > 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
@@ -204,9 +210,9 @@ static void missing_store_is_no_failure(void **state) {
 
         (void)state;
         if (pid == 0)
-                _exit(confine("/nonexistent", CONFINE_FILES | CONFINE_CALLS) == (CONFINE_FILES | CONFINE_CALLS)
-                              ? opens("/etc/passwd", O_RDONLY)
-                              : 200);
+                end(confine("/nonexistent", CONFINE_FILES | CONFINE_CALLS) == (CONFINE_FILES | CONFINE_CALLS)
+                            ? opens("/etc/passwd", O_RDONLY)
+                            : 200);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(WEXITSTATUS(status), EACCES);
 }
