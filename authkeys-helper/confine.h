@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What exc-authorized-keys may still do once it has its arguments: read the keys, write slots into claims that are there,
- * send a datagram to the journal, and write to the descriptors that it has. Two layers beside the unit-less process that
- * sshd starts: Landlock for files, and a filter of system calls.
+ * send a datagram to the journal, and write to the descriptors that it has. Two layers, beside the rights of its user:
+ * Landlock for files, and a filter of system calls.
  *
  * A kernel, or a C library, that differs from those that this was tested with must not keep anybody out: a layer that the
  * kernel does not have is left out, and a system call outside the filter fails with ENOSYS, so that the C library tries
