@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sshd/sshd_report.h"
+#include "admin/enable/sshd_report.h"
 
 #include <errno.h>
 #include <stdarg.h>

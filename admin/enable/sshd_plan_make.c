@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sshd/sshd_plan.h"
+#include "admin/enable/sshd_plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/sshd_plan_internal.h"
+#include "admin/enable/sshd_plan_internal.h"
 
 enum { EXPIRY_TIME_SINCE = 901 }; /* expiry-time= in UTC */
 

@@ -3,7 +3,7 @@
 #ifndef EXC_SSHD_PLAN_INTERNAL_H
 #define EXC_SSHD_PLAN_INTERNAL_H
 
-#include "admin/sshd/sshd_plan.h"
+#include "admin/enable/sshd_plan.h"
 
 #define PLAN_AGAIN "Then run: exc-instance-connect enable\n"
 

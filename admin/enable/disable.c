@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "admin/command.h"
-#include "admin/sshd/sshd_plan.h"
-#include "admin/sshd/sshd_report.h"
+#include "admin/enable/sshd_plan.h"
+#include "admin/enable/sshd_report.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/sshd_plan_internal.h"
-#include "admin/sshd/sshd_remedy.h"
+#include "admin/enable/sshd_plan_internal.h"
+#include "admin/enable/sshd_remedy.h"
 
 /* Takes over `text`. The same is said once, and what is too much is not said: it is a fault all the same. */
 static int add_text(char *list[static PLAN_TEXTS_MAX], size_t *n, char *text) {

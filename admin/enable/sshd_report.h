@@ -7,7 +7,7 @@
 
 #include "admin/command.h"
 #include "admin/sshd/own_files.h"
-#include "admin/sshd/sshd_plan.h"
+#include "admin/enable/sshd_plan.h"
 
 /* EXIT_DONE for root, else an exit status after a message. */
 int report_begin(const char *command);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "admin/sshd/sshd_plan_internal.h"
-#include "admin/sshd/sshd_remedy.h"
+#include "admin/enable/sshd_plan_internal.h"
+#include "admin/enable/sshd_remedy.h"
 #include "admin/sshd/text_file.h"
 
 int plan_propose(struct plan_making *making, const struct config_pair *theirs, const char **ret_include) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * exc-instance-connect enable:
- *  1. sees what each sshd of this machine asks now, and what it would ask (admin/sshd/sshd_plan.h); changes nothing if that
+ *  1. sees what each sshd of this machine asks now, and what it would ask (admin/enable/sshd_plan.h); changes nothing if that
  *     cannot be made right, and says what an administrator can do;
  *  2. writes our files;
  *  3. asks sshd whether it takes the whole configuration, and whether ours is in effect and nothing else has changed; if
@@ -18,8 +18,8 @@
 
 #include "admin/command.h"
 #include "admin/sshd/sshd_host_keys.h"
-#include "admin/sshd/sshd_plan.h"
-#include "admin/sshd/sshd_report.h"
+#include "admin/enable/sshd_plan.h"
+#include "admin/enable/sshd_report.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/sshd/sshd_remedy.h"
+#include "admin/enable/sshd_remedy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
