@@ -97,6 +97,7 @@ def agent_stays_while_event_waits():
     assert a.lives()
     a.hear()
     assert a.wait() == 0
+    wait_until(lambda: len(_logged(a)) == 2, "both events arrive")
     assert [fields["MESSAGE_ID"] for fields in _logged(a)] == [RECEIVED, REVOKED]
 
 
