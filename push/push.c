@@ -102,20 +102,57 @@ static void print_people(const struct options *options, const struct push_answer
                                ssh_key_type_name(answer->host_keys.at[i].key.type));
 }
 
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+/* With these, ssh uses the agent of its environment whatever ssh_config(5) sets. */
+#define SSH_OPTIONS "-o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK"
+
 /* The command finds them in its environment. */
 static bool publish(const struct session *session) {
-        if (session->agent_path[0] &&
-            (setenv("SSH_AUTH_SOCK", session->agent_path, 1) < 0 || unsetenv("SSH_AGENT_PID") < 0))
+        if (session->agent_path[0] && (setenv("SSH_AUTH_SOCK", session->agent_path, 1) < 0 ||
+                                       unsetenv("SSH_AGENT_PID") < 0 || setenv("EXC_SSH_OPTIONS", SSH_OPTIONS, 1) < 0))
                 return false;
         return !session->known_hosts_path[0] || setenv("EXC_KNOWN_HOSTS", session->known_hosts_path, 1) == 0;
 }
 
+static bool is_of_ssh(const char *command) {
+        static const char *const programs[] = {"ssh", "scp", "sftp"};
+        const char *slash = strrchr(command, '/');
+
+        for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+                if (strcmp(slash ? slash + 1 : command, programs[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* ssh, scp and sftp get SSH_OPTIONS before their own. The words belong to `argv`; the caller frees the array. */
+static char **with_ssh_options(char *const *argv) {
+        static char dash_o[] = "-o", only[] = "IdentitiesOnly=no", agent[] = "IdentityAgent=SSH_AUTH_SOCK";
+        char *const own[] = {dash_o, only, dash_o, agent};
+        const size_t n_own = is_of_ssh(argv[0]) ? sizeof(own) / sizeof(own[0]) : 0;
+        size_t n = 0, at = 1;
+        char **ret;
+
+        while (argv[n])
+                n++;
+        ret = calloc(n + n_own + 1, sizeof(*ret));
+        if (!ret)
+                return NULL;
+        ret[0] = argv[0];
+        for (size_t i = 0; i < n_own; i++)
+                ret[at++] = own[i];
+        for (size_t i = 1; i < n; i++)
+                ret[at++] = argv[i];
+        return ret;
+}
+
 /* A command has failed; ssh's own words are the same whatever the reason. `connections` is the limit of the push. */
 static void explain_failure(const char *command, const struct agent_socket *agent, int connections) {
-        if (agent->n_signed == 0)
+        if (agent->n_signed == 0 && is_of_ssh(command))
+                complain("%s: failed before it used the pushed key; run it with -v to see how far it came", command);
+        else if (agent->n_signed == 0)
                 complain("%s: failed without the pushed key, of which it wanted no signature; if ssh_config(5) sets "
-                         "IdentitiesOnly or IdentityAgent, give ssh: -o IdentitiesOnly=no -o "
-                         "IdentityAgent=SSH_AUTH_SOCK",
+                         "IdentitiesOnly or IdentityAgent, give its ssh $EXC_SSH_OPTIONS: " SSH_OPTIONS,
                          command);
         else if (connections > 0 && agent->n_signed >= (size_t)connections && agent->n_admitted > agent->n_signed)
                 complain(
@@ -125,14 +162,17 @@ static void explain_failure(const char *command, const struct agent_socket *agen
 }
 
 static int serve(struct session *session, char *const *argv, int connections) {
-        const struct session_start start = {.argv = argv};
-        int status;
+        char **with_options = session->agent_path[0] ? with_ssh_options(argv) : NULL;
+        const struct session_start start = {.argv = with_options ? with_options : argv};
+        int status = EXIT_OWN_FAILURE;
 
-        if (!publish(session)) {
+        if (session->agent_path[0] && !with_options)
+                complain("out of memory");
+        else if (!publish(session))
                 complain("cannot set the command's environment: %s", strerror(errno));
-                return EXIT_OWN_FAILURE;
-        }
-        status = session_start(session, &start);
+        else
+                status = session_start(session, &start);
+        free(with_options);
         if (status != EXIT_DONE)
                 return status;
         if (session_wait(session, -EBADF, 0, 0) != SESSION_ENDED)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -687,12 +688,30 @@ class Generate(PushTest):
         for script in "exit 255", "ssh-add -l; exit 1":
             result, _ = self.run_generated("sh", "-c", script)
             self.assertIn("sh: failed without the pushed key", result.stderr)
-            self.assertIn("-o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK", result.stderr)
+            self.assertIn("give its ssh $EXC_SSH_OPTIONS: -o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK", result.stderr)
         message = self.write("message", "text\n")
         for script in "true", f"ssh-add -L >{self.folder}/pub && ssh-keygen -q -Y sign -n test -f {self.folder}/pub {message}; " \
                 "exit 3":
             result, _ = self.run_generated("sh", "-c", script)
             self.assertNotIn("without the pushed key", result.stderr)
+
+    def test_ssh_has_the_options_that_it_needs(self):
+        """Of ssh -G, that a configuration which closes ssh to other agents does not count; other commands have them in a variable."""
+        config = self.write("config", "Host *\n    IdentitiesOnly yes\n    IdentityAgent none\n")
+        expected = ["identitiesonly no", "identityagent SSH_AUTH_SOCK"]
+        for command in (["ssh", "-T", "-F", config, "-G", "vm7"], [shutil.which("ssh"), "-T", "-F", config, "-G", "vm7"],
+                        ["sh", "-c", f"ssh -T $EXC_SSH_OPTIONS -F {config} -G vm7"]):
+            result, _ = self.run_generated(*command)
+            self.assert_done(result)
+            self.assertEqual([line for line in result.stdout.splitlines() if line.startswith("identit") and "file" not in line],
+                             expected)
+        result, _ = self.run_generated("sh", "-c", f"ssh -T -F {config} -G vm7")
+        self.assertIn("identitiesonly yes", result.stdout)
+
+    def test_ssh_that_fails_before_it_uses_the_key_is_explained(self):
+        result, _ = self.run_generated("ssh", "-F", "none", "-o", "ProxyCommand=false", "vm7")
+        self.assertEqual(result.returncode, 255)
+        self.assertIn("exc-push: ssh: failed before it used the pushed key", result.stderr)
 
     def test_a_command_that_fails_after_its_connections_is_explained(self):
         message = self.write("message", "text\n")
