@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "exc/bulk_ciphers.h"
 #include "exc/scp_shell.h"
 #include "exc/ssh_options.h"
 #include "exc/ssh_run.h"
@@ -21,8 +22,9 @@ struct copy {
         const struct key_grant *grant;
         struct session session;
         char control_path[PRIVATE_PATH_MAX];
-        struct scp_shell vm, here; /* `here` is for a download */
-        const char *name;          /* the source's own */
+        char config_path[PRIVATE_PATH_MAX]; /* "": none */
+        struct scp_shell vm, here;          /* `here` is for a download */
+        const char *name;                   /* the source's own */
         char destination[PATH_MAX + 2];
 };
 
@@ -82,7 +84,10 @@ static const char *where(const struct copy *copy) {
 static int connect_shell(struct copy *copy) {
         const struct scp_place place = {
                 .destination = copy->options->download ? "" : copy->destination, .name = copy->name, .home = true};
-        struct ssh_want want = {.batch = true, .command = "sh", .control_path = copy->control_path};
+        struct ssh_want want = {.batch = true,
+                                .command = "sh",
+                                .control_path = copy->control_path,
+                                .config = copy->config_path[0] ? copy->config_path : NULL};
         struct session_start start = {.ret_to = &copy->vm.to, .ret_from = &copy->vm.from, .keeps_signals = true};
         struct session *session = &copy->session;
         int status = ssh_run_start(copy->options, copy->grant, &want, &start, session);
@@ -305,8 +310,13 @@ static int with_grant(const struct options *options, const struct key_grant *gra
         if (status == EXIT_DONE) {
                 /* private_directory_make() leaves room, also for what ssh appends while it makes the socket. */
                 (void)stpcpy(stpcpy(copy.control_path, copy.session.directory), "/mux");
+                (void)stpcpy(stpcpy(copy.config_path, copy.session.directory), "/config");
+                if (!bulk_ciphers_write(copy.config_path))
+                        copy.config_path[0] = '\0';
                 status = copy_files(&copy);
                 (void)unlink(copy.control_path);
+                if (copy.config_path[0])
+                        (void)unlink(copy.config_path);
         }
         session_close(&copy.session);
         free(copy.vm.temporary);

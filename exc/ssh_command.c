@@ -256,6 +256,10 @@ bool ssh_command_make(const struct ssh_want *want, struct words *ret) {
 
         *ret = (struct words){.at = NULL};
         words_add(ret, "%s", want->program);
+        if (want->config) {
+                words_add(ret, "-F");
+                words_add(ret, "%s", want->config);
+        }
         if (want->control_path) {
                 /* Before the pins, which say the opposite. */
                 add_option(ret, "ControlMaster", "yes");

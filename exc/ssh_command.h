@@ -43,6 +43,7 @@ struct ssh_want {
         const char *known_hosts;   /* a file; NULL: `host_keys` on the command line */
         const struct ssh_key *host_keys;
         size_t n_host_keys;
+        const char *config;       /* for -F; NULL: the user's and the system's */
         const char *control_path; /* where ssh listens for others that use the connection; NULL: nowhere */
         bool batch;               /* a command of exc's own: no forwardings, no local command, no terminal */
         bool terminal;            /* with `batch`: a terminal all the same */

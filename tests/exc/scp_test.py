@@ -533,6 +533,19 @@ def configuration_of_the_user_does_no_harm():
     assert (vm.exc.home / "y").read_text() == "x" and vm.sshd.logins() == 4 and not control.exists()
 
 
+def cipher_suits_the_processor_unless_one_is_configured():
+    vm = Guest()
+    features = pathlib.Path("/proc/cpuinfo").read_text().split()
+    first = "aes128-gcm@openssh.com" if "aes" in features and {"pclmulqdq", "pmull"} & set(features) else "chacha20-poly1305@openssh.com"
+    (vm.exc.home / "x").write_text("x")
+    for lines, cipher in ("", first), ("Host other\nCiphers aes256-ctr\n", first), ("Ciphers aes256-ctr\n", "aes256-ctr"):
+        vm.exc.ssh_config(f"LogLevel DEBUG1\n{lines}")
+        done = vm.exc.good(*SCP, "--src", "x", "--dst", vm.relative)
+        assert f"kex: client->server cipher: {cipher} " in done.err, done
+    (vm.exc.home / ".ssh/config").unlink()
+    vm.exc.good(*SCP, "--src", "x", "--dst", vm.relative)
+
+
 def wrong_use_costs_no_connection():
     vm = Guest()
     (vm.exc.home / "directory").mkdir()
