@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "admin/command.h"
-#include "admin/sshd/sshd_host_keys.h"
 #include "admin/enable/sshd_plan.h"
 #include "admin/enable/sshd_report.h"
+#include "admin/sshd/sshd_host_keys.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 

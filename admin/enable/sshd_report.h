@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "admin/command.h"
-#include "admin/sshd/own_files.h"
 #include "admin/enable/sshd_plan.h"
+#include "admin/sshd/own_files.h"
 
 /* EXIT_DONE for root, else an exit status after a message. */
 int report_begin(const char *command);
