@@ -546,6 +546,23 @@ def cipher_suits_the_processor_unless_one_is_configured():
     vm.exc.good(*SCP, "--src", "x", "--dst", vm.relative)
 
 
+def system_configuration_that_cannot_be_included_is_read_as_by_ssh():
+    """Of another owner, as in a user namespace that has no root; or with an Include of a file beside it."""
+    vm = Guest()
+    (vm.exc.home / "x").write_text("x")
+    vm.exc.ssh_config("LogLevel DEBUG1\n")
+    own = vm.exc.home / "ssh_config"
+    own.write_text("Ciphers aes256-ctr\n")
+    shutil.chown(own, "alice")
+    beside = vm.exc.home / "with_include"
+    beside.write_text("  Include /nowhere exc-test.conf\n")
+    (vm.exc.home / "exc-test.conf").write_text("Ciphers aes192-ctr\n")
+    for path, cipher in (own, "aes256-ctr"), (beside, "aes192-ctr"):
+        script = f"mount -t tmpfs ssh /etc/ssh && cp -p {path} /etc/ssh/ssh_config && cp exc-test.conf /etc/ssh && exec \"$@\""
+        done = vm.exc.good(*SCP, "--src", "x", "--dst", vm.relative, program=("unshare", "--mount", "sh", "-c", script, "-"))
+        assert f"kex: client->server cipher: {cipher} " in done.err, done
+
+
 def wrong_use_costs_no_connection():
     vm = Guest()
     (vm.exc.home / "directory").mkdir()
