@@ -105,7 +105,9 @@ static void print_people(const struct options *options, const struct push_answer
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
 /* With these, ssh uses the agent of its environment whatever ssh_config(5) sets. */
-#define SSH_OPTIONS "-o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK"
+#define SSH_ANY_KEY "IdentitiesOnly=no"
+#define SSH_AGENT "IdentityAgent=SSH_AUTH_SOCK"
+#define SSH_OPTIONS "-o " SSH_ANY_KEY " -o " SSH_AGENT
 
 /* The command finds them in its environment. */
 static bool publish(const struct session *session) {
@@ -115,7 +117,7 @@ static bool publish(const struct session *session) {
         return !session->known_hosts_path[0] || setenv("EXC_KNOWN_HOSTS", session->known_hosts_path, 1) == 0;
 }
 
-static bool is_of_ssh(const char *command) {
+static bool is_ssh_program(const char *command) {
         static const char *const programs[] = {"ssh", "scp", "sftp"};
         const char *slash = strrchr(command, '/');
 
@@ -127,9 +129,9 @@ static bool is_of_ssh(const char *command) {
 
 /* ssh, scp and sftp get SSH_OPTIONS before their own. The words belong to `argv`; the caller frees the array. */
 static char **with_ssh_options(char *const *argv) {
-        static char dash_o[] = "-o", only[] = "IdentitiesOnly=no", agent[] = "IdentityAgent=SSH_AUTH_SOCK";
-        char *const own[] = {dash_o, only, dash_o, agent};
-        const size_t n_own = is_of_ssh(argv[0]) ? sizeof(own) / sizeof(own[0]) : 0;
+        static char dash_o[] = "-o", any_key[] = SSH_ANY_KEY, agent[] = SSH_AGENT;
+        char *const own[] = {dash_o, any_key, dash_o, agent};
+        const size_t n_own = is_ssh_program(argv[0]) ? sizeof(own) / sizeof(own[0]) : 0;
         size_t n = 0, at = 1;
         char **ret;
 
@@ -148,7 +150,7 @@ static char **with_ssh_options(char *const *argv) {
 
 /* A command has failed; ssh's own words are the same whatever the reason. `connections` is the limit of the push. */
 static void explain_failure(const char *command, const struct agent_socket *agent, int connections) {
-        if (agent->n_signed == 0 && is_of_ssh(command))
+        if (agent->n_signed == 0 && is_ssh_program(command))
                 complain("%s: failed before it used the pushed key; run it with -v to see how far it came", command);
         else if (agent->n_signed == 0)
                 complain("%s: failed without the pushed key, of which it wanted no signature; if ssh_config(5) sets "
