@@ -5,12 +5,10 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,69 +16,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "confine/landlock.h"
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-/* linux/landlock.h of Debian 12 ends with version 2; the later parts of the structure, and their bits, are of the ABI. */
-struct ruleset {
-        uint64_t handled_access_fs;
-        uint64_t handled_access_net; /* since version 4: bits 0 and 1, TCP's bind and connect */
-        uint64_t scoped;             /* since version 6: bits 0 and 1, abstract unix sockets and signals */
-};
-
-/* The rights of files that a version of the ABI knows: 13 in the first, one more in versions 2, 3 and 5. */
-static uint64_t rights_of(int version) {
-        int n = 13 + (version >= 2) + (version >= 3) + (version >= 5);
-
-        return (UINT64_C(1) << n) - 1;
-}
-
-static size_t size_of(int version) {
-        return version >= 6   ? sizeof(struct ruleset)
-               : version >= 4 ? offsetof(struct ruleset, scoped)
-                              : offsetof(struct ruleset, handled_access_net);
-}
-
-/* What is missing adds no right. */
-static bool allow_below(int ruleset_fd, int dir_fd, const char *path, uint64_t rights) {
-        struct landlock_path_beneath_attr rule = {.allowed_access = rights};
-        bool added;
-
-        rule.parent_fd = openat(dir_fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (rule.parent_fd < 0)
-                return errno == ENOENT || errno == EACCES || errno == ENOTDIR || errno == ELOOP;
-        added = syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
-        (void)close(rule.parent_fd);
-        return added;
-}
-
-static bool allow_store(int ruleset_fd, const char *runtime_dir) {
-        int root_fd = open(runtime_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        bool allowed;
-
-        if (root_fd < 0)
-                return true;
-        allowed = allow_below(ruleset_fd, root_fd, ".", LANDLOCK_ACCESS_FS_READ_DIR) &&
-                  allow_below(ruleset_fd, root_fd, "keys", LANDLOCK_ACCESS_FS_READ_FILE) &&
-                  allow_below(ruleset_fd, root_fd, "claims",
-                              LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
-        (void)close(root_fd);
-        return allowed;
-}
-
 static bool confine_files(const char *runtime_dir) {
-        long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-        struct ruleset ruleset = {rights_of((int)version), 3, 3};
-        bool confined;
-        int fd;
+        static const int flags = O_DIRECTORY | O_NOFOLLOW;
+        struct landlock landlock;
+        int root_fd;
 
-        if (version < 1)
+        if (landlock_begin(LANDLOCK_LIMIT_ALL, &landlock) < 0)
                 return false;
-        fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size_of((int)version), 0);
-        if (fd < 0)
-                return false;
-        confined = allow_store(fd, runtime_dir) && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-        (void)close(fd);
-        return confined;
+        root_fd = open(runtime_dir, O_PATH | O_CLOEXEC | flags);
+        if (root_fd >= 0) {
+                landlock_allow(&landlock, root_fd, ".", flags, LANDLOCK_ACCESS_FS_READ_DIR);
+                landlock_allow(&landlock, root_fd, "keys", flags, LANDLOCK_ACCESS_FS_READ_FILE);
+                landlock_allow(&landlock, root_fd, "claims", flags,
+                               LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
+                (void)close(root_fd);
+        }
+        return landlock_enforce(&landlock) >= 0;
 }
 
 /* --- system calls ------------------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #define EVENT_DAMAGED "142f81c623e61199bbbfbcaf8180e042"  /* a file that is not a grant was removed */
 #define EVENT_FAILURE "eac16b8bffdfbe8db6e10b6f640940d5"  /* the agent or the helper cannot do its part */
 #define EVENT_LOST "8d2ca3efa9af464c9a4827421e548b30"     /* the agent could not write some events */
+#define EVENT_CALL_REFUSED "15d89118b6a4bb8d70cacfa0118d1244" /* a program's own filter refused a system call */
 
 #define FIELD_USER "EXC_USER"
 #define FIELD_FINGERPRINT "EXC_FINGERPRINT" /* as sshd writes it in "Accepted publickey" */
@@ -32,5 +33,8 @@
 /* How many events before this one are lost, and when the first of them happened (microseconds since 1970). */
 #define FIELD_LOST "EXC_LOST"
 #define FIELD_LOST_SINCE "EXC_LOST_SINCE"
+/* Of a system call that was refused: its number, in decimal, and its architecture, in hexadecimal (linux/audit.h). */
+#define FIELD_CALL "EXC_SYSCALL"
+#define FIELD_ARCHITECTURE "EXC_ARCHITECTURE"
 
 #endif
