@@ -15,6 +15,23 @@ static void on_config_warning(void *context, const char *file, unsigned line, co
         audit_note(LOG_WARNING, "%s:%u: %s", file, line, text);
 }
 
+static void check_names(struct agent *agent) {
+        int r;
+
+        name_check_free(agent->name_check);
+        agent->name_check = NULL;
+        if (!agent->checks_names)
+                return;
+        r = name_check_start(agent->event, agent->config, &agent->name_check);
+        if (r < 0)
+                audit_note(LOG_WARNING, "agent.conf: its names could not be looked up: %s", strerror(-r));
+}
+
+void agent_check_names(struct agent *agent) {
+        agent->checks_names = true;
+        check_names(agent);
+}
+
 /* An error in the configuration does not end the agent: it answers each push with it, and the rest goes on. */
 static int load_config(struct agent *agent) {
         /* Files that changed just now are loaded at each call for a moment; warnings are logged once. */
@@ -31,10 +48,8 @@ static int load_config(struct agent *agent) {
         host_keys_clear(&agent->host_keys);
         if (again)
                 return 0;
-        name_check_free(agent->name_check);
-        r = name_check_start(agent->event, config, &agent->name_check);
-        if (r < 0)
-                audit_note(LOG_WARNING, "agent.conf: its names could not be looked up: %s", strerror(-r));
+        check_names(agent);
+        confine_check_config(agent);
         if (config->error)
                 audit_note(LOG_ERR, "%s; no key is accepted until it is fixed", config->error);
         else if (config->trust == CONFIG_TRUST_CHANNEL)
@@ -186,6 +201,7 @@ void agent_stop(struct agent *agent) {
         audit_queue_stop();
         name_check_free(agent->name_check);
         config_free(agent->config);
+        strv_clear(&agent->confinement.readable);
         trust_clear(&agent->anchors);
         host_keys_clear(&agent->host_keys);
         instance_id_clear(&agent->instance_id);

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/config.h"
+#include "agent/confine.h"
 #include "agent/expiry.h"
 #include "agent/host_keys.h"
 #include "agent/instance_id.h"
@@ -21,11 +22,14 @@ struct agent {
 
         const char *config_dir;
         struct config *config;
+        bool checks_names;             /* once threads may start */
         struct name_check *name_check; /* of that configuration; NULL: none */
         struct trust_anchors anchors;
         struct host_keys host_keys;
         struct instance_id instance_id;
         char disputed[INSTANCE_ID_WHY_MAX]; /* what was logged last about it; "": nothing */
+
+        struct confinement confinement;
 
         const char *runtime_dir;
         struct store store;
@@ -35,8 +39,12 @@ struct agent {
         struct revocations revocations;
 };
 
-/* Opens what is there; what is not is opened when it is needed. Negative errno. */
+/* Opens what is there; what is not is opened when it is needed. It starts no thread. Negative errno. */
 int agent_start(struct agent *agent, const char *runtime_dir, const char *config_dir);
+
+/* From now on the names in each configuration that is loaded are looked up, in threads; those of the first one now. */
+void agent_check_names(struct agent *agent);
+
 void agent_stop(struct agent *agent);
 
 /* Loads the configuration again if its files changed, with or without an error in it. Negative errno. */

@@ -25,26 +25,34 @@ enum { EXIT_NO_SOCKET = 6 }; /* "not configured" (systemd.exec(5)); the unit doe
 struct options {
         const char *runtime_dir;
         const char *config_dir;
+        struct confinement confinement;
         bool make_memory;
         bool verbose;
 };
 
-static const char usage[] = "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR] [--verbose]\n"
-                            "\n"
-                            "Takes pushed SSH keys on the sockets that systemd passes to it. It is started by\n"
-                            "exc-instance-connect.socket, not by hand. See exc-instance-connect-agent(8).\n"
-                            "\n"
-                            "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
-                            "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
-                            "  --make-memory       only make the memory of signed pushes, unless it is there\n"
-                            "  --verbose           print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
-                            "  --help, --version\n";
+static const char usage[] =
+        "Usage: exc-instance-connect-agent [--runtime-dir DIR] [--config-dir DIR] [--verbose]\n"
+        "                                  [--seccomp on|log|off] [--name-service-network]\n"
+        "\n"
+        "Takes pushed SSH keys on the sockets that systemd passes to it. It is started by\n"
+        "exc-instance-connect.socket, not by hand. See exc-instance-connect-agent(8).\n"
+        "\n"
+        "  --runtime-dir DIR   where the store is (" STORE_RUNTIME_DIR ")\n"
+        "  --config-dir DIR    where agent.conf is (" CONFIG_DIR ")\n"
+        "  --make-memory       only make the memory of signed pushes, unless it is there\n"
+        "  --seccomp MODE      a system call that is not allowed is refused (on, the default), only\n"
+        "                      logged by the kernel (log), or allowed (off)\n"
+        "  --name-service-network  a module of the name service uses the network\n"
+        "  --verbose           print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
+        "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
                 {"runtime-dir", required_argument, NULL, 'r'},
                 {"config-dir", required_argument, NULL, 'c'},
                 {"make-memory", no_argument, NULL, 'm'},
+                {"name-service-network", no_argument, NULL, 'n'},
+                {"seccomp", required_argument, NULL, 's'},
                 {"verbose", no_argument, NULL, 'V'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
@@ -68,6 +76,19 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                         break;
                 case 'm':
                         ret->make_memory = true;
+                        break;
+                case 'n':
+                        ret->confinement.network = true;
+                        break;
+                case 's':
+                        if (!syscall_filter_mode_parse(optarg, &ret->confinement.calls)) {
+                                (void)fprintf(
+                                        stderr,
+                                        "exc-instance-connect-agent: --seccomp: invalid value '%s': expected on, log "
+                                        "or off\n",
+                                        optarg);
+                                exit(EXIT_USAGE);
+                        }
                         break;
                 case 'V':
                         ret->verbose = true;
@@ -125,6 +146,9 @@ int main(int argc, char *argv[]) {
         else
                 r = listeners_start(&listeners, &agent);
         if (r >= 0) {
+                agent.confinement = options.confinement;
+                confine_agent(&agent);
+                agent_check_names(&agent);
                 r = sd_event_loop(agent.event);
                 if (r < 0)
                         audit_note(LOG_ERR, "event loop: failed: %s", strerror(-r));

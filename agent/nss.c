@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "agent/nss_query.h"
+#include "confine/syscall_trap.h"
 
 enum {
         THREAD_STACK = 512 * 1024, /* bytes */
@@ -142,12 +143,28 @@ static struct nss_lookup *wait_for_next(struct shared *shared) {
         return next;
 }
 
+/* A call that a module was refused may have kept a group from it, so its answer does not count. */
+static void check_calls(struct nss_answer *answer) {
+        struct syscall_refused refused = syscall_trap_take();
+        char call[SYSCALL_TEXT_MAX];
+
+        if (refused.architecture == 0)
+                return;
+        syscall_text(refused, call);
+        nss_query_fail(answer,
+                       "name service: a module made the system call %s, which the agent may not make; see --seccomp in "
+                       "exc-instance-connect-agent(8)",
+                       call);
+}
+
 static void *run_lookups(void *argument) {
         struct nss_lookup *lookup = argument;
         struct shared *shared = lookup->shared;
 
+        syscall_trap_spare_thread();
         while (lookup) {
                 nss_query(lookup->user, lookup->groups, lookup->answer.n_groups, &lookup->answer);
+                check_calls(&lookup->answer);
                 complete(shared, lookup);
                 (void)pthread_mutex_lock(&shared->lock);
                 lookup = wait_for_next(shared);
@@ -190,8 +207,12 @@ static int start_thread(struct nss_lookup *lookup) {
                 shared->refs++;
                 (void)pthread_mutex_unlock(&shared->lock);
 
-                /* The thread inherits the mask: signals are delivered to the loop from its first instruction on. */
+                /*
+                 * The thread inherits the mask: signals are delivered to the loop from its first instruction on, but for
+                 * that of its own refused calls.
+                 */
                 (void)sigfillset(&all);
+                (void)sigdelset(&all, SIGSYS);
                 (void)pthread_sigmask(SIG_SETMASK, &all, &before);
                 r = pthread_create(&thread, &attributes, run_lookups, lookup);
                 (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -228,8 +228,8 @@ int syscall_filter_install(const struct syscall_filter *filter) {
         if (r < 0)
                 return r;
         build.context = seccomp_init(otherwise);
-        if (!build.context)
-                return -ENOMEM;
+        if (!build.context) /* or without memory */
+                return -EOPNOTSUPP;
         r = seccomp_attr_set(build.context, SCMP_FLTATR_ACT_BADARCH, otherwise);
         if (r >= 0)
                 r = seccomp_attr_set(build.context, SCMP_FLTATR_API_SYSRAWRC, 1);

@@ -26,6 +26,7 @@ WAIT_S = 100  # for events that must happen; far more than they take
 WORLD = pathlib.Path("/mnt/world")
 TREE = pathlib.Path(__file__).parents[2]
 NAME_SERVICE = WORLD / "bin/name_service.so"
+CONFINED = WORLD / "bin/confined.so"
 KILL_AT = WORLD / "bin/kill_at.so"
 CLOCK = WORLD / "bin/preload.so"  # TEST_CLOCK, TEST_WALL_STEP, TEST_CLOCK_SET
 HELPER = WORLD / "bin/exc-authorized-keys"
@@ -143,11 +144,12 @@ class Agent:
     `settings` are lines of agent.conf. `sockets` are the names that systemd would pass. `journal`: whether there is
     one; "deaf": it reads nothing before hear(). `ready`: whether the store has the directories that the agent expects.
     `mounts_claims`: whether claim files have a tmpfs of their own, as where systemd can mount one. `preload`: a library,
-    or several with colons between them; `environment` and start() set variables for them.
+    or several with colons between them; `environment` and start() set variables for them. `options` are more arguments of
+    the agent, and `wrapper` is a command that runs it. `refuses`: a system call may be refused to it.
     """
 
     def __init__(self, settings="RateLimit=0", sockets=("admin", "host"), journal=False, preload=None, ready=True,
-                 mounts_claims=False, **environment):
+                 mounts_claims=False, options=(), wrapper=(), refuses=False, **environment):
         self.dir = WORLD / "tests" / f"agent.{os.getpid()}.{len(started)}"
         self.dir.mkdir()
         self.store = self.dir / "store"
@@ -156,6 +158,9 @@ class Agent:
         self.names = sockets
         self.mounts_claims = mounts_claims
         self.preload = preload
+        self.options = options
+        self.wrapper = wrapper
+        self.refuses = refuses
         self.environment = environment
         self.process = None
         self.lock = threading.RLock()  # of the process
@@ -174,12 +179,12 @@ class Agent:
             listener.listen(4096)
             self.listeners.append(listener)
         self.journal = None
+        self.events = []
         if journal:
             (self.dir / "journal").mkdir()
             self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self.journal.bind(str(self.dir / "journal/socket"))
             os.chmod(self.dir / "journal/socket", 0o666)
-            self.events = []
             if journal != "deaf":
                 self.hear()
         started.append(self)
@@ -263,8 +268,9 @@ class Agent:
         fds = [listener.fileno() for listener in self.listeners]
         command = [
             *(["unshare", "--mount"] if self.journal else []), "bash", "-c", START, "start", *map(str, fds), "--",
-            *(["env", f"LD_PRELOAD={self.preload}"] if self.preload else []),
+            *self.wrapper, *(["/usr/bin/env", f"LD_PRELOAD={self.preload}"] if self.preload else []),
             WORLD / "bin/exc-instance-connect-agent", "--runtime-dir", self.store, "--config-dir", self.config.parent,
+            *self.options,
         ]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
@@ -309,8 +315,10 @@ class Agent:
         return self.log_path.read_text(errors="replace")
 
     def check_log(self):
-        for line in self.log().splitlines():
+        for line in [*self.log().splitlines(), *(fields.get("MESSAGE", "") for fields in self.events)]:
             assert not re.search("Sanitizer|runtime error|Assertion", line), line
+            assert self.refuses or "confinement: " not in line and not line.startswith("system call "), line
+            assert self.refuses or "the system call " not in line, line
 
     def memory_kib(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

@@ -30,7 +30,7 @@ def _printed(a, call):
     since = len(a.log().splitlines())
     call()
     wait_until(lambda: "replied" in _stages(a, since), "the reply is printed")
-    return [stage for stage in _stages(a, since) if stage not in ("configuration", "swept", "store")]
+    return [stage for stage in _stages(a, since) if stage not in ("configuration", "confined", "swept", "store")]
 
 
 def each_stage_of_a_push_is_printed():

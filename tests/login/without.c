@@ -21,12 +21,19 @@ static struct sock_filter landlock[] = {
 static struct sock_filter seccomp[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         REFUSE(seccomp, EINVAL),
+        /* prctl(PR_SET_SECCOMP), which is the older way. */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
 int main(int argc, char *argv[]) {
         int of_files = argc > 2 && strcmp(argv[1], "landlock") == 0;
-        struct sock_fprog program = {sizeof(landlock) / sizeof(landlock[0]), of_files ? landlock : seccomp};
+        struct sock_fprog program = {(unsigned short)(of_files ? sizeof(landlock) / sizeof(landlock[0])
+                                                               : sizeof(seccomp) / sizeof(seccomp[0])),
+                                     of_files ? landlock : seccomp};
 
         if (argc < 3 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
             syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
