@@ -34,6 +34,7 @@ static const struct section {
         {"pam", "PAM's account stage", doctor_pam, 30 * 1000, true},
         {"sockets", "the sockets", doctor_sockets, 30 * 1000, false},
         {"agent", "the agent", doctor_agent, 20 * 1000, false},
+        {"agent-calls", "the journal for system calls that the agent may not make", doctor_calls, 20 * 1000, false},
         {"store", "the store", doctor_store, 20 * 1000, false},
         {"config", "agent.conf", doctor_config, 15 * 1000, false},
         {"host-keys", "sshd's host keys", doctor_host_keys, 30 * 1000, false},

@@ -64,6 +64,7 @@ void doctor_account(struct examination *examination);   /* the given user's acco
 void doctor_pam(struct examination *examination);       /* whether PAM lets the given user in */
 void doctor_sockets(struct examination *examination);   /* the units, their sockets, and the channels */
 void doctor_agent(struct examination *examination);     /* whether it answers, and what */
+void doctor_calls(struct examination *examination);     /* system calls that were refused to the agent since boot */
 void doctor_store(struct examination *examination);     /* the store's mount, owners and modes, and room */
 void doctor_config(struct examination *examination);    /* agent.conf, and whether it allows the user */
 void doctor_host_keys(struct examination *examination); /* whether the answer to a push has sshd's host keys */
