@@ -92,3 +92,30 @@ doctor_says_of_each_name_that_it_can_log_in() {
         says "^$name can log in with a pushed key\.$" _admin doctor --user "$name"
     done
 }
+
+# _check STATUS: prints the remedy of doctor's finding about refused system calls, where it has that status.
+_check() {
+    { _admin doctor --json || true; } | python3 -c '
+import json, sys
+for check in json.load(sys.stdin)["checks"]:
+    if (check["name"], check["status"]) == ("agent-calls", sys.argv[1]):
+        print(check["remedy"] or "none")' "$1"
+}
+
+a_module_that_uses_the_network_needs_a_drop_in() {
+    local remedy status=0
+    same none "$(_check pass)"
+    _admin push --user inet --key - <"$prepared/k.pub" >said 2>&1 || status=$?
+    fails same 0 "$status"
+    grep 'StorageFailure.*system call socket (' said || { cat said; false; }
+    # Others are not affected.
+    _admin push --user dana --key - <"$prepared/k.pub" >/dev/null
+    remedy=$(_check warning)
+    echo "$remedy"
+    in_machine m sh -c "$remedy"
+    _admin push --user inet --key - <"$prepared/k.pub"
+    same none "$(_check pass)"
+    _admin revoke --all >/dev/null
+    in_machine m rm -r /etc/systemd/system/exc-instance-connect.service.d
+    in_machine m systemctl daemon-reload
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A name service module ("alias" in nsswitch.conf) with one account that has several names, as SSSD with a default domain and
- * a directory that ignores case: dana and DANA are dana@corp.example.
+ * a directory that ignores case: dana and DANA are dana@corp.example. For the account inet it needs a socket of the internet.
  */
 #include <errno.h>
 #include <nss.h>
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum nss_status _nss_alias_getpwnam_r(const char *, struct passwd *, char *, size_t, int *);
 enum nss_status _nss_alias_getpwuid_r(uid_t, struct passwd *, char *, size_t, int *);
@@ -30,7 +32,24 @@ static enum nss_status fill(struct passwd *entry, char *buffer, size_t size, int
         return NSS_STATUS_SUCCESS;
 }
 
+static enum nss_status fill_inet(struct passwd *entry, char *buffer, size_t size, int *error) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        enum nss_status status;
+
+        if (fd < 0) {
+                *error = errno;
+                return NSS_STATUS_UNAVAIL;
+        }
+        (void)close(fd);
+        status = fill(entry, buffer, size, error);
+        if (status == NSS_STATUS_SUCCESS)
+                entry->pw_name = entry->pw_dir = strcpy(buffer, "inet");
+        return status;
+}
+
 enum nss_status _nss_alias_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, int *error) {
+        if (strcmp(name, "inet") == 0)
+                return fill_inet(entry, buffer, size, error);
         if (strcasecmp(name, "dana") != 0 && strcasecmp(name, "dana@corp.example") != 0)
                 return NSS_STATUS_NOTFOUND;
         return fill(entry, buffer, size, error);
