@@ -18,6 +18,7 @@
 #include "common/debug.h"
 #include "confine/landlock.h"
 #include "confine/privileges.h"
+#include "confine/sanitized.h"
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
@@ -166,18 +167,6 @@ void confine_check_config(const struct agent *agent) {
 }
 
 /* --- system calls ------------------------------------------------------------------------------------------------- */
-
-/* The leak checker of a build with sanitizers starts a process that traces this one. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 static int confine_calls(const struct confinement *confinement) {
         enum { NETWORK_CALLS = 1, NETWORK_FAMILIES = 3 };

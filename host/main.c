@@ -18,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "host/host.h"
+#include "host/host_confine.h"
 #include "host/log.h"
 #include "wire/refusal.h"
 
@@ -33,6 +34,7 @@ struct options {
         const char *config_dir;
         const char *socket; /* NULL: those that systemd passes */
         bool check;
+        enum syscall_filter_mode seccomp;
 };
 
 /* What the thread for signals needs. */
@@ -43,7 +45,7 @@ struct program {
         int stop_fd;   /* an eventfd(2), readable when the server stops */
 };
 
-static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH] [--check]\n"
+static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH] [--check] [--seccomp on|log|off]\n"
                             "\n"
                             "Delivers signed pushes and revocations to the VMs of this machine. It is started by\n"
                             "exc-host.socket. See exc-host(8).\n"
@@ -51,6 +53,8 @@ static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH] 
                             "  --config-dir DIR    where host.conf is (" HOST_CONFIG_DIR ")\n"
                             "  --socket PATH       listen here, where systemd passes no socket\n"
                             "  --check             only read the configuration, and report what is wrong with it\n"
+                            "  --seccomp MODE      log system calls that it should not make, or off; to find a fault\n"
+                            "                      (on)\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
@@ -58,6 +62,7 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 {"config-dir", required_argument, NULL, 'c'},
                 {"socket", required_argument, NULL, 's'},
                 {"check", no_argument, NULL, 'C'},
+                {"seccomp", required_argument, NULL, 'S'},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
                 {NULL, 0, NULL, 0},
@@ -80,6 +85,12 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case 'C':
                         ret->check = true;
                         break;
+                case 'S':
+                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
+                                break;
+                        (void)fprintf(stderr, "exc-host: --seccomp: invalid value '%s': expected on, log or off\n",
+                                      optarg);
+                        exit(EXIT_USAGE);
                 case 'h':
                         (void)fputs(usage, stdout);
                         exit(EXIT_DONE);
@@ -140,6 +151,39 @@ static int find_peers(const struct host_config *config, uid_t ret[static PEERS_M
         return config->api_user[0] ? -EINVAL : 1;
 }
 
+/* --- confinement -------------------------------------------------------------------------------------------------- */
+
+static void ignore_report(void *context, const char *text) {
+        (void)context;
+        (void)text;
+}
+
+static void on_confinement(const char *text) {
+        log_line(LOG_WARNING, "%s", text);
+}
+
+/*
+ * Reads what must be known of the configuration before the process is confined. It is read again afterwards, so that the
+ * start, --check and a reload see the same files: what leads out of the directories is reported by all of them. `peers`
+ * may be NULL. Their number, or a negative errno that was logged.
+ */
+static int confine(const struct options *options, uid_t peers[PEERS_MAX]) {
+        struct process_limits limits;
+        struct host_config config;
+        int r = host_config_load(options->config_dir, ignore_report, NULL, &config);
+
+        if (r < 0)
+                log_line(LOG_ERR, "%s", r == -EINVAL ? config.error : strerror(-r));
+        else if (peers)
+                r = find_peers(&config, peers);
+        if (r >= 0) {
+                limits = host_confinement(options->config_dir, config.vm_directory, options->seccomp);
+                process_confine(&limits, on_confinement);
+        }
+        host_config_clear(&config);
+        return r;
+}
+
 /* --check: 0 where nothing is to be reported. */
 static void count_report(void *context, const char *text) {
         log_line(LOG_WARNING, "%s", text);
@@ -149,8 +193,11 @@ static void count_report(void *context, const char *text) {
 static int check(const struct options *options) {
         struct host_config config;
         unsigned n_reports = 0;
-        int r = host_config_load(options->config_dir, count_report, &n_reports, &config);
+        int r = confine(options, NULL);
 
+        if (r < 0)
+                return EXIT_OWN_FAILURE;
+        r = host_config_load(options->config_dir, count_report, &n_reports, &config);
         if (r < 0)
                 log_line(LOG_ERR, "%s", r == -EINVAL ? config.error : strerror(-r));
         else
@@ -249,7 +296,7 @@ static int serve(struct program *program, const int *sockets, int n_sockets, con
 
 int main(int argc, char *argv[]) {
         struct program program = {.signal_fd = -EBADF, .stop_fd = -EBADF};
-        int sockets[SERVE_SOCKETS_MAX], n_sockets, n_peers = 0, r;
+        int sockets[SERVE_SOCKETS_MAX], n_sockets, n_peers, r;
         struct host_config config;
         uid_t peers[PEERS_MAX];
         struct options options;
@@ -265,6 +312,9 @@ int main(int argc, char *argv[]) {
         n_sockets = open_sockets(&options, sockets);
         if (n_sockets < 0)
                 return -n_sockets;
+        n_peers = confine(&options, peers);
+        if (n_peers < 0)
+                return EXIT_OWN_FAILURE;
         r = take_signals(&program);
         if (r >= 0)
                 r = host_start(&program.host);
@@ -273,8 +323,6 @@ int main(int argc, char *argv[]) {
                 return EXIT_OWN_FAILURE;
         }
         r = load(&program, &config);
-        if (r >= 0)
-                r = n_peers = find_peers(&config, peers);
         host_config_clear(&config);
         if (r >= 0) {
                 r = serve(&program, sockets, n_sockets, peers, n_peers);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "relay/relay.h"
+#include "relay/relay_confine.h"
 
 #define PROGRAM "exc-instance-connect-relay"
 #define PORT "/dev/virtio-ports/in.excloud.InstanceConnect"
@@ -20,9 +21,10 @@ struct options {
         const char *port;
         const char *socket;
         bool verbose;
+        enum syscall_filter_mode seccomp;
 };
 
-static const char usage[] = "Usage: " PROGRAM " [--port PATH] [--socket PATH] [--verbose]\n"
+static const char usage[] = "Usage: " PROGRAM " [--port PATH] [--socket PATH] [--verbose] [--seccomp on|log|off]\n"
                             "\n"
                             "Copies bytes between a virtio-serial port and the instance connect agent. udev starts it\n"
                             "when the port appears. See " PROGRAM "(8).\n"
@@ -30,13 +32,18 @@ static const char usage[] = "Usage: " PROGRAM " [--port PATH] [--socket PATH] [-
                             "  --port PATH     the port (" PORT ")\n"
                             "  --socket PATH   the agent's host socket (" HOST_SOCKET ")\n"
                             "  --verbose       print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
+                            "  --seccomp MODE  log system calls that it should not make, or off; to find a fault (on)\n"
                             "  --help, --version\n";
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"port", required_argument, NULL, 'p'}, {"socket", required_argument, NULL, 's'},
-                {"verbose", no_argument, NULL, 'd'},    {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+                {"port", required_argument, NULL, 'p'},
+                {"socket", required_argument, NULL, 's'},
+                {"verbose", no_argument, NULL, 'd'},
+                {"seccomp", required_argument, NULL, 'S'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
         };
         const char *debug = getenv("EXC_DEBUG");
 
@@ -61,6 +68,12 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case 'd':
                         ret->verbose = true;
                         break;
+                case 'S':
+                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
+                                break;
+                        (void)fprintf(stderr, PROGRAM ": --seccomp: invalid value '%s': expected on, log or off\n",
+                                      optarg);
+                        exit(EXIT_WRONG_USAGE);
                 case 'h':
                         (void)fputs(usage, stdout);
                         exit(EXIT_SUCCESS);
@@ -76,6 +89,10 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
 
 static void log_stage(const char *text) {
         (void)fprintf(stderr, PROGRAM ": debug: %s\n", text);
+}
+
+static void on_confinement(const char *text) {
+        (void)fprintf(stderr, PROGRAM ": %s\n", text);
 }
 
 static const char *next_step(int error) {
@@ -111,6 +128,7 @@ static int run(struct relay *relay) {
 }
 
 int main(int argc, char *argv[]) {
+        struct process_limits limits;
         struct options options;
         struct relay relay;
         int fd, r;
@@ -134,6 +152,8 @@ int main(int argc, char *argv[]) {
                 relay.log_stage = log_stage;
                 log_stage("port: opened");
         }
+        limits = relay_limits(options.seccomp);
+        process_confine(&limits, on_confinement);
         r = run(&relay);
         relay_close(&relay);
         (void)close(fd);

@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "cloud/api/api.h"
+#include "cloud/api/api_confine.h"
 #include "cloud/api/http.h"
 #include "cloud/api/journal.h"
 #include "cloud/api/wipe.h"
@@ -29,7 +30,7 @@ enum {
 };
 
 static const char usage[] =
-        "Usage: exc-compute-api [--config FILE] [--check] [--verbose]\n"
+        "Usage: exc-compute-api [--config FILE] [--check] [--verbose] [--seccomp on|log|off]\n"
         "\n"
         "The compute API: decides who may connect to which instance, and has it done. It is started\n"
         "by exc-compute-api.service. See exc-compute-api(8).\n"
@@ -37,18 +38,24 @@ static const char usage[] =
         "  --config FILE   the configuration (" API_CONFIG_FILE ")\n"
         "  --check         only read the configuration\n"
         "  --verbose       print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
+        "  --seccomp MODE  log system calls that it should not make, or off; to find a fault (on)\n"
         "  --help, --version\n";
 
 struct options {
         const char *config;
         bool check, verbose;
+        enum syscall_filter_mode seccomp;
 };
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-                {"verbose", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+                {"config", required_argument, NULL, 'c'},
+                {"check", no_argument, NULL, 'k'},
+                {"verbose", no_argument, NULL, 'V'},
+                {"seccomp", required_argument, NULL, 'S'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
         };
 
         *ret = (struct options){.config = API_CONFIG_FILE};
@@ -68,6 +75,13 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case 'V':
                         ret->verbose = true;
                         break;
+                case 'S':
+                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
+                                break;
+                        (void)fprintf(stderr,
+                                      "exc-compute-api: --seccomp: invalid value '%s': expected on, log or off\n",
+                                      optarg);
+                        exit(EXIT_USAGE);
                 case 'h':
                         (void)fputs(usage, stdout);
                         exit(EXIT_DONE);
@@ -125,16 +139,13 @@ static int block_signals(void) {
         return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
 }
 
-static int serve(struct api *api) {
-        int sockets[HTTP_LISTENERS_MAX], n = open_sockets(api->config, sockets), r;
+static int serve(struct api *api, const int *sockets, size_t n) {
         sd_event *event = NULL;
         struct http *http = NULL;
+        int r = sd_event_new(&event);
 
-        if (n <= 0)
-                return n < 0 ? EXIT_OWN_FAILURE : EXIT_NO_SOCKET;
-        r = sd_event_new(&event);
         if (r >= 0)
-                r = http_start(api, event, sockets, (size_t)n, &http);
+                r = http_start(api, event, sockets, n, &http);
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, http);
         if (r >= 0)
@@ -153,6 +164,30 @@ static int serve(struct api *api) {
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }
 
+/* --- the program ---------------------------------------------------------------------------------------------------- */
+
+static void on_confinement(const char *text) {
+        journal_note(LOG_WARNING, "%s", text);
+}
+
+/* Returns the exit status. */
+static int run(const struct options *options, const struct api_config *config) {
+        int sockets[HTTP_LISTENERS_MAX], n = open_sockets(config, sockets), r;
+        struct api_confinement confinement;
+        struct api api;
+
+        if (n <= 0)
+                return n < 0 ? EXIT_OWN_FAILURE : EXIT_NO_SOCKET;
+        /* Before there are threads: they share it. */
+        api_confinement(config, options->seccomp, &confinement);
+        process_confine(&confinement.limits, on_confinement);
+        if (block_signals() < 0 || api_start(config, &api) < 0)
+                return EXIT_OWN_FAILURE;
+        r = serve(&api, sockets, (size_t)n);
+        api_stop(&api);
+        return r;
+}
+
 static void on_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
         journal_note(LOG_WARNING, "%s:%u: %s", file, line, text);
@@ -162,7 +197,6 @@ int main(int argc, char *argv[]) {
         char why[API_CONFIG_WHY_MAX];
         struct api_config *config;
         struct options options;
-        struct api api;
         int r;
 
         parse_options(argc, argv, &options);
@@ -182,15 +216,7 @@ int main(int argc, char *argv[]) {
         wipe_json();
         /* Where the limit on locked memory is too low, keys are made in ordinary memory, and wiped all the same. */
         (void)CRYPTO_secure_malloc_init(SECURE_HEAP_SIZE, SECURE_HEAP_LEAST);
-        r = block_signals();
-        if (r >= 0)
-                r = api_start(config, &api);
-        if (r < 0)
-                r = EXIT_OWN_FAILURE;
-        else {
-                r = serve(&api);
-                api_stop(&api);
-        }
+        r = run(&options, config);
         api_config_free(config);
         return r;
 }

@@ -15,6 +15,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "cloud/signer/signer_confine.h"
 #include "cloud/signer/signer_journal.h"
 #include "cloud/signer/signer_service.h"
 #include "common/notify.h"
@@ -27,7 +28,7 @@ enum {
         STOP_MS = 35 * 1000, /* KeyTimeout= is 30 s at most */
 };
 
-static const char usage[] = "Usage: exc-signer [--config FILE] [--socket PATH] [--check]\n"
+static const char usage[] = "Usage: exc-signer [--config FILE] [--socket PATH] [--check] [--seccomp on|log|off]\n"
                             "\n"
                             "Signs pushes and revocations for the compute API. It is started by exc-signer.socket.\n"
                             "See exc-signer(8).\n"
@@ -35,18 +36,24 @@ static const char usage[] = "Usage: exc-signer [--config FILE] [--socket PATH] [
                             "  --config FILE   the configuration (" SIGNER_CONFIG_FILE ")\n"
                             "  --socket PATH   listen there, where systemd passes no socket\n"
                             "  --check         only read the configuration and the key\n"
+                            "  --seccomp MODE  log system calls that it should not make, or off; to find a fault (on)\n"
                             "  --help, --version\n";
 
 struct options {
         const char *config, *socket;
         bool check;
+        enum syscall_filter_mode seccomp;
 };
 
 static void parse_options(int argc, char *argv[], struct options *ret) {
         static const struct option known[] = {
-                {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-                {"check", no_argument, NULL, 'k'},        {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+                {"config", required_argument, NULL, 'c'},
+                {"socket", required_argument, NULL, 's'},
+                {"check", no_argument, NULL, 'k'},
+                {"seccomp", required_argument, NULL, 'S'},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {NULL, 0, NULL, 0},
         };
 
         *ret = (struct options){.config = SIGNER_CONFIG_FILE};
@@ -66,6 +73,12 @@ static void parse_options(int argc, char *argv[], struct options *ret) {
                 case 'k':
                         ret->check = true;
                         break;
+                case 'S':
+                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
+                                break;
+                        (void)fprintf(stderr, "exc-signer: --seccomp: invalid value '%s': expected on, log or off\n",
+                                      optarg);
+                        exit(EXIT_USAGE);
                 case 'h':
                         (void)fputs(usage, stdout);
                         exit(EXIT_DONE);
@@ -107,6 +120,20 @@ static int signal_fd(void) {
 static void on_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
         signer_note(LOG_WARNING, "%s:%u: %s", file, line, text);
+}
+
+static void on_confinement(const char *text) {
+        signer_note(LOG_WARNING, "%s", text);
+}
+
+/* What a command inherits would confine it, too: it may need files and a network of its own. */
+static void confine(const struct options *options, const struct signer_config *config) {
+        struct process_limits limits = signer_limits(config->log_directory, options->seccomp);
+
+        if (config->command[0] == '\0')
+                process_confine(&limits, on_confinement);
+        else
+                signer_note(LOG_NOTICE, "confinement: left to the unit, since KeyCommand= would inherit it");
 }
 
 /* --- serving ------------------------------------------------------------------------------------------------------ */
@@ -168,6 +195,7 @@ static int serve(const struct options *options, const struct signer_config *conf
         if (n < 0)
                 return n == -ENOTCONN ? EXIT_NO_SOCKET : EXIT_OWN_FAILURE;
         settings.n_sockets = (size_t)n;
+        confine(options, config);
         notify_ready();
         r = serve_run(&settings);
         if (r == -ETIMEDOUT)

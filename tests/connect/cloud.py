@@ -175,12 +175,12 @@ class Liar:
 class Program:
     """A program of the control plane, which ends with the test."""
 
-    def __init__(self, name, log, *command, user=None):
-        self.name, self.log, self.command, self.user = name, log, command, user
+    def __init__(self, name, log, *command, user=None, group=None):
+        self.name, self.log, self.command, self.user, self.group = name, log, command, user, group
         self.process = None
 
     def start(self):
-        become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--"] if self.user else []
+        become = ["setpriv", f"--reuid={self.user}", f"--regid={self.group}", "--clear-groups", "--"] if self.user else []
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([*become, *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -255,10 +255,11 @@ class Cloud:
         home = self.directory / "host"
         (home / "vm.d").mkdir(parents=True)
         (home / "host.conf").write_text(f"[Host]\nName=hv1\nVmDirectory={home}/vm.d\nApiUser=root\n")
-        # The agent's host socket takes the relay alone, so exc-host is that user.
+        # The agent's host socket takes the relay alone, so exc-host is that user; the API, without capabilities, connects by
+        # the socket's group.
         os.chown(self.host_path.parent, agent.RELAY_USER.pw_uid, -1)
         self.host = Program("exc-host", home / "output", BUILD / "exc-host", "--config-dir", home, "--socket",
-                            self.host_path, user="exc-instance-connect-relay")
+                            self.host_path, user="exc-instance-connect-relay", group="root")
 
     def add_guest(self, vm_id, **more):
         self.guests[vm_id] = guest = Guest(vm_id, self.anchor, **more)

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -99,6 +100,34 @@ def without_it_nothing_is_printed():
             _exchange(host, listener)
             relay.send_signal(signal.SIGTERM)
             assert relay.stderr.read() == "", value
+
+
+def _status(relay):
+    with open(f"/proc/{relay.pid}/status", encoding="ascii") as status:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in status)
+
+
+def it_confines_itself():
+    for options, seccomp in ((), "2"), (("--seccomp", "off"), "0"):
+        with _started(*options) as (host, listener, relay):
+            _exchange(host, listener)
+            status = _status(relay)
+            assert (status["Seccomp"], status["NoNewPrivs"], status["CapPrm"]) == (seccomp, "1", "0" * 16), status
+
+
+def filter_has_all_that_it_calls():
+    with _started() as (host, listener, relay), tempfile.NamedTemporaryFile("r") as trace:
+        with subprocess.Popen(["strace", "-qq", "-o", trace.name, "-p", str(relay.pid)]) as tracer:
+            while _status(relay)["TracerPid"] == "0":
+                assert tracer.poll() is None
+            _exchange(host, listener)
+            _exchange(host, listener)
+            listener.close()
+            os.write(host, b"ANOTHER\0")
+            assert "agent not reachable" in relay.stderr.readline()
+            relay.send_signal(signal.SIGTERM)
+        text = trace.read()
+        assert "sendto(" in text and not re.search(" EPERM | ENOSYS |SIGSYS", text), text
 
 
 def missing_port_is_reported_with_the_next_step():
