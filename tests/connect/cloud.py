@@ -60,9 +60,11 @@ class Guest:
         return {row["fingerprint"] for row in self.listed()}
 
     def show_host_key(self, path):
-        """Another host key from now on."""
+        """Another host key from now on, in a directory that the agent may read since its start."""
+        own = self.agent.config.parent / "host_key.pub"
+        own.write_text(pathlib.Path(path).read_text(encoding="utf-8"))
         text = self.agent.config.read_text()
-        self.agent.config.write_text(re.sub("HostKeyFiles=.*", f"HostKeyFiles={path}", text))
+        self.agent.config.write_text(re.sub("HostKeyFiles=.*", f"HostKeyFiles={own}", text))
 
 
 class Varlink:
