@@ -51,6 +51,30 @@ keys_last() {
     printf '[Agent]\nMaxTtl=3600\n' >"$directory/agent.conf.d/50-test.conf"
 }
 
+# ldap_server M: an LDAP server of the machine's own, at 127.0.0.1, with the entries below dc=example,dc=org that standard input
+# has (LDIF). The machine's tree has slapd.
+ldap_server() {
+    in_machine "$1" systemctl stop slapd.service || true
+    in_machine "$1" install -d -o openldap -g openldap /run/slapd /var/lib/directory
+    in_machine "$1" tee /etc/ldap/directory.conf >/dev/null <<'END'
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile /run/slapd/slapd.pid
+database mdb
+suffix "dc=example,dc=org"
+rootdn "cn=admin,dc=example,dc=org"
+directory /var/lib/directory
+END
+    { printf '%s\n' 'dn: dc=example,dc=org' 'objectClass: domain' 'dc: example' '' && cat; } |
+        in_machine "$1" setpriv --reuid=openldap --regid=openldap --clear-groups \
+            slapadd -f /etc/ldap/directory.conf
+    in_machine "$1" systemd-run --quiet --unit=directory --property=Type=forking \
+        slapd -u openldap -g openldap -f /etc/ldap/directory.conf -h ldap://127.0.0.1
+}
+
 # as_relay M COMMAND...: as the relay's user, which stands for a host.
 as_relay() {
     in_machine "$1" setpriv --reuid=exc-instance-connect-relay --regid=exc-instance-connect-relay --clear-groups \

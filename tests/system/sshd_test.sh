@@ -334,23 +334,21 @@ systemd_s_user_records_are_asked_behind_ours() {
 
 # An LDAP server of the machine m's own, whose entry for alice has her key.
 _sssd() {
-    local root
-    root=$(machine_root m)
     new_key theirs
     new_key ours
-    in_machine m systemctl stop slapd.service sssd.service || true
-    in_machine m install -d -o openldap -g openldap /run/slapd /var/lib/directory
-    _file /etc/ldap/directory.conf 'include /etc/ldap/schema/core.schema' 'include /etc/ldap/schema/cosine.schema' \
-        'include /etc/ldap/schema/nis.schema' 'modulepath /usr/lib/ldap' 'moduleload back_mdb' 'pidfile /run/slapd/slapd.pid' \
-        'database mdb' 'suffix "dc=example,dc=org"' 'rootdn "cn=admin,dc=example,dc=org"' 'directory /var/lib/directory'
-    _file /root/directory.ldif 'dn: dc=example,dc=org' 'objectClass: domain' 'dc: example' '' \
-        'dn: uid=alice,dc=example,dc=org' 'objectClass: account' 'objectClass: posixAccount' 'uid: alice' 'cn: Alice' \
-        'uidNumber: 1000' 'gidNumber: 1000' 'homeDirectory: /home/alice' 'loginShell: /bin/bash' \
-        "description: $(cut -d ' ' -f 1,2 theirs.pub)"
-    in_machine m setpriv --reuid=openldap --regid=openldap --clear-groups \
-        slapadd -f /etc/ldap/directory.conf -l /dev/stdin <"$root/root/directory.ldif"
-    in_machine m systemd-run --quiet --unit=directory --property=Type=forking \
-        slapd -u openldap -g openldap -f /etc/ldap/directory.conf -h ldap://127.0.0.1
+    in_machine m systemctl stop sssd.service || true
+    ldap_server m <<END
+dn: uid=alice,dc=example,dc=org
+objectClass: account
+objectClass: posixAccount
+uid: alice
+cn: Alice
+uidNumber: 1000
+gidNumber: 1000
+homeDirectory: /home/alice
+loginShell: /bin/bash
+description: $(cut -d ' ' -f 1,2 theirs.pub)
+END
     in_machine m install -m 0600 /dev/stdin /etc/sssd/sssd.conf <<END
 [sssd]
 domains = example
