@@ -288,6 +288,8 @@ static bool take(struct parse *parse, const struct found *found, void *ret) {
                 return true;
         if (value && !*value && !option->expected)
                 complain("--%s: the value is empty", option->name);
+        else if (value && option->fault)
+                complain("--%s: invalid value '%s': %s", option->name, value, option->fault(value));
         else
                 complain("--%s: invalid value '%s': expected %s", option->name, value ? value : "",
                          option->expected ? option->expected : option->value);

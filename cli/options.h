@@ -42,7 +42,9 @@ struct cli_option {
         size_t offset; /* of the member in the program's struct */
         int min, max;  /* for cli_take_number, inclusive */
         unsigned flags;
-        const char *expected;  /* for people, follows "expected "; may be NULL for cli_take_text and cli_take_flag */
+        const char *expected; /* for people, follows "expected "; may be NULL for cli_take_text and cli_take_flag */
+        /* What is wrong with `text`, said in place of what is expected; may be NULL. */
+        const char *(*fault)(const char *text);
         const char *help;      /* may have several lines */
         const char *completes; /* "files", "vm", or words with blanks between; NULL: nothing */
 };

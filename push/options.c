@@ -13,6 +13,12 @@ static bool take_to(const struct cli_option *option, const char *text, void *mem
         return !address_from_text(text, &options->address);
 }
 
+static const char *address_fault(const char *text) {
+        struct address address;
+
+        return address_from_text(text, &address);
+}
+
 static bool take_key(const struct cli_option *option, const char *text, void *member) {
         struct options *options = member;
 
@@ -49,7 +55,7 @@ const struct cli_option push_guest_options[] = {
          .value = "ADDRESS",
          .take = take_to,
          .flags = CLI_NEEDED,
-         .expected = "vsock:CID[:PORT], hybrid:PATH[:PORT], serial:PATH or unix:PATH",
+         .fault = address_fault,
          .help = "the guest: vsock:CID[:PORT], hybrid:PATH[:PORT] (port: 842),\nserial:PATH or unix:PATH"},
         {.name = "timeout",
          .value = "SECONDS",

@@ -1046,6 +1046,24 @@ class NotReached(PushTest):
 
 
 class Usage(PushTest):
+    def test_the_fault_of_an_address_is_named(self):
+        for address, fault in {
+                "": "the value is empty",
+                "tcp:1": "it begins with none of unix:, vsock:, hybrid: and serial:",
+                "/run/vm.sock": "it begins with none of unix:, vsock:, hybrid: and serial:",
+                "vsock:": "a CID is a number from 1 to 4294967294, as in vsock:42",
+                "vsock:web": "a CID is a number from 1 to 4294967294, as in vsock:42",
+                "vsock:42:ssh": "a port is a number from 1 to 4294967294, as in vsock:42:842",
+                "hybrid:/x:0": "a port is a number from 1 to 4294967294, as in hybrid:/run/vm.vsock:842",
+                "hybrid:": "a path is missing behind hybrid:",
+                "serial:": "a path is missing behind serial:",
+                "unix:": "a path is missing behind unix:",
+                "unix:" + 108 * "x": "the path of a socket has at most 107 bytes"}.items():
+            with self.subTest(address):
+                said = self.assert_usage("hello", "--to", address)
+                value = f"invalid value '{address}': " if address else ""
+                self.assertEqual(said.splitlines()[0], f"exc-push: --to: {value}{fault}")
+
     def push_usage(self, *arguments, leave_out=()):
         everything = {"--to": "unix:" + self.socket, "--signing-key": self.signing_key, "--instance": "i-1",
                       "--user": "alice", "--key": self.key}
