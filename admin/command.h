@@ -62,9 +62,6 @@ extern const struct cli_option admin_dry_run_options[];
 /* 1 to 256 bytes: const char *. */
 bool admin_take_user(const struct cli_option *option, const char *text, void *member);
 
-/* SHA256:…: const char *. */
-bool admin_take_fingerprint(const struct cli_option *option, const char *text, void *member);
-
 extern const struct cli_command push_command;
 extern const struct cli_command list_command;
 extern const struct cli_command revoke_command;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "admin/command.h"
-#include "wire/fingerprint.h"
 
 enum { USER_MAX = 256 }; /* bytes */
 
@@ -11,12 +10,6 @@ bool admin_take_user(const struct cli_option *option, const char *text, void *me
         (void)option;
         *(const char **)member = text;
         return *text && strlen(text) <= USER_MAX;
-}
-
-bool admin_take_fingerprint(const struct cli_option *option, const char *text, void *member) {
-        (void)option;
-        *(const char **)member = text;
-        return fingerprint_valid(text);
 }
 
 #define JSON_ROW                                                                                                       \

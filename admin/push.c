@@ -88,18 +88,6 @@ static bool all_strings(const json_t *list) {
         return json_is_array(list);
 }
 
-static void print_connections(const struct options *options) {
-        int n = options->connections >= 0 ? options->connections : 1;
-
-        if (n == 0)
-                print_field("Connections", "any number until then");
-        else if (n == 1)
-                print_field("Connections",
-                            "1, the first that offers the key; --connections N for clients that open several");
-        else
-                print_field("Connections", "%d, the first that offer the key", n);
-}
-
 /* Which private key belongs to it is known for NAME.pub alone. */
 static void print_next_step(const struct options *options, const struct key_list *keys, const char *user) {
         const char *file = keys->at[0].file;
@@ -137,7 +125,7 @@ static int print(const struct options *options, const struct key_list *keys, jso
         json_array_foreach(fingerprints, i, value)
                 print_field("Fingerprint", "%s", json_string_value(value));
         print_field("Lives for", "%s%s", left, duplicate ? "; it was stored before" : "");
-        print_connections(options);
+        print_connections(stdout, options->connections);
         json_array_foreach(host_keys, i, value)
                 print_field("Host key", "%s (%s)", text_or(value, "fingerprint", "-"), text_or(value, "type", "-"));
         print_next_step(options, keys, user);

@@ -67,9 +67,9 @@ static int revoke(const struct cli_line *line, const void *context) {
 static const struct cli_option revoke_options[] = {
         {.name = "fingerprint",
          .value = "SHA256:…",
-         .take = admin_take_fingerprint,
+         .take = cli_take_fingerprint,
          .offset = offsetof(struct options, fingerprint),
-         .expected = "SHA256: and 43 characters, as ssh-keygen -l prints it",
+         .expected = CLI_FINGERPRINT,
          .help = "keys with this fingerprint"},
         {.name = "user",
          .value = "USER",

@@ -9,6 +9,7 @@
 
 #include "cli/output.h"
 #include "cli/value.h"
+#include "wire/fingerprint.h"
 #include "wire/refusal.h"
 
 /* Known everywhere. They have no member. */
@@ -29,6 +30,12 @@ bool cli_take_text(const struct cli_option *option, const char *text, void *memb
         (void)option;
         *(const char **)member = text;
         return *text;
+}
+
+bool cli_take_fingerprint(const struct cli_option *option, const char *text, void *member) {
+        (void)option;
+        *(const char **)member = text;
+        return fingerprint_valid(text);
 }
 
 bool cli_take_number(const struct cli_option *option, const char *text, void *member) {

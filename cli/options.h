@@ -53,6 +53,10 @@ bool cli_take_flag(const struct cli_option *option, const char *text, void *memb
 bool cli_take_text(const struct cli_option *option, const char *text, void *member);   /* const char *, not empty */
 bool cli_take_number(const struct cli_option *option, const char *text, void *member); /* int */
 
+/* SHA256:…: const char *. */
+bool cli_take_fingerprint(const struct cli_option *option, const char *text, void *member);
+#define CLI_FINGERPRINT "SHA256: and 43 characters, as ssh-keygen -l prints it" /* what is expected */
+
 enum { CLI_TABLES_MAX = 6, CLI_ARGUMENTS_MAX = 8, CLI_GIVEN_MAX = 64 };
 
 struct cli_line;

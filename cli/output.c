@@ -206,6 +206,16 @@ void print_state(FILE *to, enum output_style style, const char *name, const char
         (void)fputc('\n', to);
 }
 
+void print_connections(FILE *to, int n) {
+        if (n == 0)
+                print_field_to(to, "Connections", "any number until then");
+        else if (n < 0 || n == 1)
+                print_field_to(to, "Connections",
+                               "1, the first that offers the key; --connections N for clients that open several");
+        else
+                print_field_to(to, "Connections", "%d, the first that offer the key", n);
+}
+
 void print_clock(FILE *to, int64_t unix_s, bool synchronized) {
         time_t t = (time_t)unix_s;
         char text[64];

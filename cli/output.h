@@ -49,6 +49,9 @@ void print_styled(FILE *to, enum output_style style, const char *text, size_t wi
  */
 void print_wrapped(FILE *to, size_t used, size_t column, size_t narrow, const char *text);
 
+/* "Connections", in such a column: the limit of a push, 0 for any number; negative: the default, 1. */
+void print_connections(FILE *to, int n);
+
 /* "Clock", in such a column: a guest's wall clock, and whether pushes may be timed by it. */
 void print_clock(FILE *to, int64_t unix_s, bool synchronized);
 

@@ -5,13 +5,6 @@
 
 #include "cli/output.h"
 #include "exc/request.h"
-#include "wire/fingerprint.h"
-
-static bool take_fingerprint(const struct cli_option *option, const char *text, void *member) {
-        (void)option;
-        *(const char **)member = text;
-        return fingerprint_valid(text);
-}
 
 static int print(const struct options *options, const struct target *target, const json_t *answer) {
         const json_t *revoked = json_object_get(answer, "revoked");
@@ -62,9 +55,9 @@ static const struct cli_option options[] = {
          .help = "the keys of this user"},
         {.name = "fingerprint",
          .value = "SHA256:…",
-         .take = take_fingerprint,
+         .take = cli_take_fingerprint,
          .offset = offsetof(struct options, fingerprint),
-         .expected = "SHA256: and 43 characters, as ssh-keygen -l prints it",
+         .expected = CLI_FINGERPRINT,
          .help = "the key with this fingerprint"},
         {.name = "all",
          .take = cli_take_flag,

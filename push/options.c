@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The options that several commands take. */
 #include "push/command.h"
-#include "wire/fingerprint.h"
 
 /* --- values: a `member` without an offset is the whole struct ------------------------------------------------------ */
 
@@ -35,12 +34,6 @@ static bool take_source(const struct cli_option *option, const char *text, void 
         (void)option;
         return options->n_sources < PUSH_MADE_SOURCES_MAX &&
                source_from_text(text, &options->sources[options->n_sources++]);
-}
-
-static bool take_fingerprint(const struct cli_option *option, const char *text, void *member) {
-        (void)option;
-        *(const char **)member = text;
-        return fingerprint_valid(text);
 }
 
 static bool take_known_hosts(const struct cli_option *option, const char *text, void *member) {
@@ -178,9 +171,9 @@ const struct cli_option push_key_options[] = {
 const struct cli_option push_choice_options[] = {
         {.name = "fingerprint",
          .value = "F",
-         .take = take_fingerprint,
+         .take = cli_take_fingerprint,
          .offset = offsetof(struct options, fingerprint),
-         .expected = "SHA256: and 43 characters, as ssh-keygen -l prints it",
+         .expected = CLI_FINGERPRINT,
          .help = "keys with this fingerprint, SHA256:… as ssh-keygen -l prints it"},
         {.name = "user",
          .value = "USER",

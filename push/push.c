@@ -71,20 +71,6 @@ static int connections_of(const struct options *options) {
         return options->connections >= 0 ? options->connections : 1;
 }
 
-static void print_connections(const struct options *options, FILE *to) {
-        int n = connections_of(options);
-
-        if (options->envelope)
-                return; /* it says so itself */
-        if (n == 0)
-                print_field_to(to, "Connections", "any number until then");
-        else if (n == 1)
-                print_field_to(to, "Connections",
-                               "1, the first that offers the key; --connections N for clients that open several");
-        else
-                print_field_to(to, "Connections", "%d, the first that offer the key", n);
-}
-
 static void print_people(const struct options *options, const struct push_answer *answer, FILE *to) {
         char left[DURATION_MAX];
 
@@ -96,7 +82,8 @@ static void print_people(const struct options *options, const struct push_answer
                        !answer->duplicate       ? ""
                        : answer->expires_in > 0 ? "; it was stored before"
                                                 : "; it was stored before, and can no longer be used");
-        print_connections(options, to);
+        if (!options->envelope) /* which says so itself */
+                print_connections(to, options->connections);
         for (size_t i = 0; i < answer->host_keys.n; i++)
                 print_field_to(to, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,
                                ssh_key_type_name(answer->host_keys.at[i].key.type));
