@@ -7,6 +7,10 @@ die() {
     exit 1
 }
 
+# The compiler, which may be several words: CC="ccache gcc".
+# shellcheck disable=SC2034 # for tests and runners
+read -ra cc <<<"${CC:-cc}"
+
 # need PROGRAM...: a missing program is a failure, never a skipped test.
 need() {
     local program missing=()

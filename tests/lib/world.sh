@@ -106,10 +106,10 @@ trusted() {
 # sshd's command with it.
 build_preload() {
     local from flags=(-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror "-DLIBRARY=\"$preload\"")
-    need "${CC:-cc}"
+    need "${cc[0]}"
     from=$(dirname "${BASH_SOURCE[0]}")/../login
-    TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -shared -fPIC -o "$preload" "$from/preload.c"
-    TMPDIR=$world/tests "${CC:-cc}" "${flags[@]}" -o "$preloaded" "$from/preloaded.c"
+    TMPDIR=$world/tests "${cc[@]}" "${flags[@]}" -shared -fPIC -o "$preload" "$from/preload.c"
+    TMPDIR=$world/tests "${cc[@]}" "${flags[@]}" -o "$preloaded" "$from/preloaded.c"
 }
 
 # So that log messages to /dev/log stay here, and terminals are the world's.

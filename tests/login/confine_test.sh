@@ -44,14 +44,14 @@ filter_has_all_that_the_c_library_calls() {
 
 each_layer_is_in_effect_and_neither_is_needed() {
     [[ -z ${EXC_EMULATED:-} ]] || return 0
-    "${CC:-cc}" -O1 -o without "$here/without.c"
+    "${cc[@]}" -O1 -o without "$here/without.c"
     _confined_by 'by Landlock' 'by seccomp' env
     _confined_by not 'by seccomp' ./without landlock
     _confined_by 'by Landlock' not ./without seccomp
 }
 
 _lets_in_without() {
-    "${CC:-cc}" -O1 -o without "$here/without.c"
+    "${cc[@]}" -O1 -o without "$here/without.c"
     new_key k
     start_sshd "AuthorizedKeysCommand $PWD/without $1 $helper %u %f %t %k"
     push alice k

@@ -9,10 +9,10 @@ store=/run/exc-instance-connect
 preload=/usr/lib/exc-test-clock.so
 
 _prepare() {
-    need "${CC:-cc}"
+    need "${cc[0]}"
     machine_start base "$suite"
     # A container has the clock of the machine around it, which need not be synchronized.
-    "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -shared -fPIC -DLIBRARY="\"$preload\"" -o clock.so \
+    "${cc[@]}" -std=gnu17 -D_GNU_SOURCE -shared -fPIC -DLIBRARY="\"$preload\"" -o clock.so \
         "$system_tree/tests/login/preload.c"
     in_machine base tee "$preload" <clock.so >/dev/null
     in_machine base mkdir -p /etc/systemd/system/exc-instance-connect.service.d

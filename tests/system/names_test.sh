@@ -9,10 +9,10 @@ names=(dana DANA "$account")
 
 _prepare() {
     local library
-    need "${CC:-cc}"
+    need "${cc[0]}"
     machine_start m "$suite"
     library=$(in_machine m sh -c 'dirname /lib/*/libnss_files.so.2 /lib/*/libc.so.6 | tail -n 1')
-    "${CC:-cc}" -std=gnu17 -Wall -Wextra -Werror -shared -fPIC -o nss_alias.so "$system_tree/tests/system/nss_alias.c"
+    "${cc[@]}" -std=gnu17 -Wall -Wextra -Werror -shared -fPIC -o nss_alias.so "$system_tree/tests/system/nss_alias.c"
     in_machine m tee "$library/libnss_alias.so.2" <nss_alias.so >/dev/null
     in_machine m sed -i 's/^passwd:.*/passwd: files alias/' /etc/nsswitch.conf
     in_machine m install -d -m 0700 -o 1500 -g 1500 /home/dana
