@@ -51,6 +51,22 @@ piuparts_finds_nothing_left_behind() {
         --tmpdir="$PWD" "${debs[@]}"
 }
 
+# suites: bookworm
+a_file_that_git_does_not_track_is_named_by_the_build() {
+    need git
+    mkdir -p source/{packaging/debian,build,agent}
+    cp "$system_tree/packaging/debian/changelog" source/packaging/debian/
+    cp "$system_tree"/{configure.ac,.gitignore} source/
+    touch source/agent/old.c
+    git -C source init -q
+    git -C source add -A
+    touch source/agent/new.c source/agent/new.o source/build/new.c
+    # Nothing is built where there is no build/vendor.
+    fails_with 'build/vendor: there is none' "$system_tree/packaging/build-deb" --from "$PWD/source"
+    "$system_tree/packaging/build-deb" --from "$PWD/source" >found 2>&1 || true
+    same '    agent/new.c' "$(sed -n '/^build-deb: git does not track these files/,/^[^ ]*$/{/^ /p}' found)"
+}
+
 _enabled() {
     local socket
     for socket in "${sockets[@]}"; do in_machine m systemctl is-enabled "$socket" || true; done | sort -u
