@@ -80,18 +80,39 @@ static int connect_to(const char *address, int64_t deadline_us, sd_bus **ret) {
         return r;
 }
 
-/* systemd itself, with a time limit for each call. */
-static int open_bus(sd_bus **ret) {
-        sd_bus *bus = NULL;
-        int r = connect_to(ADDRESS, now_us() + (int64_t)ANSWER_MS * US_PER_MS, &bus);
+/* What is left of the time for the next call. */
+static int limit_call(sd_bus *bus, int64_t deadline_us) {
+        int64_t left_us = deadline_us - now_us();
 
-        if (r >= 0)
-                r = sd_bus_set_method_call_timeout(bus, (uint64_t)ANSWER_MS * US_PER_MS);
+        return left_us <= 0 ? -ETIMEDOUT : sd_bus_set_method_call_timeout(bus, (uint64_t)left_us);
+}
+
+static int64_t deadline_after(int timeout_ms) {
+        return now_us() + (int64_t)timeout_ms * US_PER_MS;
+}
+
+/*
+ * The answer about a property of a unit or, where units have none of that name, of a service; to be unreferenced. systemd loads
+ * the unit that the path names.
+ */
+static int get_property(sd_bus *bus, const char *unit, const char *property, const char *type, int64_t deadline_us,
+                        sd_bus_message **ret) {
+        static const char *const interfaces[] = {DESTINATION ".Unit", DESTINATION ".Service"};
+        char *path = NULL;
+        int r;
+
+        r = sd_bus_path_encode(UNITS, unit, &path);
         if (r < 0)
-                sd_bus_close_unref(bus);
-        else
-                *ret = bus; /* transferred */
-        return r;
+                return r;
+        r = -EBADR;
+        /* It is UnknownProperty, and UnknownInterface of what is no service. */
+        for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]) && r == -EBADR; i++) {
+                r = limit_call(bus, deadline_us);
+                if (r >= 0)
+                        r = sd_bus_get_property(bus, DESTINATION, path, interfaces[i], property, NULL, ret, type);
+        }
+        free(path);
+        return r == -EBADR ? -ENODATA : r;
 }
 
 static int add_strings(sd_bus_message *reply, struct strv *ret) {
@@ -106,24 +127,15 @@ static int add_strings(sd_bus_message *reply, struct strv *ret) {
 
 /* `type`: "s", "u" or "as", and `ret` as its function above has it. */
 static int get(const char *unit, const char *property, const char *type, void *ret) {
-        static const char *const interfaces[] = {DESTINATION ".Unit", DESTINATION ".Service"};
-        sd_bus_message *loaded = NULL, *reply = NULL;
-        const char *path, *text;
+        int64_t deadline_us = deadline_after(ANSWER_MS);
+        sd_bus_message *reply = NULL;
         sd_bus *bus = NULL;
+        const char *text;
         int r;
 
-        r = open_bus(&bus);
+        r = connect_to(ADDRESS, deadline_us, &bus);
         if (r >= 0)
-                r = sd_bus_call_method(bus, DESTINATION, MANAGER, "LoadUnit", NULL, &loaded, "s", unit);
-        if (r >= 0)
-                r = sd_bus_message_read(loaded, "o", &path);
-        if (r >= 0) {
-                r = -ENODATA;
-                for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]) && !reply; i++)
-                        if (sd_bus_get_property(bus, DESTINATION, path, interfaces[i], property, NULL, &reply, type) >=
-                            0)
-                                r = 0;
-        }
+                r = get_property(bus, unit, property, type, deadline_us, &reply);
         if (r < 0)
                 goto out;
         if (strcmp(type, "as") == 0)
@@ -142,7 +154,6 @@ static int get(const char *unit, const char *property, const char *type, void *r
         }
 out:
         sd_bus_message_unref(reply);
-        sd_bus_message_unref(loaded);
         sd_bus_flush_close_unref(bus);
         return r < 0 ? r : 0;
 }
@@ -160,12 +171,15 @@ int systemd_get_number(const char *unit, const char *property, uint32_t *ret) {
 }
 
 int systemd_list_active(const char *pattern, struct strv *ret) {
+        int64_t deadline_us = deadline_after(ANSWER_MS);
         sd_bus_message *reply = NULL;
         sd_bus *bus = NULL;
         const char *name;
         int r;
 
-        r = open_bus(&bus);
+        r = connect_to(ADDRESS, deadline_us, &bus);
+        if (r >= 0)
+                r = limit_call(bus, deadline_us);
         if (r >= 0)
                 r = sd_bus_call_method(bus, DESTINATION, MANAGER, "ListUnitsByPatterns", NULL, &reply, "asas", 2,
                                        "active", "reloading", 1, pattern);
@@ -181,44 +195,37 @@ int systemd_list_active(const char *pattern, struct strv *ret) {
 
 /* --- a unit's state ------------------------------------------------------------------------------------------------ */
 
-static int read_property(sd_bus *bus, const char *path, const char *name, int64_t deadline_us,
-                         char ret[static UNIT_STATE_MAX]) {
-        int64_t left_us = deadline_us - now_us();
-        char *value = NULL;
+static int get_state(sd_bus *bus, const char *unit, const char *property, int64_t deadline_us,
+                     char ret[static UNIT_STATE_MAX]) {
+        sd_bus_message *reply = NULL;
+        const char *text;
         int r;
 
-        if (left_us <= 0)
-                return -ETIMEDOUT;
-        r = sd_bus_set_method_call_timeout(bus, (uint64_t)left_us);
+        r = get_property(bus, unit, property, "s", deadline_us, &reply);
         if (r >= 0)
-                r = sd_bus_get_property_string(bus, DESTINATION, path, DESTINATION ".Unit", name, NULL, &value);
-        if (r < 0)
-                return r;
-        (void)snprintf(ret, UNIT_STATE_MAX, "%s", value);
-        free(value);
-        return 0;
+                r = sd_bus_message_read(reply, "s", &text);
+        if (r >= 0)
+                (void)snprintf(ret, UNIT_STATE_MAX, "%s", text);
+        sd_bus_message_unref(reply);
+        return r;
 }
 
 int systemd_unit_state_at(const char *address, const char *name, int timeout_ms, struct unit_state *ret) {
-        int64_t deadline_us = now_us() + (int64_t)timeout_ms * US_PER_MS;
+        int64_t deadline_us = deadline_after(timeout_ms);
         struct unit_state state = {.load = ""};
         sd_bus *bus = NULL;
-        char *path = NULL;
         int r;
 
-        r = sd_bus_path_encode(UNITS, name, &path);
+        r = connect_to(address, deadline_us, &bus);
         if (r >= 0)
-                r = connect_to(address, deadline_us, &bus);
+                r = get_state(bus, name, "LoadState", deadline_us, state.load);
         if (r >= 0)
-                r = read_property(bus, path, "LoadState", deadline_us, state.load);
+                r = get_state(bus, name, "ActiveState", deadline_us, state.active);
         if (r >= 0)
-                r = read_property(bus, path, "ActiveState", deadline_us, state.active);
-        if (r >= 0)
-                r = read_property(bus, path, "UnitFileState", deadline_us, state.file);
+                r = get_state(bus, name, "UnitFileState", deadline_us, state.file);
         if (r >= 0)
                 *ret = state;
         sd_bus_close_unref(bus);
-        free(path);
         return r < 0 ? r : 0;
 }
 
