@@ -16,16 +16,19 @@ const char *match_condition(const char *condition, char *lists[static MATCH_ATTR
 
         while (sshd_word_next(&condition, true, &word) > 0) {
                 size_t n = strcspn(word, "="), i = 0;
-                bool value_follows = word[n] == '\0';
+                bool value_follows = word[n] == '\0', again;
 
                 while (i < MATCH_ATTRIBUTES && (strlen(attributes[i]) != n || strncasecmp(word, attributes[i], n) != 0))
                         i++;
-                if (i < MATCH_ATTRIBUTES && !lists[i] && !value_follows)
+                again = i < MATCH_ATTRIBUTES && lists[i];
+                if (i < MATCH_ATTRIBUTES && !again && !value_follows)
                         lists[i] = strdup(word + n + 1);
                 free(word);
                 if (i == MATCH_ATTRIBUTES)
                         return "it asks for what cannot be given";
-                if (value_follows && !lists[i] && sshd_word_next(&condition, true, &lists[i]) <= 0)
+                if (again)
+                        return "it names one attribute twice, and both lists must be met";
+                if (value_follows && sshd_word_next(&condition, true, &lists[i]) <= 0)
                         return "it cannot be read";
         }
         return NULL;

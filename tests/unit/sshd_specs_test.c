@@ -134,6 +134,10 @@ static void what_cannot_be_met_is_not_compared(void **state) {
         assert_match("Exec /bin/true", NULL, "it asks for what cannot be given");
         assert_match("final", NULL, "it asks for what cannot be given");
         assert_match("User", NULL, "it cannot be read");
+        for (size_t i = 0; i < 3; i++)
+                assert_match((const char *const[]){"Group root Group staff", "Group=root Group=staff",
+                                                   "User root Address 192.0.2.1 user=alice"}[i],
+                             NULL, "it names one attribute twice, and both lists must be met");
         assert_match("User !alice", NULL, "it has no name to try");
         assert_match("Address !192.0.2.1", NULL, "it has no plain value to try");
         assert_match("Address 10.0.0.0/8,!10.0.0.0/24", NULL, "it has no plain value to try");
