@@ -98,30 +98,13 @@ static void look_at_running(struct examination *examination, const struct sshd_s
         pass(&examination->findings, "sshd-running", "%s", names);
 }
 
-static void look_at_reload(struct examination *examination, const struct sshd_service *service) {
-        struct remedy reload = doctor_reload(service->name);
-        char path[PATH_MAX], why[SSHD_WHY_MAX];
-        int r = sshd_reload_due(service, path, why);
-
-        if (r < 0)
-                warn(&examination->findings, "sshd-reloaded", reload,
-                     "it is not known whether %s has read its configuration since the last change: %s", service->name,
-                     why);
-        else if (r > 0)
-                found(&examination->findings, FINDING_OPEN_FAILURE, "sshd-reloaded", reload,
-                      "%s was changed after %s had read its configuration", path, service->name);
-        else if (path[0])
-                pass(&examination->findings, "sshd-reloaded",
-                     "%s has read its configuration since the last change, that of %s", service->name, path);
+static bool is_any(const char *value) {
+        (void)value;
+        return true;
 }
 
 static bool is_no(const char *value) {
         return strncasecmp(value, "no", 2) == 0;
-}
-
-static bool is_any(const char *value) {
-        (void)value;
-        return true;
 }
 
 /* Sets a keyword in the line where it is set now. Without a remedy where that is not to be found. */
@@ -138,6 +121,41 @@ static struct remedy set_remedy(const struct sshd_service *service, const char *
         if (service && service->active)
                 reload = doctor_reload(service->name);
         return remedy_both(set, reload);
+}
+
+/* It is known by its PID file when it read its configuration, and `r` says why there is none. */
+static struct remedy pid_file_remedy(const struct sshd_service *service, int r) {
+        struct remedy set = NO_REMEDY;
+
+        if (r == -ENOENT)
+                return doctor_edit("PidFile", service->name);
+        if (r != -EROFS)
+                return doctor_reload(service->name);
+        /* systemd lets it write its RuntimeDirectory=, whatever else is read-only. */
+        if (sshd_reads_only(service, "/run/sshd"))
+                return NO_REMEDY;
+        set = set_remedy(service, "PidFile", is_any, "PidFile \\/run\\/sshd\\/sshd.pid");
+        if (set.command[0] || service->arguments[0])
+                return set;
+        return remedy_both(remedy_of("sed -i %s %s", "1iPidFile /run/sshd/sshd.pid", SSHD_CONFIG),
+                           doctor_reload(service->name));
+}
+
+static void look_at_reload(struct examination *examination, const struct sshd_service *service) {
+        struct remedy reload = doctor_reload(service->name);
+        char path[PATH_MAX], why[SSHD_WHY_MAX];
+        int r = sshd_reload_due(service, path, why);
+
+        if (r < 0)
+                warn(&examination->findings, "sshd-reloaded", pid_file_remedy(service, r),
+                     "it is not known whether %s has read its configuration since the last change: %s", service->name,
+                     why);
+        else if (r > 0)
+                found(&examination->findings, FINDING_OPEN_FAILURE, "sshd-reloaded", reload,
+                      "%s was changed after %s had read its configuration", path, service->name);
+        else if (path[0])
+                pass(&examination->findings, "sshd-reloaded",
+                     "%s has read its configuration since the last change, that of %s", service->name, path);
 }
 
 /* Whether a list of methods among the alternatives is a key alone, or at least has one. */

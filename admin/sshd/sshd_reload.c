@@ -2,13 +2,18 @@
 #include "admin/sshd/sshd_reload.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,10 +137,53 @@ int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char re
         return 0;
 }
 
+/* What is at `path` for a process, which may have mounts of its own; where that cannot be seen, what is there for us. */
+static int open_for(pid_t pid, const char *path, int flags) {
+        const struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT};
+        char root[64];
+        int root_fd, fd;
+
+        (void)snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+        root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root_fd < 0)
+                return open(path, flags | O_CLOEXEC);
+        fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        if (fd < 0 && errno == ENOSYS)
+                fd = open(path, flags | O_CLOEXEC);
+        (void)close(root_fd);
+        return fd;
+}
+
+bool sshd_reads_only(const struct sshd_service *service, const char *directory) {
+        int fd = open_for(service->main_pid, directory, O_PATH | O_DIRECTORY);
+        struct statvfs st;
+        bool only = fd < 0 || (fstatvfs(fd, &st) == 0 && (st.f_flag & ST_RDONLY) != 0);
+
+        if (fd >= 0)
+                (void)close(fd);
+        return only;
+}
+
+/* Whether `path` has the service's PID; `ret` is then when it was written. */
+static bool is_pid_file(const struct sshd_service *service, const char *path, struct timespec *ret) {
+        int fd = open_for(service->main_pid, path, O_RDONLY | O_NONBLOCK);
+        char text[32] = "";
+        struct stat st;
+        bool is;
+
+        if (fd < 0)
+                return false;
+        is = read(fd, text, sizeof(text) - 1) > 0 && strtol(text, NULL, 10) == (long)service->main_pid &&
+             fstat(fd, &st) == 0;
+        (void)close(fd);
+        if (is)
+                *ret = st.st_mtim;
+        return is;
+}
+
 /* When it has read its configuration, also after SIGHUP, it writes its PID file. */
 static int pid_file_time(const struct sshd_service *service, struct timespec *ret, char why[static SSHD_WHY_MAX]) {
-        char *effective, *path, *text = NULL;
-        struct stat st;
+        char *effective, *path, *directory = NULL;
         int r;
 
         r = sshd_effective(service->arguments, NULL, &effective, why);
@@ -143,16 +191,27 @@ static int pid_file_time(const struct sshd_service *service, struct timespec *re
                 return r;
         path = sshd_answer_value(effective, "PidFile");
         free(effective);
-        r = path ? text_file_read(path, &text, &st) : -ENOMEM;
-        free(path);
-        if (r == -ENOMEM)
+        if (path)
+                directory = strndup(path, strrchr(path, '/') ? (size_t)(strrchr(path, '/') - path) + 1 : 0);
+        if (!directory) {
                 (void)snprintf(why, SSHD_WHY_MAX, "out of memory");
-        else if (r < 0 || strtol(text, NULL, 10) != (long)service->main_pid) {
-                (void)snprintf(why, SSHD_WHY_MAX, "it has no PID file");
+                r = -ENOMEM;
+        } else if (strcasecmp(path, "none") == 0) {
+                (void)snprintf(why, SSHD_WHY_MAX, "its PidFile, which it writes then, is none");
                 r = -ENOENT;
-        } else
-                *ret = st.st_mtim;
-        free(text);
+        } else if (is_pid_file(service, path, ret))
+                r = 0;
+        else if (sshd_reads_only(service, directory)) {
+                (void)snprintf(why, SSHD_WHY_MAX,
+                               "it cannot write its PidFile %s then: to the service, %s is read-only or missing", path,
+                               directory);
+                r = -EROFS;
+        } else {
+                (void)snprintf(why, SSHD_WHY_MAX, "its PidFile %s is missing, or another process's", path);
+                r = -ESRCH;
+        }
+        free(directory);
+        free(path);
         return r;
 }
 

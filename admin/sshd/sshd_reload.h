@@ -24,10 +24,13 @@ int sshd_reload(const struct sshd_service *service, bool *ret_restarted, char re
  * Whether it has to read its configuration again: 1 where one of the files, or a directory in which an Include looks for
  * some, was changed after it had read them; else 0. `ret_path` is what was changed last; "" where the question does not
  * arise, as one that does not run, or runs for one connection, reads them when it is started. Negative errno where that
- * cannot be found out, and then `ret_why` says why.
+ * cannot be found out, and then `ret_why` says why: -ENOENT where it is to write no PID file, -EROFS where it cannot write it.
  */
 int sshd_reload_due(const struct sshd_service *service, char ret_path[static PATH_MAX],
                     char ret_why[static SSHD_WHY_MAX]);
+
+/* Whether a directory is on a mount that is read-only for a service that runs, or is not there for it. */
+bool sshd_reads_only(const struct sshd_service *service, const char *directory);
 
 /*
  * The same where no systemd runs: for the sshd that this machine's PID file names, if it is one. -ENOENT where there is

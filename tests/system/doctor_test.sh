@@ -1231,6 +1231,25 @@ sshd_that_sees_too_little_of_the_file_system_is_healed() {
 }
 
 # short: no
+a_pid_file_that_sshd_cannot_write_is_healed() {
+    _whole_machine
+    _heals warning sshd-reloaded "$(_sandboxes $'ReadOnlyPaths=/run\nReadWritePaths=/run/exc-instance-connect')"
+    same 'PidFile /run/sshd/sshd.pid' "$(in_machine m head -n 1 /etc/ssh/sshd_config)"
+    # In a line that sets it, too.
+    in_machine m sed -i 1d /etc/ssh/sshd_config
+    _sshd_has 'PidFile /run/own.pid'
+    _heals warning sshd-reloaded 'systemctl restart ssh'
+    same 'PidFile /run/sshd/sshd.pid' "$(in_machine m cat /etc/ssh/sshd_config.d/50-test.conf)"
+    _no_sandbox
+    _sshd_has 'PidFile none'
+    _doctor
+    says 'has read its configuration since the last change: its PidFile, which it writes then, is none$' _of text sshd-reloaded warning
+    _heals warning sshd-reloaded 'systemctl restart ssh'
+    _sshd_has
+    _healthy
+}
+
+# short: no
 a_journal_that_nobody_reaches_is_healed() {
     _heals warning journal 'rm /run/systemd/journal/socket'
 }
