@@ -244,7 +244,9 @@ static enum refusal store_signed(struct agent *agent, const struct commit *commi
                 return refuse(ret_why, REFUSAL_EXPIRED,
                               "expired: its record ended before it was finished; sign it again");
         if (!commit->request->terms.has_challenge && is_revoked(agent, commit))
-                return refuse(ret_why, REFUSAL_EXPIRED, "expired: revoked after it was signed; sign it again");
+                return refuse(ret_why, REFUSAL_EXPIRED,
+                              "expired: revoked in the second in which it was signed, or later; sign it again, a "
+                              "second later");
         /* One that was cut off after its keys were stored is counted already. */
         if (is_new || !is_stored(agent, commit)) {
                 why = check_room(agent, commit->user, commit->push->n_keys, ret_why);

@@ -35,6 +35,8 @@
 enum {
         RESERVE_MS = 1500, /* of a request's time, for what comes after the delivery */
         NEW_FOR_S = 60,    /* so long the store of a guest may be younger than a push that is timed by the clock */
+        /* So long a guest whose clock is ahead may take a revocation for later than a push, or get it late. */
+        REVOKED_FOR_S = 600,
         RETRY_MS = 1000,
 };
 
@@ -43,7 +45,8 @@ struct connect {
         struct connect_request asked; /* `user` with its default, from decide() on */
         struct store_instance instance;
         bool has_instance;
-        int64_t since; /* the latest revocation before the decision */
+        int64_t since;       /* the latest revocation before the decision */
+        bool revoked_lately; /* one of this instance */
 
         struct ssh_key public_half;
         struct openssh_key private_half; /* all zeros: the caller's own */
@@ -104,6 +107,10 @@ static bool find_instance(struct connect *connect) {
                 result = store_instance_get(request->store, connect->asked.vm_id, &connect->instance);
         if (result != STORE_OK)
                 return request_refuse_store(request, result, "instance");
+        result = store_revocation_lately(request->store, connect->instance.id, (int64_t)time(NULL) - REVOKED_FOR_S,
+                                         &connect->revoked_lately);
+        if (result != STORE_OK)
+                return request_refuse_store(request, result, "revocations");
         request_note(request, host, connect->instance.host);
         if (connect->asked.user[0] == '\0')
                 return request_refuse_field(request, "user", "user: missing; the instance has no default user");
@@ -202,12 +209,16 @@ static bool before_next_signature(void *context) {
                check_revocations(connect, NULL);
 }
 
-/* Where the clock alone may not do: serial channels, and guests that nobody has seen for a minute yet. */
+/*
+ * Where the clock alone may not do: serial channels, guests that nobody has seen for a minute yet, and those that had a
+ * revocation lately. By the clock, which counts seconds, a push may seem to have been signed before a revocation that it came
+ * after, and is refused then.
+ */
 static bool wants_challenge_first(const struct connect *connect) {
         const struct store_instance *instance = &connect->instance;
 
         return strcmp(instance->channel, "serial") == 0 || instance->first_seen == 0 ||
-               instance->first_seen > (int64_t)time(NULL) - NEW_FOR_S;
+               instance->first_seen > (int64_t)time(NULL) - NEW_FOR_S || connect->revoked_lately;
 }
 
 static void send(struct connect *connect) {

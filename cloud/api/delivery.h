@@ -6,7 +6,8 @@
  * The first signature is timed by the clock alone, which saves a round trip, unless the order wants a challenge first. A
  * challenge of the guest's is signed where the guest's clock is of no use: after ClockUnsynchronized and NotYetValid, and
  * after Expired where the guest's clock is outside [iat - 30, exp). Within it Expired may mean that a revocation has
- * overtaken the push, and is final.
+ * overtaken the push, and is final. (One from before the decision, as of the same second, the caller knows: it wants a
+ * challenge first.)
  */
 #ifndef EXC_DELIVERY_H
 #define EXC_DELIVERY_H

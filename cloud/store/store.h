@@ -236,5 +236,7 @@ enum store_result store_revocation_latest(struct store *store, int64_t *ret);
 enum store_result store_revocation_since(struct store *store, int64_t since, const char *instance,
                                          const char *fingerprint, const char *user, const char *asked_user,
                                          bool *ret_revoked);
+/* Whether one of the instance was recorded after `time` (Unix seconds). */
+enum store_result store_revocation_lately(struct store *store, const char *instance, int64_t time, bool *ret_revoked);
 
 #endif

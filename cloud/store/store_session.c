@@ -105,3 +105,16 @@ enum store_result store_revocation_since(struct store *store, int64_t since, con
         *ret_revoked = result == STORE_OK;
         return STORE_OK;
 }
+
+enum store_result store_revocation_lately(struct store *store, const char *instance, int64_t time, bool *ret_revoked) {
+        struct query q = query_begin(store, "SELECT 1 FROM revocation WHERE instance = ? AND time > ? LIMIT 1");
+        enum store_result result;
+
+        query_text(&q, instance);
+        query_number(&q, time);
+        result = query_end_found(&q);
+        if (result != STORE_OK && result != STORE_NOT_FOUND)
+                return result;
+        *ret_revoked = result == STORE_OK;
+        return STORE_OK;
+}

@@ -254,6 +254,18 @@ def known_guest_is_timed_by_the_clock():
     assert _ways(cloud) == [True, False]
 
 
+def revocation_keeps_out_nothing_that_comes_after_it():
+    """By the clock, a push of the same second as a revocation would be from before it."""
+    cloud = Cloud()
+    assert cloud.connect().status == 200
+    _age(cloud)
+    for _ in range(20):
+        assert cloud.revoke(all=True).json["outcome"] == "done"
+        answer = cloud.connect()
+        assert answer.status == 200, answer
+    assert _ways(cloud) == [True] * 21
+
+
 def guest_without_the_time_gets_a_challenge():
     for clock, more in ("unsynchronised", {}), ("synchronised", {"TEST_WALL_STEP": "-86400"}), (
             "synchronised", {"TEST_WALL_STEP": "86400"}):

@@ -861,7 +861,8 @@ class Refusals(PushTest):
 
     def test_hints_fit_the_reason(self):
         for message, hint in (
-                ("exp is in the past", "compare the clocks"), ("expired: revoked after it was signed; sign it again", None),
+                ("exp is in the past", "compare the clocks"),
+                ("expired: revoked in the second in which it was signed, or later; sign it again, a second later", None),
                 ("expired: its record ended before it was finished; sign it again", None)):
             result, _ = self.push(answers={"Push": refusal("Expired", message=message)})
             said = result.stderr.splitlines()

@@ -423,6 +423,13 @@ static int64_t add_revocation(const char *instance, const char *fingerprint, con
         return latest;
 }
 
+static bool lately(const char *instance, int64_t time) {
+        bool is = time == NOW;
+
+        assert_int_equal(store_revocation_lately(store, instance, time, &is), STORE_OK);
+        return is;
+}
+
 static void revocation_is_about_what_it_names(void **state) {
         struct store_revocation both = {.instance = "42", .fingerprint = "F", .user = "root"};
         int64_t start = -1, by_key, by_user, all;
@@ -455,6 +462,10 @@ static void revocation_is_about_what_it_names(void **state) {
         assert_true(revoked(by_user, "42", NULL, NULL, NULL));
         assert_false(revoked(by_user, "43", "any", "any", "any"));
         assert_false(revoked(all, "42", "any", "any", "any"));
+
+        assert_true(lately("42", NOW - 1));
+        assert_false(lately("42", NOW));
+        assert_false(lately("43", NOW - 1));
 }
 
 static void revocations_are_kept_for_a_day(void **state) {
