@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "admin/doctor/doctor.h"
+#include "admin/doctor/probe.h"
 #include "admin/log/log_event.h"
 
 #define US_PER_S INT64_C(1000000)
@@ -65,6 +66,7 @@ static int read_drops(const struct examination *examination, sd_journal *journal
 
 void doctor_drops(struct examination *examination) {
         struct drops drops[REASONS_MAX] = {{.n = 0}};
+        const char *what = "the journal cannot be read";
         struct log_senders senders;
         sd_journal *journal = NULL;
         int r;
@@ -75,6 +77,8 @@ void doctor_drops(struct examination *examination) {
         if (r >= 0)
                 r = log_event_match(journal, &senders);
         if (r >= 0)
+                r = probe_unprivileged(&what);
+        if (r >= 0)
                 r = read_drops(examination, journal, &senders, drops);
         sd_journal_close(journal);
         for (size_t i = 0; i < REASONS_MAX && drops[i].n > 0; i++)
@@ -83,7 +87,7 @@ void doctor_drops(struct examination *examination) {
                      drops[i].n, drops[i].n == 1 ? "" : "s", drops[i].address, drops[i].reason);
         if (r < 0)
                 warn(&examination->findings, "sshd-drops", NO_REMEDY,
-                     "it is not known whether sshd drops connections: the journal cannot be read: %s", strerror(-r));
+                     "it is not known whether sshd drops connections: %s: %s", what, strerror(-r));
         else if (drops[0].n == 0)
                 pass(&examination->findings, "sshd-drops",
                      "the journal has no connection that sshd dropped within the last hour");

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/unprivileged.h"
 #include "authkeys-helper/identity.h"
 
 enum {
@@ -127,5 +128,15 @@ int probe_become(const char *user) {
         if (r < 0)
                 return r;
         end_with(parent); /* the kernel forgets it when ids change (prctl(2)) */
+        return 0;
+}
+
+int probe_unprivileged(const char **ret_what) {
+        pid_t parent = getppid();
+        int r = unprivileged(ret_what);
+
+        if (r < 0)
+                return r;
+        end_with(parent);
         return 0;
 }

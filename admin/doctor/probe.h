@@ -17,7 +17,8 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms);
 /* The same; meanwhile it calls `tick` ten times a second, in this process. */
 int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *context, int timeout_ms);
 
-/* For a check: identity_become(), after which it still ends with its parent. */
+/* For a check: identity_become() or unprivileged(), after which it still ends with its parent. */
 int probe_become(const char *user);
+int probe_unprivileged(const char **ret_what);
 
 #endif

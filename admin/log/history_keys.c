@@ -5,7 +5,6 @@
 #include "admin/log/history_internal.h"
 
 #define STORED_NEARBY_US (2 * US_PER_S) /* between the event of the push and EXC_STORED */
-#define LIFE_MAX_US (86400 * US_PER_S)  /* MaxTtl's own limit */
 #define SLACK_US US_PER_S               /* between the clocks of those who write */
 #define LATE_US (2 * US_PER_S)          /* later than that, stories may have been printed without the event */
 
@@ -251,7 +250,7 @@ static bool add_end(struct evidence *evidence, const struct log_event *event) {
         end->boot = event->boot;
         end->at_us = event->at_us;
         end->stored_us = event->stored_us;
-        end->from_us = event->stored_us > 0 ? event->stored_us : event->at_us - LIFE_MAX_US;
+        end->from_us = event->stored_us > 0 ? event->stored_us : event->at_us - LOG_LIFE_MAX_US;
         end->final = event->slots_final && event->n_taken == event->n_pids;
         TAILQ_INSERT_TAIL(&evidence->ends, end, by_time);
         evidence->n_ends++;

@@ -2,8 +2,9 @@
 /*
  * exc-instance-connect log
  *
- * 1. It reads the journal of this machine from an hour before --since: a connection that is shown may be about a key that
- *    was pushed before. A key may wait for a day, so our own events are read from then on.
+ * 1. It reads the journal of this machine, without root's rights (log_journals.h), from an hour before --since: a
+ *    connection that is shown may be about a key that was pushed before. A key may wait for a day, so our own events are
+ *    read from then on.
  * 2. A first pass takes events about the time before them: how a key was used, and what is lost.
  * 3. What it reads becomes events (log_event.h), those become stories (history.h), and each story is a line (story.h).
  * 4. With --follow it then waits for more.
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,13 +25,13 @@
 #include "admin/account.h"
 #include "admin/command.h"
 #include "admin/log/history.h"
+#include "admin/log/log_journals.h"
 #include "admin/log/log_since.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 
 #define US_PER_S INT64_C(1000000)
 #define CONTEXT_US (3600 * US_PER_S)
-#define LIFE_MAX_US (86400 * US_PER_S) /* MaxTtl's own limit: a key that waits may have been pushed so long before */
 #define PROGRESS_US US_PER_S
 
 enum {
@@ -39,8 +41,7 @@ enum {
 
 struct reading {
         const struct options *options;
-        sd_journal *journal;
-        struct log_senders senders;
+        struct log_journals journals;
         struct history *history;
         struct account_names names;
         int signals; /* -EBADF, or where those that end the following arrive */
@@ -57,7 +58,7 @@ static int64_t clock_us(clockid_t clock) {
         return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
 }
 
-/* Whether the process that a session was of is there, on this boot. */
+/* Whether the process that a session was of is there, on this boot; with hidepid, any process of that number. */
 static bool running(sd_id128_t boot, uint64_t pid) {
         char path[64], name[32] = "";
         sd_id128_t now;
@@ -69,7 +70,7 @@ static bool running(sd_id128_t boot, uint64_t pid) {
         (void)snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return errno == EACCES; /* hidepid: nothing better is known */
+                return pid <= INT_MAX && kill((pid_t)pid, 0) < 0 && errno == EPERM;
         n = read(fd, name, sizeof(name) - 1);
         (void)close(fd);
         return n > 0 && strncmp(name, "sshd", 4) == 0;
@@ -108,11 +109,6 @@ static void tell(void *context, const struct story *story) {
                 reading->status = EXIT_OWN_FAILURE;
 }
 
-static int failed(const char *what, int r) {
-        complain("%s: %s", what, strerror(-r));
-        return EXIT_OWN_FAILURE;
-}
-
 static bool signalled(const struct reading *reading) {
         struct pollfd fd = {.fd = reading->signals, .events = POLLIN};
 
@@ -123,7 +119,7 @@ static bool signalled(const struct reading *reading) {
 static int read_on(struct reading *reading) {
         for (;;) {
                 struct log_event event;
-                int r = sd_journal_next(reading->journal);
+                int r = sd_journal_next(reading->journals.all);
 
                 if (r == 0)
                         return reading->status;
@@ -134,12 +130,12 @@ static int read_on(struct reading *reading) {
                                 return reading->status;
                 }
                 if (r > 0)
-                        r = log_event_read(reading->journal, &reading->senders, &event);
+                        r = log_event_read(reading->journals.all, &reading->journals.senders, &event);
                 if (r > 0)
                         r = history_add(reading->history, &event);
                 if (r < 0) {
                         progress_end();
-                        return failed("cannot read the journal", r);
+                        return log_failed("cannot read the journal", r);
                 }
                 if (ferror(stdout))
                         return EXIT_OWN_FAILURE; /* main() says so */
@@ -152,7 +148,7 @@ static int follow(struct reading *reading) {
         history_follow(reading->history);
         for (;;) {
                 struct pollfd fds[] = {
-                        {.fd = sd_journal_get_fd(reading->journal), .events = POLLIN},
+                        {.fd = sd_journal_get_fd(reading->journals.all), .events = POLLIN},
                         {.fd = reading->signals, .events = POLLIN},
                         {.fd = STDOUT_FILENO, .events = 0}, /* a pipe that nobody reads any more */
                 };
@@ -161,18 +157,18 @@ static int follow(struct reading *reading) {
                 if (fflush(stdout) != 0 || reading->status != EXIT_DONE)
                         return EXIT_OWN_FAILURE;
                 if (fds[0].fd < 0)
-                        return failed("cannot wait for the journal", fds[0].fd);
+                        return log_failed("cannot wait for the journal", fds[0].fd);
                 /* On some file systems nobody says that a file has grown. */
-                if (sd_journal_reliable_fd(reading->journal) <= 0 && (timeout < 0 || timeout > UNRELIABLE_MS))
+                if (sd_journal_reliable_fd(reading->journals.all) <= 0 && (timeout < 0 || timeout > UNRELIABLE_MS))
                         timeout = UNRELIABLE_MS;
                 r = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout);
                 if (r < 0 && errno != EINTR)
-                        return failed("cannot wait", -errno);
+                        return log_failed("cannot wait", -errno);
                 if (fds[1].revents || fds[2].revents & (POLLERR | POLLHUP))
                         return EXIT_DONE;
-                r = sd_journal_process(reading->journal);
+                r = sd_journal_process(reading->journals.all);
                 if (r < 0)
-                        return failed("cannot wait for the journal", r);
+                        return log_failed("cannot wait for the journal", r);
                 status = read_on(reading);
                 if (status != EXIT_DONE || reading->stopped)
                         return status;
@@ -194,129 +190,61 @@ static int catch_signals(void) {
         return fd < 0 ? -errno : fd;
 }
 
-/* Somebody who may not read the system's journal gets one that is empty, and no error. */
-static int may_read(void) {
-        sd_journal *journal = NULL;
-        int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
-
-        if (r >= 0)
-                r = sd_journal_seek_head(journal);
-        if (r >= 0)
-                r = sd_journal_next(journal);
-        sd_journal_close(journal);
-        if (r < 0)
-                return failed("cannot open the journal", r);
-        if (r > 0)
-                return EXIT_DONE;
-        if (geteuid() == 0)
-                complain("the journal is empty: is systemd-journald running, and Storage=none not set in "
-                         "journald.conf?");
-        else
-                complain("nothing of the system's journal can be read: run this as root, or as a member of the group "
-                         "systemd-journal or adm");
-        return EXIT_OWN_FAILURE;
-}
-
-static int open_at(sd_journal **ret, int (*match)(sd_journal *journal, const struct log_senders *senders),
-                   const struct log_senders *senders, int64_t from_us) {
-        sd_journal *journal = NULL;
-        int r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
-
-        if (r >= 0)
-                r = match(journal, senders);
-        if (r >= 0)
-                r = from_us > 0 ? sd_journal_seek_realtime_usec(journal, (uint64_t)from_us)
-                                : sd_journal_seek_head(journal);
-        if (r < 0)
-                sd_journal_close(journal);
-        else
-                *ret = journal;
-        return r;
-}
-
-static int open_journal(struct reading *reading, int64_t from_us) {
-        int r, status = may_read();
-
-        if (status != EXIT_DONE)
-                return status;
-        r = log_senders_find(&reading->senders);
-        if (r == -ENOENT) {
-                complain("the users exc-instance-connect and exc-authorized-keys are not there, and only what they "
-                         "wrote can be trusted: install the package again, or run "
-                         "systemd-sysusers exc-instance-connect.conf");
-                return EXIT_OWN_FAILURE;
-        }
-        if (r < 0)
-                return failed("cannot look up the users that write events", r);
-        r = open_at(&reading->journal, log_event_match, &reading->senders, from_us);
-        return r < 0 ? failed("cannot open the journal", r) : EXIT_DONE;
-}
-
 /* The first pass. Events that come after it are taken in when they are read. */
-static int foresee(struct reading *reading, int64_t from_us) {
-        sd_journal *journal = NULL;
-        int r = open_at(&journal, log_event_match_evidence, &reading->senders, from_us);
+static int foresee(struct reading *reading) {
+        int r = 0;
 
         while (r >= 0 && !reading->stopped) {
                 struct log_event event;
 
-                r = sd_journal_next(journal);
+                r = sd_journal_next(reading->journals.evidence);
                 if (r <= 0)
                         break;
                 if (++reading->n_read % REST == 0) {
                         report(reading);
                         reading->stopped = signalled(reading);
                 }
-                r = log_event_read(journal, &reading->senders, &event);
+                r = log_event_read(reading->journals.evidence, &reading->journals.senders, &event);
                 if (r > 0)
                         r = history_foresee(reading->history, &event);
         }
-        sd_journal_close(journal);
-        return r < 0 ? failed("cannot read the journal", r) : EXIT_DONE;
+        return r < 0 ? log_failed("cannot read the journal", r) : EXIT_DONE;
 }
 
 /* Events of ours from before what read_on() reads: of keys that may still wait. */
 static int read_earlier(struct reading *reading, const struct history_view *view) {
-        sd_journal *journal = NULL;
         struct log_event event;
-        int r;
+        int r = 0;
 
-        if (view->from_us <= LIFE_MAX_US)
-                return EXIT_DONE;
-        r = open_at(&journal, log_event_match_ours, &reading->senders, view->from_us - LIFE_MAX_US);
-        while (r >= 0 && !reading->stopped && (r = sd_journal_next(journal)) > 0) {
+        while (reading->journals.earlier && r >= 0 && !reading->stopped &&
+               (r = sd_journal_next(reading->journals.earlier)) > 0) {
                 uint64_t us;
 
                 if (++reading->n_read % REST == 0) {
                         report(reading);
                         reading->stopped = signalled(reading);
                 }
-                r = sd_journal_get_realtime_usec(journal, &us);
+                r = sd_journal_get_realtime_usec(reading->journals.earlier, &us);
                 if (r < 0 || us >= (uint64_t)view->from_us)
                         break;
-                r = log_event_read(journal, &reading->senders, &event);
+                r = log_event_read(reading->journals.earlier, &reading->journals.senders, &event);
                 if (r > 0)
                         r = history_add(reading->history, &event);
         }
-        sd_journal_close(journal);
-        return r < 0 ? failed("cannot read the journal", r) : EXIT_DONE;
+        return r < 0 ? log_failed("cannot read the journal", r) : EXIT_DONE;
 }
 
 static int read_all(struct reading *reading, const struct history_view *view) {
         bool follows = reading->options->follow;
         int status, r;
 
-        /* Watched from before the first entry is read, so that none falls in between. */
         if (follows) {
-                r = sd_journal_get_fd(reading->journal);
-                if (r < 0)
-                        return failed("cannot wait for the journal", r);
                 reading->signals = catch_signals();
                 if (reading->signals < 0)
-                        return failed("cannot wait for signals", reading->signals);
+                        return log_failed("cannot wait for signals", reading->signals);
         }
         r = history_new(view, &reading->history);
-        status = r < 0 ? failed("cannot read the journal", r) : foresee(reading, view->from_us);
+        status = r < 0 ? log_failed("cannot read the journal", r) : foresee(reading);
         if (status == EXIT_DONE && !reading->stopped)
                 status = read_earlier(reading, view);
         if (status == EXIT_DONE && !reading->stopped)
@@ -338,12 +266,17 @@ static int show(const struct cli_line *line, const void *context) {
         const struct options *options = context;
         int64_t now_us = clock_us(CLOCK_REALTIME);
         struct reading reading = {
-                .options = options, .signals = -EBADF, .status = EXIT_DONE, .began_us = clock_us(CLOCK_MONOTONIC)};
+                .options = options,
+                .signals = -EBADF,
+                .status = EXIT_DONE,
+                .began_us = clock_us(CLOCK_MONOTONIC),
+        };
         char user[GRANT_USER_MAX];
         struct history_view view = {
                 .all = options->all, .own_name = own_name, .running = running, .tell = tell, .context = &reading};
         int status;
 
+        (void)close_range(STDERR_FILENO + 1, ~0U, 0); /* what the caller may have left open */
         if (options->user) {
                 (void)snprintf(user, sizeof(user), "%s", own_name(&reading, options->user));
                 view.user = user;
@@ -356,10 +289,10 @@ static int show(const struct cli_line *line, const void *context) {
         } else if (options->follow)
                 view.since_us = now_us;
         view.from_us = view.since_us > CONTEXT_US ? view.since_us - CONTEXT_US : 0;
-        status = open_journal(&reading, view.from_us);
+        status = log_journals_open(view.from_us, options->follow, &reading.journals);
         if (status == EXIT_DONE)
                 status = read_all(&reading, &view);
-        sd_journal_close(reading.journal);
+        log_journals_close(&reading.journals);
         return status;
 }
 

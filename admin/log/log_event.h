@@ -22,6 +22,8 @@
 #include "admin/log/sshd_line.h"
 #include "common/grant.h"
 
+#define LOG_LIFE_MAX_US (INT64_C(86400) * 1000 * 1000) /* MaxTtl's own limit: no key lives longer */
+
 enum log_event_kind {
         LOG_EVENT_RECEIVED = 1,
         LOG_EVENT_REFUSED,

@@ -238,6 +238,52 @@ the_manual_s_examples_show_what_was_asked_for_and_no_forgery() {
     done
 }
 
+# Waits until it follows, and then stops it.
+the_journal_is_read_without_root_s_rights() {
+    local pid status=0
+    in_machine m sh -c 'echo $$ >/run/follows && exec exc-instance-connect log --follow' >followed 2>&1 &
+    pid=$!
+    wait_for _follows m
+    in_machine m sh -c 'cat "/proc/$(cat /run/follows)/status"; kill -INT "$(cat /run/follows)"' >found
+    wait "$pid" || status=$?
+    same 0 "$status"
+    same '' "$(<followed)"
+    grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:)' found
+    same '65534 65534 65534 65534' "$(sed -n 's/^Uid:\t//p' found | tr '\t' ' ')"
+    same '65534 65534 65534 65534' "$(sed -n 's/^Gid:\t//p' found | tr '\t' ' ')"
+    same "$(in_machine m getent group systemd-journal | cut -d: -f3)" "$(sed -n 's/^Groups:\t//p' found | tr -d ' ')"
+    same 3 "$(grep -cE '^Cap(Inh|Prm|Eff):.0+$' found)"
+    same 1 "$(sed -n 's/^NoNewPrivs:\t//p' found)"
+    same 2 "$(sed -n 's/^Seccomp:\t//p' found)"
+}
+
+# short: no
+journal_files_for_root_alone_are_read_too() {
+    local pid before
+    _another p
+    new_key k
+    push p alice k --ttl 300 --request-id p-1
+    wait_for eval 'in_machine p exc-instance-connect log | grep -q "request p-1"'
+    before=$(in_machine p exc-instance-connect log)
+    # As where somebody has made /var/log/journal by hand.
+    in_machine p sh -c 'for d in /var/log/journal /run/log/journal; do
+        [ ! -d $d ] || { chgrp -R root $d && find $d -type d -exec chmod g-s {} + && setfacl -R -b $d 2>/dev/null || true; }
+    done'
+    same "$before" "$(in_machine p exc-instance-connect log)"
+    in_machine p sh -c 'echo $$ >/run/follows && exec exc-instance-connect log --follow' >followed 2>&1 &
+    pid=$!
+    wait_for _follows p
+    grep -E '^exc-instance-connect: /(var|run)/log/journal/[0-9a-f]{32}/system.journal: the group systemd-journal may not read it, .*; run systemd-tmpfiles --create --prefix /(var|run)/log/journal$' followed
+    lets_in p alice k
+    wait_for grep -qE 'accepted    alice .*, request p-1, ' followed
+    in_machine p sh -c 'kill -INT "$(cat /run/follows)"'
+    wait "$pid"
+    # The remedy.
+    in_machine p sh -e -c "$(sed -n 's/.*; run //p' followed)"
+    in_machine p journalctl --rotate
+    in_machine p runuser -u alice -g alice -G systemd-journal -- /usr/sbin/exc-instance-connect log | grep 'request p-1'
+}
+
 # short: no
 one_user_s_stories_are_only_that_user_s() {
     in_machine m exc-instance-connect log --user bob >bobs
@@ -451,7 +497,9 @@ following_tells_of_a_login_and_of_its_end() {
     new_key k
     in_machine f sh -c 'echo $$ >/run/follows && exec exc-instance-connect log --follow' >followed &
     pid=$!
-    wait_for _follows
+    wait_for _follows f
+    # What comes then is in a file that was not there.
+    in_machine f journalctl --rotate
     push f alice k --principal carol --request-id f-1
     ssh_in f alice k -- sleep 3 &
     wait_for grep -qE "accepted    alice .* request f-1, key .*, session open$" followed
@@ -468,7 +516,7 @@ following_tells_of_a_login_and_of_its_end() {
 
 # It waits for signals, which it does once it looks at the journal.
 _follows() {
-    in_machine f sh -c 'ls -l "/proc/$(cat /run/follows)/fd"' | grep -q signalfd
+    in_machine "$1" sh -c 'ls -l "/proc/$(cat /run/follows)/fd"' | grep -q signalfd
 }
 
 # short: no
@@ -551,12 +599,21 @@ what_sshd_says_against_a_key_is_the_reason() {
 
 # short: no
 hidden_processes_are_the_reason() {
+    local session
     _another i
     new_key k
     in_machine i mount -o remount,hidepid=2 /proc
     push i alice k --ttl 300 --request-id i-1
     refuses i alice k
     _told i 'refused     alice from .*: exc-authorized-keys reported of a connection of this user at that time: /proc hides'
+    # That a session is open is known all the same.
+    in_machine i sh -e -c 'mkdir -p -m 0700 /home/alice/.ssh; cat >/home/alice/.ssh/authorized_keys; chown -R alice: /home/alice' <k.pub
+    ssh_in i alice k -- sleep 1000 &
+    session=$!
+    wait_for eval "in_machine i exc-instance-connect log --all | grep -qE 'accepted    alice from .*, session open'"
+    wait_for in_machine i pkill -x sleep
+    wait "$session" || true
+    wait_for eval "in_machine i exc-instance-connect log --all | grep -qE 'accepted    alice from .*, session of [0-9]+ s'"
 }
 
 # short: no
