@@ -67,6 +67,20 @@ __attribute__((format(printf, 3, 4))) static void say_absent(struct history *his
                     story->incomplete ? "; events of that time are lost, or came late" : "");
 }
 
+/* Appends to what is said. */
+__attribute__((format(printf, 3, 4))) static void say_more(struct history *history, struct story *story,
+                                                           const char *format, ...) {
+        char *before = story->message, text[1024];
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        story->message = NULL;
+        history_say(history, story, "%s%s%s", text_of(before), before ? "; " : "", text);
+        free(before);
+}
+
 static const char *past(const struct pushed *push) {
         switch (push->end) {
         case PUSH_EXPIRED:
@@ -500,6 +514,16 @@ static void explain_other_way(struct history *history, struct node *node, const 
         }
 }
 
+/*
+ * Where PAM asks for a new password (PAM_NEW_AUTHTOK_REQD), sshd accepts the key, logs nothing, and runs passwd in place of
+ * what the client wants (do_pwchange() in session.c). pam_unix then writes this; what PAM made of it is not in the journal.
+ */
+static bool password_has_expired(const struct node *node) {
+        static const char expired[] = "expired password for user ";
+
+        return strncmp(text_of(node->pam_detail), expired, sizeof(expired) - 1) == 0;
+}
+
 /* Which key opened it, and whose request that was. */
 static void explain_acceptance(struct history *history, struct node *node) {
         struct story *story = &node->story;
@@ -535,6 +559,12 @@ static void explain_acceptance(struct history *history, struct node *node) {
         if (node->ended && story->opened_us == 0 && node->end_detail) {
                 story->why = WHY_SSHD_FAILURE;
                 history_say(history, story, "sshd gave up: %s", node->end_detail);
+        } else if (password_has_expired(node)) {
+                story->why = WHY_PASSWORD_EXPIRED;
+                say_more(history, story,
+                         "PAM: %s; unless its configuration ignores that, sshd runs passwd on a terminal, and no "
+                         "command",
+                         node->pam_detail);
         }
 }
 
@@ -544,14 +574,11 @@ static void explain_acceptance(struct history *history, struct node *node) {
 static void say_event_is_lost(struct history *history, struct node *node) {
         struct story *story = &node->story;
         const struct offer *offer = offer_of(node);
-        char *text = story->message;
         bool named = story->fingerprint || !offer;
 
-        story->message = NULL;
-        history_say(history, story, "%s%sthe event of this use is not in the journal, but %s%s%s names the connection",
-                    text_of(text), text ? "; " : "", named ? "the key's end" : "the end of key ",
-                    named ? "" : offer->fingerprint, named ? "" : ", or of another of its push,");
-        free(text);
+        say_more(history, story, "the event of this use is not in the journal, but %s%s%s names the connection",
+                 named ? "the key's end" : "the end of key ", named ? "" : offer->fingerprint,
+                 named ? "" : ", or of another of its push,");
 }
 
 /* What became of it is not known. */

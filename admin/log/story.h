@@ -50,6 +50,7 @@ enum story_outcome {
 #define WHY_COMMAND_FAILURE "CommandFailure"
 #define WHY_MORE_NEEDED "MoreNeeded"
 #define WHY_DROPPED "Dropped"
+#define WHY_PASSWORD_EXPIRED "PasswordExpired" /* of an accepted connection, on which sshd then runs passwd(1) alone */
 
 enum { STORY_KEYS_MAX = 6 }; /* sshd's MaxAuthTries */
 

@@ -597,6 +597,20 @@ what_sshd_says_against_a_key_is_the_reason() {
     grep -E 'waiting     alice, request a-2, ' shown
 }
 
+# sshd itself logs nothing of it.
+a_password_that_must_be_changed_is_said() {
+    _another w
+    new_key k
+    in_machine w chage -d 0 alice
+    push w alice k --ttl 300 --connections 0 --request-id w-1
+    fails ssh_in w alice k -- id
+    _told w 'accepted    alice from .*, request w-1, key .*, session of [0-9] s: PAM: expired password for user alice \(root enforced\); unless its configuration ignores that, sshd runs passwd on a terminal, and no command$'
+    in_machine w exc-instance-connect log --json | grep '"outcome":"accepted"' | grep '"reason":"PasswordExpired"'
+    in_machine w chage -d 2020-01-01 alice
+    lets_in w alice k
+    _told w 'accepted    alice from .*, request w-1, key .*, session of [0-9] s$'
+}
+
 # short: no
 hidden_processes_are_the_reason() {
     local session

@@ -1359,6 +1359,25 @@ static void certificate_is_no_pushed_key(void **state) {
                    "accepted - A -: by a certificate\n");
 }
 
+static void password_that_must_be_changed_is_said(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){.all = true});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50, "pam_unix(sshd:account): expired password for user alice (root enforced)");
+        accepted(1, 50, "alice", KEY_A);
+        opened(2, 50);
+        closed(3, 50);
+        /* Another note is none of that. */
+        sshd(4, 51, "pam_unix(sshd:account): password for user alice will expire in 3 days");
+        accepted(4, 51, "alice", KEY_B);
+        opened(4, 51);
+        closed(5, 51);
+        in_the_end("accepted PasswordExpired A r: PAM: expired password for user alice (root enforced); unless its "
+                   "configuration ignores that, sshd runs passwd on a terminal, and no command [A r accepted]\n"
+                   "accepted - B -: -\n");
+}
+
 static void source_is_of_some_key(void **state) {
         static const char ours_line[] =
                 "/usr/libexec/exc-instance-connect/exc-authorized-keys %u %f %t %k:1: Authentication tried for alice "
@@ -1547,6 +1566,7 @@ int main(void) {
                 TEST(md5_fingerprint_is_no_other_key),
                 TEST(login_without_a_line_of_sshd_s_is_no_refusal),
                 TEST(certificate_is_no_pushed_key),
+                TEST(password_that_must_be_changed_is_said),
                 TEST(source_is_of_some_key),
                 TEST(clock_that_was_set_is_why_a_key_expired),
                 TEST(source_matches_no_address_with_a_zone),
