@@ -3,16 +3,13 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "confine/privileges.h"
 
 enum { NOBODY = 65534 }; /* user and group; systemd's UIDS-GIDS has the number */
 
@@ -27,78 +24,39 @@ static const char *become_nobody(void) {
         return setresuid(NOBODY, NOBODY, NOBODY) < 0 ? "setresuid" : NULL;
 }
 
-/* The same. */
-static const char *give_up_rest(void) {
-        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        static const struct __user_cap_data_struct no_capabilities[_LINUX_CAPABILITY_U32S_3];
-
-        if (syscall(SYS_capset, &header, no_capabilities) < 0)
-                return "capset";
-        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? "no_new_privs" : NULL;
-}
-
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
-
-#ifdef ARCHITECTURE
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
-#define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
-#define REFUSE_IF(value) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1), REFUSE
-
 /*
  * Name service modules run under it, so it says what is refused. A process may put input into its controlling terminal, from
  * which the administrator's shell would read it.
  */
-static const struct sock_filter filter[] = {
-        LOAD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        LOAD(nr),
-#ifdef __x86_64__
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), /* those of x32 */
-        REFUSE,
-#endif
-        REFUSE_IF(__NR_execve),
-        REFUSE_IF(__NR_execveat),
-        REFUSE_IF(__NR_ptrace),
-        REFUSE_IF(__NR_process_vm_readv),
-        REFUSE_IF(__NR_process_vm_writev),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 1, 0),
-        RETURN(SECCOMP_RET_ALLOW),
-        LOAD(args[1]), /* its low half: both architectures are little endian */
-        REFUSE_IF(TIOCSTI),
-        REFUSE_IF(TIOCLINUX),
-        RETURN(SECCOMP_RET_ALLOW),
-};
-
 static void filter_calls(void) {
-        /* The kernel does not write to it. */
-        struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), (struct sock_filter *)(uintptr_t)filter};
+        static const char *const refused[] = {"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev"};
+        static const scmp_datum_t input[] = {TIOCSTI, TIOCLINUX};
+        scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+        int r = context ? 0 : -ENOMEM;
 
-        (void)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+        for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++)
+                r = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(refused[i]), 0);
+        for (size_t i = 0; r == 0 && i < sizeof(input) / sizeof(input[0]); i++)
+                r = seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, input[i]));
+        if (r == 0)
+                (void)seccomp_load(context);
+        if (context)
+                seccomp_release(context);
 }
-
-#else
-
-static void filter_calls(void) {
-}
-
-#endif
 
 int unprivileged(const char **ret_what) {
-        const char *failed = geteuid() == 0 ? become_nobody() : NULL;
+        int r;
 
-        if (!failed)
-                failed = give_up_rest();
-        if (failed) {
-                *ret_what = failed;
-                return -errno;
+        if (geteuid() == 0) {
+                *ret_what = become_nobody();
+                if (*ret_what)
+                        return -errno;
         }
+        *ret_what = "privileges";
+        r = privileges_drop();
+        if (r < 0)
+                return r;
         filter_calls();
         return 0;
 }
