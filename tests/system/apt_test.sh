@@ -113,14 +113,14 @@ _offer_is_refused() {
 
 # --- what users do
 
-# _a_strict_umask_needs_the_mode COMMAND...: those before apt, under umask 027: apt cannot read the key until the mode is set as
-# the README has it. Afterwards there is nothing of it.
+# _a_strict_umask_needs_the_mode COMMAND...: those before apt, by root under umask 077: apt cannot read the key until the mode is
+# set as the README has it. Afterwards there is nothing of it.
 _a_strict_umask_needs_the_mode() {
     local command mode='sudo chmod 0644 /usr/share/keyrings/excloud-apt.gpg'
     grep -qxF -- "$mode" "$system_tree/README.md"
-    for command; do in_machine m runuser -l alice -c "umask 027; set -o pipefail; $command"; done
+    for command; do in_machine m runuser -l root -c "umask 077; set -o pipefail; $command"; done
     fails_with 'NO_PUBKEY|not signed' in_machine m apt-get update
-    in_machine m runuser -l alice -c "umask 027; $mode"
+    in_machine m runuser -l root -c "umask 077; $mode"
     in_machine m apt-get update
     in_machine m rm /usr/share/keyrings/excloud-apt.gpg /etc/apt/sources.list.d/excloud.list
 }

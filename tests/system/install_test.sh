@@ -66,23 +66,29 @@ _documented() {
         awk '/^```$/ { inside = 0 } inside; /^```sh$/ { inside = 1; found = 1 } END { exit !found }'
 }
 
-documented_way_of_a_signed_push_works_to_the_letter() {
-    local root commands
-    machine_start m "$suite"
-    root=$(machine_root m)
-    install_debs m
-    echo 'alice ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/alice"
+# _as_documented USER UMASK: the same result whatever these are.
+_as_documented() {
+    local commands
     commands=$(_documented)
     grep -F 'exc-push push ' <<<"$commands"
-    in_machine m runuser -l alice -c $'umask 077\nset -euxo pipefail\n'"$commands" >said.txt || { cat said.txt && return 1; }
+    in_machine m runuser -l "$1" -c "umask $2"$'\nset -euxo pipefail\n'"$commands" >said.txt || { cat said.txt && return 1; }
     grep -E '^Instance: +i-0123' said.txt
     grep -E '^Anchors: +1' said.txt
     same alice "$(tail -n 1 said.txt)"
     says r-43 in_machine m journalctl -q EXC_REQUEST_ID=r-43 -o verbose
-    cp "$root/home/alice/signing.pem" cloud.pem
+    cp "$(machine_root m)$(in_machine m runuser -l "$1" -c pwd)/signing.pem" cloud.pem
     in_machine m exc-instance-connect trust remove cloud
     new_key k
     guest_refuses Untrusted push_signed m alice k
+}
+
+documented_way_of_a_signed_push_works_to_the_letter() {
+    machine_start m "$suite"
+    install_debs m
+    echo 'alice ALL=(ALL) NOPASSWD: ALL' >"$(machine_root m)/etc/sudoers.d/alice"
+    _as_documented alice 022
+    in_machine m rm /etc/exc-instance-connect/instance-id
+    _as_documented root 077
 }
 
 # short: no
