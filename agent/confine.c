@@ -90,7 +90,7 @@ static void allow_directory(struct landlock *landlock, struct confinement *confi
 
 /* Those of the configuration and credentials, wherever --config-dir, links and HostKeyFiles lead. */
 static void allow_config(struct landlock *landlock, struct agent *agent) {
-        static const char *const below[] = {"", "/agent.conf.d", "/" TRUST_DIR_NAME};
+        static const char *const below[] = {"", "/agent.conf.d", ("/" TRUST_DIR_NAME)};
         struct confinement *confinement = &agent->confinement;
         const char *credentials = getenv("CREDENTIALS_DIRECTORY");
         char path[PATH_MAX];

@@ -155,16 +155,20 @@ static void add_memory(struct build *build) {
         }
 }
 
+static struct scmp_arg_cmp first_is(int value) {
+        return (struct scmp_arg_cmp){.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)value};
+}
+
 static void add_sockets(struct build *build) {
         bool netlink = false;
 
         for (const int *family = build->filter->families; family && *family != AF_UNSPEC; family++) {
-                add_if(build, SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*family));
+                add_if(build, SCMP_ACT_ALLOW, "socket", first_is(*family));
                 netlink = netlink || *family == AF_NETLINK;
         }
         if (!netlink)
-                refuse_if(build, EAFNOSUPPORT, "socket", SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
-        add_if(build, SCMP_ACT_ALLOW, "socketpair", SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+                refuse_if(build, EAFNOSUPPORT, "socket", first_is(AF_NETLINK));
+        add_if(build, SCMP_ACT_ALLOW, "socketpair", first_is(AF_UNIX));
 }
 
 /* Threads of this process, in its own name spaces, and signals and limits of itself. */
@@ -179,8 +183,8 @@ static void add_process(struct build *build) {
         if (!is_own(build, "clone3"))
                 add(build, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
         for (size_t i = 0; i < sizeof(of_process) / sizeof(of_process[0]); i++)
-                add_if(build, SCMP_ACT_ALLOW, of_process[i], SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-        add_if(build, SCMP_ACT_ALLOW, "prlimit64", SCMP_A0(SCMP_CMP_EQ, 0)); /* itself */
+                add_if(build, SCMP_ACT_ALLOW, of_process[i], first_is(getpid()));
+        add_if(build, SCMP_ACT_ALLOW, "prlimit64", first_is(0)); /* itself */
 }
 
 static void add_all(struct build *build) {
