@@ -19,6 +19,7 @@ import uuid
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from identity import effective_user
 
 INTERFACE = "in.excloud.InstanceConnect"
 MESSAGE_MAX = 16384
@@ -74,11 +75,8 @@ class Connection:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(WAIT_S)
         self.received = b""
-        os.seteuid(user)
-        try:
+        with effective_user(user):
             self.socket.connect(str(path))
-        finally:
-            os.seteuid(0)
 
     def __enter__(self):
         return self

@@ -17,6 +17,7 @@ import time
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from identity import effective_user
 
 INTERFACE = "in.excloud.Signer"
 PROGRAM = pathlib.Path(os.environ["EXC_BUILD"]) / "exc-signer"
@@ -79,11 +80,8 @@ class Connection:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(WAIT_S)
         self.received = b""
-        os.seteuid(user)
-        try:
+        with effective_user(user):
             self.socket.connect(str(path))
-        finally:
-            os.seteuid(0)
 
     def send(self, method, parameters):
         # A signer that has closed may have said why before.

@@ -17,8 +17,9 @@ acts_are_stopped_by_the_layers_of_security_md() {
     for program in agent helper relay signer host api; do
         install -m 0755 "${EXC_BUILD:-$system_tree/build/plain}/tests/confine/acts_$program" "$(machine_root m)$directory/"
     done
+    keys_last m
     new_key k
-    push m bob k
+    push m bob k --ttl 3600
     key=$(in_machine m find /run/exc-instance-connect/keys/bob -type f)
     in_machine m "$directory/try" "$key" >results
     /usr/bin/python3 "$system_tree/tests/confine/table.py" results >table
