@@ -13,6 +13,9 @@
 # The world has its own mounts, processes, network (only lo), users and groups. /run, /dev and /mnt are empty but for what
 # is made below. sshd refuses a command, and a home, below a directory that others than root can write: so everything is
 # below /mnt, a tmpfs of root. The mounts end with the last process, and all processes end with the first.
+#
+# With EXC_WITHOUT=landlock or seccomp all of it runs as on a kernel that lacks that (tests/login/without.c). Of the tests
+# named confine_test, those then fail that show this layer.
 
 # shellcheck source=tests/lib/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/shell.sh"
@@ -33,7 +36,7 @@ config=$world/etc/agent
 login_users=(alice bob carol)
 
 world_enter() {
-    local tree directory
+    local tree directory without=()
     tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
     EXC_BUILD=$(readlink -m "${EXC_BUILD:-$tree/build/plain}")
     export EXC_BUILD LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:$PATH
@@ -48,13 +51,17 @@ world_enter() {
     done
     [[ -x $EXC_BUILD/exc-authorized-keys ]] || die "$EXC_BUILD: has no build; run ./dev build"
     need unshare mount ip setpriv sshd ssh ssh-keygen systemd-socket-activate
+    if [[ -n ${EXC_WITHOUT:-} ]]; then
+        "${cc[@]}" -O1 -o "$EXC_BUILD/without" "$tree/tests/login/without.c"
+        without=("$EXC_BUILD/without" "$EXC_WITHOUT")
+    fi
     # The first process of the world only waits: the kernel gives PID 1 no signal that it does not handle, and the
     # helper's behaviour under a parent with PID 1 is not what is tested here.
     EXC_WORLD=$(readlink /proc/self/ns/mnt)
     export EXC_WORLD
     # shellcheck disable=SC2016 # for the inner shell
     exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc \
-        bash -c '"$@"; exit $?' world bash "$(readlink -f "$1")" "${@:2}"
+        bash -c '"$@"; exit $?' world "${without[@]}" "$BASH" "$(readlink -f "$1")" "${@:2}"
 }
 
 world_make() {

