@@ -13,6 +13,7 @@
 #include "admin/command.h"
 #include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/probe.h"
+#include "admin/sshd/sshd_memory.h"
 #include "cli/output.h"
 #include "libpush/key_pair.h"
 #include "wire/refusal.h"
@@ -243,6 +244,7 @@ static int doctor(const struct cli_line *line, const void *context) {
         examination->user = options->user;
         examination->from = options->from[0] ? options->from : NULL;
         examination->ask_pam = options->pam;
+        sshd_memory_start();
         r = key_pair_make(&pair);
         if (r >= 0) {
                 examination->key = pair.public_half;

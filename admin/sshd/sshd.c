@@ -13,6 +13,7 @@
 
 #include "admin/program.h"
 #include "admin/sshd/match_line.h"
+#include "admin/sshd/sshd_memory.h"
 
 enum {
         SSHD_TIMEOUT_MS = 15 * 1000,
@@ -227,6 +228,9 @@ int sshd_effective_for(char *const arguments[], const char *specification, char 
         struct program_result result = {.output = NULL};
         int r;
 
+        *ret = sshd_memory_find(arguments, specification);
+        if (*ret)
+                return 0;
         r = ask_sshd(words, arguments, &result, ret_why);
         /* Where there is a "Match LocalPort", sshd 9.2 wants to know this one, and nothing else. */
         if (r == -EIO && !specification && strstr(ret_why, "'lport' not in connection test specification")) {
@@ -239,6 +243,7 @@ int sshd_effective_for(char *const arguments[], const char *specification, char 
         *ret = result.output; /* transferred */
         result.output = NULL;
         program_result_clear(&result);
+        sshd_memory_add(arguments, specification, *ret);
         return 0;
 }
 
