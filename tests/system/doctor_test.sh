@@ -280,6 +280,7 @@ an_sshd_that_did_not_read_another_file_again_is_healed() {
         systemctl start ssh.service'
 }
 
+# short: no
 an_sshd_that_asks_nobody_is_healed() {
     _heals failure sshd-keys-command "rm $_drop_in && systemctl reload ssh"
 }
@@ -690,6 +691,7 @@ _verdict_is() {
     says "$1" _member verdict
 }
 
+# short: no
 a_password_that_is_inactive_is_healed() {
     _heals failure user-account 'chage -M 60 -I 30 -d 2001-01-01 alice'
     # sshd alone does not look at it.

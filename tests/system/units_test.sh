@@ -440,7 +440,6 @@ _exposure() {
 }
 
 # What is left is in SECURITY.md, with its reason.
-# short: both
 units_are_exposed_to_little() {
     local unit limit found status=0
     _started
