@@ -14,8 +14,9 @@
 # is made below. sshd refuses a command, and a home, below a directory that others than root can write: so everything is
 # below /mnt, a tmpfs of root. The mounts end with the last process, and all processes end with the first.
 #
-# With EXC_WITHOUT=landlock or seccomp all of it runs as on a kernel that lacks that (tests/login/without.c). Of the tests
-# named confine_test, those then fail that show this layer.
+# With EXC_WITHOUT=landlock or seccomp all of it runs as on a kernel that lacks that (tests/login/without.c). Of the tests in
+# confine_test, those then fail that show this layer; and of the agent's those that count its events, for it says what is
+# missing.
 
 # shellcheck source=tests/lib/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/shell.sh"
