@@ -405,7 +405,7 @@ class Signers(PushTest):
         der = ("import sys; from cryptography.hazmat.primitives.asymmetric import utils; "
                "r, s = utils.decode_dss_signature(sys.stdin.buffer.read()); "
                "sys.stdout.buffer.write(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))")
-        command = f"openssl dgst -sha256 -sign {shlex.quote(path)} /dev/stdin | python3 -c {shlex.quote(der)}"
+        command = f"openssl dgst -sha256 -sign {shlex.quote(path)} /dev/stdin | /usr/bin/python3 -c {shlex.quote(der)}"
         result, guest = self.push(signer=("--sign-command", command))
         self.assert_done(result)
         envelope = guest.envelope()

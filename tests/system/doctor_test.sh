@@ -66,7 +66,7 @@ _doctor() {
 
 # _of FIELD CHECK STATUS: prints that field of the first such check, or nothing.
 _of() {
-    python3 -c '
+    /usr/bin/python3 -c '
 import json, sys
 for check in json.load(open("doctor.json"))["checks"]:
     if (check["name"], check["status"]) == (sys.argv[2], sys.argv[3]):
@@ -76,12 +76,12 @@ for check in json.load(open("doctor.json"))["checks"]:
 
 # _member NAME: of the answer.
 _member() {
-    python3 -c 'import json, sys; print(json.load(open("doctor.json"))[sys.argv[1]])' "$1"
+    /usr/bin/python3 -c 'import json, sys; print(json.load(open("doctor.json"))[sys.argv[1]])' "$1"
 }
 
 # All that is not well.
 _complaints() {
-    python3 -c '
+    /usr/bin/python3 -c '
 import json
 for check in json.load(open("doctor.json"))["checks"]:
     if check["status"] != "pass":

@@ -95,7 +95,7 @@ doctor_says_of_each_name_that_it_can_log_in() {
 
 # _check STATUS: prints the remedy of doctor's finding about refused system calls, where it has that status.
 _check() {
-    { _admin doctor --json || true; } | python3 -c '
+    { _admin doctor --json || true; } | /usr/bin/python3 -c '
 import json, sys
 for check in json.load(sys.stdin)["checks"]:
     if (check["name"], check["status"]) == ("agent-calls", sys.argv[1]):

@@ -259,7 +259,7 @@ _log_in_with() {
 # _doctor USER: prints "STATUS CHECK TEXT" of what is not well, and the verdict.
 _doctor() {
     in_machine m exc-instance-connect doctor --user "$1" --json >doctor.json || true
-    python3 -c '
+    /usr/bin/python3 -c '
 import json
 answer = json.load(open("doctor.json"))
 for check in answer["checks"]:

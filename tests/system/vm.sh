@@ -167,7 +167,7 @@ vm_ssh_config() {
     for key in "$1"/host_keys/*.pub; do echo "vm $(<"$key")" >>"$1/known_hosts"; done
     cat >"$1/ssh_config" <<END
 HostKeyAlias vm
-ProxyCommand python3 $here/hybrid.py $1/vsock $vm_ssh_port
+ProxyCommand /usr/bin/python3 $here/hybrid.py $1/vsock $vm_ssh_port
 UserKnownHostsFile $1/known_hosts
 GlobalKnownHostsFile none
 StrictHostKeyChecking yes

@@ -65,7 +65,7 @@ _refuses() {
 
 # _attach MODE [ARGUMENT...]: a process of the host at the serial port (host_at_port.py).
 _attach() {
-    timeout 600 python3 "$here/host_at_port.py" "$(vm_serial "$suite")" "$@"
+    timeout 600 /usr/bin/python3 "$here/host_at_port.py" "$(vm_serial "$suite")" "$@"
 }
 
 _relay_pid() {
