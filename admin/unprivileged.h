@@ -8,7 +8,7 @@
 
 /*
  * This process gives up its rights for good. As root it becomes nobody, with the one group systemd-journal (where there is
- * one), which reads what the journal writes from then on. Whoever it runs as: no capabilities, and no_new_privs;
+ * one), which reads what the journal writes from then on. Whatever its user: no capabilities, and no_new_privs;
  * where the kernel and the architecture have seccomp filters, also no programs, no other process's memory, and no input into
  * a terminal (TIOCSTI). It may fork: a name service that may hang is asked in a child (admin/account.h). Not for a process with
  * threads.

@@ -218,7 +218,7 @@ def accounts_tokens_and_policies_are_managed():
         assert api.get("/iam/token?account=bob@example.org").json["items"] == []
 
 
-def whoever_is_not_admin_manages_nothing():
+def only_an_admin_manages():
     with server() as api:
         token = api.account("bob", allow("compute:*"))
         good = document(allow("*"))
