@@ -17,6 +17,8 @@
 #include "wire/refusal.h"
 
 #define OWN_FILE CONFIG_DIR "/agent.conf.d/50-host-keys.conf"
+/* An agent that runs may read no other directories than when it started. */
+#define RESTART "systemctl restart exc-instance-connect.service"
 
 enum {
         ANSWER_MS = 5 * 1000,
@@ -90,9 +92,10 @@ static void look_as_agent(void *context) {
                      "the agent cannot read %s, so the answer to a push does not have this host key of sshd's",
                      looking->path);
         else
-                warn(findings, "host-keys", NO_REMEDY,
-                     "the answer to a push does not have the host key in %s: it is none that the agent knows, or in a "
-                     "directory that the agent's unit hides, as /home, /root, /run/user, /tmp and /var/tmp",
+                warn(findings, "host-keys", remedy_of(RESTART),
+                     "the answer to a push does not have the host key in %s: it is in a directory that the agent did "
+                     "not know when it started, or that its unit hides, as /home, /root, /run/user, /tmp and /var/tmp; "
+                     "or it is none that the agent knows",
                      looking->path);
 }
 
@@ -105,7 +108,7 @@ static void say_missing(struct looking *looking, const struct config *config) {
         } else {
                 if (line)
                         remedy = remedy_of("printf '[Agent]\\n%%s\\n' %s | install -D -o root -g root -m 0644 "
-                                           "/dev/stdin " OWN_FILE,
+                                           "/dev/stdin " OWN_FILE " && " RESTART,
                                            line);
                 warn(&looking->examination->findings, "host-keys", remedy,
                      "the answer to a push does not have sshd's host key in %s, so ssh would warn of an attack: "

@@ -192,7 +192,8 @@ static void note_host_keys(const struct plan *plan) {
         /* With HostKeyFiles=, some may have been left out on purpose. */
         if (!config->error && line && named < paths.n && (named == 0 || config->host_key_files.n == 0))
                 report("Note: sshd has host keys that the agent does not read for the answer to a push. In " CONFIG_DIR
-                       "/agent.conf, put below [Agent]: %s",
+                       "/agent.conf, put this line below [Agent], and then run "
+                       "systemctl restart exc-instance-connect.service: %s",
                        line);
         free(line);
         strv_clear(&paths);

@@ -975,7 +975,8 @@ static void those_that_run_are_reloaded(void **state) {
 
 static void host_keys_that_the_agent_does_not_read_are_told(void **state) {
         static const char note[] = "Note: sshd has host keys that the agent does not read for the answer to a push. In "
-                                   "/etc/exc-instance-connect/agent.conf, put below [Agent]: HostKeyFiles=";
+                                   "/etc/exc-instance-connect/agent.conf, put this line below [Agent], and then run "
+                                   "systemctl restart exc-instance-connect.service: HostKeyFiles=";
 
         (void)state;
         world_reset("");
