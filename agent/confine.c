@@ -55,10 +55,10 @@ static void allow_target(struct landlock *landlock, struct confinement *confinem
         struct stat st;
 
         if (!realpath(path, real) || stat(real, &st) < 0) {
-                if (errno != ENOENT || path[0] != '/' || strlen(path) >= sizeof(real))
+                if ((errno != ENOENT && errno != EACCES) || path[0] != '/' || strlen(path) >= sizeof(real))
                         return;
                 (void)snprintf(real, sizeof(real), "%s", path);
-                st.st_mode = S_IFREG; /* it may come to be there */
+                st.st_mode = S_IFREG; /* it may come to be there, or to be readable */
         }
         if (S_ISREG(st.st_mode) && strrchr(real, '/') != real)
                 go_up(real);

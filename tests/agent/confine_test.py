@@ -188,7 +188,11 @@ def host_keys_in_a_directory_that_came_later_need_a_restart():
     wait_until(lambda: any(f"HostKeyFiles: {elsewhere}/key.pub: not in a directory" in fields["MESSAGE"]
                            for fields in a.events), "it says so")
     a.stop()
+    # What is closed to the agent when it starts, and not later, needs none.
+    elsewhere.chmod(0o700)
     a.start()
+    assert not a.ask("HostKeys")["hostKeys"]
+    elsewhere.chmod(0o755)
     assert a.ask("HostKeys")["hostKeys"]
 
 
