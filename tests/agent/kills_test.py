@@ -14,7 +14,7 @@ import time
 import agent
 from agent import Agent, Closed, fingerprint_name
 
-KILLS = 20 if os.environ.get("EXC_SHORT") else 200
+KILLS = 40 if os.environ.get("EXC_SHORT") else 200
 PUSHERS = 3
 LOGINS = 2
 USERS = 18
