@@ -254,6 +254,8 @@ class Guest:
             return sum(call["method"] == f"{GUEST}.{method}" for call in self.calls)
 
     def close(self):
+        # The thread that waits in accept() would keep it open for one more connection.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 
