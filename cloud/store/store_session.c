@@ -107,7 +107,9 @@ enum store_result store_revocation_since(struct store *store, int64_t since, con
 }
 
 enum store_result store_revocation_lately(struct store *store, const char *instance, int64_t time, bool *ret_revoked) {
-        struct query q = query_begin(store, "SELECT 1 FROM revocation WHERE instance = ? AND time > ? LIMIT 1");
+        /* The last one alone, whatever their number. */
+        struct query q = query_begin(store, "SELECT 1 FROM (SELECT time FROM revocation WHERE instance = ? "
+                                            "ORDER BY number DESC LIMIT 1) WHERE time > ?");
         enum store_result result;
 
         query_text(&q, instance);
