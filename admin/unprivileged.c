@@ -49,14 +49,18 @@ int unprivileged(const char **ret_what) {
         int r;
 
         if (geteuid() == 0) {
-                *ret_what = become_nobody();
-                if (*ret_what)
+                const char *failed = become_nobody();
+
+                if (failed) {
+                        *ret_what = failed;
                         return -errno;
+                }
         }
-        *ret_what = "privileges";
         r = privileges_drop();
-        if (r < 0)
+        if (r < 0) {
+                *ret_what = "capabilities";
                 return r;
+        }
         filter_calls();
         return 0;
 }

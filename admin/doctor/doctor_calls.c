@@ -14,7 +14,7 @@
 #include <systemd/sd-id128.h>
 #include <systemd/sd-journal.h>
 
-#include "admin/doctor/doctor.h"
+#include "admin/doctor/doctor_journal.h"
 #include "common/events.h"
 #include "confine/syscall_trap.h"
 
@@ -37,12 +37,13 @@ static int match(sd_journal *journal, const char *name, const char *value) {
 }
 
 /* Of this boot, and from the agent's user: anybody can write the rest. Negative errno; -ENOENT: there is no such user. */
-static int match_refused(sd_journal *journal) {
+static int match_refused(sd_journal *journal, const void *context) {
         const struct passwd *agent = getpwnam(AGENT_USER);
         char boot[SD_ID128_STRING_MAX], uid[24];
         sd_id128_t id;
         int r;
 
+        (void)context;
         if (!agent)
                 return -ENOENT;
         r = sd_id128_get_boot(&id);
@@ -71,28 +72,32 @@ static long number_in(sd_journal *journal, const char *name, int base) {
         return errno != 0 || *end != '\0' || number < 0 ? -1 : number;
 }
 
-static bool is_known(const struct syscall_refused *calls, size_t n, const struct syscall_refused *call) {
-        for (size_t i = 0; i < n; i++)
-                if (calls[i].number == call->number && calls[i].architecture == call->architecture)
+struct calls {
+        unsigned n;
+        struct syscall_refused at[CALLS_MAX];
+};
+
+static bool is_known(const struct calls *calls, const struct syscall_refused *call) {
+        for (unsigned i = 0; i < calls->n; i++)
+                if (calls->at[i].number == call->number && calls->at[i].architecture == call->architecture)
                         return true;
         return false;
 }
 
-/* Returns how many calls there are in `calls`, or negative errno. */
-static int read_refused(sd_journal *journal, struct syscall_refused calls[static CALLS_MAX]) {
-        int r = sd_journal_seek_tail(journal), n = 0;
-        struct stat st = {0};
+/* From the last entry back, to `context`: when the drop-ins changed last (Unix seconds). */
+static int read_refused(sd_journal *journal, const void *context, void *result) {
+        const int64_t *changed_s = context;
+        struct calls *calls = result;
+        int r = sd_journal_seek_tail(journal);
 
-        (void)stat(DROP_INS, &st);
-
-        for (unsigned entries = 0; r >= 0 && entries < ENTRIES_MAX && n < CALLS_MAX; entries++) {
+        for (unsigned entries = 0; r >= 0 && entries < ENTRIES_MAX && calls->n < CALLS_MAX; entries++) {
                 struct syscall_refused call;
                 long number, architecture;
                 uint64_t at_us;
 
                 r = sd_journal_previous(journal);
                 if (r > 0 && sd_journal_get_realtime_usec(journal, &at_us) >= 0 &&
-                    (int64_t)at_us / US_PER_S < st.st_mtim.tv_sec)
+                    (int64_t)at_us / US_PER_S < *changed_s)
                         break;
                 if (r <= 0)
                         break;
@@ -101,10 +106,10 @@ static int read_refused(sd_journal *journal, struct syscall_refused calls[static
                 if (number < 0 || number > INT_MAX || architecture <= 0 || architecture > UINT32_MAX)
                         continue;
                 call = (struct syscall_refused){(uint32_t)architecture, (int)number};
-                if (!is_known(calls, (size_t)n, &call))
-                        calls[n++] = call;
+                if (!is_known(calls, &call))
+                        calls->at[calls->n++] = call;
         }
-        return r < 0 ? r : n;
+        return r;
 }
 
 static struct remedy drop_in(const char *option, const char *more) {
@@ -123,28 +128,26 @@ static void report(struct examination *examination, struct syscall_refused call)
                      ? drop_in(AGENT_PROGRAM " --name-service-network", NETWORK)
                      : drop_in(AGENT_PROGRAM " --seccomp=off", ""),
              "the agent was refused the system call %s since boot: pushes for which a module of the name service needs "
-             "it "
-             "fail; if no module of this machine does, report it",
+             "it fail; if no module of this machine does, report it",
              text);
 }
 
 void doctor_calls(struct examination *examination) {
-        struct syscall_refused calls[CALLS_MAX];
-        sd_journal *journal = NULL;
+        struct calls calls = {.n = 0};
+        struct stat st = {0};
+        int64_t changed_s;
+        const struct doctor_journal how = {match_refused, read_refused, &changed_s};
+        char why[DOCTOR_JOURNAL_WHY_MAX];
         int r;
 
-        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
-        if (r >= 0)
-                r = match_refused(journal);
-        if (r >= 0)
-                r = read_refused(journal, calls);
-        sd_journal_close(journal);
-        for (int i = 0; i < r; i++)
-                report(examination, calls[i]);
-        if (r == 0)
+        (void)stat(DROP_INS, &st);
+        changed_s = st.st_mtim.tv_sec;
+        r = doctor_journal_read(examination, &how, &calls, sizeof(calls), why);
+        for (unsigned i = 0; i < calls.n && i < CALLS_MAX; i++)
+                report(examination, calls.at[i]);
+        if (r >= 0 && calls.n == 0)
                 pass(&examination->findings, "agent-calls", "since boot no system call was refused to the agent");
         else if (r < 0 && r != -ENOENT) /* doctor_users() reports that one */
                 warn(&examination->findings, "agent-calls", NO_REMEDY,
-                     "it is not known whether system calls are refused to the agent: the journal cannot be read: %s",
-                     strerror(-r));
+                     "it is not known whether system calls are refused to the agent: %s", why);
 }

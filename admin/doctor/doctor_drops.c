@@ -8,8 +8,7 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 
-#include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/doctor/doctor_journal.h"
 #include "admin/log/log_event.h"
 
 #define US_PER_S INT64_C(1000000)
@@ -39,9 +38,21 @@ static void count(struct drops drops[static REASONS_MAX], const struct sshd_line
         }
 }
 
-/* From the last entry back. With --from, those of that address alone. Negative errno. */
-static int read_drops(const struct examination *examination, sd_journal *journal, const struct log_senders *senders,
-                      struct drops drops[static REASONS_MAX]) {
+struct asked {
+        struct log_senders senders;
+        const char *from; /* NULL: any address */
+};
+
+static int match(sd_journal *journal, const void *context) {
+        const struct asked *asked = context;
+
+        return log_event_match(journal, &asked->senders);
+}
+
+/* From the last entry back. With --from, those of that address alone. */
+static int read_drops(sd_journal *journal, const void *context, void *result) {
+        const struct asked *asked = context;
+        struct drops *drops = result;
         int64_t since_us = ((int64_t)time(NULL) - AGE_S) * US_PER_S;
         int r = sd_journal_seek_tail(journal);
 
@@ -56,9 +67,9 @@ static int read_drops(const struct examination *examination, sd_journal *journal
                 if (r >= 0 && (int64_t)us < since_us)
                         break;
                 if (r >= 0)
-                        r = log_event_read(journal, senders, &event);
+                        r = log_event_read(journal, &asked->senders, &event);
                 if (r > 0 && event.kind == LOG_EVENT_SSHD && event.line.said == SSHD_SAID_DROPPED &&
-                    (!examination->from || strcmp(examination->from, event.line.address) == 0))
+                    (!asked->from || strcmp(asked->from, event.line.address) == 0))
                         count(drops, &event.line);
         }
         return r;
@@ -66,28 +77,25 @@ static int read_drops(const struct examination *examination, sd_journal *journal
 
 void doctor_drops(struct examination *examination) {
         struct drops drops[REASONS_MAX] = {{.n = 0}};
-        const char *what = "the journal cannot be read";
-        struct log_senders senders;
-        sd_journal *journal = NULL;
+        struct asked asked = {.from = examination->from};
+        const struct doctor_journal how = {match, read_drops, &asked};
+        char why[DOCTOR_JOURNAL_WHY_MAX];
         int r;
 
-        if (log_senders_find(&senders) < 0)
+        if (log_senders_find(&asked.senders) < 0)
                 return; /* doctor_users() reports it */
-        r = sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
-        if (r >= 0)
-                r = log_event_match(journal, &senders);
-        if (r >= 0)
-                r = probe_unprivileged(&what);
-        if (r >= 0)
-                r = read_drops(examination, journal, &senders, drops);
-        sd_journal_close(journal);
+        r = doctor_journal_read(examination, &how, drops, sizeof(drops), why);
+        for (size_t i = 0; i < REASONS_MAX; i++) {
+                drops[i].reason[sizeof(drops[i].reason) - 1] = '\0';
+                drops[i].address[sizeof(drops[i].address) - 1] = '\0';
+        }
         for (size_t i = 0; i < REASONS_MAX && drops[i].n > 0; i++)
                 warn(&examination->findings, "sshd-drops", NO_REMEDY,
                      "within the last hour sshd dropped %u connection%s before authentication, the last from %s: %s",
                      drops[i].n, drops[i].n == 1 ? "" : "s", drops[i].address, drops[i].reason);
         if (r < 0)
                 warn(&examination->findings, "sshd-drops", NO_REMEDY,
-                     "it is not known whether sshd drops connections: %s: %s", what, strerror(-r));
+                     "it is not known whether sshd drops connections: %s", why);
         else if (drops[0].n == 0)
                 pass(&examination->findings, "sshd-drops",
                      "the journal has no connection that sshd dropped within the last hour");

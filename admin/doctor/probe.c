@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/sshd/sshd_memory.h"
 #include "admin/unprivileged.h"
 #include "authkeys-helper/identity.h"
 
@@ -123,8 +124,10 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms) {
 
 int probe_become(const char *user) {
         pid_t parent = getppid();
-        int r = identity_become(user);
+        int r;
 
+        sshd_memory_forget();
+        r = identity_become(user);
         if (r < 0)
                 return r;
         end_with(parent); /* the kernel forgets it when ids change (prctl(2)) */
@@ -133,8 +136,10 @@ int probe_become(const char *user) {
 
 int probe_unprivileged(const char **ret_what) {
         pid_t parent = getppid();
-        int r = unprivileged(ret_what);
+        int r;
 
+        sshd_memory_forget();
+        r = unprivileged(ret_what);
         if (r < 0)
                 return r;
         end_with(parent);

@@ -17,7 +17,10 @@ int probe_run(void (*look)(void *context), void *context, int timeout_ms);
 /* The same; meanwhile it calls `tick` ten times a second, in this process. */
 int probe_watch(void (*look)(void *context), void (*tick)(void *context), void *context, int timeout_ms);
 
-/* For a check: identity_become() or unprivileged(), after which it still ends with its parent. */
+/*
+ * For a check: identity_become() or unprivileged(), after which it still ends with its parent. What is remembered of sshd is out
+ * of reach then; the memory that checks share is not (doctor_journal.h).
+ */
 int probe_become(const char *user);
 int probe_unprivileged(const char **ret_what);
 

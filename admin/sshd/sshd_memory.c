@@ -33,6 +33,12 @@ void sshd_memory_start(void) {
                 memory = at;
 }
 
+void sshd_memory_forget(void) {
+        if (memory)
+                (void)munmap(memory, sizeof(*memory));
+        memory = NULL;
+}
+
 /* One text for these words; false where it is too long. */
 static bool make_question(char *const arguments[], const char *specification, char ret[static QUESTION_MAX]) {
         size_t n = 0;

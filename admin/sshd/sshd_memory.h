@@ -12,6 +12,9 @@
  */
 void sshd_memory_start(void);
 
+/* In a child that is about to give up its rights: what root believes is no longer its to write. Nothing is found or added then. */
+void sshd_memory_forget(void);
+
 /* `arguments` and `specification` are those of sshd_effective_for(). A copy of the answer, to be freed; NULL: none. */
 char *sshd_memory_find(char *const arguments[], const char *specification);
 void sshd_memory_add(char *const arguments[], const char *specification, const char *answer);

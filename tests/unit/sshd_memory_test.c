@@ -62,6 +62,23 @@ static void other_questions_have_other_answers(void **state) {
         found(NULL, "user=alice", "port 23\n");
 }
 
+static void child_that_forgets_reaches_it_no_more(void **state) {
+        pid_t child = scratch_fork();
+        int status;
+
+        (void)state;
+        assert_true(child >= 0);
+        if (child == 0) {
+                sshd_memory_forget();
+                sshd_memory_add(NULL, "user=mallory", "port 99\n");
+                _exit(sshd_memory_find(NULL, NULL) ? 1 : 0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        found(NULL, "user=mallory", NULL);
+        found(NULL, NULL, "port 22\n");
+}
+
 static void what_does_not_fit_is_not_remembered(void **state) {
         size_t n = (size_t)600 * 1024;
         char *answer = malloc(n + 1), *question = malloc(n + 1);
@@ -89,6 +106,7 @@ int main(void) {
                 cmocka_unit_test(nothing_is_found_before_the_start),
                 cmocka_unit_test(answer_of_a_child_is_found),
                 cmocka_unit_test(other_questions_have_other_answers),
+                cmocka_unit_test(child_that_forgets_reaches_it_no_more),
                 cmocka_unit_test(what_does_not_fit_is_not_remembered),
         };
 
