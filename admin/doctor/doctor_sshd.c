@@ -20,6 +20,7 @@
 #include "admin/sshd/sshd_config.h"
 #include "admin/sshd/sshd_reload.h"
 #include "admin/sshd/systemd.h"
+#include "common/ssh_key.h"
 
 #define SSHD_INSTALL "apt-get install -y openssh-server"
 
@@ -200,6 +201,36 @@ static void judge_pubkey(void *context, const struct sshd_client *client, struct
                 pass(to, "sshd-pubkey", "sshd accepts keys");
 }
 
+/* Whether `list`, with commas, has `name`. */
+static bool lists(const char *list, const char *name) {
+        for (size_t n; *list; list += n + (list[n] == ',')) {
+                n = strcspn(list, ",");
+                if (n == strlen(name) && strncmp(list, name, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* --generate, exc and doctor itself make Ed25519 keys. Before 8.5 sshd has the older name. */
+static void judge_key_types(void *context, const struct sshd_client *client, struct findings *to) {
+        const struct sshd_service *service = context;
+        char algorithms[4096], bits[16] = "1024"; /* before 9.1 */
+
+        if (!sshd_setting(client->effective, "pubkeyacceptedalgorithms", 0, algorithms, sizeof(algorithms)) &&
+            !sshd_setting(client->effective, "pubkeyacceptedkeytypes", 0, algorithms, sizeof(algorithms)))
+                return;
+        (void)sshd_setting(client->effective, "requiredrsasize", 0, bits, sizeof(bits));
+        if (!lists(algorithms, "ssh-ed25519"))
+                warn(to, "sshd-key-types",
+                     doctor_edit("PubkeyAcceptedAlgorithms", service && service->active ? service->name : NULL),
+                     "PubkeyAcceptedAlgorithms does not have ssh-ed25519: sshd refuses the keys that exc, and exc-push "
+                     "--generate, make; only pushed keys of other types can log in");
+        else if (strtoul(bits, NULL, 10) > SSH_KEY_RSA_BITS_MIN)
+                pass(to, "sshd-key-types", "sshd takes Ed25519 keys, and RSA keys of at least %s bits", bits);
+        else
+                pass(to, "sshd-key-types", "sshd takes Ed25519 keys");
+}
+
 /* What enable keeps as it is may have changed since: an AuthorizedPrincipalsCommand that came, say. */
 static void look_at_other_settings(struct examination *examination, const struct sshd_service *service,
                                    const struct own_files *own) {
@@ -303,8 +334,10 @@ void doctor_sshd(struct examination *examination) {
         look_at_all_other_settings(examination, services, n);
         for (size_t i = 0; i < n; i++)
                 look_at_reload(examination, &services[i]);
-        if (clients[0])
+        if (clients[0]) {
                 doctor_clients_judge(examination, clients[0], judge_pubkey, n > 0 ? &services[0] : NULL);
+                doctor_clients_judge(examination, clients[0], judge_key_types, n > 0 ? &services[0] : NULL);
+        }
         for (size_t i = 0; i < SSHD_SERVICES_MAX; i++)
                 sshd_clients_free(clients[i]);
         sshd_services_clear(services, n);

@@ -416,6 +416,21 @@ an_sshd_that_asks_for_a_password_instead_is_healed() {
 }
 
 # short: no
+sshd_that_takes_no_ed25519_keys_is_reported() {
+    _whole_machine
+    _sshd_has 'PubkeyAcceptedAlgorithms rsa-sha2-512,ecdsa-sha2-nistp256'
+    _doctor
+    says '^PubkeyAcceptedAlgorithms does not have ssh-ed25519: ' _of text sshd-key-types warning
+    same '${EDITOR:-editor} +1 /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh.service' "$(_of remedy sshd-key-types warning)"
+    fails _gets_in
+    _sshd_has 'RequiredRSASize 3072'
+    _doctor
+    same 'sshd takes Ed25519 keys, and RSA keys of at least 3072 bits' "$(_of text sshd-key-types pass)"
+    _sshd_has
+    _healthy
+}
+
+# short: no
 a_list_of_revoked_keys_that_cannot_be_read_is_healed() {
     _heals failure sshd-pubkey \
         'echo RevokedKeys /etc/ssh/revoked >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
