@@ -10,13 +10,13 @@
 #include <sys/types.h>
 
 #include "admin/doctor/finding.h"
+#include "admin/system_user.h"
 #include "agent/instance_id.h"
 #include "authkeys-helper/identity.h"
 #include "common/grant.h"
 #include "common/ssh_key.h"
 #include "wire/fingerprint.h"
 
-#define AGENT_USER "exc-instance-connect"
 #define AGENT_PROGRAM PKGLIBEXECDIR "/exc-instance-connect-agent"
 #define PACKAGE_REINSTALL "apt-get install --reinstall -y exc-instance-connect"
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system users, and the package's programs with the way to them. */
-#include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,35 +22,32 @@ enum {
 static void look_at_user(struct examination *examination, enum finding_status failure, const char *check,
                          const char *name) {
         struct remedy make = remedy_of(MAKE_USERS), move = remedy_of("usermod --gid %s %s", name, name);
-        const struct passwd *user;
-        const struct group *group;
-        gid_t primary;
-        uid_t uid;
+        struct findings *findings = &examination->findings;
+        struct system_user user;
 
-        errno = 0;
-        user = getpwnam(name);
-        if (!user) {
-                if (errno != 0 && errno != ENOENT && errno != ESRCH)
-                        found(&examination->findings, failure, check, NO_REMEDY, "%s cannot be looked up: %s", name,
-                              strerror(errno));
-                else
-                        found(&examination->findings, failure, check, make, "there is no user %s", name);
-                return;
-        }
-        uid = user->pw_uid;
-        primary = user->pw_gid;
-        group = getgrnam(name);
-        if (!group)
-                found(&examination->findings, failure, check, remedy_both(make, move), "there is no group %s", name);
-        else if (group->gr_gid != primary)
-                found(&examination->findings, failure, check, move,
-                      "the primary group of %s is %u, and must be the group of that name, %u", name, primary,
-                      group->gr_gid);
-        else if (uid == 0)
-                found(&examination->findings, failure, check, NO_REMEDY,
+        switch (system_user_look(name, &user)) {
+        case SYSTEM_USER_UNKNOWN:
+                found(findings, failure, check, NO_REMEDY, "%s cannot be looked up: %s", name, strerror(user.error));
+                break;
+        case SYSTEM_USER_MISSING:
+                found(findings, failure, check, make, "there is no user %s", name);
+                break;
+        case SYSTEM_USER_NO_GROUP:
+                found(findings, failure, check, remedy_both(make, move), "there is no group %s", name);
+                break;
+        case SYSTEM_USER_OTHER_GROUP:
+                found(findings, failure, check, move,
+                      "the primary group of %s is %u, and must be the group of that name, %u", name, user.primary,
+                      user.group);
+                break;
+        case SYSTEM_USER_ROOT:
+                found(findings, failure, check, NO_REMEDY,
                       "%s has user id 0: it is root; remove the entry from /etc/passwd and run: " MAKE_USERS, name);
-        else
-                pass(&examination->findings, check, "%s is %u, with a group of its own", name, uid);
+                break;
+        case SYSTEM_USER_FINE:
+                pass(findings, check, "%s is %u, with a group of its own", name, user.uid);
+                break;
+        }
 }
 
 void doctor_users(struct examination *examination) {

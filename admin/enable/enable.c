@@ -20,6 +20,9 @@
 #include "admin/enable/sshd_plan.h"
 #include "admin/enable/sshd_report.h"
 #include "admin/sshd/sshd_host_keys.h"
+#include "admin/system_user.h"
+#include "agent/listener.h"
+#include "authkeys-helper/identity.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 
@@ -200,6 +203,21 @@ static void note_host_keys(const struct plan *plan) {
         config_free(config);
 }
 
+/* sysusers.d leaves a user that was there before the package as it is. */
+static void note_users(void) {
+        static const char *const names[] = {AGENT_USER, HELPER_USER, LISTENER_RELAY_USER};
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                struct system_user user;
+
+                if (system_user_look(names[i], &user) == SYSTEM_USER_OTHER_GROUP)
+                        report("Note: the primary group of %s is %u, and must be the group of that name, %u, or pushed "
+                               "keys "
+                               "are not found. Run usermod --gid %s %s",
+                               names[i], user.primary, user.group, names[i], names[i]);
+        }
+}
+
 static void print_plan(const struct plan *plan) {
         report("Found: %s", plan->found);
         report_notes(plan);
@@ -209,8 +227,10 @@ static void print_plan(const struct plan *plan) {
                         report("Note: %s has been edited, was put aside, and is put back.", drop_in_paths[i]);
                 else if (plan->edited[i])
                         report("Note: %s has been edited, and is kept as it is.", drop_in_paths[i]);
-        if (plan->n_faults == 0)
+        if (plan->n_faults == 0) {
+                note_users();
                 note_host_keys(plan);
+        }
 }
 
 static int carry_out(const struct plan *plan, bool dry_run) {

@@ -92,6 +92,22 @@ documented_way_of_a_signed_push_works_to_the_letter() {
 }
 
 # short: no
+user_that_was_there_with_another_group_is_noted() {
+    local note='^Note: the primary group of exc-authorized-keys is [0-9]+, and must be the group of that name, [0-9]+, .*'
+    machine_start m "$suite"
+    in_machine m useradd --system --gid nogroup exc-authorized-keys
+    install_debs m >said.txt
+    grep -E "$note Run usermod --gid exc-authorized-keys exc-authorized-keys\$" said.txt
+    says "$note" in_machine m exc-instance-connect enable
+    in_machine m usermod --gid exc-authorized-keys exc-authorized-keys
+    in_machine m exc-instance-connect enable >said.txt
+    fails grep -E "$note" said.txt
+    new_key k
+    push m alice k
+    lets_in m alice k
+}
+
+# short: no
 nothing_of_ours_is_waited_for_at_boot() {
     local unit units root before befores
     machine_start m "$suite"
