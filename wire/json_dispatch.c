@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "wire/fingerprint.h"
+
 bool json_dispatch_known(const struct json_dispatch_field *fields, const char *name) {
         for (; fields->name; fields++)
                 if (strcmp(fields->name, name) == 0)
@@ -54,6 +56,13 @@ enum refusal json_dispatch_text(const struct json_dispatch_field *field, json_t 
                 return json_dispatch_refuse(field, ret_why);
         memcpy(member, json_string_value(value), json_string_length(value) + 1);
         return REFUSAL_NONE;
+}
+
+enum refusal json_dispatch_fingerprint(const struct json_dispatch_field *field, json_t *value, void *member,
+                                       struct refused *ret_why) {
+        if (!json_is_string(value) || !fingerprint_valid(json_string_value(value)))
+                return json_dispatch_refuse(field, ret_why);
+        return json_dispatch_text(field, value, member, ret_why);
 }
 
 enum refusal json_dispatch_text_ref(const struct json_dispatch_field *field, json_t *value, void *member,

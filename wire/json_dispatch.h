@@ -61,6 +61,8 @@ enum refusal json_dispatch_refuse(const struct json_dispatch_field *field, struc
 
 enum refusal json_dispatch_text(const struct json_dispatch_field *field, json_t *value, void *member,
                                 struct refused *ret_why); /* char[max + 1] */
+enum refusal json_dispatch_fingerprint(const struct json_dispatch_field *field, json_t *value, void *member,
+                                       struct refused *ret_why); /* the same, of what fingerprint_valid() takes */
 enum refusal json_dispatch_text_ref(const struct json_dispatch_field *field, json_t *value, void *member,
                                     struct refused *ret_why); /* const char *, valid while the object is */
 enum refusal json_dispatch_integer(const struct json_dispatch_field *field, json_t *value, void *member,

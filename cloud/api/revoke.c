@@ -14,7 +14,6 @@
 #include "cloud/api/journal.h"
 #include "cloud/api/member.h"
 #include "cloud/api/revoke_queue.h"
-#include "wire/fingerprint.h"
 #include "wire/json_dispatch.h"
 #include "wire/vm_id.h"
 
@@ -146,13 +145,6 @@ struct asked {
         bool all;
 };
 
-static enum refusal take_fingerprint(const struct json_dispatch_field *field, json_t *value, void *member,
-                                     struct refused *ret_why) {
-        if (!json_is_string(value) || !fingerprint_valid(json_string_value(value)))
-                return json_dispatch_refuse(field, ret_why);
-        return json_dispatch_text(field, value, member, ret_why);
-}
-
 static enum refusal take_true(const struct json_dispatch_field *field, json_t *value, void *member,
                               struct refused *ret_why) {
         if (!json_is_true(value))
@@ -164,7 +156,7 @@ static enum refusal take_true(const struct json_dispatch_field *field, json_t *v
 static const struct json_dispatch_field fields[] = {
         {"user", member_user, offsetof(struct asked, user),
          .expected = "a name of 1 to 256 bytes that does not begin with '-', without control characters"},
-        {"fingerprint", take_fingerprint, offsetof(struct asked, fingerprint), .min = 1,
+        {"fingerprint", json_dispatch_fingerprint, offsetof(struct asked, fingerprint), .min = 1,
          .max = STORE_FINGERPRINT_MAX - 1, .expected = "SHA256: and 43 characters of base64"},
         {"all", take_true, offsetof(struct asked, all), .expected = "true"},
         {.name = NULL},

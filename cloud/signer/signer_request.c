@@ -106,13 +106,6 @@ static enum refusal take_sources(const struct json_dispatch_field *field, json_t
         return REFUSAL_NONE;
 }
 
-static enum refusal take_fingerprint(const struct json_dispatch_field *field, json_t *value, void *member,
-                                     struct refused *ret_why) {
-        if (!json_is_string(value) || !fingerprint_valid(json_string_value(value)))
-                return json_dispatch_refuse(field, ret_why);
-        return json_dispatch_text(field, value, member, ret_why);
-}
-
 /* --- the tables --------------------------------------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(struct signer_request, member)
@@ -189,7 +182,7 @@ static const struct json_dispatch_field revoke_fields[] = {
         PRINCIPAL,
         AUDIT_HEAD,
         INSTANCE,
-        {"fingerprint", take_fingerprint, AT(fingerprints), .min = 1, .max = FINGERPRINT_MAX - 1,
+        {"fingerprint", json_dispatch_fingerprint, AT(fingerprints), .min = 1, .max = FINGERPRINT_MAX - 1,
          .expected = "SHA256: and 43 characters of base64"},
         USER(false),
         {"all", json_dispatch_boolean, AT(all), .expected = "true or false"},
