@@ -135,7 +135,7 @@ principals_command_of_a_match_block_is_not_hidden() {
     install_debs m >install.txt 2>&1
     cat install.txt
     grep -q 'nothing is changed' install.txt
-    grep -qF "user alice: authorizedprincipalscommand" install.txt
+    grep -qF "Match User alice: authorizedprincipalscommand" install.txt
     _nothing_of_ours
     same "$before" "$(_effective)"
     lets_in m alice certified
