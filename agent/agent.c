@@ -63,7 +63,8 @@ static void on_anchor_note(void *context, const char *path, const char *why) {
 }
 
 void agent_refresh_anchors(struct agent *agent) {
-        trust_refresh(&agent->anchors, TRUST_VENDOR_DIR, agent->config_dir, on_anchor_note, NULL);
+        trust_refresh(&agent->anchors, TRUST_VENDOR_DIR, agent->config_dir,
+                      agent->config->trust_credential ? trust_credential_path() : NULL, on_anchor_note, NULL);
 }
 
 void agent_refresh_instance_id(struct agent *agent) {

@@ -64,6 +64,7 @@ static void set_defaults(struct config *config) {
         config->default_ttl_s = DEFAULT_TTL_S;
         config->rate_limit = DEFAULT_RATE_LIMIT;
         config->trust = CONFIG_TRUST_SIGNED;
+        config->trust_credential = true;
         config->instance_id[0] = '\0';
 }
 

@@ -53,6 +53,7 @@ struct config {
         uint32_t default_ttl_s; /* 1 to max_ttl_s */
         uint32_t rate_limit;    /* pushes a second on each socket; 0: no limit */
         enum config_trust trust;
+        bool trust_credential; /* without another anchor, those of the credential exc.trust count */
         char instance_id[CONFIG_INSTANCE_ID_MAX + 1]; /* printable ASCII without blanks, or "" */
 
         struct conf_files files; /* that this was read from */

@@ -107,6 +107,7 @@ const struct conf_key config_keys[] = {
          .max = CONFIG_RATE_MAX,
          .unit = " pushes a second"},
         {.name = "Trust", .set = set_trust, .offset = offsetof(struct config, trust)},
+        {.name = "TrustCredential", .set = conf_set_boolean, .offset = offsetof(struct config, trust_credential)},
         {.name = "InstanceId", .set = set_instance_id, .offset = offsetof(struct config, instance_id)},
         {.name = NULL},
 };

@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -206,30 +207,106 @@ static int load_dir(struct load *load, const char *dir, struct strv *ret_names) 
         return r;
 }
 
-void trust_clear(struct trust_anchors *anchors) {
+/* --- the credential --------------------------------------------------------------------------------------------- */
+
+const char *trust_credential_path(void) {
+        static char path[PATH_MAX];
+        const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+        return dir && snprintf(path, sizeof(path), "%s/" TRUST_CREDENTIAL, dir) < (int)sizeof(path) ? path : NULL;
+}
+
+/* One key of the bundle at a time: what is before its next BEGIN line. NULL, or why none of them counts. */
+static const char *parse_bundle(const char *text, struct trust_anchors *anchors) {
+        static const char begin[] = "-----BEGIN ";
+        const char *why = NULL, *end;
+        EVP_PKEY *key;
+
+        text = strstr(text, begin);
+        if (!text)
+                return "expected PEM public keys (-----BEGIN PUBLIC KEY-----)";
+        for (; text; text = end) {
+                struct trust_anchor *anchor = &anchors->anchor[anchors->n];
+
+                end = strstr(text + strlen(begin), begin);
+                key = trust_key_parse(text, end ? (size_t)(end - text) : strlen(text), &why);
+                if (!key)
+                        return why;
+                if (anchors->n == TRUST_ANCHORS_MAX) {
+                        EVP_PKEY_free(key);
+                        return "too many anchors";
+                }
+                *anchor = (struct trust_anchor){.key = key, .credential = true}; /* transferred */
+                (void)snprintf(anchor->name, sizeof(anchor->name), TRUST_CREDENTIAL ".%zu" TRUST_SUFFIX, ++anchors->n);
+                (void)key_id_of(key, anchor->id);
+        }
+        return NULL;
+}
+
+static void drop_anchors(struct trust_anchors *anchors) {
         for (size_t i = 0; i < anchors->n; i++)
                 EVP_PKEY_free(anchors->anchor[i].key);
+        anchors->n = 0;
+}
+
+void trust_read_credential(struct trust_anchors *anchors, const char *path, trust_note on_note, void *context) {
+        char text[TRUST_FILE_MAX + 2];
+        const char *why = NULL;
+        ssize_t n;
+        int fd;
+
+        conf_files_add(&anchors->files, path);
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return;
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n < 0) {
+                why = strerror(errno);
+                anchors->files.unsettled = true; /* it may pass */
+        } else {
+                text[n] = '\0';
+                why = n > TRUST_FILE_MAX          ? "too long"
+                      : strlen(text) != (size_t)n ? "it has a NUL"
+                                                  : parse_bundle(text, anchors);
+        }
+        if (fd >= 0)
+                (void)close(fd);
+        if (!why)
+                return;
+        drop_anchors(anchors);
+        if (on_note)
+                on_note(context, path, why);
+}
+
+/* --- all -------------------------------------------------------------------------------------------------------- */
+
+void trust_clear(struct trust_anchors *anchors) {
+        drop_anchors(anchors);
         conf_files_clear(&anchors->files);
         *anchors = (struct trust_anchors){.n = 0};
 }
 
-void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note on_note,
-                   void *context) {
+void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir,
+                   const char *credential, trust_note on_note, void *context) {
         struct load load = {.anchors = anchors, .note = on_note, .context = context};
         struct strv vendor_names = {.n = 0};
         char dir[PATH_MAX];
 
-        if (!conf_files_changed(&anchors->files))
+        if (anchors->with_credential == (credential != NULL) && !conf_files_changed(&anchors->files))
                 return;
         /* Files that changed just now are read at each call, and noted once. */
         if (anchors->files.paths.n > 0 && conf_files_look_same(&anchors->files))
                 load.note = NULL;
         trust_clear(anchors);
+        anchors->with_credential = credential != NULL;
         (void)snprintf(dir, sizeof(dir), "%s/" TRUST_DIR_NAME, config_dir);
         /* Unless it is known what is masked, no anchor of the vendor's is trusted. */
         if (load_dir(&load, dir, &load.masked) >= 0) {
                 load.in_vendor_dir = true;
-                (void)load_dir(&load, vendor_dir, &vendor_names);
+                anchors->complete = load_dir(&load, vendor_dir, &vendor_names) >= 0;
+                /* Nor is one of the credential's, unless it is known that there is no other. */
+                if (anchors->complete && anchors->n == 0 && credential)
+                        trust_read_credential(anchors, credential, load.note, context);
         }
         strv_clear(&vendor_names);
         strv_clear(&load.masked);

@@ -8,7 +8,9 @@
  *    owned by root or writable by others: it adds no anchor and is noted. Other files are not affected.
  * 3. While the administrator's directory exists but cannot be read or is writable by others than root, it is unknown
  *    what is masked, so there is no anchor at all.
- * 4. Nothing that a peer sends becomes an anchor.
+ * 4. Where neither directory has an anchor, and both can be read, those of a credential count: a bundle of such keys, from the
+ *    host or the hypervisor. One that is malformed in any part adds none.
+ * 5. Nothing that a peer sends becomes an anchor.
  */
 #ifndef EXC_TRUST_H
 #define EXC_TRUST_H
@@ -26,6 +28,7 @@
 #define TRUST_VENDOR_DIR "/usr/share/exc-instance-connect/trust.d"
 #define TRUST_DIR_NAME "trust.d" /* in the configuration directory */
 #define TRUST_SUFFIX ".pem"
+#define TRUST_CREDENTIAL "exc.trust"
 
 enum {
         TRUST_ANCHORS_MAX = 64,
@@ -42,6 +45,7 @@ struct trust_anchor {
         char name[256];      /* of the file, with .pem */
         char id[KEY_ID_MAX]; /* wire/key_id.h; "": it could not be made */
         bool vendor;         /* the file is in the vendor's directory */
+        bool credential;     /* it is in the credential, and the name is made up */
         EVP_PKEY *key;
 };
 
@@ -50,6 +54,8 @@ struct trust_anchors {
         size_t n;
         struct trust_anchor anchor[TRUST_ANCHORS_MAX];
         struct conf_files files; /* that they were read from */
+        bool with_credential;    /* whether a credential was to be read */
+        bool complete;           /* both directories could be read */
 };
 
 /*
@@ -71,12 +77,21 @@ enum trust_file trust_file_read(int dir_fd, const char *name, EVP_PKEY **ret_key
 /* Called for each file that was to add an anchor and does not; `why` begins with a lower-case letter. */
 typedef void (*trust_note)(void *context, const char *path, const char *why);
 
+/* The path of this process's credential; NULL where it has no credentials. Valid until the next call. */
+const char *trust_credential_path(void);
+
 /*
- * Reads both directories where a file in them changed since the last call. A missing directory holds no anchor. The
- * caller clears `anchors` at the end. `note` may be NULL.
+ * Adds the keys of the bundle at `path` to `anchors`, which have none. A missing one adds none. Its owner is not looked at:
+ * systemd makes it for this service alone.
  */
-void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir, trust_note note,
-                   void *context);
+void trust_read_credential(struct trust_anchors *anchors, const char *path, trust_note note, void *context);
+
+/*
+ * Reads both directories where a file in them changed since the last call, and the bundle at `credential`, which may be NULL,
+ * where they have no anchor. A missing directory holds no anchor. The caller clears `anchors` at the end. `note` may be NULL.
+ */
+void trust_refresh(struct trust_anchors *anchors, const char *vendor_dir, const char *config_dir,
+                   const char *credential, trust_note note, void *context);
 
 void trust_clear(struct trust_anchors *anchors);
 

@@ -86,6 +86,9 @@ int conf_parse(struct conf_load *load, char *text, size_t n);
 /* For tables: a decimal uint32_t within the key's bounds. */
 int conf_set_number(struct conf_load *load, const struct conf_key *key, char *value, void *target);
 
+/* For tables: "yes" or "no", into a bool. */
+int conf_set_boolean(struct conf_load *load, const struct conf_key *key, char *value, void *target);
+
 /* For lists: adds the words of `value` to a struct strv. `check` returns 0, or -EINVAL after conf_fail(). */
 int conf_set_list(struct conf_load *load, const struct conf_key *key, char *value, struct strv *list,
                   int (*check)(struct conf_load *load, const struct conf_key *key, const char *word));

@@ -101,6 +101,15 @@ int conf_set_number(struct conf_load *load, const struct conf_key *key, char *va
         return 0;
 }
 
+int conf_set_boolean(struct conf_load *load, const struct conf_key *key, char *value, void *target) {
+        bool yes = strcmp(value, "yes") == 0;
+
+        if (!yes && strcmp(value, "no") != 0)
+                return conf_fail(load, "%s: invalid value '%.64s': expected yes or no", key->name, value);
+        *(bool *)target = yes;
+        return 0;
+}
+
 /* --- lines ------------------------------------------------------------------------------------------------------ */
 
 struct parser {

@@ -124,7 +124,7 @@ static bool too_many(void) {
         struct trust_anchors anchors = {.n = 0};
         bool full;
 
-        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, NULL);
+        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, NULL, NULL);
         full = anchors.n == TRUST_ANCHORS_MAX;
         trust_clear(&anchors);
         if (full)

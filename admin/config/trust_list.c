@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/config/trust_credential.h"
 #include "admin/config/trust_name.h"
 #include "admin/doctor/doctor.h"
 #include "agent/config.h"
@@ -33,17 +34,21 @@ static void note(void *context, const char *path, const char *why) {
         add(listing, listing->excluded, json_pack("{ss ss}", "file", path, "why", why));
 }
 
-static void add_key(struct listing *listing, const struct trust_anchor *anchor) {
+/* `credential`: the path of the credential. */
+static void add_key(struct listing *listing, const struct trust_anchor *anchor, const char *credential) {
         const char *dir = anchor->vendor ? TRUST_VENDOR_DIR : CONFIG_DIR "/" TRUST_DIR_NAME;
+        json_t *file = anchor->credential ? json_string(credential) : json_sprintf("%s/%s", dir, anchor->name);
         int n = (int)(strlen(anchor->name) - strlen(TRUST_SUFFIX));
         char fingerprint[KEY_FINGERPRINT_MAX];
 
-        if (!key_fingerprint_of(anchor->key, fingerprint))
+        if (!key_fingerprint_of(anchor->key, fingerprint)) {
                 listing->failed = true;
-        else
-                add(listing, listing->keys,
-                    json_pack("{ss# ss ss so}", "name", anchor->name, n, "type", trust_key_type(anchor->key),
-                              "fingerprint", fingerprint, "file", json_sprintf("%s/%s", dir, anchor->name)));
+                json_decref(file);
+                return;
+        }
+        add(listing, listing->keys,
+            json_pack("{ss# ss ss so}", "name", anchor->name, n, "type", trust_key_type(anchor->key), "fingerprint",
+                      fingerprint, "file", file));
 }
 
 static bool lists(const json_t *objects, const char *path) {
@@ -102,19 +107,29 @@ static int print(const struct listing *listing) {
 static int list(const struct cli_line *line, const void *context) {
         struct listing listing = {.keys = json_array(), .excluded = json_array()};
         const struct options *options = context;
-        struct trust_anchors anchors = {.n = 0};
+        struct trust_anchors anchors = {.n = 0}, given = {.n = 0};
         int status = EXIT_OWN_FAILURE, r;
+        const char *credential;
 
         (void)line;
+        /* systemd hands it to the agent, and root alone can read it here. */
+        credential = trust_credential_read(&given, geteuid() == 0 ? note : NULL, &listing);
         /* What root alone can read is not trusted. */
         r = geteuid() == 0 ? identity_become(AGENT_USER) : 0;
         if (r < 0)
                 complain("cannot become the user " AGENT_USER ": %s; the files are read as root", strerror(-r));
-        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, note, &listing);
+        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, note, &listing);
         for (size_t i = 0; i < anchors.n; i++)
-                add_key(&listing, &anchors.anchor[i]);
+                add_key(&listing, &anchors.anchor[i], credential);
+        if (trust_credential_counts(&anchors))
+                for (size_t i = 0; i < given.n; i++)
+                        add_key(&listing, &given.anchor[i], credential);
+        else if (given.n > 0)
+                note(&listing, credential,
+                     "another key is trusted, or not all files can be read, or TrustCredential=no is set");
         add_masks(&listing, &anchors.files);
         trust_clear(&anchors);
+        trust_clear(&given);
         if (listing.failed || !listing.keys || !listing.excluded)
                 complain("out of memory, or OpenSSL has no SHA-256");
         else if (options->json) {

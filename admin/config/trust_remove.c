@@ -8,6 +8,7 @@
 
 #include "admin/command.h"
 #include "admin/config/config_file.h"
+#include "admin/config/trust_credential.h"
 #include "admin/config/trust_name.h"
 #include "agent/config.h"
 #include "cli/output.h"
@@ -29,16 +30,30 @@ static bool file_name(const char *name, char ret[static NAME_MAX + 1]) {
         return snprintf(ret, NAME_MAX + 1, "%s%s", name, has_suffix ? "" : TRUST_SUFFIX) <= NAME_MAX;
 }
 
+/* Where no key of a file is left, those that the host passed count. */
+static void note_credential(const struct trust_anchors *anchors) {
+        struct trust_anchors given = {.n = 0};
+        const char *path = trust_credential_read(&given, NULL, NULL);
+
+        if (given.n > 0 && trust_credential_counts(anchors))
+                complain(
+                        "%s: the keys of this credential are trusted now, as there is no other; to trust none of them, "
+                        "set TrustCredential=no in agent.conf",
+                        path);
+        trust_clear(&given);
+}
+
 /* Under other names it is trusted still. */
 static void note_same_key(const EVP_PKEY *key) {
         struct trust_anchors anchors = {.n = 0};
 
-        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, NULL);
+        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, NULL, NULL);
         for (size_t i = 0; key && i < anchors.n; i++)
                 if (EVP_PKEY_eq(anchors.anchor[i].key, key) == 1)
                         complain("the same key is still trusted as %s; to remove that too, run: exc-instance-connect "
                                  "trust remove %s",
                                  anchors.anchor[i].name, anchors.anchor[i].name);
+        note_credential(&anchors);
         trust_clear(&anchors);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "admin/config/instance_id_dispute.h"
+#include "admin/config/trust_credential.h"
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/probe.h"
 #include "agent/config.h"
@@ -47,16 +48,19 @@ static void note_anchor(void *context, const char *path, const char *why) {
         warn(&examination->findings, "anchor-file", remedy, "%s is not trusted: %s", path, why);
 }
 
-static void look_at_anchors(struct examination *examination, bool signatures) {
+/* `given`: those of the credential. */
+static void look_at_anchors(struct examination *examination, const struct trust_anchors *given, bool signatures) {
         struct trust_anchors anchors = {.n = 0};
         char names[256] = "";
 
-        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, note_anchor, examination);
+        trust_refresh(&anchors, TRUST_VENDOR_DIR, CONFIG_DIR, NULL, note_anchor, examination);
         for (size_t i = 0; i < anchors.n; i++)
                 (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
                                anchors.anchor[i].name);
         if (anchors.n > 0)
                 pass(&examination->findings, "anchors", "%s", names);
+        else if (given->n > 0 && trust_credential_counts(&anchors))
+                pass(&examination->findings, "anchors", "%zu, from the credential " TRUST_CREDENTIAL, given->n);
         else if (signatures)
                 found(&examination->findings, FINDING_HOST_FAILURE, "anchors", add_anchor(),
                       "there is no anchor, so nobody's pushes from the host are believed");
@@ -124,14 +128,23 @@ static void look_at_dispute(struct examination *examination) {
                 warn(&examination->findings, "instance-id", by_file ? set_id() : NO_REMEDY, "%s", why);
 }
 
+static void note_credential(void *context, const char *path, const char *why) {
+        struct examination *examination = context;
+
+        warn(&examination->findings, "anchor-file", NO_REMEDY,
+             "%s is not trusted: %s; correct what the host passes as the credential " TRUST_CREDENTIAL, path, why);
+}
+
 void doctor_trust(struct examination *examination) {
+        struct trust_anchors given = {.n = 0};
         struct config *config;
 
         look_at_dispute(examination);
+        (void)trust_credential_read(&given, note_credential, examination);
         if (probe_become(AGENT_USER) < 0)
                 return; /* said already, with the users */
         if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
                 return;
-        look_at_anchors(examination, config->trust != CONFIG_TRUST_CHANNEL);
+        look_at_anchors(examination, &given, config->trust != CONFIG_TRUST_CHANNEL);
         look_at_id(examination, config);
 }

@@ -42,11 +42,11 @@ def _guest(**environment):
     return a
 
 
-def _run(a, *words, stdin=b"", as_user=()):
+def _run(a, *words, stdin=b"", as_user=(), **environment):
     return subprocess.run(
         ["unshare", "--mount", "bash", "-ec", RUN, "run", a.dir / "root", a.config.parent, *as_user,
          WORLD / "bin/exc-instance-connect", *words], input=stdin, capture_output=True, check=False,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, cwd=a.dir, timeout=agent.WAIT_S)
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", **environment}, cwd=a.dir, timeout=agent.WAIT_S)
 
 
 def _does(a, *words, **more):
@@ -315,6 +315,36 @@ def credential_is_shown_as_the_agent_says():
     a.start()
     said = _does(a, "instance-id", "show", "--socket", a.path())
     assert "i-credential" in said and "the credential exc.instance_id" in said, said
+
+
+def credential_signs_until_a_key_is_added():
+    """As systemd passes it: CREDENTIALS_DIRECTORY is of the agent, and here of the command as well."""
+    directory = WORLD / "tests" / f"credentials.{os.getpid()}"
+    given = {"CREDENTIALS_DIRECTORY": str(directory)}
+    a, hosts, added = _guest(**given), [Signer(), Signer()], Signer()
+    directory.mkdir(mode=0o755)
+    (directory / "exc.trust").write_bytes(b"".join(signer.anchor() for signer in hosts))
+    a.stop()
+    a.start()
+    for signer in hosts:
+        a.send("Push", signer.push(keys(1)))
+    assert refusal(a.send, "Push", added.push(keys(1))).error == "BadSignature"
+    listed = json.loads(_does(a, "trust", "list", "--json", **given))
+    assert [one["fingerprint"] for one in listed["keys"]] == [_fingerprint(signer) for signer in hosts], listed
+    assert {one["file"] for one in listed["keys"]} == {f"{directory}/exc.trust"}, listed
+    _does(a, "trust", "add", _file(a, added.anchor()))
+    a.send("Push", added.push(keys(1)))
+    assert refusal(a.send, "Push", hosts[0].push(keys(1))).error == "BadSignature"
+    listed = json.loads(_does(a, "trust", "list", "--json", **given))
+    assert [one["name"] for one in listed["keys"]] == ["cloud"], listed
+    assert listed["notTrusted"][0]["file"] == f"{directory}/exc.trust", listed
+    said = _does(a, "trust", "remove", "cloud", **given)
+    assert "the keys of this credential are trusted now" in said, said
+    a.send("Push", hosts[0].push(keys(1)))
+    with open(a.config, "a", encoding="utf-8") as file:
+        file.write("TrustCredential=no\n")
+    assert refusal(a.send, "Push", hosts[0].push(keys(1))).error == "Untrusted"
+    assert json.loads(_does(a, "trust", "list", "--json", **given))["keys"] == []
 
 
 def changes_need_root():

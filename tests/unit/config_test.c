@@ -431,6 +431,17 @@ static void invalid_numbers_are_refused(void **state) {
         assert_int_equal(config->min_uid, UINT32_MAX - 1);
 }
 
+static void credential_is_trusted_unless_it_is_turned_off(void **state) {
+        (void)state;
+        load_text("[Agent]\n");
+        assert_true(config->trust_credential);
+        load_text("[Agent]\nTrustCredential=no\n");
+        assert_false(config->trust_credential);
+        load_text("[Agent]\nTrustCredential=no\nTrustCredential=yes\n");
+        assert_true(config->trust_credential);
+        assert_refused("[Agent]\nTrustCredential=false\n", 2, "expected yes or no");
+}
+
 static void default_ttl_is_compared_with_final_max_ttl(void **state) {
         (void)state;
         write_text("agent.conf.d/1.conf", "[Agent]\nMaxTtl=100\n");
@@ -891,6 +902,7 @@ int main(void) {
                 TEST(long_path_leaves_room_for_cause),
                 TEST(failed_call_leaves_no_partial_configuration),
                 TEST(free_accepts_null),
+                TEST(credential_is_trusted_unless_it_is_turned_off),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

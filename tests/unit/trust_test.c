@@ -81,6 +81,7 @@ static EVP_PKEY *key[4]; /* Ed25519 */
 static EVP_PKEY *p256, *p384, *rsa;
 static struct trust_anchors anchors;
 static char root[64], vendor[80], config[80], admin[96]; /* admin: what is below config */
+static const char *credential;                           /* NULL: there is none */
 static size_t n_notes;
 static char noted[512], reason[256];
 
@@ -94,7 +95,7 @@ static void note(void *context, const char *path, const char *why) {
 static void refresh(void) {
         n_notes = 0;
         n_listed = 0;
-        trust_refresh(&anchors, vendor, config, note, &anchors);
+        trust_refresh(&anchors, vendor, config, credential, note, &anchors);
 }
 
 static bool trusted(EVP_PKEY *one) {
@@ -127,6 +128,7 @@ static void make_dir(const char *path) {
 static int setup(void **state) {
         (void)state;
         memset(&fault, 0, sizeof(fault));
+        credential = NULL;
         (void)snprintf(root, sizeof(root), "/tmp/exc-anchors-XXXXXX");
         assert_non_null(mkdtemp(root));
         assert_int_equal(chmod(root, 0755), 0);
@@ -718,7 +720,7 @@ static void note_callback_is_optional(void **state) {
         put_text(admin, "a.pem", "no key");
         put(admin, "b.pem", key[0]);
         assert_int_equal(chmod(vendor, 0777), 0);
-        trust_refresh(&anchors, vendor, config, NULL, NULL);
+        trust_refresh(&anchors, vendor, config, NULL, NULL, NULL);
         assert_int_equal(anchors.n, 1);
 }
 
@@ -729,6 +731,113 @@ static void cleared_anchors_are_loaded_again(void **state) {
         refresh();
         trust_clear(&anchors);
         assert_int_equal(anchors.n, 0);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+}
+
+/* --- the credential ------------------------------------------------------------------------------------------------- */
+
+/* A bundle of the first `n` keys, with `more` behind them. */
+static void give_credential(size_t n, const char *more) {
+        static char path[256];
+        char text[4096] = "# of the host\n";
+
+        (void)snprintf(path, sizeof(path), "%s/exc.trust", root);
+        for (size_t i = 0; i < n; i++) {
+                char one[512];
+                ssize_t length;
+                int fd;
+
+                put(root, "one.pem", key[i]);
+                fd = open(path_of(root, "one.pem"), O_RDONLY);
+                length = __real_read(fd, one, sizeof(one) - 1);
+                assert_true(length > 0);
+                one[length] = '\0';
+                assert_int_equal(close(fd), 0);
+                assert_int_equal(unlink(path_of(root, "one.pem")), 0);
+                (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", one);
+        }
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", more);
+        signing_write(path, text);
+        credential = path;
+}
+
+static void credential_counts_without_another_anchor(void **state) {
+        (void)state;
+        give_credential(2, "");
+        refresh();
+        assert_int_equal(anchors.n, 2);
+        assert_true(trusted(key[0]) && trusted(key[1]));
+        assert_true(anchors.anchor[0].credential && !anchors.anchor[0].vendor);
+        assert_string_equal(anchors.anchor[1].name, "exc.trust.2.pem");
+        assert_int_equal(n_notes, 0);
+        put(vendor, "a.pem", key[2]);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[2]));
+        /* What is masked is no anchor. */
+        put_text(admin, "a.pem", "");
+        refresh();
+        assert_int_equal(anchors.n, 2);
+        put(admin, "b.pem", key[3]);
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        assert_true(trusted(key[3]) && !anchors.anchor[0].credential);
+}
+
+static void credential_that_is_turned_off_counts_no_more(void **state) {
+        (void)state;
+        give_credential(1, "");
+        fault.long_ago = true;
+        refresh();
+        assert_int_equal(anchors.n, 1);
+        credential = NULL;
+        refresh();
+        assert_int_equal(anchors.n, 0);
+}
+
+static void missing_credential_is_no_anchor(void **state) {
+        (void)state;
+        credential = "/nowhere/exc.trust";
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(n_notes, 0);
+        give_credential(1, "");
+        refresh();
+        assert_int_equal(anchors.n, 1);
+}
+
+/* A bundle is believed as a whole. */
+static void malformed_credential_adds_nothing(void **state) {
+        static const char *const more[] = {"text", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+                                           "-----BEGIN PUBLIC KEY-----\n",
+                                           "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+                give_credential(2, more[i]);
+                refresh();
+                assert_int_equal(anchors.n, 0);
+                assert_int_equal(n_notes, 1);
+                assert_string_equal(noted, credential);
+        }
+        give_credential(0, "");
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_non_null(strstr(reason, "expected PEM public keys"));
+}
+
+static void directory_that_cannot_be_judged_keeps_the_credential_out(void **state) {
+        (void)state;
+        give_credential(1, "");
+        assert_int_equal(chmod(vendor, 0777), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(chmod(vendor, 0755), 0);
+        assert_int_equal(chmod(admin, 0777), 0);
+        refresh();
+        assert_int_equal(anchors.n, 0);
+        assert_int_equal(chmod(admin, 0755), 0);
         refresh();
         assert_int_equal(anchors.n, 1);
 }
@@ -770,6 +879,11 @@ int main(void) {
                 TEST(change_of_settled_files_is_seen),
                 TEST(note_callback_is_optional),
                 TEST(cleared_anchors_are_loaded_again),
+                TEST(credential_counts_without_another_anchor),
+                TEST(credential_that_is_turned_off_counts_no_more),
+                TEST(missing_credential_is_no_anchor),
+                TEST(malformed_credential_adds_nothing),
+                TEST(directory_that_cannot_be_judged_keeps_the_credential_out),
         };
 
         return cmocka_run_group_tests(tests, setup_keys, drop_keys);
