@@ -20,7 +20,7 @@ static void print_disputed_id(void) {
 
 static int print(const struct options *options, json_t *answer) {
         const char *version, *trust, *sshd, *instance = text_or(answer, "instance", NULL);
-        json_int_t anchors, keys, unix_time;
+        json_int_t anchors, keys, launch_keys, unix_time;
         int synchronized;
         bool refused;
 
@@ -37,7 +37,12 @@ static int print(const struct options *options, json_t *answer) {
         refused = anchors == 0 && strcmp(trust, "signed") == 0;
         print_state(stdout, refused ? OUTPUT_WARNING : OUTPUT_PLAIN, "Anchors", "%" PRId64 "%s", (int64_t)anchors,
                     refused ? ": signed pushes are refused" : "");
-        print_field("Keys", "%" PRId64, (int64_t)keys);
+        launch_keys = json_integer_value(json_object_get(answer, "launchKeys"));
+        if (launch_keys > 0)
+                print_field("Keys", "%" PRId64 ", of which %" PRId64 " from the metadata service", (int64_t)keys,
+                            (int64_t)launch_keys);
+        else
+                print_field("Keys", "%" PRId64, (int64_t)keys);
         print_clock(stdout, unix_time, synchronized);
         print_state(stdout, strcmp(sshd, "enabled") == 0 ? OUTPUT_GOOD : OUTPUT_BAD, "sshd", "%s", sshd);
         return EXIT_DONE;

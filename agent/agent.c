@@ -70,7 +70,7 @@ void agent_refresh_anchors(struct agent *agent) {
 void agent_refresh_instance_id(struct agent *agent) {
         char why[INSTANCE_ID_WHY_MAX] = "";
 
-        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir);
+        instance_id_refresh(&agent->instance_id, agent->config, agent->config_dir, agent->runtime_dir);
         if (instance_id_disputed(&agent->instance_id, why) && strcmp(why, agent->disputed) != 0)
                 audit_note(LOG_WARNING, "instance id: %s", why);
         memcpy(agent->disputed, why, sizeof(why));

@@ -68,6 +68,21 @@ void audit_received(const struct push *push, const char *user, int64_t life_s) {
         }
 }
 
+void audit_launch_key(const char *fingerprint_name, const struct grant *grant, int64_t life_s) {
+        char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
+        struct event event;
+
+        begin(&event, EVENT_RECEIVED);
+        store_fingerprint_text(fingerprint_name, fingerprint);
+        (void)snprintf(event.message, sizeof(event.message),
+                       "Key %s stored for %s, for %" PRId64 " s after each refresh", fingerprint, grant->user, life_s);
+        append_request(event.message, sizeof(event.message), grant->principal, "");
+        add(&event, FIELD_USER, grant->user);
+        add(&event, FIELD_FINGERPRINT, fingerprint);
+        add_request(&event, grant->principal, "");
+        send_event(&event, LOG_INFO);
+}
+
 void audit_refused(const char *method, const struct refused *why, const char *user, const char *principal,
                    const char *request_id) {
         struct event event;
@@ -108,12 +123,13 @@ void audit_removed(enum audit_end end, const struct grant *grant, const struct s
                 [AUDIT_EXPIRED] = "expired",
                 [AUDIT_CLOCK_SET] = "expired early: the clock was set, or the machine was restored from a snapshot",
                 [AUDIT_REVOKED] = "revoked",
+                [AUDIT_WITHDRAWN] = "removed, because the metadata service no longer has it",
         };
         char fingerprint[STORE_FINGERPRINT_NAME_MAX + 7];
         struct event event;
         size_t used;
 
-        begin(&event, end == AUDIT_REVOKED ? EVENT_REVOKED : EVENT_EXPIRED);
+        begin(&event, end == AUDIT_REVOKED || end == AUDIT_WITHDRAWN ? EVENT_REVOKED : EVENT_EXPIRED);
         store_fingerprint_text(place->fingerprint, fingerprint);
         /* Who asked for the key comes before the verb: somebody else may have revoked it. */
         (void)snprintf(event.message, sizeof(event.message), "Key %s of %s", fingerprint, grant->user);

@@ -17,6 +17,9 @@
 /* EVENT_RECEIVED for each key of a push that was stored for `user`, the name service's name, for `life_s` seconds. */
 void audit_received(const struct push *push, const char *user, int64_t life_s);
 
+/* EVENT_RECEIVED for a launch key that was not among the ones before; `grant` has its user and principal. */
+void audit_launch_key(const char *fingerprint_name, const struct grant *grant, int64_t life_s);
+
 /* EVENT_REFUSED. `user`, `principal` and `request_id` are "" where they are not known. */
 void audit_refused(const char *method, const struct refused *why, const char *user, const char *principal,
                    const char *request_id);
@@ -25,6 +28,7 @@ enum audit_end {
         AUDIT_EXPIRED,
         AUDIT_CLOCK_SET, /* expired before its time (lifetime_clock_set()) */
         AUDIT_REVOKED,
+        AUDIT_WITHDRAWN, /* a launch key that the metadata service no longer has */
 };
 
 /* How a key ends that is removed at `now` because its time is over. */

@@ -48,6 +48,7 @@ enum connection_channel {
         CONNECTION_ADMIN, /* the administrator on this machine */
         CONNECTION_RELAY, /* a unix socket that the virtio-serial relay connects to */
         CONNECTION_VSOCK,
+        CONNECTION_METADATA, /* a unix socket that exc-instance-connect-metadata connects to */
 };
 
 struct connection;

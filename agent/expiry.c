@@ -100,7 +100,7 @@ void expiry_count(struct expiry *expiry, const char *user_name, size_t n) {
 struct sweep {
         const struct store *store;
         struct instant now;
-        size_t live;
+        size_t live, launch;
         struct expiry_counts counts;
         int64_t next_end_ns; /* boot clock; INT64_MAX: none */
         bool removed;
@@ -136,8 +136,12 @@ static int sweep_one(void *context, const struct store_place *place) {
                 sweep->removed = true;
                 return 0;
         }
-        sweep->live++;
-        expiry_counts_add(&sweep->counts, place->user, 1);
+        if (grant.origin == GRANT_LAUNCH)
+                sweep->launch++;
+        else {
+                sweep->live++;
+                expiry_counts_add(&sweep->counts, place->user, 1);
+        }
         /* By the clock that ends it first. */
         if (sweep->now.boot_ns + left_ns < sweep->next_end_ns)
                 sweep->next_end_ns = sweep->now.boot_ns + left_ns;
@@ -193,8 +197,9 @@ int expiry_sweep(struct expiry *expiry) {
         expiry_counts_clear(&expiry->counts);
         expiry->counts = sweep.counts; /* transferred */
         expiry->live = sweep.live;
+        expiry->launch = sweep.launch;
         expiry->swept_boot_ns = sweep.now.boot_ns;
-        debug_line("swept; live keys: %zu", sweep.live);
+        debug_line("swept; live keys: %zu; launch keys: %zu", sweep.live, sweep.launch);
         if (r < 0)
                 audit_note(LOG_ERR, "store: could not be swept: %s", strerror(-r));
         if (sweep.next_end_ns == INT64_MAX)
@@ -248,7 +253,7 @@ static int on_clock_set(sd_event_source *source, int fd, uint32_t events, void *
         debug_line("clock: set");
         if (watch_clock(fd) < 0)
                 (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        if (expiry->live > 0 && expiry_sweep_by(expiry, 0) < 0)
+        if (expiry->live + expiry->launch > 0 && expiry_sweep_by(expiry, 0) < 0)
                 (void)expiry_sweep(expiry);
         return 0;
 }

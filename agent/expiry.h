@@ -51,7 +51,8 @@ struct expiry {
         bool idle_now;
 
         sd_event_source *sweep;      /* at the end of the key that ends first */
-        size_t live;                 /* keys at the last sweep and since */
+        size_t live;                 /* keys at the last sweep and since, without launch keys */
+        size_t launch;               /* launch keys at the last sweep; they keep nothing running, and take no room */
         struct expiry_counts counts; /* the same, by user */
         int64_t swept_boot_ns;
         int64_t grown_boot_ns; /* when expiry_remove_grown() last looked */

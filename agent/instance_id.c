@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/metadata_conf.h"
+
 #define DMI_DIR "/sys/class/dmi/id"
 #define NO_SOURCE "no source"
 #define MALFORMED "expected one line of 1..256 printable ASCII characters without blanks"
@@ -124,6 +126,25 @@ static struct found from_dmi(const char *name, const char *source, struct conf_f
         return found;
 }
 
+static struct found from_metadata(const char *config_dir, const char *runtime_dir, struct conf_files *files) {
+        struct found found = {.source = NULL};
+        struct metadata_conf conf;
+        char path[PATH_MAX];
+
+        (void)metadata_conf_load(config_dir, NULL, NULL, files, &conf);
+        metadata_conf_clear(&conf);
+        if (!conf.instance_id ||
+            snprintf(path, sizeof(path), "%s/state/" INSTANCE_ID_LEARNT, runtime_dir) >= (int)sizeof(path))
+                return found;
+        /* The agent wrote it, in a directory that is its own. */
+        found = from_file(path, false, "the metadata service", files);
+        if (found.source && !found.fault && !metadata_instance_id_valid(conf.format, found.id)) {
+                found.fault = "it is not in the form of the service that " METADATA_CONF_FILE " names";
+                found.id[0] = '\0';
+        }
+        return found;
+}
+
 /* The first that is present decides; the first valid one after it that differs is kept to be reported. */
 static void take(const struct found *found, struct instance_id *id) {
         if (!found->source)
@@ -138,8 +159,9 @@ static void take(const struct found *found, struct instance_id *id) {
         }
 }
 
-void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir) {
-        struct found found[5];
+void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir,
+                         const char *runtime_dir) {
+        struct found found[6];
         char path[PATH_MAX];
 
         if (strcmp(id->configured, config->instance_id) == 0 && !conf_files_changed(&id->files))
@@ -153,10 +175,36 @@ void instance_id_refresh(struct instance_id *id, const struct config *config, co
         found[2] = from_credential(&id->files);
         found[3] = from_dmi("chassis_asset_tag", "the DMI chassis asset tag", &id->files);
         found[4] = from_dmi("product_serial", "the DMI product serial", &id->files);
+        found[5] = from_metadata(config_dir, runtime_dir, &id->files);
         for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
                 take(&found[i], id);
         if (!id->source)
                 id->source = NO_SOURCE;
+}
+
+static int write_new(int state_fd, const char *name, const char *id) {
+        size_t n = strlen(id);
+        ssize_t written;
+        int fd;
+
+        fd = openat(state_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        written = write(fd, id, n);
+        if (close(fd) < 0 || written != (ssize_t)n)
+                return -EIO;
+        return 0;
+}
+
+int instance_id_learn(int state_fd, const char *id) {
+        static const char name[] = INSTANCE_ID_LEARNT ".new";
+        int r = write_new(state_fd, name, id);
+
+        if (r >= 0 && renameat(state_fd, name, state_fd, INSTANCE_ID_LEARNT) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(state_fd, name, 0);
+        return r;
 }
 
 bool instance_id_disputed(const struct instance_id *id, char ret_why[static INSTANCE_ID_WHY_MAX]) {

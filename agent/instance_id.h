@@ -8,6 +8,7 @@
  * 3. the systemd credential exc.instance_id
  * 4. the DMI chassis asset tag, then the DMI product serial, only if they begin with INSTANCE_ID_PREFIX: vendors write
  *    the same text into many machines
+ * 5. what the metadata service said, if metadata.conf allows that
  */
 #ifndef EXC_INSTANCE_ID_H
 #define EXC_INSTANCE_ID_H
@@ -18,7 +19,8 @@
 #include "conf/conf_files.h"
 
 #define INSTANCE_ID_PREFIX "exc:compute:instance/"
-#define INSTANCE_ID_FILE "instance-id" /* in the configuration directory */
+#define INSTANCE_ID_FILE "instance-id"            /* in the configuration directory */
+#define INSTANCE_ID_LEARNT "metadata-instance-id" /* in the store's directory state */
 
 enum {
         INSTANCE_ID_MAX = CONFIG_INSTANCE_ID_MAX + 1, /* with the NUL */
@@ -43,7 +45,11 @@ struct instance_id {
  * Reads the id where the configuration or one of the files changed since the last call. The first source that is present decides: if it is
  * invalid (not root's, unreadable, malformed), there is no id, and no later source is used.
  */
-void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir);
+void instance_id_refresh(struct instance_id *id, const struct config *config, const char *config_dir,
+                         const char *runtime_dir);
+
+/* Keeps what the metadata service said, until the next boot. Negative errno. */
+int instance_id_learn(int state_fd, const char *id);
 
 /*
  * The id in `text`, which may begin with INSTANCE_ID_PREFIX: 1 to CONFIG_INSTANCE_ID_MAX printable ASCII characters without

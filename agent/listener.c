@@ -50,12 +50,13 @@ int listener_identify_peer(enum connection_channel channel, int fd, struct liste
         return 0;
 }
 
-bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t relay) {
+bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t user) {
         switch (channel) {
         case CONNECTION_ADMIN:
                 return peer->id == 0;
         case CONNECTION_RELAY:
-                return relay != LISTENER_NO_USER && peer->id == relay;
+        case CONNECTION_METADATA:
+                return user != LISTENER_NO_USER && peer->id == user;
         case CONNECTION_VSOCK:
                 return peer->id == VMADDR_CID_HOST;
         }
@@ -133,6 +134,8 @@ static const char *channel_name(enum connection_channel channel) {
                 return "host";
         case CONNECTION_VSOCK:
                 return "vsock";
+        case CONNECTION_METADATA:
+                return "metadata";
         }
         return "?";
 }
@@ -191,7 +194,7 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
                 return 0;
         }
         r = listener_identify_peer(listener->home.channel, fd, &peer);
-        if (r < 0 || !listener_allows_peer(listener->home.channel, &peer, listener->relay)) {
+        if (r < 0 || !listener_allows_peer(listener->home.channel, &peer, listener->user)) {
                 debug_line("closed: a peer that is not allowed on the %s socket", channel_name(listener->home.channel));
                 if (r >= 0)
                         note_wrong_peer(listener, &peer);
@@ -209,11 +212,29 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
 
 /* --- sockets -------------------------------------------------------------------------------------------------------------- */
 
-static int open_listener(struct listener *listener, struct agent *agent, int fd, enum connection_channel channel,
-                         uid_t relay) {
+static uid_t user_id(const char *name) {
+        const struct passwd *entry = getpwnam(name);
+
+        return entry ? entry->pw_uid : LISTENER_NO_USER;
+}
+
+static uid_t user_of(enum connection_channel channel) {
+        switch (channel) {
+        case CONNECTION_RELAY:
+                return user_id(LISTENER_RELAY_USER);
+        case CONNECTION_METADATA:
+                return user_id(LISTENER_METADATA_USER);
+        case CONNECTION_ADMIN:
+        case CONNECTION_VSOCK:
+                break;
+        }
+        return LISTENER_NO_USER;
+}
+
+static int open_listener(struct listener *listener, struct agent *agent, int fd, enum connection_channel channel) {
         int r;
 
-        *listener = (struct listener){.relay = relay, .fd = fd, .next_fd = -EBADF};
+        *listener = (struct listener){.user = user_of(channel), .fd = fd, .next_fd = -EBADF};
         listener->home = (struct connection_home){
                 .agent = agent,
                 .channel = channel,
@@ -251,34 +272,28 @@ static int channel_of(int fd, const char *name, enum connection_channel *ret) {
                 *ret = CONNECTION_ADMIN;
         else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "host") == 0)
                 *ret = CONNECTION_RELAY;
+        else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && strcmp(name, "metadata") == 0)
+                *ret = CONNECTION_METADATA;
         else
                 return -EINVAL;
         return 0;
 }
 
-static uid_t relay_user(void) {
-        const struct passwd *entry = getpwnam(LISTENER_RELAY_USER);
-
-        return entry ? entry->pw_uid : LISTENER_NO_USER;
-}
-
 static int take_sockets(struct listeners *listeners, struct agent *agent, char *const *names, int n) {
-        uid_t relay = relay_user();
-
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i, r;
                 enum connection_channel channel;
 
                 r = channel_of(fd, names[i], &channel);
                 if (r < 0) {
-                        audit_note(
-                                LOG_ERR,
-                                "socket \"%s\": not usable: a listening unix stream socket must be named \"admin\" or "
-                                "\"host\" with FileDescriptorName= (systemd.socket(5)); one of vsock may have any name",
-                                names[i]);
+                        audit_note(LOG_ERR,
+                                   "socket \"%s\": not usable: a listening unix stream socket must be named \"admin\", "
+                                   "\"host\" or \"metadata\" with FileDescriptorName= (systemd.socket(5)); one of "
+                                   "vsock may have any name",
+                                   names[i]);
                         return r;
                 }
-                r = open_listener(&listeners->listener[listeners->n++], agent, fd, channel, relay);
+                r = open_listener(&listeners->listener[listeners->n++], agent, fd, channel);
                 if (r < 0)
                         return r;
         }

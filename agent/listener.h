@@ -5,6 +5,7 @@
  *   admin socket, AF_UNIX    user 0
  *   host socket,  AF_UNIX    the relay's user
  *   host socket,  AF_VSOCK   CID 2, the host: any local process reaches a vsock listener through CID 1
+ *   metadata socket, AF_UNIX the user of exc-instance-connect-metadata
  *
  * Each socket has slots, rates and name service lookups of its own, and the administrator's comes first in the event loop, so
  * that a flood from the host does not affect it. A peer of the wrong identity is closed before a byte is read, takes no slot
@@ -21,6 +22,7 @@
 #include "agent/connection.h"
 
 #define LISTENER_RELAY_USER "exc-instance-connect-relay"
+#define LISTENER_METADATA_USER "exc-instance-connect-metadata"
 #define LISTENER_NO_USER ((uid_t) - 1)
 
 struct listener_peer {
@@ -30,8 +32,11 @@ struct listener_peer {
 /* Reads the identity from a connected socket, as the kernel recorded it. Negative errno. */
 int listener_identify_peer(enum connection_channel channel, int fd, struct listener_peer *ret);
 
-/* Whether a peer may use the channel. `relay`: the relay's user id, LISTENER_NO_USER where there is none. */
-bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t relay);
+/*
+ * Whether a peer may use the channel. `user`: the user id that the channel is for, of the relay's and of the metadata program's;
+ * LISTENER_NO_USER where there is no such user.
+ */
+bool listener_allows_peer(enum connection_channel channel, const struct listener_peer *peer, uid_t user);
 
 enum {
         LISTENERS_MAX = 8,
@@ -42,7 +47,7 @@ enum {
 struct listener {
         struct connection_home home;
         struct ratelimit budget;
-        uid_t relay; /* LISTENER_NO_USER: nobody may use a relay's socket */
+        uid_t user; /* as of listener_allows_peer() */
         int fd;
         sd_event_source *io;
         sd_event_source *retry; /* while all slots are taken */
@@ -56,7 +61,7 @@ struct listeners {
 };
 
 /*
- * Takes the sockets that systemd passed (sd_listen_fds_with_names(3)): "admin" and "host" for unix sockets, any name for
+ * Takes the sockets that systemd passed (sd_listen_fds_with_names(3)): "admin", "host" and "metadata" for unix sockets, any name for
  * AF_VSOCK. Negative errno after a note that says what is wrong: none passed, an unknown name or kind.
  */
 int listeners_start(struct listeners *listeners, struct agent *agent);

@@ -112,11 +112,13 @@ void method_status(struct connection *connection) {
 
         (void)agent_refresh_config(agent);
         agent_refresh_anchors(agent);
-        connection_reply(connection,
-                         json_pack("{ss so ss si sI so ss}", "version", PACKAGE_VERSION, "instance", instance_id(agent),
-                                   "trust", agent->config->trust == CONFIG_TRUST_CHANNEL ? "channel" : "signed",
-                                   "anchors", (int)agent->anchors.n, "keys", (json_int_t)agent->expiry.live, "clock",
-                                   clock_state(), "sshd", sshd_asks_helper() ? "enabled" : "disabled"));
+        connection_reply(connection, json_pack("{ss so ss si sI so ss sI}", "version", PACKAGE_VERSION, "instance",
+                                               instance_id(agent), "trust",
+                                               agent->config->trust == CONFIG_TRUST_CHANNEL ? "channel" : "signed",
+                                               "anchors", (int)agent->anchors.n, "keys",
+                                               (json_int_t)(agent->expiry.live + agent->expiry.launch), "clock",
+                                               clock_state(), "sshd", sshd_asks_helper() ? "enabled" : "disabled",
+                                               "launchKeys", (json_int_t)agent->expiry.launch));
 }
 
 /* --- org.varlink.service -------------------------------------------------------------------------------------------------- */

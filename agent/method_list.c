@@ -46,11 +46,11 @@ static json_t *make_row(const struct walk *walk, const struct store_place *place
         if (taken < 0)
                 return NULL;
         store_fingerprint_text(place->fingerprint, fingerprint);
-        return json_pack("{ss ss ss sI si si so so}", "user", grant.user, "fingerprint", fingerprint, "type",
+        return json_pack("{ss ss ss sI si si so so ss}", "user", grant.user, "fingerprint", fingerprint, "type",
                          ssh_key_type_name(grant.key.type), "expiresIn",
                          (json_int_t)((left_ns + NS_PER_S - 1) / NS_PER_S), "connections", (int)grant.connections,
                          "claimed", taken, "principal", optional(grant.principal), "requestId",
-                         optional(grant.request_id));
+                         optional(grant.request_id), "origin", grant.origin == GRANT_LAUNCH ? "metadata" : "push");
 }
 
 static int list_one(void *context, const struct store_place *place) {

@@ -168,6 +168,13 @@ static const struct json_dispatch_field push_fields[] = {
         {.name = NULL},
 };
 
+/* Of SetLaunchKeys. */
+static const struct json_dispatch_field launch_fields[] = {
+        {"keys", take_key_texts, 0, .min = 0, .max = LAUNCH_KEYS_MAX, .required = true,
+         .expected = "a list of at most 16 texts, each \"type base64\""},
+        {.name = NULL},
+};
+
 static const struct json_dispatch_field revocation_fields[] = {
         {"fingerprint", take_fingerprint, offsetof(struct revocation, fingerprint),
          .expected = "\"SHA256:\" and 43 characters of base64"},
@@ -179,7 +186,7 @@ static const struct json_dispatch_field revocation_fields[] = {
 
 /* --- requests ------------------------------------------------------------------------------------------------------------- */
 
-static bool random_id(char ret[static STORE_ID_MAX]) {
+bool request_random_id(char ret[static STORE_ID_MAX]) {
         uint8_t raw[(STORE_ID_MAX - 1) / 2];
 
         if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
@@ -191,9 +198,17 @@ static bool random_id(char ret[static STORE_ID_MAX]) {
 
 enum refusal request_parse_push_local(json_t *parameters, struct push *ret, struct refused *ret_why) {
         *ret = (struct push){.connections = PUSH_DEFAULT_CONNECTIONS};
-        if (!random_id(ret->id))
+        if (!request_random_id(ret->id))
                 return refuse(ret_why, REFUSAL_STORAGE_FAILURE, "push: the kernel has no random bytes");
         if (json_dispatch(parameters, push_fields, JSON_DISPATCH_NULL_IS_ABSENT | JSON_DISPATCH_REFUSE_UNKNOWN, ret,
+                          ret_why))
+                return ret_why->why;
+        return REFUSAL_NONE;
+}
+
+enum refusal request_parse_launch(json_t *parameters, struct push *ret, struct refused *ret_why) {
+        *ret = (struct push){.user = ""};
+        if (json_dispatch(parameters, launch_fields, JSON_DISPATCH_NULL_IS_ABSENT | JSON_DISPATCH_REFUSE_UNKNOWN, ret,
                           ret_why))
                 return ret_why->why;
         return REFUSAL_NONE;

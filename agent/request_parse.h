@@ -18,6 +18,7 @@
 
 enum {
         PUSH_KEYS_MAX = 8,
+        LAUNCH_KEYS_MAX = 16, /* what a push holds at most, too */
         PUSH_LABEL_CHARACTERS_MAX = 256,
         PUSH_DEFAULT_CONNECTIONS = 1,
 
@@ -44,10 +45,10 @@ struct terms {
 struct push {
         char user[GRANT_USER_MAX]; /* as the peer wrote it */
         size_t n_keys;
-        char key_texts[FRAME_MAX];            /* n_keys texts, each with its NUL; nobody has looked at them yet */
-        struct store_key keys[PUSH_KEYS_MAX]; /* the same, after request_parse_keys() */
-        int64_t ttl_s;                        /* seconds; 0: the default */
-        int64_t connections;                  /* 0 to GRANT_CONNECTIONS_MAX */
+        char key_texts[FRAME_MAX];              /* n_keys texts, each with its NUL; nobody has looked at them yet */
+        struct store_key keys[LAUNCH_KEYS_MAX]; /* the same, after request_parse_keys() */
+        int64_t ttl_s;                          /* seconds; 0: the default */
+        int64_t connections;                    /* 0 to GRANT_CONNECTIONS_MAX */
         bool restricted;
         size_t n_sources;
         struct source sources[GRANT_SOURCES_MAX];
@@ -68,6 +69,12 @@ struct revocation {
  * with the field; StorageFailure without random bytes.
  */
 enum refusal request_parse_push_local(json_t *parameters, struct push *ret, struct refused *ret_why);
+
+/* Takes the parameters of SetLaunchKeys: keys alone. REFUSAL_NONE, or InvalidPayload with the field. */
+enum refusal request_parse_launch(json_t *parameters, struct push *ret, struct refused *ret_why);
+
+/* A random identity. False: the kernel has no random bytes. */
+bool request_random_id(char ret[static STORE_ID_MAX]);
 
 /* Take a payload, whose identity is not in it: `id` stays "". REFUSAL_NONE, or InvalidPayload with the field. */
 enum refusal request_parse_push(const uint8_t *payload, size_t length, struct terms *ret_terms, struct push *ret,

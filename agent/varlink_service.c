@@ -5,35 +5,44 @@
 
 #include "agent/audit.h"
 #include "agent/method_info.h"
+#include "agent/method_launch.h"
 #include "agent/method_list.h"
 #include "agent/method_push.h"
 #include "agent/method_revoke.h"
 #include "common/debug.h"
 
-enum { ALL_CHANNELS = false, ADMIN_ONLY = true };
+/* Sets of channels. */
+enum channels {
+        ADMIN = 1 << CONNECTION_ADMIN,
+        METADATA = 1 << CONNECTION_METADATA,
+        HOST_AND_ADMIN = ADMIN | 1 << CONNECTION_RELAY | 1 << CONNECTION_VSOCK,
+        ALL = HOST_AND_ADMIN | METADATA,
+};
 
 enum budget_kind {
         CALL_BUDGET,
         PUSH_BUDGET, /* the method itself takes it: ratelimit_push() */
 };
 
-/* The interface is the same on all sockets, but some of its methods are for the administrator on this machine alone. */
+/* The interface is the same on all sockets, but not all of its methods are for all of them. */
 static const struct method {
         const char *name;
-        bool admin_only;
+        enum channels channels; /* elsewhere it is refused */
         enum budget_kind budget;
         void (*call)(struct connection *connection);
 } methods[] = {
-        {VARLINK_INTERFACE ".Hello", ALL_CHANNELS, CALL_BUDGET, method_hello},
-        {VARLINK_INTERFACE ".Push", ALL_CHANNELS, PUSH_BUDGET, method_push},
-        {VARLINK_INTERFACE ".Revoke", ALL_CHANNELS, PUSH_BUDGET, method_revoke},
-        {VARLINK_INTERFACE ".HostKeys", ALL_CHANNELS, CALL_BUDGET, method_host_keys},
-        {VARLINK_INTERFACE ".Status", ALL_CHANNELS, CALL_BUDGET, method_status},
-        {VARLINK_INTERFACE ".PushLocal", ADMIN_ONLY, PUSH_BUDGET, method_push_local},
-        {VARLINK_INTERFACE ".RevokeLocal", ADMIN_ONLY, CALL_BUDGET, method_revoke_local},
-        {VARLINK_INTERFACE ".List", ADMIN_ONLY, CALL_BUDGET, method_list},
-        {VARLINK_SERVICE ".GetInfo", ALL_CHANNELS, CALL_BUDGET, method_get_info},
-        {VARLINK_SERVICE ".GetInterfaceDescription", ALL_CHANNELS, CALL_BUDGET, method_get_interface_description},
+        {VARLINK_INTERFACE ".Hello", HOST_AND_ADMIN, CALL_BUDGET, method_hello},
+        {VARLINK_INTERFACE ".Push", HOST_AND_ADMIN, PUSH_BUDGET, method_push},
+        {VARLINK_INTERFACE ".Revoke", HOST_AND_ADMIN, PUSH_BUDGET, method_revoke},
+        {VARLINK_INTERFACE ".HostKeys", HOST_AND_ADMIN, CALL_BUDGET, method_host_keys},
+        {VARLINK_INTERFACE ".Status", HOST_AND_ADMIN, CALL_BUDGET, method_status},
+        {VARLINK_INTERFACE ".PushLocal", ADMIN, PUSH_BUDGET, method_push_local},
+        {VARLINK_INTERFACE ".RevokeLocal", ADMIN, CALL_BUDGET, method_revoke_local},
+        {VARLINK_INTERFACE ".List", ADMIN, CALL_BUDGET, method_list},
+        {VARLINK_INTERFACE ".SetLaunchKeys", METADATA, CALL_BUDGET, method_set_launch_keys},
+        {VARLINK_INTERFACE ".SetInstanceId", METADATA, CALL_BUDGET, method_set_instance_id},
+        {VARLINK_SERVICE ".GetInfo", ALL, CALL_BUDGET, method_get_info},
+        {VARLINK_SERVICE ".GetInterfaceDescription", ALL, CALL_BUDGET, method_get_interface_description},
 };
 
 static const struct method *find(const char *name) {
@@ -44,7 +53,7 @@ static const struct method *find(const char *name) {
 }
 
 static bool allowed_here(const struct method *method, const struct connection *connection) {
-        return !method->admin_only || connection->home->channel == CONNECTION_ADMIN;
+        return (method->channels & 1U << connection->home->channel) != 0;
 }
 
 int64_t varlink_service_wait(struct connection *connection) {
@@ -78,7 +87,10 @@ void varlink_service_call(struct connection *connection) {
                 return;
         }
         name = strrchr(method->name, '.') + 1;
-        (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s: only allowed on the administration socket", name);
+        (void)refuse(&why, REFUSAL_PERMISSION_DENIED, "%s: %s", name,
+                     method->channels == ADMIN      ? "only allowed on the administration socket"
+                     : method->channels == METADATA ? "only allowed on the metadata socket"
+                                                    : "not allowed on the metadata socket");
         if (ratelimit_note(connection->home->budget))
                 audit_refused(name, &why, "", "", "");
         connection_refuse(connection, &why);

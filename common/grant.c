@@ -5,12 +5,17 @@
 
 #include "common/bytes.h"
 
-static const char magic[8] = {'E', 'X', 'C', 'G', 'R', 'N', 'T', '1'};
+enum { MAGIC_SIZE = 8 };
+
+static const char magics[][MAGIC_SIZE + 1] = {
+        [GRANT_PUSHED] = "EXCGRNT1",
+        [GRANT_LAUNCH] = "EXCLNCH1",
+};
 
 size_t grant_encode(const struct grant *grant, uint8_t *dst, size_t size) {
         struct writer to = {.data = dst, .size = size};
 
-        writer_put(&to, magic, sizeof(magic));
+        writer_put(&to, magics[grant->origin], MAGIC_SIZE);
         writer_u64(&to, (uint64_t)grant->life.received.boot_ns);
         writer_u64(&to, (uint64_t)grant->life.received.wall_ns);
         writer_u64(&to, (uint64_t)grant->life.boot_end_ns);
@@ -74,13 +79,26 @@ static bool decode_sources(struct bytes *from, struct grant *ret) {
         return true;
 }
 
-bool grant_decode(const uint8_t *src, size_t length, struct grant *ret) {
-        struct bytes from = {src, length}, head, blob;
+static bool decode_origin(struct bytes *from, enum grant_origin *ret) {
+        struct bytes magic;
 
-        return bytes_slice(&from, sizeof(magic), &head) && bytes_equal(head, magic, sizeof(magic)) &&
-               decode_life(&from, &ret->life) && decode_flag(&from, &ret->restricted) &&
-               bytes_u8(&from, &ret->connections) && ret->connections <= GRANT_CONNECTIONS_MAX &&
-               decode_text(&from, ret->user, sizeof(ret->user)) && ret->user[0] != '\0' && bytes_string(&from, &blob) &&
+        if (!bytes_slice(from, MAGIC_SIZE, &magic))
+                return false;
+        for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+                if (bytes_equal(magic, magics[i], MAGIC_SIZE)) {
+                        *ret = (enum grant_origin)i;
+                        return true;
+                }
+        return false;
+}
+
+bool grant_decode(const uint8_t *src, size_t length, struct grant *ret) {
+        struct bytes from = {src, length}, blob;
+
+        return decode_origin(&from, &ret->origin) && decode_life(&from, &ret->life) &&
+               decode_flag(&from, &ret->restricted) && bytes_u8(&from, &ret->connections) &&
+               ret->connections <= GRANT_CONNECTIONS_MAX && decode_text(&from, ret->user, sizeof(ret->user)) &&
+               ret->user[0] != '\0' && bytes_string(&from, &blob) &&
                ssh_key_from_blob(blob.at, blob.left, &ret->key) == SSH_KEY_OK && decode_sources(&from, ret) &&
                decode_text(&from, ret->principal, sizeof(ret->principal)) &&
                decode_text(&from, ret->request_id, sizeof(ret->request_id)) && from.left == 0;

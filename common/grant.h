@@ -4,7 +4,7 @@
  *
  * The file is binary (common/bytes.h):
  *
- *   8 bytes   "EXCGRNT1"
+ *   8 bytes   "EXCGRNT1" of a push, "EXCLNCH1" of a launch key
  *   u64 ×4    received on the boot clock and on the wall clock, end on the boot clock, end on the wall clock (ns)
  *   u8  ×3    synchronized, restrict (0 or 1), connections (0 to 100)
  *   string    user
@@ -33,7 +33,13 @@ enum {
         GRANT_FILE_MAX = 4096, /* bytes; the longest grant takes fewer */
 };
 
+enum grant_origin {
+        GRANT_PUSHED,
+        GRANT_LAUNCH, /* of the cloud's metadata service (agent/launch.h) */
+};
+
 struct grant {
+        enum grant_origin origin;
         char user[GRANT_USER_MAX];
         struct ssh_key key;
         struct lifetime life;

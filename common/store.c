@@ -244,12 +244,15 @@ int store_each_user(int top_fd, store_each each, void *context) {
         return r;
 }
 
+enum { REPLACED_MAX = 8 }; /* tries */
+
 /*
  * Opens a file that the agent wrote and checks it: regular, one link, the agent's own, with the mode it was made with.
+ * -ESTALE: it was removed or replaced in between.
  */
 static int open_file(int directory_fd, const char *name, int flags, uid_t owner, mode_t mode, int *ret_fd,
                      off_t *ret_size) {
-        struct stat st;
+        struct stat st = {.st_nlink = 1};
         int fd;
 
         fd = openat(directory_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -258,7 +261,7 @@ static int open_file(int directory_fd, const char *name, int flags, uid_t owner,
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != owner ||
             (st.st_mode & 07777) != mode) {
                 (void)close(fd);
-                return -EBADMSG;
+                return st.st_nlink == 0 ? -ESTALE : -EBADMSG;
         }
         *ret_fd = fd;
         *ret_size = st.st_size;
@@ -284,11 +287,13 @@ static int read_grant(int fd, off_t size, const struct store_place *place, struc
 /* `directory_fd` is that of keys/<user>/<fingerprint>. */
 static int read_key(const struct store *store, int directory_fd, const struct store_place *place, struct grant *ret) {
         off_t size;
-        int fd, r;
+        int fd, r, tries = 0;
 
-        r = open_file(directory_fd, place->id, O_RDONLY, store->owner, STORE_KEY_MODE, &fd, &size);
+        do
+                r = open_file(directory_fd, place->id, O_RDONLY, store->owner, STORE_KEY_MODE, &fd, &size);
+        while (r == -ESTALE && ++tries < REPLACED_MAX);
         if (r < 0)
-                return r;
+                return r == -ESTALE ? -ENOENT : r;
         r = read_grant(fd, size, place, ret);
         (void)close(fd);
         return r;
@@ -318,6 +323,8 @@ int store_open_claim(const struct store *store, const struct store_place *place,
                 return r;
         r = open_file(user_fd, place->id, flags, store->owner, STORE_CLAIM_MODE, &fd, &size);
         (void)close(user_fd);
+        if (r == -ESTALE)
+                return -ENOENT;
         return r < 0 ? r : fd;
 }
 

@@ -9,7 +9,8 @@
  *
  * 1. keys/ and claims/ belong to the agent's user and the helper's group; directories below inherit the group through
  *    the setgid bit. The agent is not in that group, so chmod(2) of a directory would clear its bit: nothing does that.
- * 2. A file appears whole: it is written without a name (O_TMPFILE) and then linked. It is never written again.
+ * 2. A file appears whole: it is written without a name (O_TMPFILE) and then linked. It is never written again; store_renew()
+ *    puts another in its place.
  * 3. The claim file is linked last and removed first. Without it a grant does not count, so a push of several keys is
  *    there as a whole or not at all, wherever the agent is killed.
  * 4. Below RUNTIME every path is opened from a directory's descriptor, one component at a time, no symlink followed.
@@ -115,6 +116,13 @@ struct store_key {
  */
 int store_publish(const struct store *store, const char *id, const struct grant *common, const struct store_key *keys,
                   size_t n);
+
+/*
+ * Replaces the file of a key of a grant that is there by one that holds `grant`: a reader gets one or the other, whole.
+ * `scratch_id`: an id that no grant has, which is used in between. -ENOENT: the key is gone.
+ */
+int store_renew(const struct store *store, const struct store_place *place, const char *scratch_id,
+                const struct grant *grant);
 
 /* Removes one key, and the directories that it leaves empty. A key that is gone is not an error. */
 int store_remove_key(const struct store *store, const struct store_place *place);

@@ -87,6 +87,44 @@ static int publish_claim(const struct store *store, const char *user, const char
         return r;
 }
 
+/* `directory_fd` is that of keys/<user>/<fingerprint>. */
+static int renew(int directory_fd, const char *id, const char *scratch_id, const uint8_t *raw, size_t length) {
+        struct stat st;
+        int r;
+
+        if (fstatat(directory_fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        /* A kill leaves a key without a claim file here, which store_tidy() removes. */
+        r = publish_file(directory_fd, scratch_id, STORE_KEY_MODE, raw, length);
+        if (r <= 0)
+                return r < 0 ? r : -EEXIST;
+        if (renameat(directory_fd, scratch_id, directory_fd, id) == 0)
+                return 0;
+        r = -errno;
+        (void)unlinkat(directory_fd, scratch_id, 0);
+        return r;
+}
+
+int store_renew(const struct store *store, const struct store_place *place, const char *scratch_id,
+                const struct grant *grant) {
+        uint8_t raw[GRANT_FILE_MAX];
+        size_t length = grant_encode(grant, raw, sizeof(raw));
+        int user_fd, fd, r;
+
+        if (length == 0 || !store_id_valid(scratch_id))
+                return -EINVAL;
+        r = store_open_directory(store->keys_fd, place->user, store->owner, &user_fd);
+        if (r < 0)
+                return r;
+        r = store_open_directory(user_fd, place->fingerprint, store->owner, &fd);
+        (void)close(user_fd);
+        if (r < 0)
+                return r;
+        r = renew(fd, place->id, scratch_id, raw, length);
+        (void)close(fd);
+        return r;
+}
+
 static int remove_file(int directory_fd, const char *name) {
         return unlinkat(directory_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

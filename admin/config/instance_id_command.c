@@ -14,6 +14,7 @@
 #include "agent/config.h"
 #include "agent/instance_id.h"
 #include "cli/output.h"
+#include "common/store.h"
 #include "wire/refusal.h"
 
 enum { LOOK_MS = 10 * 1000 };
@@ -90,7 +91,7 @@ static void look(void *context) {
         (void)probe_become(AGENT_USER);
         if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
                 return;
-        instance_id_refresh(&instance, config, CONFIG_DIR);
+        instance_id_refresh(&instance, config, CONFIG_DIR, STORE_RUNTIME_DIR);
         memcpy(seen->id, instance.id, sizeof(seen->id));
         seen->source = instance.source;
         seen->fault = instance.fault;

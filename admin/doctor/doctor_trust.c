@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/instance_id.h"
 #include "agent/trust.h"
+#include "common/store.h"
 
 #define ID_FILE CONFIG_DIR "/" INSTANCE_ID_FILE
 #define MACHINE_ID "/etc/machine-id"
@@ -94,7 +95,7 @@ static void look_at_id(struct examination *examination, const struct config *con
         struct remedy remedy = set_id();
         struct instance_id instance = {.id = ""};
 
-        instance_id_refresh(&instance, config, CONFIG_DIR);
+        instance_id_refresh(&instance, config, CONFIG_DIR, STORE_RUNTIME_DIR);
         if (instance.fault)
                 found(&examination->findings, FINDING_HOST_FAILURE, "instance-id", heal_id(instance.source),
                       "%s does not count: %s; so this machine has no id, and pushes from the host are refused",

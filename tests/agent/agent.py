@@ -38,6 +38,7 @@ INSTANCE = "i-0123"
 AGENT_USER = pwd.getpwnam("exc-instance-connect")
 HELPER_USER = pwd.getpwnam("exc-authorized-keys")
 RELAY_USER = pwd.getpwnam("exc-instance-connect-relay")
+METADATA_USER = pwd.getpwnam("exc-instance-connect-metadata")
 
 # One connection of sshd: it runs the helper twice, and lives longer than both.
 LOGIN = '"$@"; echo; "$@"; exit 0'
@@ -229,7 +230,8 @@ class Agent:
         found = set()
         for root, directories, files in os.walk(self.store):
             found |= {os.path.relpath(os.path.join(root, name), self.store) for name in directories + files}
-        return found - {"keys", "claims", "state", "state/pushes", "state/revocations", "state/lost"}
+        return found - {"keys", "claims", "state", "state/pushes", "state/revocations", "state/lost",
+                        "state/metadata-instance-id"}
 
     def keys(self):
         """(user, fingerprint, id) of each key file."""
@@ -335,7 +337,8 @@ class Agent:
         return self.dir / name
 
     def connect(self, name="admin", user=None):
-        return Connection(self.path(name), user if user is not None else RELAY_USER.pw_uid if name == "host" else 0)
+        own = {"host": RELAY_USER.pw_uid, "metadata": METADATA_USER.pw_uid}
+        return Connection(self.path(name), user if user is not None else own.get(name, 0))
 
     def ask(self, method, parameters=None):
         with self.connect() as connection:
@@ -348,6 +351,14 @@ class Agent:
         """Push or Revoke, from the host."""
         with self.connect("host") as connection:
             return connection.call(method, {"envelope": envelope})
+
+    def configure_metadata(self, *lines):
+        (self.config.parent / "metadata.conf").write_text("\n".join(["[Metadata]", *lines, ""]))
+
+    def launch(self, chosen):
+        """The metadata service has these keys."""
+        with self.connect("metadata") as connection:
+            return connection.call("SetLaunchKeys", {"keys": chosen})
 
     def listed(self, **parameters):
         with self.connect() as connection:

@@ -63,13 +63,18 @@ def _calls(signer):
 
 
 def answers_have_the_types_of_the_interface():
-    assert len(METHODS) == 8 and len(ERRORS) == 17
+    assert len(METHODS) == 10 and len(ERRORS) == 17
+    of_metadata = {"SetLaunchKeys": {"keys": [agent.key()]}, "SetInstanceId": {"id": "i-0000002a"}}
     signer = agent.Signer()
     for settings in "RateLimit=0", f"RateLimit=0\nInstanceId=exc:compute:instance/{agent.INSTANCE}\nTrust=channel":
-        a = Agent(settings, preload=agent.CLOCK, TEST_CLOCK="synchronised")
+        a = Agent(settings, ("admin", "host", "metadata"), preload=agent.CLOCK, TEST_CLOCK="synchronised")
         a.trust(signer)
+        a.configure_metadata("User=alice", "InstanceId=yes")
+        with a.connect("metadata") as connection:
+            for method, parameters in of_metadata.items():
+                _check_members(connection.call(method, parameters), METHODS[method][1])
         with a.connect() as connection:
-            called = set()
+            called = set(of_metadata)
             for method, parameters in _calls(signer):
                 answer = connection.call(method, parameters)
                 _check_members(answer, METHODS[method][1])
@@ -172,7 +177,7 @@ def push_is_answered_and_listed():
     for row in rows:
         assert 100 < row.pop("expiresIn") <= 200
         assert row == {"user": "alice", "type": "ssh-ed25519", "connections": 7, "claimed": 0, "principal": "Ann Ä",
-                       "requestId": "r-1"}
+                       "requestId": "r-1", "origin": "push"}
     assert a.ask("Status")["keys"] == 3
     assert a.ask("HostKeys")["hostKeys"] == answer["hostKeys"]
 

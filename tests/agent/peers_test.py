@@ -227,7 +227,7 @@ def start_fails_without_a_socket():
 
 
 def start_fails_with_an_unknown_socket_name():
-    _refuses_to_start(("connection",), '"connection"', '"admin" or "host"')
+    _refuses_to_start(("connection",), '"connection"', '"admin", "host" or "metadata"')
     _refuses_to_start(("admin", "Host"), '"Host"')
     _refuses_to_start(("",), '""')
 

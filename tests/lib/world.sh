@@ -140,7 +140,7 @@ make_users() {
     local id=900 name home etc=$world/etc
     printf '%s\n' root:x:0:0::$world/home/root:/bin/bash nobody:x:65534:65534::/nonexistent:/bin/false >$etc/passwd
     printf '%s\n' root:x:0: tty:x:5: nogroup:x:65534: >$etc/group
-    for name in exc-instance-connect exc-authorized-keys exc-instance-connect-relay sshd; do
+    for name in exc-instance-connect exc-authorized-keys exc-instance-connect-relay sshd exc-instance-connect-metadata; do
         id=$((id + 1))
         echo "$name:x:$id:$id::/nonexistent:/bin/false" >>$etc/passwd
         echo "$name:x:$id:" >>$etc/group

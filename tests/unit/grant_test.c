@@ -405,6 +405,25 @@ static void decoding_is_one_to_one(void **state) {
         assert_in_range(refused, 200, 8 * length);
 }
 
+static void origin_is_in_the_magic(void **state) {
+        uint8_t raw[GRANT_FILE_MAX];
+        struct grant grant = minimal(), got;
+        size_t n;
+
+        (void)state;
+        n = grant_encode(&grant, raw, sizeof(raw));
+        assert_memory_equal(raw, "EXCGRNT1", 8);
+        assert_true(grant_decode(raw, n, &got));
+        assert_int_equal(got.origin, GRANT_PUSHED);
+        grant.origin = GRANT_LAUNCH;
+        assert_int_equal(grant_encode(&grant, raw, sizeof(raw)), n);
+        assert_memory_equal(raw, "EXCLNCH1", 8);
+        assert_true(grant_decode(raw, n, &got));
+        assert_int_equal(got.origin, GRANT_LAUNCH);
+        raw[7] = '2';
+        assert_false(grant_decode(raw, n, &got));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(grant_round_trips),
@@ -424,6 +443,7 @@ int main(void) {
                 cmocka_unit_test(invalid_source_is_refused),
                 cmocka_unit_test(invalid_key_is_refused),
                 cmocka_unit_test(decoding_is_one_to_one),
+                cmocka_unit_test(origin_is_in_the_magic),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/instance_id.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -32,7 +34,7 @@ ssize_t __wrap_read(int fd, void *buffer, size_t size) {
 
 static struct config config;
 static struct instance_id instance;
-static char root[64], file[96], credential[96];
+static char root[64], runtime[80], file[96], credential[96];
 
 /* /sys, the configuration and the credentials are an empty tmpfs each. */
 static int setup(void **state) {
@@ -45,6 +47,7 @@ static int setup(void **state) {
         (void)snprintf(root, sizeof(root), "/tmp/exc-instance-XXXXXX");
         assert_non_null(mkdtemp(root));
         assert_int_equal(mount("tmpfs", root, "tmpfs", 0, "mode=0755"), 0);
+        (void)snprintf(runtime, sizeof(runtime), "%s/run", root);
         (void)snprintf(file, sizeof(file), "%s/instance-id", root);
         (void)snprintf(credential, sizeof(credential), "%s/exc.instance_id", root);
         assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
@@ -65,7 +68,7 @@ static int teardown(void **state) {
 }
 
 static const char *read_instance(void) {
-        instance_id_refresh(&instance, &config, root);
+        instance_id_refresh(&instance, &config, root, runtime);
         assert_non_null(instance.source);
         assert_true(strlen(instance.source) > 0);
         return instance.id;
@@ -276,10 +279,10 @@ static void unreadable_file_means_no_id(void **state) {
 static void missing_directory_is_no_source(void **state) {
         (void)state;
         give_credential("of-credential");
-        instance_id_refresh(&instance, &config, "/nowhere/at/all");
+        instance_id_refresh(&instance, &config, "/nowhere/at/all", runtime);
         assert_string_equal(instance.id, "of-credential");
         signing_write(file, "i-1");
-        instance_id_refresh(&instance, &config, file);
+        instance_id_refresh(&instance, &config, file, runtime);
         assert_string_equal(instance.id, "of-credential");
 }
 
@@ -420,6 +423,63 @@ static void failed_read_is_repeated(void **state) {
         assert_string_equal(read_settled(), "i-1");
 }
 
+/* --- the metadata service ---------------------------------------------------------------------------------------- */
+
+static void learn(const char *id) {
+        char path[96];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/state", runtime);
+        assert_true((mkdir(runtime, 0755) == 0 && mkdir(path, 0700) == 0) || errno == EEXIST);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(instance_id_learn(fd, id), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+static void configure_metadata(const char *lines) {
+        char path[96], text[256];
+
+        (void)snprintf(path, sizeof(path), "%s/metadata.conf", root);
+        (void)snprintf(text, sizeof(text), "[Metadata]\n%s", lines);
+        signing_write(path, text);
+}
+
+static void learnt_id_counts_last_and_only_where_it_is_configured(void **state) {
+        (void)state;
+        learn("i-0123456789abcdef0");
+        assert_string_equal(read_instance(), "");
+        configure_metadata("User=alice\n");
+        assert_string_equal(read_instance(), "");
+        configure_metadata("InstanceId=yes\n");
+        assert_string_equal(read_instance(), "i-0123456789abcdef0");
+        assert_string_equal(instance.source, "the metadata service");
+        signing_write(DMI "/product_serial", "exc:compute:instance/of-serial\n");
+        assert_string_equal(read_instance(), "of-serial");
+        assert_string_equal(instance.other, "i-0123456789abcdef0");
+}
+
+static void learnt_id_is_replaced(void **state) {
+        (void)state;
+        configure_metadata("InstanceId=yes\n");
+        assert_string_equal(read_instance(), "");
+        learn("i-0123456789abcdef0");
+        assert_string_equal(read_instance(), "i-0123456789abcdef0");
+        learn("i-0123456789abcdef1");
+        assert_string_equal(read_instance(), "i-0123456789abcdef1");
+}
+
+static void learnt_id_of_another_form_is_none(void **state) {
+        (void)state;
+        configure_metadata("InstanceId=yes\nFormat=exoscale\n");
+        learn("i-0123456789abcdef0");
+        assert_none_for("the metadata service");
+        learn("5f3c1d6e-0000-4000-8000-0123456789ab");
+        assert_string_equal(read_instance(), "5f3c1d6e-0000-4000-8000-0123456789ab");
+        configure_metadata("InstanceId=maybe\n");
+        assert_string_equal(read_instance(), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -445,6 +505,9 @@ int main(void) {
                 TEST(settled_id_is_read_again_after_change),
                 TEST(settled_id_is_kept),
                 TEST(failed_read_is_repeated),
+                TEST(learnt_id_counts_last_and_only_where_it_is_configured),
+                TEST(learnt_id_is_replaced),
+                TEST(learnt_id_of_another_form_is_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

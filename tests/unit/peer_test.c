@@ -77,6 +77,15 @@ static void host_socket_without_a_relay_user_is_for_nobody(void **state) {
         assert_false(allowed(CONNECTION_RELAY, UINT32_MAX, LISTENER_NO_USER));
 }
 
+static void metadata_socket_is_for_its_user(void **state) {
+        (void)state;
+        assert_true(allowed(CONNECTION_METADATA, RELAY, RELAY));
+        assert_false(allowed(CONNECTION_METADATA, 0, RELAY));
+        assert_false(allowed(CONNECTION_METADATA, RELAY + 1, RELAY));
+        assert_false(allowed(CONNECTION_METADATA, 0, LISTENER_NO_USER));
+        assert_false(allowed(CONNECTION_METADATA, UINT32_MAX, LISTENER_NO_USER));
+}
+
 static void vsock_is_for_the_host(void **state) {
         (void)state;
         assert_true(allowed(CONNECTION_VSOCK, VMADDR_CID_HOST, RELAY));
@@ -184,6 +193,7 @@ int main(void) {
                 cmocka_unit_test(admin_socket_is_for_root),
                 cmocka_unit_test(host_socket_is_for_the_relay),
                 cmocka_unit_test(host_socket_without_a_relay_user_is_for_nobody),
+                cmocka_unit_test(metadata_socket_is_for_its_user),
                 cmocka_unit_test(vsock_is_for_the_host),
                 cmocka_unit_test(unknown_channel_is_for_nobody),
                 cmocka_unit_test(unix_peer_is_the_connecting_user),
