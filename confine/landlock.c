@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,7 +41,11 @@ int landlock_begin(unsigned limits, struct landlock *ret) {
         fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size_of(version), 0);
         if (fd < 0)
                 return -errno;
-        *ret = (struct landlock){.fd = fd, .rights = ruleset.handled_access_fs};
+        *ret = (struct landlock){
+                .fd = fd,
+                .rights = ruleset.handled_access_fs,
+                .tcp = version >= 4 && ruleset.handled_access_net != 0,
+        };
         return 0;
 }
 
@@ -63,6 +66,21 @@ void landlock_allow(struct landlock *landlock, int dir_fd, const char *path, int
                 landlock->error = error;
         if (fd >= 0)
                 (void)close(fd);
+}
+
+/* struct landlock_net_port_attr and LANDLOCK_RULE_NET_PORT, which linux/landlock.h of Debian 12 does not have. */
+struct net_port {
+        uint64_t allowed_access; /* bit 1: connect */
+        uint64_t port;
+};
+
+void landlock_allow_connect(struct landlock *landlock, uint16_t port) {
+        enum { RULE_NET_PORT = 2, ACCESS_NET_CONNECT_TCP = 2 };
+        struct net_port rule = {.allowed_access = ACCESS_NET_CONNECT_TCP, .port = port};
+
+        if (landlock->tcp && syscall(SYS_landlock_add_rule, landlock->fd, RULE_NET_PORT, &rule, 0) < 0 &&
+            landlock->error == 0)
+                landlock->error = -errno;
 }
 
 void landlock_allow_all(struct landlock *landlock, const struct landlock_rule *rules, size_t n) {

@@ -17,6 +17,7 @@
 #define EXC_LANDLOCK_H
 
 #include <linux/landlock.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct landlock {
         int fd;
         int error;       /* the first one of a rule */
         uint64_t rights; /* that this kernel knows */
+        bool tcp;        /* it knows those of TCP, and they are limited */
 };
 
 struct landlock_rule {
@@ -65,6 +67,12 @@ void landlock_allow(struct landlock *landlock, int dir_fd, const char *path, int
 
 /* The same for `n` absolute paths; links are followed. */
 void landlock_allow_all(struct landlock *landlock, const struct landlock_rule *rules, size_t n);
+
+/*
+ * Allows to connect TCP sockets to `port` of any address, where LANDLOCK_LIMIT_TCP is in effect. Before version 4 of the ABI it
+ * changes nothing.
+ */
+void landlock_allow_connect(struct landlock *landlock, uint16_t port);
 
 /*
  * Confines this thread, and those that it starts, for good; ends `landlock`. no_new_privs must be set. Negative errno: it is

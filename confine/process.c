@@ -33,6 +33,8 @@ int process_limit_files(const struct process_limits *limits) {
         for (size_t i = 0; i < PROCESS_RULES_MAX; i++)
                 if (limits->rules[i].path)
                         allow(&landlock, &limits->rules[i]);
+        if (limits->tcp_port != 0)
+                landlock_allow_connect(&landlock, limits->tcp_port);
         return landlock_enforce(&landlock);
 }
 

@@ -23,6 +23,7 @@ enum { PROCESS_RULES_MAX = 4 };
  */
 struct process_limits {
         struct landlock_rule rules[PROCESS_RULES_MAX]; /* all that may be opened below directories */
+        uint16_t tcp_port; /* of peers that it may connect to, from version 4 of Landlock's ABI; 0: none */
         struct syscall_filter filter;
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the relay, exc-signer, exc-host and exc-compute-api may do, and that each layer alone refuses the rest. */
+/* What the relay, the metadata program, exc-signer, exc-host and exc-compute-api may do, and that each layer alone refuses the rest. */
 #include "confine/process.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -26,6 +27,7 @@
 #include "cloud/signer/signer_confine.h"
 #include "confine/sanitized.h"
 #include "host/host_confine.h"
+#include "metadata/metadata_confine.h"
 #include "relay/relay_confine.h"
 #include "tests/unit/scratch.h"
 
@@ -180,12 +182,14 @@ static struct process_limits limits_of(size_t i) {
                 return signer_limits(own, SYSCALL_FILTER_ON);
         case 2:
                 return host_confinement("/nonexistent", own, SYSCALL_FILTER_ON);
-        default:
+        case 3:
                 return api.limits;
+        default:
+                return metadata_limits(SYSCALL_FILTER_ON);
         }
 }
 
-enum { RELAY, SIGNER, HOST, API, PROGRAMS };
+enum { RELAY, SIGNER, HOST, API, METADATA, PROGRAMS };
 
 static void no_program_opens_files_of_others(void **state) {
         static int (*const acts[])(void) = {read_other, write_other, make_other, list_root, execute};
@@ -202,9 +206,8 @@ static void no_program_opens_files_of_others(void **state) {
 }
 
 static void no_program_makes_processes_or_executes(void **state) {
-        static int (*const acts[])(void) = {
-                execute,       make_process,        trace, mount_something, make_user_namespace,
-                signal_parent, open_internet_socket};
+        static int (*const acts[])(void) = {execute,         make_process,        trace,
+                                            mount_something, make_user_namespace, signal_parent};
 
         (void)state;
         for (size_t program = 0; program < PROGRAMS; program++) {
@@ -213,6 +216,8 @@ static void no_program_makes_processes_or_executes(void **state) {
                 for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
                         assert_int_equal(tries(&limits, confine_calls, acts[i]), TRAPPED);
                 assert_int_equal(tries(&limits, confine_calls, open_unix_socket), 0);
+                assert_int_equal(tries(&limits, confine_calls, open_internet_socket),
+                                 program == METADATA ? 0 : TRAPPED);
         }
 }
 
@@ -242,13 +247,45 @@ static void signer_and_api_keep_their_files(void **state) {
         static int (*const acts[])(void) = {read_own, write_own, make_own, remove_own};
 
         (void)state;
-        for (size_t program = SIGNER; program < PROGRAMS; program += API - SIGNER) {
+        for (size_t program = SIGNER; program <= API; program += API - SIGNER) {
                 const struct process_limits limits = limits_of(program);
 
                 for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
                         assert_int_equal(tries(&limits, confine_all, acts[i]), 0);
                 assert_int_equal(tries(&limits, confine_all, open_vsock), TRAPPED);
         }
+}
+
+/* Refused by the peer, not by Landlock: nothing listens there. */
+static int connects(uint16_t port) {
+        struct sockaddr_in to = {
+                .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
+}
+
+static int connect_to_http(void) {
+        return connects(80);
+}
+
+static int connect_to_another_port(void) {
+        return connects(81);
+}
+
+static void metadata_program_opens_no_file_and_connects_to_one_port(void **state) {
+        const struct process_limits limits = limits_of(METADATA);
+        struct landlock landlock;
+
+        (void)state;
+        assert_int_equal(tries(&limits, confine_all, read_own), EACCES);
+        assert_int_equal(tries(&limits, confine_all, read_null), EACCES);
+        assert_int_equal(tries(&limits, confine_all, open_vsock), TRAPPED);
+        assert_int_not_equal(tries(&limits, confine_all, connect_to_http), EACCES);
+        /* Since version 4 of Landlock's ABI. */
+        assert_true(landlock_begin(LANDLOCK_LIMIT_TCP, &landlock) >= 0);
+        assert_int_equal(tries(&limits, confine_all, connect_to_another_port), landlock.tcp ? EACCES : ECONNREFUSED);
+        assert_int_equal(close(landlock.fd), 0);
 }
 
 static int make_missing(void) {
@@ -341,6 +378,7 @@ int main(void) {
                 cmocka_unit_test(relay_opens_no_file),
                 cmocka_unit_test(host_reads_its_configuration_alone),
                 cmocka_unit_test(signer_and_api_keep_their_files),
+                cmocka_unit_test(metadata_program_opens_no_file_and_connects_to_one_port),
                 cmocka_unit_test(missing_directory_may_be_made_yet),
                 cmocka_unit_test(no_privilege_is_left),
                 cmocka_unit_test(without_the_filter_the_other_layers_stay),
