@@ -40,6 +40,7 @@ static const struct section {
         {"config", "agent.conf", doctor_config, 15 * 1000, false},
         {"host-keys", "sshd's host keys", doctor_host_keys, 30 * 1000, false},
         {"trust", "anchors and instance id", doctor_trust, 10 * 1000, false},
+        {"metadata", "launch keys", doctor_metadata, 20 * 1000, false},
         {"proc", "/proc", doctor_proc, 30 * 1000, false},
         {"mounts", "what sshd sees of the file system", doctor_mounts, 30 * 1000, false},
         {"drops", "the journal for dropped connections", doctor_drops, 20 * 1000, false},

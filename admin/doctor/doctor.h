@@ -69,6 +69,7 @@ void doctor_store(struct examination *examination);     /* the store's mount, ow
 void doctor_config(struct examination *examination);    /* agent.conf, and whether it allows the user */
 void doctor_host_keys(struct examination *examination); /* whether the answer to a push has sshd's host keys */
 void doctor_trust(struct examination *examination);     /* anchors and instance id */
+void doctor_metadata(struct examination *examination);  /* launch keys, where they are configured */
 void doctor_proc(struct examination *examination);      /* whether the helper sees sshd's processes */
 void doctor_mounts(struct examination *examination);    /* whether sshd sees the helper and the store */
 void doctor_drops(struct examination *examination);     /* connections that sshd drops before authentication */
