@@ -17,11 +17,14 @@
 #   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
 #
+# The array vm_options has more options of QEMU, for vm_start.
+#
 # The host's side of vsock is vhost-device-vsock, from Debian's unstable suite, which needs no kernel module. AF_VSOCK of
 # this machine is never used.
 
 vms=/mnt/vms
 vm_ssh_port=2222
+vm_options=()
 # -cpu max alone crashes QEMU 7.2 when it emulates the kernel of Debian 13.
 vm_cpu=max,-cx16
 
@@ -111,12 +114,14 @@ vm_start() {
     # Two machines at the same time must not have the same CID, even with separate vhost devices.
     cid=$((3 + BASHPID))
     echo "$cid" >"$directory/cid"
+    printf '%s\n' "${vm_options[@]}" >"$directory/options"
     vm_boot "$1"
     vm_await "$1"
 }
 
 vm_boot() {
-    local directory=$vms/$1 vhost library
+    local directory=$vms/$1 vhost library options
+    mapfile -t options < <(grep -v '^$' "$directory/options" || true)
     vhost=$(vm_vhost)
     library=$vhost/usr/lib/x86_64-linux-gnu
     setsid "$library/ld-linux-x86-64.so.2" --library-path "$library" "$vhost/usr/bin/vhost-device-vsock" \
@@ -135,7 +140,7 @@ vm_boot() {
         -device virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0 \
         -chardev "socket,id=vv,reconnect=0,path=$directory/vhost" -device vhost-user-vsock-pci,chardev=vv \
         -serial "file:$directory/console" -monitor "unix:$directory/monitor,server=on,wait=off" \
-        -pidfile "$directory/pid" -daemonize
+        -pidfile "$directory/pid" -daemonize "${options[@]}"
     echo -10 2>/dev/null >"/proc/$(<"$directory/pid")/autogroup" || true
 }
 

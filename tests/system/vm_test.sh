@@ -6,19 +6,19 @@
 
 instance=42
 
-# One machine for all tests of this file.
+# One machine for all tests of this file. Its id and its anchor come from the host.
 _prepare() {
     local name
     need openssl python3 qemu-system-x86_64 socat
     openssl genpkey -algorithm ED25519 -out cloud.pem
+    vm_options=(-smbios "type=11,value=io.systemd.credential:exc.instance_id=$instance"
+        -smbios "type=11,value=io.systemd.credential.binary:exc.trust=$(openssl pkey -in cloud.pem -pubout | base64 -w 0)")
     for name in exc-push exc-compute-api exc-host exc; do dpkg -x "$(our_deb "$name")" host; done
     vm_start "$suite" "$suite"
 }
 
 _vm_prepare() {
-    install -d -m 0755 "$1/etc/exc-instance-connect" "$1/etc/exc-instance-connect/trust.d"
-    openssl pkey -in cloud.pem -pubout >"$1/etc/exc-instance-connect/trust.d/cloud.pem"
-    echo "$instance" >"$1/etc/exc-instance-connect/instance-id"
+    install -d -m 0755 "$1/etc/exc-instance-connect"
     # Keys must live until the store is full, and events of the relay are in its debug output.
     printf '[Agent]\nRateLimit=0\nMaxTtl=3600\n' >"$1/etc/exc-instance-connect/agent.conf"
     install -d -m 0755 "$1/etc/systemd/system/exc-instance-connect-relay.service.d"
@@ -85,6 +85,13 @@ _wait_in_vm() {
 # _relay_logs SINCE TEXT: waits until it does.
 _relay_logs() {
     _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
+}
+
+a_machine_without_a_file_of_its_own_has_id_and_anchor_from_its_host() {
+    fails in_vm "$suite" 'ls /etc/exc-instance-connect/instance-id /etc/exc-instance-connect/trust.d/*.pem' 2>/dev/null
+    says '/run/credentials/.*/exc\.trust' in_vm "$suite" exc-instance-connect trust list
+    says "^Instance: +$instance\$" in_vm "$suite" exc-instance-connect status
+    says '^Anchors: +1$' in_vm "$suite" exc-instance-connect status
 }
 
 # short: no
