@@ -14,7 +14,7 @@ acts_are_stopped_by_the_layers_of_security_md() {
     install_debs m "$(our_deb exc-instance-connect)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
     install -d -m 0755 "$(machine_root m)$directory"
     install -m 0755 "$system_tree/tests/confine/try" "$(machine_root m)$directory/"
-    for program in agent helper relay signer host api; do
+    for program in agent helper relay metadata signer host api; do
         install -m 0755 "${EXC_BUILD:-$system_tree/build/plain}/tests/confine/acts_$program" "$(machine_root m)$directory/"
     done
     keys_last m
