@@ -23,6 +23,7 @@
 #include "wire/client.h"
 #include "wire/refusal.h"
 
+#define PROGRAM PKGLIBEXECDIR "/exc-instance-connect-metadata"
 #define TIMER "exc-instance-connect-metadata.timer"
 #define SERVICE "exc-instance-connect-metadata.service"
 #define CLOUD_DIR "/etc/cloud"
@@ -228,8 +229,15 @@ void doctor_metadata(struct examination *examination) {
                      conf.error);
                 return;
         }
+        if (access(PROGRAM, F_OK) < 0) {
+                warn(&examination->findings, "metadata-package",
+                     remedy_of("apt-get install -y exc-instance-connect-metadata"),
+                     "there is no %s, so no launch keys are fetched", PROGRAM);
+                return;
+        }
         if (!getpwnam(LISTENER_METADATA_USER))
-                warn(&examination->findings, "user-metadata", remedy_of("systemd-sysusers"), "there is no user %s",
+                warn(&examination->findings, "user-metadata",
+                     remedy_of("systemd-sysusers exc-instance-connect-metadata.conf"), "there is no user %s",
                      LISTENER_METADATA_USER);
         look_at_units(examination);
         if (conf.user[0] == '\0')

@@ -11,7 +11,8 @@ _table() {
 acts_are_stopped_by_the_layers_of_security_md() {
     local directory=/usr/local/lib/acts program key
     machine_start m "$suite"
-    install_debs m "$(our_deb exc-instance-connect)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
+    install_debs m "$(our_deb exc-instance-connect)" "$(our_deb exc-instance-connect-metadata)" "$(our_deb exc-compute-api)" \
+        "$(our_deb exc-host)"
     install -d -m 0755 "$(machine_root m)$directory"
     install -m 0755 "$system_tree/tests/confine/try" "$(machine_root m)$directory/"
     for program in agent helper relay metadata signer host api; do

@@ -43,8 +43,8 @@ a_second_build_makes_the_same_bits() {
 piuparts_finds_nothing_left_behind() {
     local debs
     need piuparts
-    debs=("$(our_deb exc-instance-connect)" "$(our_deb exc-push)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)"
-        "$(our_deb exc)")
+    debs=("$(our_deb exc-instance-connect)" "$(our_deb exc-instance-connect-metadata)" "$(our_deb exc-push)"
+        "$(our_deb exc-compute-api)" "$(our_deb exc-host)" "$(our_deb exc)")
     compgen -G "$(dirname "${debs[0]}")/excloud-archive-keyring_*.deb" >/dev/null &&
         debs+=("$(our_deb excloud-archive-keyring)")
     piuparts --existing-chroot="$(tree "$suite")" --distribution="$suite" --keep-sources-list --no-eatmydata \

@@ -105,8 +105,8 @@ _primaries_in() {
 each_architecture_has_its_own_packages_and_those_for_all() {
     local architecture debs=${EXC_DEBS:-$system_tree/build/deb}
     new_keys keys >subkey
-    publisher keys publish repository "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" \
-        "$(our_deb exc-compute-api)" "$(our_deb exc-host)" "$(our_deb exc)" "$debs"/arm64/*.deb \
+    publisher keys publish repository "$(our_deb exc-instance-connect)" "$(our_deb exc-instance-connect-metadata)" \
+        "$(our_deb exc-push)" "$(our_deb exc-compute-api)" "$(our_deb exc-host)" "$(our_deb exc)" "$debs"/arm64/*.deb \
         "$(small_package dish 1)"
     check_all
     for architecture in amd64 arm64; do
@@ -117,6 +117,7 @@ exc $architecture
 exc-compute-api $architecture
 exc-host $architecture
 exc-instance-connect $architecture
+exc-instance-connect-metadata $architecture
 exc-push $architecture" "$(<packages)"
     done
 }

@@ -443,8 +443,8 @@ _exposure() {
 units_are_exposed_to_little() {
     local unit limit found status=0
     _started
-    # Those of the control plane need no program for this.
-    for unit in exc-compute-api exc-signer exc-host; do
+    # Those of other packages need no program for this.
+    for unit in exc-compute-api exc-signer exc-host exc-instance-connect-metadata; do
         in_machine m tee "/run/systemd/system/$unit.service" <"$system_tree/systemd/$unit.service" >/dev/null
     done
     _systemctl daemon-reload
@@ -455,6 +455,7 @@ units_are_exposed_to_little() {
     done <<END
 $agent 0.7
 exc-instance-connect-relay.service 0.7
+exc-instance-connect-metadata.service 1.2
 exc-signer.service 0.7
 exc-host.service 1.0
 exc-compute-api.service 1.0

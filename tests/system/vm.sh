@@ -86,7 +86,7 @@ vm_disk() {
     install -m 0600 "$1/key.pub" "$root/root/.ssh/authorized_keys"
     machine_host_keys "$root"
     install -d "$root/debs"
-    cp "$(our_deb exc-instance-connect)" "$(our_deb exc-push)" "$root/debs/"
+    cp "$(our_deb exc-instance-connect)" "$(our_deb exc-instance-connect-metadata)" "$(our_deb exc-push)" "$root/debs/"
     mount -t proc proc "$root/proc"
     chroot "$root" sh -c 'dpkg -i /debs/*.deb' || return 1
     umount "$root/proc"
