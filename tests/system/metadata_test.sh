@@ -71,6 +71,7 @@ _refresh() {
     _systemctl start "$service"
 }
 
+# short: no
 off_by_default_nothing_runs_and_nothing_is_asked() {
     local unit
     machine_start m "$(machine_root base)"
