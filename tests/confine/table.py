@@ -27,13 +27,15 @@ LAYERS = {"DAC": "D", "seccomp": "S", "landlock": "L", "unit": "U", "rlimit": "R
 REASONS = [
     ("agent signer host api", "fork",
      "These have threads, which limits on processes count too. A process of their own could do no more than they can."),
-    ("relay metadata", "fork",
+    ("relay", "fork",
      "`TasksMax=1` of its unit stops it as well, where the machine has that control group; the containers of the tests have not."),
     ("helper", "namespace",
      "It gives capabilities over nothing that was there before; no_new_privs and the rules of Landlock stay in it."),
     ("metadata", "inet",
      "HTTP to two addresses is its work, and it compares each address with these before it connects. `IPAddressDeny=` of its unit "
      "drops other packets, where systemd may load BPF programs; in the containers of the tests it may not."),
+    ("metadata", "fork",
+     "`TasksMax=2` of its unit allows one more, which systemd needs to begin it with PrivateUsers=. It could do no more than it can."),
 ]
 
 

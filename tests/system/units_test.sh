@@ -455,7 +455,7 @@ units_are_exposed_to_little() {
     done <<END
 $agent 0.7
 exc-instance-connect-relay.service 0.7
-exc-instance-connect-metadata.service 1.2
+exc-instance-connect-metadata.service 1.0
 exc-signer.service 0.7
 exc-host.service 1.0
 exc-compute-api.service 1.0
