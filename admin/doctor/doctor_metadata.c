@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
@@ -33,6 +34,17 @@
 enum { ASK_MS = 5000, COPIES_SAID_MAX = 8 };
 
 /* --- whether they are fetched ------------------------------------------------------------------------------------- */
+
+/* As a shell with a strict umask leaves it. */
+static void look_at_mode(struct examination *examination) {
+        static const char path[] = CONFIG_DIR "/" METADATA_CONF_FILE;
+        struct stat st;
+
+        if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) == 0)
+                warn(&examination->findings, "metadata-config", remedy_of("chmod 0644 %s", path),
+                     "%s has the mode %04o, and the agent and the metadata program, which are not root, read it", path,
+                     (unsigned)(st.st_mode & 07777));
+}
 
 static void look_at_units(struct examination *examination) {
         struct unit_state timer, service;
@@ -229,6 +241,7 @@ void doctor_metadata(struct examination *examination) {
                      conf.error);
                 return;
         }
+        look_at_mode(examination);
         if (access(PROGRAM, F_OK) < 0) {
                 warn(&examination->findings, "metadata-package",
                      remedy_of("apt-get install -y exc-instance-connect-metadata"),

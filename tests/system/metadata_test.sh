@@ -91,6 +91,29 @@ off_by_default_nothing_runs_and_nothing_is_asked() {
 }
 
 # short: no
+documented_lines_turn_it_on_whatever_the_umask() {
+    local commands
+    commands=$(awk '/^```$/ { inside = 0 } inside && !/^apt-get / { print } /^```sh$/ && !found { inside = found = 1 }' \
+        "$system_tree/docs/metadata.md" | sed 's/User=debian/User=alice/')
+    grep -F 'systemctl enable --now' <<<"$commands"
+    machine_start m "$(machine_root base)"
+    new_key k
+    _cloud_has k
+    _cloud_starts
+    in_machine m bash -euxc "umask 077; $commands"
+    wait_for _fetched
+    lets_in m alice k
+    # Without the mode.
+    in_machine m chmod 0600 /etc/exc-instance-connect/metadata.conf
+    in_machine m exc-instance-connect doctor --user alice >said.txt || true
+    grep -F 'metadata.conf has the mode 0600' said.txt
+    in_machine m chmod 0644 /etc/exc-instance-connect/metadata.conf
+    in_machine m exc-instance-connect doctor --user alice >said.txt || true
+    grep -F 'alice can log in' said.txt
+    fails grep -F 'has the mode' said.txt
+}
+
+# short: no
 units_have_no_fault() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify "$timer" "$service" "$socket" 2>&1)"
