@@ -71,11 +71,28 @@ _refresh() {
     _systemctl start "$service"
 }
 
+# From now on /var/packets has a line for each packet to the service.
+_packets_are_noted() {
+    in_machine m tee /usr/local/lib/packets.py >/dev/null <<'END'
+import socket
+with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)) as every, \
+        open("/var/packets", "w", buffering=1) as noted:
+    while True:
+        packet = every.recv(65535)
+        if socket.inet_aton("169.254.169.254") == packet[16:20] or \
+                socket.inet_pton(socket.AF_INET6, "fd00:ec2::254") == packet[24:40]:
+            noted.write(packet[:40].hex() + "\n")
+END
+    in_machine m systemd-run --quiet --collect --unit=packets python3 /usr/local/lib/packets.py
+    wait_for in_machine m test -e /var/packets
+}
+
 # short: no
 off_by_default_nothing_runs_and_nothing_is_asked() {
     local unit
     machine_start m "$(machine_root base)"
     _cloud_starts
+    _packets_are_noted
     for unit in "$timer" "$socket"; do
         same disabled "$(property m "$unit" UnitFileState)"
         same inactive "$(property m "$unit" ActiveState)"
@@ -88,6 +105,12 @@ off_by_default_nothing_runs_and_nothing_is_asked() {
     for unit in "$timer" "$socket" "$service"; do same inactive "$(property m "$unit" ActiveState)"; done
     no_failed_unit m
     same '' "$(_asked)"
+    same '' "$(in_machine m cat /var/packets)"
+    # They would have been noted.
+    printf '[Metadata]\nUser=alice\n' | in_machine m install -m 0644 /dev/stdin /etc/exc-instance-connect/metadata.conf
+    _systemctl start "$socket"
+    in_machine m systemctl start "$service" || true
+    wait_for in_machine m test -s /var/packets
 }
 
 # short: no
