@@ -5,11 +5,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +33,7 @@
 #define CLOUD_OPTION "allow_public_ssh_keys:"
 #define DROP_IN CLOUD_DIR "/cloud.cfg.d/90_exc-instance-connect.cfg"
 
-enum { ASK_MS = 5000, COPIES_SAID_MAX = 8 };
+enum { ASK_MS = 5000, SEARCH_MS = 8000, COPIES_SAID_MAX = 8 };
 
 /* --- whether they are fetched ------------------------------------------------------------------------------------- */
 
@@ -116,62 +118,126 @@ static bool key_of_line(const char *line, char ret[static FINGERPRINT_MAX]) {
         return false;
 }
 
-static bool contains(const json_t *fingerprints, const char *fingerprint) {
+/* What is found in a user's files, by a child that a line of them may have taken over: any of the numbers may be wrong. */
+struct copies {
+        struct {
+                size_t file, key; /* of `key_files`, of the fingerprints */
+                unsigned line;
+        } at[COPIES_SAID_MAX];
+        size_t n;
+};
+
+struct search {
+        struct examination *examination;
+        const char *user, *home;
+        const json_t *fingerprints;
+        struct copies *copies;
+};
+
+static const char *const key_files[] = {".ssh/authorized_keys", ".ssh/authorized_keys2"};
+
+enum { KEY_FILES = sizeof(key_files) / sizeof(key_files[0]) };
+
+static void search_line(const struct search *search, const char *text, size_t file, unsigned number) {
+        struct copies *copies = search->copies;
+        char fingerprint[FINGERPRINT_MAX];
         const json_t *one;
         size_t i;
 
-        json_array_foreach(fingerprints, i, one)
-                if (strcmp(json_string_value(one), fingerprint) == 0)
-                        return true;
-        return false;
+        if (!key_of_line(text, fingerprint))
+                return;
+        json_array_foreach(search->fingerprints, i, one)
+                if (strcmp(json_string_value(one), fingerprint) == 0 && copies->n < COPIES_SAID_MAX) {
+                        copies->at[copies->n].file = file;
+                        copies->at[copies->n].key = i;
+                        copies->at[copies->n++].line = number;
+                }
 }
 
-static void look_at_file(struct examination *examination, const json_t *fingerprints, const char *path) {
-        char *text, *line, fingerprint[FINGERPRINT_MAX];
+static void search_file(const struct search *search, size_t file) {
+        char path[PATH_MAX], *text, *line;
         unsigned number = 0;
         const char *at;
 
+        (void)snprintf(path, sizeof(path), "%s/%s", search->home, key_files[file]);
         if (text_file_read(path, &text, NULL) < 0)
                 return;
         at = text;
         while (*at && (line = text_line(&at))) {
-                number++;
-                if (key_of_line(line, fingerprint) && contains(fingerprints, fingerprint) &&
-                    findings_count(&examination->findings, "launch-key-copied") < COPIES_SAID_MAX)
-                        warn(&examination->findings, "launch-key-copied",
-                             remedy_of("${EDITOR:-editor} +%u %s", number, path),
-                             "%s, line %u, is the launch key %s, and stays there when that is deleted at the cloud; "
-                             "remove the line once you have logged in without it",
-                             path, number, fingerprint);
+                search_line(search, line, file, ++number);
                 free(line);
         }
         free(text);
 }
 
-/* As the user, whose files these are. */
+/* As the user, whose files these are, and without the findings, which have commands for root's shell. */
+static void search_in_child(void *context) {
+        const struct search *search = context;
+
+        if (munmap(search->examination, sizeof(*search->examination)) < 0 || probe_become(search->user) < 0)
+                return;
+        for (size_t i = 0; i < KEY_FILES; i++)
+                search_file(search, i);
+}
+
+static void say_copies(struct examination *examination, const struct search *search, const struct copies *copies) {
+        for (size_t i = 0; i < copies->n && i < COPIES_SAID_MAX; i++) {
+                const char *fingerprint = json_string_value(json_array_get(search->fingerprints, copies->at[i].key));
+                char path[PATH_MAX];
+
+                if (copies->at[i].file >= KEY_FILES || !fingerprint)
+                        continue;
+                (void)snprintf(path, sizeof(path), "%s/%s", search->home, key_files[copies->at[i].file]);
+                warn(&examination->findings, "launch-key-copied",
+                     remedy_of("${EDITOR:-editor} +%u %s", copies->at[i].line, path),
+                     "%s, line %u, is the launch key %s, and stays there when that is deleted at the cloud; remove "
+                     "the line once you have logged in without it",
+                     path, copies->at[i].line, fingerprint);
+        }
+}
+
+static void search_home(struct examination *examination, struct search *search) {
+        struct copies copies;
+        int r = -ENOMEM;
+
+        search->copies = mmap(NULL, sizeof(copies), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (search->copies != MAP_FAILED) {
+                r = probe_run(search_in_child, search, SEARCH_MS);
+                /* Once: a child that hangs may still write. */
+                copies = *search->copies;
+                (void)munmap(search->copies, sizeof(copies));
+        }
+        if (r >= 0)
+                say_copies(examination, search, &copies);
+        else
+                warn(&examination->findings, "launch-key-copied", NO_REMEDY,
+                     "%s: it is not known whether launch keys are in its authorized_keys: %s", search->home,
+                     strerror(-r));
+}
+
 static void look_at_copies(struct examination *examination, const char *user) {
-        static const char *const names[] = {".ssh/authorized_keys", ".ssh/authorized_keys2"};
         json_t *fingerprints = launch_keys_of(examination, user);
         const struct passwd *entry = getpwnam(user);
-        char home[512];
+        char home[512]; /* what getpwnam(3) gives lasts until it is asked again */
 
         if (!entry || json_array_size(fingerprints) == 0) {
                 if (examination->agent_answered)
                         warn(&examination->findings, "launch-keys", NO_REMEDY,
                              "there is no launch key of %s; if the cloud has one, run: journalctl -u %s", user,
                              SERVICE);
-                return;
-        }
-        pass(&examination->findings, "launch-keys", "%zu of %s", json_array_size(fingerprints), user);
-        (void)snprintf(home, sizeof(home), "%s", entry->pw_dir);
-        if (probe_become(user) < 0)
-                return;
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                char path[sizeof(home) + 32];
+        } else {
+                struct search search = {
+                        .examination = examination,
+                        .user = user,
+                        .home = home,
+                        .fingerprints = fingerprints,
+                };
 
-                (void)snprintf(path, sizeof(path), "%s/%s", home, names[i]);
-                look_at_file(examination, fingerprints, path);
+                (void)snprintf(home, sizeof(home), "%s", entry->pw_dir);
+                pass(&examination->findings, "launch-keys", "%zu of %s", json_array_size(fingerprints), user);
+                search_home(examination, &search);
         }
+        json_decref(fingerprints);
 }
 
 /* --- cloud-init --------------------------------------------------------------------------------------------------- */
@@ -223,9 +289,8 @@ static void look_at_cloud_init(struct examination *examination) {
         if (allowed)
                 warn(&examination->findings, "cloud-init-keys",
                      remedy_of("echo 'allow_public_ssh_keys: false' >" DROP_IN),
-                     "cloud-init writes the cloud's keys to authorized_keys at the first boot, where they stay when "
-                     "they "
-                     "are deleted at the cloud");
+                     "cloud-init writes the cloud's keys to authorized_keys at the first boot, and what is deleted at "
+                     "the cloud stays there");
         else
                 pass(&examination->findings, "cloud-init-keys", "cloud-init writes no keys of the cloud's");
 }

@@ -212,8 +212,7 @@ static void note_users(void) {
 
                 if (system_user_look(names[i], &user) == SYSTEM_USER_OTHER_GROUP)
                         report("Note: the primary group of %s is %u, and must be the group of that name, %u, or pushed "
-                               "keys "
-                               "are not found. Run usermod --gid %s %s",
+                               "keys are not found. Run usermod --gid %s %s",
                                names[i], user.primary, user.group, names[i], names[i]);
         }
 }
