@@ -137,6 +137,19 @@ documented_lines_turn_it_on_whatever_the_umask() {
 }
 
 # short: no
+it_can_be_turned_on_while_the_agent_runs() {
+    _started
+    new_key other
+    push m bob other
+    same active "$(property m exc-instance-connect.service ActiveState)"
+    _systemctl enable --now "$timer"
+    wait_for _fetched
+    lets_in m alice k
+    lets_in m bob other
+    no_failed_unit m
+}
+
+# short: no
 units_have_no_fault() {
     _started
     same '' "$(in_machine m systemd-analyze --man=no verify "$timer" "$service" "$socket" 2>&1)"
