@@ -2,7 +2,8 @@
 /*
  * A guest in the test's process: an agent over a scratch store and one connection to it, as the agent makes them, from bytes to
  * bytes. Time, name service and journal are the test's: a test that includes this is linked with --wrap=adjtimex,
- * --wrap=clock_gettime, --wrap=getpwnam_r and --wrap=audit_queue_add.
+ * --wrap=clock_gettime, --wrap=sd_event_add_time, --wrap=sd_event_source_set_time, --wrap=getpwnam_r and
+ * --wrap=audit_queue_add.
  */
 #ifndef EXC_AGENT_GUEST_H
 #define EXC_AGENT_GUEST_H
@@ -58,6 +59,39 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ret) {
         return 0;
 }
 
+/*
+ * A timer on the boot clock waits for what is left until then on the test's clock. Else it would depend on how long the machine
+ * is up: behind the machine's clock it would never stop firing.
+ */
+static uint64_t guest_machine_usec(uint64_t usec) {
+        const uint64_t now_usec = (uint64_t)world.boot_s * 1000000;
+        struct timespec real;
+
+        (void)__real_clock_gettime(CLOCK_BOOTTIME, &real);
+        return (uint64_t)real.tv_sec * 1000000 + (uint64_t)real.tv_nsec / 1000 +
+               (usec > now_usec ? usec - now_usec : 0);
+}
+
+int __real_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t id, uint64_t usec,
+                             uint64_t accuracy_usec, sd_event_time_handler_t callback, void *context);
+int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t id, uint64_t usec,
+                             uint64_t accuracy_usec, sd_event_time_handler_t callback, void *context);
+int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t id, uint64_t usec,
+                             uint64_t accuracy_usec, sd_event_time_handler_t callback, void *context) {
+        return __real_sd_event_add_time(event, ret, id, id == CLOCK_BOOTTIME ? guest_machine_usec(usec) : usec,
+                                        accuracy_usec, callback, context);
+}
+
+int __real_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
+int __wrap_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
+int __wrap_sd_event_source_set_time(sd_event_source *source, uint64_t usec) {
+        clockid_t id;
+
+        if (sd_event_source_get_time_clock(source, &id) >= 0 && id == CLOCK_BOOTTIME)
+                usec = guest_machine_usec(usec);
+        return __real_sd_event_source_set_time(source, usec);
+}
+
 int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret);
 int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **ret) {
         (void)pthread_mutex_lock(&world.names);
@@ -79,6 +113,8 @@ int __wrap_getpwnam_r(const char *name, struct passwd *entry, char *buffer, size
 
 _Noreturn static inline void guest_give_up(const char *what) {
         (void)printf("Bail out! %s: %s\n", what, strerror(errno));
+        /* LeakSanitizer cannot trace a process of the agent's user, and ends it before exit() writes this. */
+        (void)fflush(stdout);
         exit(1);
 }
 

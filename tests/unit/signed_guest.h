@@ -21,7 +21,7 @@
 #define KEY_B "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKj9Ne19cX0N0GriPChvaudeZoS7d4sWrB72aqPpTapa"
 #define FINGERPRINT_A "SHA256:gnOW+ucjqSULxvi3D5ayDdFdc73j6dBINolLLfwXZa0"
 
-enum { NOW_S = 1800000000, UP_S = 1000000000 };
+enum { NOW_S = 1800000000, UP_S = 100 }; /* less than most machines: no timer may depend on the machine's clock */
 
 static char root[64], config_dir[96];
 static struct guest guest;
