@@ -6,7 +6,6 @@
  * must remember is in the store.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +18,7 @@
 #include "agent/audit.h"
 #include "agent/listener.h"
 #include "common/debug.h"
-
-enum { EXIT_NO_SOCKET = 6 }; /* "not configured" (systemd.exec(5)); the unit does not start it again then */
+#include "common/service_options.h"
 
 struct options {
         const char *runtime_dir;
@@ -46,64 +44,21 @@ static const char usage[] =
         "  --verbose           print a line for each stage on standard error, as EXC_DEBUG=1 does\n"
         "  --help, --version\n";
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"runtime-dir", required_argument, NULL, 'r'},
-                {"config-dir", required_argument, NULL, 'c'},
-                {"make-memory", no_argument, NULL, 'm'},
-                {"name-service-network", no_argument, NULL, 'n'},
-                {"seccomp", required_argument, NULL, 's'},
-                {"verbose", no_argument, NULL, 'V'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"runtime-dir", .take = service_take_text, .member = &ret->runtime_dir},
+                {"config-dir", .take = service_take_text, .member = &ret->config_dir},
+                {"make-memory", .flag = &ret->make_memory},
+                {"name-service-network", .flag = &ret->confinement.network},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->confinement.calls,
+                 .expected = SYSCALL_FILTER_MODES},
+                {"verbose", .flag = &ret->verbose},
+                {NULL},
         };
 
         *ret = (struct options){.runtime_dir = STORE_RUNTIME_DIR, .config_dir = CONFIG_DIR};
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, "exc-instance-connect-agent: %s: unexpected argument; see --help\n",
-                                      argv[optind]);
-                        exit(EXIT_USAGE);
-                case 'r':
-                        ret->runtime_dir = optarg;
-                        break;
-                case 'c':
-                        ret->config_dir = optarg;
-                        break;
-                case 'm':
-                        ret->make_memory = true;
-                        break;
-                case 'n':
-                        ret->confinement.network = true;
-                        break;
-                case 's':
-                        if (!syscall_filter_mode_parse(optarg, &ret->confinement.calls)) {
-                                (void)fprintf(
-                                        stderr,
-                                        "exc-instance-connect-agent: --seccomp: invalid value '%s': expected on, log "
-                                        "or off\n",
-                                        optarg);
-                                exit(EXIT_USAGE);
-                        }
-                        break;
-                case 'V':
-                        ret->verbose = true;
-                        break;
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_DONE);
-                case 'v':
-                        (void)puts("exc-instance-connect-agent " PACKAGE_VERSION);
-                        exit(EXIT_DONE);
-                default:
-                        (void)fputs("See exc-instance-connect-agent --help.\n", stderr);
-                        exit(EXIT_USAGE);
-                }
-        }
+        return service_options_parse("exc-instance-connect-agent", usage, table, argc, argv);
 }
 
 /* SIGTERM and SIGINT end the loop between two events, so never in the middle of storing. */
@@ -126,7 +81,9 @@ int main(int argc, char *argv[]) {
         struct agent agent;
         int r;
 
-        parse_options(argc, argv, &options);
+        r = parse_options(argc, argv, &options);
+        if (r >= 0)
+                return r;
         debug_init("exc-instance-connect-agent", options.verbose);
         (void)umask(0027);
         /* Without a journal each event is one line here, and not a write for each character of it. */
@@ -156,6 +113,6 @@ int main(int argc, char *argv[]) {
         listeners_stop(&listeners);
         agent_stop(&agent);
         if (r == -ENOTCONN && listeners.n == 0)
-                return EXIT_NO_SOCKET;
+                return SERVICE_NOT_CONFIGURED;
         return r < 0 ? EXIT_OWN_FAILURE : EXIT_DONE;
 }

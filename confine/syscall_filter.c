@@ -206,7 +206,7 @@ static void add_all(struct build *build) {
                         add_number(build, SCMP_ACT_ERRNO(ENOSYS), number, NULL);
 }
 
-bool syscall_filter_mode_parse(const char *text, enum syscall_filter_mode *ret) {
+bool syscall_filter_mode_take(const char *text, void *member) {
         static const char *const names[] = {
                 [SYSCALL_FILTER_ON] = "on",
                 [SYSCALL_FILTER_LOG] = "log",
@@ -215,7 +215,7 @@ bool syscall_filter_mode_parse(const char *text, enum syscall_filter_mode *ret) 
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 if (strcmp(text, names[i]) == 0) {
-                        *ret = (enum syscall_filter_mode)i;
+                        *(enum syscall_filter_mode *)member = (enum syscall_filter_mode)i;
                         return true;
                 }
         return false;

@@ -41,8 +41,9 @@ struct syscall_filter {
         bool loads_modules;
 };
 
-/* "on", "log" or "off". */
-bool syscall_filter_mode_parse(const char *text, enum syscall_filter_mode *ret);
+/* For a row of common/service_options.h, whose member is an enum syscall_filter_mode. */
+#define SYSCALL_FILTER_MODES "on, log or off"
+bool syscall_filter_mode_take(const char *text, void *member);
 
 /*
  * The strings must stay. 0, for SYSCALL_FILTER_OFF too. Negative errno, and there is no filter: -ENOSYS on another

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exc-host(8): reaches the VMs of this machine for the control plane. */
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +16,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "common/service_options.h"
 #include "host/host.h"
 #include "host/host_confine.h"
 #include "host/log.h"
@@ -25,7 +25,6 @@
 #define API_USER "exc-api"
 
 enum {
-        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
         PEERS_MAX = 2,
         STOP_MS = 15 * 1000, /* for deliveries that are under way */
 };
@@ -57,51 +56,19 @@ static const char usage[] = "Usage: exc-host [--config-dir DIR] [--socket PATH] 
                             "                      (on)\n"
                             "  --help, --version\n";
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"config-dir", required_argument, NULL, 'c'},
-                {"socket", required_argument, NULL, 's'},
-                {"check", no_argument, NULL, 'C'},
-                {"seccomp", required_argument, NULL, 'S'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"config-dir", .take = service_take_text, .member = &ret->config_dir},
+                {"socket", .take = service_take_text, .member = &ret->socket},
+                {"check", .flag = &ret->check},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
+                 .expected = SYSCALL_FILTER_MODES},
+                {NULL},
         };
 
         *ret = (struct options){.config_dir = HOST_CONFIG_DIR};
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, "exc-host: %s: unexpected argument; see --help\n", argv[optind]);
-                        exit(EXIT_USAGE);
-                case 'c':
-                        ret->config_dir = optarg;
-                        break;
-                case 's':
-                        ret->socket = optarg;
-                        break;
-                case 'C':
-                        ret->check = true;
-                        break;
-                case 'S':
-                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
-                                break;
-                        (void)fprintf(stderr, "exc-host: --seccomp: invalid value '%s': expected on, log or off\n",
-                                      optarg);
-                        exit(EXIT_USAGE);
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_DONE);
-                case 'v':
-                        (void)puts("exc-host " PACKAGE_VERSION);
-                        exit(EXIT_DONE);
-                default:
-                        (void)fputs("See exc-host --help.\n", stderr);
-                        exit(EXIT_USAGE);
-                }
-        }
+        return service_options_parse("exc-host", usage, table, argc, argv);
 }
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
@@ -260,7 +227,7 @@ static int open_sockets(const struct options *options, int ret[static SERVE_SOCK
         }
         if (n == 0)
                 log_line(LOG_ERR, "no socket was passed; start exc-host.socket, or give --socket");
-        return n > 0 ? n : -EXIT_NO_SOCKET;
+        return n > 0 ? n : -SERVICE_NOT_CONFIGURED;
 }
 
 static int serve(struct program *program, const int *sockets, int n_sockets, const uid_t *peers, int n_peers) {
@@ -301,7 +268,9 @@ int main(int argc, char *argv[]) {
         uid_t peers[PEERS_MAX];
         struct options options;
 
-        parse_options(argc, argv, &options);
+        r = parse_options(argc, argv, &options);
+        if (r >= 0)
+                return r;
         (void)umask(0077);
         (void)setvbuf(stderr, NULL, _IOLBF, 0);
         /* Each of up to 256 threads must not bring a heap of its own. */

@@ -3,11 +3,12 @@
  * exc-instance-connect-metadata: asks the cloud's metadata service once, and hands what it has to the agent. A timer starts it.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/debug.h"
+#include "common/service_options.h"
 #include "conf/metadata_conf.h"
 #include "metadata/handover.h"
 #include "metadata/http.h"
@@ -18,9 +19,7 @@
 #define CONFIG_DIR "/etc/exc-instance-connect"
 
 enum {
-        EXIT_WRONG_USAGE = 2,
         EXIT_NO_AGENT = 3,
-        EXIT_NOT_CONFIGURED = 6, /* systemd.exec(5) */
         WAIT_MAX_S = 600,
 };
 
@@ -46,7 +45,7 @@ static const char usage[] =
         "  --seccomp MODE     log system calls that it should not make, or off; to find a fault (on)\n"
         "  --help, --version\n";
 
-static bool parse_seconds(const char *text, long *ret) {
+static bool take_wait(const char *text, void *member) {
         char *end;
         long value;
 
@@ -54,63 +53,24 @@ static bool parse_seconds(const char *text, long *ret) {
         value = strtol(text, &end, 10);
         if (errno > 0 || end == text || *end || value < 0 || value > WAIT_MAX_S)
                 return false;
-        *ret = value;
+        *(long *)member = value;
         return true;
 }
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"config-dir", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-                {"wait", required_argument, NULL, 'w'},       {"verbose", no_argument, NULL, 'd'},
-                {"seccomp", required_argument, NULL, 'S'},    {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"config-dir", .take = service_take_text, .member = &ret->config_dir},
+                {"socket", .take = service_take_text, .member = &ret->socket},
+                {"wait", .take = take_wait, .member = &ret->wait_s, .expected = "0..600 seconds"},
+                {"verbose", .flag = &ret->verbose},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
+                 .expected = SYSCALL_FILTER_MODES},
+                {NULL},
         };
-        const char *debug = getenv("EXC_DEBUG");
 
-        *ret = (struct options){
-                .config_dir = CONFIG_DIR,
-                .socket = HANDOVER_SOCKET,
-                .verbose = debug && strcmp(debug, "1") == 0,
-        };
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, PROGRAM ": %s: unexpected argument; see --help\n", argv[optind]);
-                        exit(EXIT_WRONG_USAGE);
-                case 'c':
-                        ret->config_dir = optarg;
-                        break;
-                case 's':
-                        ret->socket = optarg;
-                        break;
-                case 'w':
-                        if (parse_seconds(optarg, &ret->wait_s))
-                                break;
-                        (void)fprintf(stderr, PROGRAM ": --wait: invalid value '%s': expected 0..%d seconds\n", optarg,
-                                      WAIT_MAX_S);
-                        exit(EXIT_WRONG_USAGE);
-                case 'd':
-                        ret->verbose = true;
-                        break;
-                case 'S':
-                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
-                                break;
-                        (void)fprintf(stderr, PROGRAM ": --seccomp: invalid value '%s': expected on, log or off\n",
-                                      optarg);
-                        exit(EXIT_WRONG_USAGE);
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_SUCCESS);
-                case 'v':
-                        (void)puts(PROGRAM " " PACKAGE_VERSION);
-                        exit(EXIT_SUCCESS);
-                default:
-                        (void)fputs(PROGRAM ": see --help\n", stderr);
-                        exit(EXIT_WRONG_USAGE);
-                }
-        }
+        *ret = (struct options){.config_dir = CONFIG_DIR, .socket = HANDOVER_SOCKET};
+        return service_options_parse(PROGRAM, usage, table, argc, argv);
 }
 
 static void on_confinement(const char *text) {
@@ -120,11 +80,6 @@ static void on_confinement(const char *text) {
 static void on_warning(void *context, const char *file, unsigned line, const char *text) {
         (void)context;
         (void)fprintf(stderr, PROGRAM ": %s:%u: %s\n", file, line, text);
-}
-
-static void stage(const struct options *options, const char *text, size_t n) {
-        if (options->verbose)
-                (void)fprintf(stderr, PROGRAM ": debug: %s: %zu\n", text, n);
 }
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
@@ -146,7 +101,7 @@ static int load(const struct options *options, struct metadata_conf *conf) {
                               options->config_dir);
         else
                 return EXIT_SUCCESS;
-        return EXIT_NOT_CONFIGURED;
+        return SERVICE_NOT_CONFIGURED;
 }
 
 /* --- what is asked ------------------------------------------------------------------------------------------------ */
@@ -258,7 +213,7 @@ static int hand_keys(const struct options *options, const struct answer_keys *ke
         size_t n_rejected = 0;
         int status;
 
-        stage(options, "keys", keys->n);
+        debug_line("debug: keys: %zu", keys->n);
         if (keys->n_left_out > 0)
                 (void)fprintf(stderr, PROGRAM ": keys: %zu left out; of the first: %s\n", keys->n_left_out,
                               ssh_key_fault_text(keys->left_out));
@@ -285,9 +240,11 @@ int main(int argc, char *argv[]) {
         struct process_limits limits;
         struct metadata_conf conf;
         struct options options;
-        int status;
+        int status = parse_options(argc, argv, &options);
 
-        parse_options(argc, argv, &options);
+        if (status >= 0)
+                return status;
+        debug_init(PROGRAM, options.verbose);
         status = load(&options, &conf);
         if (status == EXIT_SUCCESS && !http_start()) {
                 (void)fprintf(stderr, PROGRAM ": libcurl: cannot be used\n");

@@ -2,20 +2,19 @@
 /* exc-instance-connect-relay: connects a virtio-serial port to the agent. udev starts it when the port appears. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/debug.h"
+#include "common/service_options.h"
 #include "relay/relay.h"
 #include "relay/relay_confine.h"
 
 #define PROGRAM "exc-instance-connect-relay"
 #define PORT "/dev/virtio-ports/in.excloud.InstanceConnect"
 #define HOST_SOCKET "/run/exc-instance-connect/host.sock"
-
-enum { EXIT_WRONG_USAGE = 2 };
 
 struct options {
         const char *port;
@@ -35,60 +34,23 @@ static const char usage[] = "Usage: " PROGRAM " [--port PATH] [--socket PATH] [-
                             "  --seccomp MODE  log system calls that it should not make, or off; to find a fault (on)\n"
                             "  --help, --version\n";
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"port", required_argument, NULL, 'p'},
-                {"socket", required_argument, NULL, 's'},
-                {"verbose", no_argument, NULL, 'd'},
-                {"seccomp", required_argument, NULL, 'S'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"port", .take = service_take_text, .member = &ret->port},
+                {"socket", .take = service_take_text, .member = &ret->socket},
+                {"verbose", .flag = &ret->verbose},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
+                 .expected = SYSCALL_FILTER_MODES},
+                {NULL},
         };
-        const char *debug = getenv("EXC_DEBUG");
 
-        *ret = (struct options){
-                .port = PORT,
-                .socket = HOST_SOCKET,
-                .verbose = debug && strcmp(debug, "1") == 0,
-        };
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, PROGRAM ": %s: unexpected argument; see --help\n", argv[optind]);
-                        exit(EXIT_WRONG_USAGE);
-                case 'p':
-                        ret->port = optarg;
-                        break;
-                case 's':
-                        ret->socket = optarg;
-                        break;
-                case 'd':
-                        ret->verbose = true;
-                        break;
-                case 'S':
-                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
-                                break;
-                        (void)fprintf(stderr, PROGRAM ": --seccomp: invalid value '%s': expected on, log or off\n",
-                                      optarg);
-                        exit(EXIT_WRONG_USAGE);
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_SUCCESS);
-                case 'v':
-                        (void)puts(PROGRAM " " PACKAGE_VERSION);
-                        exit(EXIT_SUCCESS);
-                default:
-                        (void)fputs(PROGRAM ": see --help\n", stderr);
-                        exit(EXIT_WRONG_USAGE);
-                }
-        }
+        *ret = (struct options){.port = PORT, .socket = HOST_SOCKET};
+        return service_options_parse(PROGRAM, usage, table, argc, argv);
 }
 
 static void log_stage(const char *text) {
-        (void)fprintf(stderr, PROGRAM ": debug: %s\n", text);
+        debug_line("debug: %s", text);
 }
 
 static void on_confinement(const char *text) {
@@ -131,9 +93,11 @@ int main(int argc, char *argv[]) {
         struct process_limits limits;
         struct options options;
         struct relay relay;
-        int fd, r;
+        int fd, r = parse_options(argc, argv, &options);
 
-        parse_options(argc, argv, &options);
+        if (r >= 0)
+                return r;
+        debug_init(PROGRAM, options.verbose);
         fd = open(options.port, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0) {
                 r = -errno;
@@ -148,10 +112,8 @@ int main(int argc, char *argv[]) {
                 (void)close(fd);
                 return EXIT_FAILURE;
         }
-        if (options.verbose) {
-                relay.log_stage = log_stage;
-                log_stage("port: opened");
-        }
+        relay.log_stage = log_stage;
+        log_stage("port: opened");
         limits = relay_limits(options.seccomp);
         process_confine(&limits, on_confinement);
         r = run(&relay);
@@ -159,8 +121,7 @@ int main(int argc, char *argv[]) {
         (void)close(fd);
         /* Unplugged, or the guest shuts down: not a failure. */
         if (r == -ENODEV) {
-                if (options.verbose)
-                        log_stage("port: unplugged");
+                log_stage("port: unplugged");
                 return EXIT_SUCCESS;
         }
         (void)fprintf(stderr, PROGRAM ": %s: cannot be used any more: %s\n", options.port, strerror(-r));

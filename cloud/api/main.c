@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exc-compute-api: who asks for access, may they, and what happened. See exc-compute-api(8). */
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -19,12 +18,12 @@
 #include "cloud/api/journal.h"
 #include "cloud/api/wipe.h"
 #include "common/debug.h"
+#include "common/service_options.h"
 #include "wire/refusal.h"
 #include "wire/serve.h"
 
 enum {
-        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
-        ARENAS = 4,         /* heaps: workers share them */
+        ARENAS = 4, /* heaps: workers share them */
         SECURE_HEAP_SIZE = 256 * 1024,
         SECURE_HEAP_LEAST = 32,
 };
@@ -47,52 +46,19 @@ struct options {
         enum syscall_filter_mode seccomp;
 };
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"config", required_argument, NULL, 'c'},
-                {"check", no_argument, NULL, 'k'},
-                {"verbose", no_argument, NULL, 'V'},
-                {"seccomp", required_argument, NULL, 'S'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"config", .take = service_take_text, .member = &ret->config},
+                {"check", .flag = &ret->check},
+                {"verbose", .flag = &ret->verbose},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
+                 .expected = SYSCALL_FILTER_MODES},
+                {NULL},
         };
 
         *ret = (struct options){.config = API_CONFIG_FILE};
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, "exc-compute-api: %s: unexpected argument; see --help\n", argv[optind]);
-                        exit(EXIT_USAGE);
-                case 'c':
-                        ret->config = optarg;
-                        break;
-                case 'k':
-                        ret->check = true;
-                        break;
-                case 'V':
-                        ret->verbose = true;
-                        break;
-                case 'S':
-                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
-                                break;
-                        (void)fprintf(stderr,
-                                      "exc-compute-api: --seccomp: invalid value '%s': expected on, log or off\n",
-                                      optarg);
-                        exit(EXIT_USAGE);
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_DONE);
-                case 'v':
-                        (void)puts("exc-compute-api " PACKAGE_VERSION);
-                        exit(EXIT_DONE);
-                default:
-                        (void)fputs("See exc-compute-api --help.\n", stderr);
-                        exit(EXIT_USAGE);
-                }
-        }
+        return service_options_parse("exc-compute-api", usage, table, argc, argv);
 }
 
 /* --- sockets -------------------------------------------------------------------------------------------------------- */
@@ -177,7 +143,7 @@ static int run(const struct options *options, const struct api_config *config) {
         struct api api;
 
         if (n <= 0)
-                return n < 0 ? EXIT_OWN_FAILURE : EXIT_NO_SOCKET;
+                return n < 0 ? EXIT_OWN_FAILURE : SERVICE_NOT_CONFIGURED;
         /* Before there are threads: they share it. */
         api_confinement(config, options->seccomp, &confinement);
         process_confine(&confinement.limits, on_confinement);
@@ -199,7 +165,9 @@ int main(int argc, char *argv[]) {
         struct options options;
         int r;
 
-        parse_options(argc, argv, &options);
+        r = parse_options(argc, argv, &options);
+        if (r >= 0)
+                return r;
         debug_init("exc-compute-api", options.verbose);
         (void)umask(0027);
         (void)setvbuf(stderr, NULL, _IOLBF, 0);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exc-signer: the only process that holds the signing key. See exc-signer(8). */
 #include <errno.h>
-#include <getopt.h>
 #include <openssl/crypto.h>
 #include <pwd.h>
 #include <signal.h>
@@ -19,10 +18,10 @@
 #include "cloud/signer/signer_journal.h"
 #include "cloud/signer/signer_service.h"
 #include "common/notify.h"
+#include "common/service_options.h"
 #include "wire/refusal.h"
 
 enum {
-        EXIT_NO_SOCKET = 6, /* "not configured" (systemd.exec(5)); the unit does not start it again then */
         SECURE_HEAP_SIZE = 64 * 1024,
         SECURE_HEAP_LEAST = 32,
         STOP_MS = 35 * 1000, /* KeyTimeout= is 30 s at most */
@@ -45,51 +44,19 @@ struct options {
         enum syscall_filter_mode seccomp;
 };
 
-static void parse_options(int argc, char *argv[], struct options *ret) {
-        static const struct option known[] = {
-                {"config", required_argument, NULL, 'c'},
-                {"socket", required_argument, NULL, 's'},
-                {"check", no_argument, NULL, 'k'},
-                {"seccomp", required_argument, NULL, 'S'},
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {NULL, 0, NULL, 0},
+/* -1, or an exit status. */
+static int parse_options(int argc, char *argv[], struct options *ret) {
+        const struct service_option table[] = {
+                {"config", .take = service_take_text, .member = &ret->config},
+                {"socket", .take = service_take_text, .member = &ret->socket},
+                {"check", .flag = &ret->check},
+                {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
+                 .expected = SYSCALL_FILTER_MODES},
+                {NULL},
         };
 
         *ret = (struct options){.config = SIGNER_CONFIG_FILE};
-        for (;;) {
-                switch (getopt_long(argc, argv, "", known, NULL)) {
-                case -1:
-                        if (optind == argc)
-                                return;
-                        (void)fprintf(stderr, "exc-signer: %s: unexpected argument; see --help\n", argv[optind]);
-                        exit(EXIT_USAGE);
-                case 'c':
-                        ret->config = optarg;
-                        break;
-                case 's':
-                        ret->socket = optarg;
-                        break;
-                case 'k':
-                        ret->check = true;
-                        break;
-                case 'S':
-                        if (syscall_filter_mode_parse(optarg, &ret->seccomp))
-                                break;
-                        (void)fprintf(stderr, "exc-signer: --seccomp: invalid value '%s': expected on, log or off\n",
-                                      optarg);
-                        exit(EXIT_USAGE);
-                case 'h':
-                        (void)fputs(usage, stdout);
-                        exit(EXIT_DONE);
-                case 'v':
-                        (void)puts("exc-signer " PACKAGE_VERSION);
-                        exit(EXIT_DONE);
-                default:
-                        (void)fputs("See exc-signer --help.\n", stderr);
-                        exit(EXIT_USAGE);
-                }
-        }
+        return service_options_parse("exc-signer", usage, table, argc, argv);
 }
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
@@ -193,7 +160,7 @@ static int serve(const struct options *options, const struct signer_config *conf
                 return EXIT_OWN_FAILURE;
         n = open_sockets(options, sockets);
         if (n < 0)
-                return n == -ENOTCONN ? EXIT_NO_SOCKET : EXIT_OWN_FAILURE;
+                return n == -ENOTCONN ? SERVICE_NOT_CONFIGURED : EXIT_OWN_FAILURE;
         settings.n_sockets = (size_t)n;
         confine(options, config);
         notify_ready();
@@ -241,9 +208,11 @@ int main(int argc, char *argv[]) {
         char error[CONF_ERROR_MAX];
         struct signer_config config;
         struct options options;
-        int status = EXIT_OWN_FAILURE;
+        int status = parse_options(argc, argv, &options);
 
-        parse_options(argc, argv, &options);
+        if (status >= 0)
+                return status;
+        status = EXIT_OWN_FAILURE;
         (void)umask(0077);
         protect_memory();
         if (signer_config_load(options.config, on_warning, &config, error) < 0)

@@ -512,10 +512,10 @@ static void modes_are_read(void **state) {
         enum syscall_filter_mode mode = SYSCALL_FILTER_OFF;
 
         (void)state;
-        assert_true(syscall_filter_mode_parse("on", &mode) && mode == SYSCALL_FILTER_ON);
-        assert_true(syscall_filter_mode_parse("log", &mode) && mode == SYSCALL_FILTER_LOG);
-        assert_true(syscall_filter_mode_parse("off", &mode) && mode == SYSCALL_FILTER_OFF);
-        assert_false(syscall_filter_mode_parse("", &mode) || syscall_filter_mode_parse("ON", &mode));
+        assert_true(syscall_filter_mode_take("on", &mode) && mode == SYSCALL_FILTER_ON);
+        assert_true(syscall_filter_mode_take("log", &mode) && mode == SYSCALL_FILTER_LOG);
+        assert_true(syscall_filter_mode_take("off", &mode) && mode == SYSCALL_FILTER_OFF);
+        assert_false(syscall_filter_mode_take("", &mode) || syscall_filter_mode_take("ON", &mode));
 }
 
 static void calls_without_a_name_are_numbers(void **state) {
