@@ -39,6 +39,8 @@ const struct cli_option admin_dry_run_options[] = {
         {.name = NULL},
 };
 
+static const struct cli_option global[] = {CLI_VERBOSE_ROW, {.name = NULL}};
+
 static const struct cli_command *const commands[] = {
         &push_command,
         &list_command,
@@ -61,4 +63,5 @@ const struct cli admin_cli = {
         .manual = "exc-instance-connect(8)",
         .commands = commands,
         .n_commands = sizeof(commands) / sizeof(commands[0]),
+        .global = global,
 };

@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,6 +16,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/debug.h"
 
 enum {
         NS_PER_MS = 1000000,
@@ -199,11 +202,26 @@ static void close_pipe(int ends[static 2]) {
                         (void)close(ends[i]);
 }
 
+static void debug_run(char *const argv[], const char *user, int r, int status, int64_t took_ms) {
+        char line[512] = "", end[64];
+        size_t used = 0;
+
+        for (size_t i = 0; argv[i] && used < sizeof(line); i++)
+                used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i > 0 ? " " : "", argv[i]);
+        if (r < 0)
+                (void)snprintf(end, sizeof(end), "%s", strerror(-r));
+        else if (WIFEXITED(status))
+                (void)snprintf(end, sizeof(end), "exit status %d", WEXITSTATUS(status));
+        else
+                (void)snprintf(end, sizeof(end), "signal %d", WTERMSIG(status));
+        debug_line("ran: %s%s%s: %s, after %d ms", line, user ? ", as " : "", user ? user : "", end, (int)took_ms);
+}
+
 int program_run(char *const argv[], const char *user, int timeout_ms, struct program_result *ret) {
         int out[2] = {-EBADF, -EBADF}, err[2] = {-EBADF, -EBADF}, tries[2] = {-EBADF, -EBADF}, r, status = 0;
         const struct sigaction standard = {.sa_handler = SIG_DFL};
         struct stream streams[2] = {{.fd = -EBADF}, {.fd = -EBADF}};
-        int64_t end_ms = now_ms() + timeout_ms;
+        int64_t began_ms = now_ms(), end_ms = began_ms + timeout_ms;
         pid_t parent = getpid(), child;
 
         /* Our own parent may have left it ignored: then the kernel drops a child's exit status. */
@@ -253,6 +271,7 @@ out:
         for (size_t i = 0; i < 2; i++)
                 if (streams[i].fd >= 0)
                         (void)close(streams[i].fd);
+        debug_run(argv, user, r, status, now_ms() - began_ms);
         if (r < 0) {
                 free(streams[0].text);
                 free(streams[1].text);

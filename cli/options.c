@@ -9,6 +9,7 @@
 
 #include "cli/output.h"
 #include "cli/value.h"
+#include "common/debug.h"
 #include "wire/fingerprint.h"
 #include "wire/refusal.h"
 
@@ -30,6 +31,14 @@ bool cli_take_text(const struct cli_option *option, const char *text, void *memb
         (void)option;
         *(const char **)member = text;
         return *text;
+}
+
+bool cli_take_verbose(const struct cli_option *option, const char *text, void *member) {
+        (void)option;
+        (void)text;
+        (void)member;
+        debug_init(program_invocation_short_name, true);
+        return true;
 }
 
 bool cli_take_fingerprint(const struct cli_option *option, const char *text, void *member) {

@@ -53,6 +53,14 @@ bool cli_take_flag(const struct cli_option *option, const char *text, void *memb
 bool cli_take_text(const struct cli_option *option, const char *text, void *member);   /* const char *, not empty */
 bool cli_take_number(const struct cli_option *option, const char *text, void *member); /* int */
 
+/* No member: lines for stages are printed from then on (common/debug.h). */
+bool cli_take_verbose(const struct cli_option *option, const char *text, void *member);
+#define CLI_VERBOSE_ROW                                                                                                \
+        {.name = "verbose",                                                                                            \
+         .letter = 'v',                                                                                                \
+         .take = cli_take_verbose,                                                                                     \
+         .help = "print a line for each stage on standard error,\nas EXC_DEBUG=1 does"}
+
 /* SHA256:…: const char *. */
 bool cli_take_fingerprint(const struct cli_option *option, const char *text, void *member);
 #define CLI_FINGERPRINT "SHA256: and 43 characters, as ssh-keygen -l prints it" /* what is expected */

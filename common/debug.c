@@ -24,5 +24,9 @@ void debug_line(const char *format, ...) {
         va_start(arguments, format);
         (void)vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
+        /* Names of peers and files must not reach a terminal as control sequences. */
+        for (char *at = line; *at; at++)
+                if (*at < ' ' || *at > '~')
+                        *at = '?';
         (void)dprintf(STDERR_FILENO, "%s: %s\n", prefix, line);
 }

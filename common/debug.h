@@ -8,7 +8,7 @@
 /* `program` begins each line. `verbose`: print; without it EXC_DEBUG=1 in the environment does the same. */
 void debug_init(const char *program, bool verbose);
 
-/* A line, if lines are printed; `format` has no newline. */
+/* A line, if lines are printed; `format` has no newline. What is not printable ASCII becomes a question mark. */
 __attribute__((format(printf, 1, 2))) void debug_line(const char *format, ...);
 
 #endif

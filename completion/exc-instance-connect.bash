@@ -3,7 +3,7 @@
 
 _exc_instance_connect() {
     local commands='push list revoke status enable disable doctor log trust instance-id' word=${COMP_WORDS[COMP_CWORD]}
-    local before=${COMP_WORDS[COMP_CWORD - 1]} command='' options='--help' ask='--json --socket' i
+    local before=${COMP_WORDS[COMP_CWORD - 1]} command='' options='--help --verbose' ask='--json --socket' i
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -3,7 +3,7 @@
 
 _exc_push() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local send='--to --timeout --wait' options='--help --json'
+    local send='--to --timeout --wait' options='--help --json --verbose'
     local signer='--signing-key --sign-command --unsigned --instance --valid-for --no-challenge'
     local push='--user --key --ttl --connections --source --restrict --principal --request-id'
     local revoke='--user --fingerprint --all'

@@ -13,6 +13,8 @@
 
 #include <linux/vm_sockets.h>
 
+#include "common/debug.h"
+
 static const char *unix_from_text(const char *text, struct address *ret) {
         if (!*text)
                 return "a path is missing behind unix:";
@@ -130,7 +132,10 @@ static enum client_result vsock_connect(const struct address *address, int timeo
                 return not_reached(ret, -errno);
         if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
                 r = errno == EINPROGRESS || errno == EINTR ? await_connected(fd, timeout_ms) : -errno;
-        return r < 0 ? not_reached(ret, r) : CLIENT_DONE;
+        if (r < 0)
+                return not_reached(ret, r);
+        debug_line("connected: vsock:%" PRIu32 ":%" PRIu32, address->cid, address->port);
+        return CLIENT_DONE;
 }
 
 /*
@@ -182,8 +187,10 @@ static enum client_result hybrid_connect(const struct address *address, int time
         if (result != CLIENT_DONE)
                 return result;
         r = hybrid_open_port(ret->fd, address->port, deadline_ms);
-        if (r == 0)
+        if (r == 0) {
+                debug_line("connected: vsock port %" PRIu32 " behind it", address->port);
                 return CLIENT_DONE;
+        }
         ret->error = r;
         if (r == -EBADMSG) {
                 (void)snprintf(ret->why, sizeof(ret->why), "CONNECT is not answered by OK and a number");

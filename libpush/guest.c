@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "common/debug.h"
 #include "libpush/token.h"
 #include "wire/refusal.h"
 
@@ -198,6 +199,7 @@ static enum client_result call_twice(struct guest *guest, const char *method, js
         result = call(guest, method, json_pack("{sO}", "envelope", envelope), ret);
         if (!worth_repeating(guest, result))
                 return result;
+        debug_line("no answer: %s; sending the same bytes again", guest->client.why);
         guest->repeated = true;
         guest->greeted = false;
         client_close(&guest->client);

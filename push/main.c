@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/debug.h"
 #include "libpush/guest.h"
 #include "push/command.h"
 #include "wire/refusal.h"
@@ -16,6 +17,7 @@ static const struct cli_option global[] = {
          .take = cli_take_flag,
          .offset = offsetof(struct options, json),
          .help = "print the answer as one line of JSON"},
+        CLI_VERBOSE_ROW,
         {.name = NULL},
 };
 
@@ -52,5 +54,6 @@ int main(int argc, char **argv) {
         (void)prctl(PR_SET_DUMPABLE, 0);
         (void)CRYPTO_secure_malloc_init(SECURE_HEAP_SIZE, SECURE_PIECE_MIN);
 
+        debug_init(cli.program, false);
         return cli_main(&cli, argc, argv, &options);
 }

@@ -8,6 +8,7 @@
 
 #include "cli/output.h"
 #include "cli/session.h"
+#include "common/debug.h"
 #include "push/ask.h"
 #include "push/command.h"
 #include "push/signing.h"
@@ -159,8 +160,10 @@ static int serve(struct session *session, char *const *argv, int connections) {
                 complain("out of memory");
         else if (!publish(session))
                 complain("cannot set the command's environment: %s", strerror(errno));
-        else
+        else {
+                debug_line("command: %s", argv[0]);
                 status = session_start(session, &start);
+        }
         free(with_options);
         if (status != EXIT_DONE)
                 return status;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "common/debug.h"
 #include "libpush/token.h"
 #include "wire/json.h"
 #include "wire/refusal.h"
@@ -106,6 +107,7 @@ static int take_fingerprint(const struct ssh_key *key, struct signing_keys *keys
                 complain("OpenSSL has no SHA-256");
                 return EXIT_OWN_FAILURE;
         }
+        debug_line("key: %s", keys->fingerprints[keys->n]);
         keys->n++;
         return EXIT_DONE;
 }
@@ -206,8 +208,15 @@ int signing_try(const struct cli_line *line, const struct options *options, cons
 static int sign(const struct options *options, const struct signer *signer, struct envelope *envelope) {
         char why[SIGNER_WHY_MAX];
 
-        if (options->not_signed || signer_sign(signer, envelope, why) == 0)
+        debug_line("payload: %zu bytes", envelope->pae_length - envelope->payload_offset);
+        if (options->not_signed) {
+                debug_line("signature: none");
                 return EXIT_DONE;
+        }
+        if (signer_sign(signer, envelope, why) == 0) {
+                debug_line("signature: by --%s", options->sign_command ? "sign-command" : "signing-key");
+                return EXIT_DONE;
+        }
         complain("--%s: %s", options->sign_command ? "sign-command" : "signing-key", why);
         return EXIT_OWN_FAILURE;
 }

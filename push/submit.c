@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "common/debug.h"
 #include "wire/refusal.h"
 
 enum { SIGNED_MAX = 3 }; /* a bound for guests that refuse their own challenge each time */
@@ -100,6 +101,7 @@ int submit(const struct options *options, const struct signer *signer, const str
                         result = call(context, ret_guest, submission.envelope);
                 submission.repeated = submission.repeated || ret_guest->repeated;
                 if (result == CLIENT_REFUSED && challenge_is_lost(&submission, ret_guest)) {
+                        debug_line("challenge: not of this connection; signing another push");
                         start_over(&submission);
                 } else if (result == CLIENT_REFUSED && needs_challenge(&submission, ret_guest)) {
                         complain("the guest refused the push by its clock: %s; signing with its challenge instead",

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/debug.h"
 #include "wire/json.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -91,6 +92,7 @@ enum client_result client_connect(struct client *ret, const char *path, int time
                 return fail(ret, CLIENT_NOT_REACHED, r, "its queue was full for %g s", timeout_ms / 1e3);
         if (r < 0)
                 return fail(ret, CLIENT_NOT_REACHED, r, "%s", strerror(-r));
+        debug_line("connected: %s", path);
         return CLIENT_DONE;
 }
 
@@ -165,8 +167,10 @@ enum client_result client_send(struct client *client, const char *method, json_t
         if (length > FRAME_MAX)
                 result = fail(client, CLIENT_FAILED, -E2BIG, "the request has %zu bytes, and at most %d may be sent",
                               length, FRAME_MAX);
-        else
+        else {
+                debug_line("call: %s, %zu bytes", method, length);
                 result = send_all(client, text, length);
+        }
         free(text);
         return result;
 }
@@ -225,6 +229,7 @@ static enum client_result parse(struct client *client, const char *message, size
         if (!reply.parameters)
                 return no_memory(client);
         *ret = reply;
+        debug_line("reply: %s, %zu bytes", reply.error[0] ? reply.error : "success", length);
         return reply.error[0] ? CLIENT_REFUSED : CLIENT_DONE;
 }
 

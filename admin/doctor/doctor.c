@@ -15,6 +15,7 @@
 #include "admin/doctor/probe.h"
 #include "admin/sshd/sshd_memory.h"
 #include "cli/output.h"
+#include "common/debug.h"
 #include "libpush/key_pair.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
@@ -109,6 +110,7 @@ static void run_section(struct visit *visit) {
 
         visit->began_ms = now_ms();
         visit->shown_s = 0;
+        debug_line("check: %s", visit->section->name);
         r = probe_watch(look, tick, visit, visit->section->timeout_ms);
         if (r == -ETIMEDOUT)
                 fail(findings, visit->section->name, NO_REMEDY,

@@ -2,6 +2,7 @@
 #include "admin/log/log_journals.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 
 #include "admin/unprivileged.h"
 #include "cli/output.h"
+#include "common/debug.h"
 #include "wire/refusal.h"
 
 int log_failed(const char *what, int r) {
@@ -85,6 +87,7 @@ static int open_all(struct log_journals *journals, int64_t from_us, bool follow)
                 r = open_at(&journals->all, log_event_match, senders, from_us);
         if (r < 0)
                 return log_failed("cannot open the journal", r);
+        debug_line("journal: opened, from %" PRId64 " s since 1970", from_us / (1000 * 1000));
         if (!follow)
                 return EXIT_DONE;
         /* Watched from before the first entry is read, so that none falls in between. */
@@ -120,6 +123,7 @@ static int give_up_root(bool as_root, bool follow) {
                          what, strerror(-r));
                 return EXIT_OWN_FAILURE;
         }
+        debug_line("journal: read without root's rights");
         if (as_root && follow)
                 warn_of_next_file();
         return EXIT_DONE;

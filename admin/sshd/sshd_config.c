@@ -11,6 +11,7 @@
 
 #include "admin/sshd/keys_command.h"
 #include "admin/sshd/text_file.h"
+#include "common/debug.h"
 
 #define SSHD_DIR "/etc/ssh"
 #define BLANKS " \t\r\n"
@@ -158,6 +159,7 @@ static int read_file(struct reading *reading, const struct context *from, const 
         if (r < 0)
                 return r;
         r = text_file_read(path, &text, &st);
+        debug_line("sshd's configuration: %s: %s", path, r < 0 ? strerror(-r) : "read");
         if (r < 0)
                 return fail(reading, r, path, 0, r == -EBADF ? "is no file" : strerror(-r));
         /* sshd puts what is before and behind a NUL together: it is left to it. */

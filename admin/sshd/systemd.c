@@ -11,6 +11,8 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "common/debug.h"
+
 /* As systemctl(1) does it for root: a machine need not have a message bus, and that may hang. */
 #define ADDRESS "unix:path=/run/systemd/private"
 #define DESTINATION "org.freedesktop.systemd1"
@@ -153,6 +155,7 @@ static int get(const char *unit, const char *property, const char *type, void *r
                 }
         }
 out:
+        debug_line("systemd: %s of %s: %s", property, unit, r < 0 ? strerror(-r) : "read");
         sd_bus_message_unref(reply);
         sd_bus_flush_close_unref(bus);
         return r < 0 ? r : 0;
@@ -188,6 +191,7 @@ int systemd_list_active(const char *pattern, struct strv *ret) {
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &name, NULL, NULL, NULL, NULL, NULL, NULL,
                                                   NULL, NULL, NULL)) > 0)
                 r = strv_add(ret, name);
+        debug_line("systemd: active units %s: %s", pattern, r < 0 ? strerror(-r) : "listed");
         sd_bus_message_unref(reply);
         sd_bus_flush_close_unref(bus);
         return r < 0 ? r : 0;
@@ -225,6 +229,7 @@ int systemd_unit_state_at(const char *address, const char *name, int timeout_ms,
                 r = get_state(bus, name, "UnitFileState", deadline_us, state.file);
         if (r >= 0)
                 *ret = state;
+        debug_line("systemd: state of %s: %s", name, r < 0 ? strerror(-r) : state.active);
         sd_bus_close_unref(bus);
         return r < 0 ? r : 0;
 }

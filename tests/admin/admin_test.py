@@ -603,6 +603,26 @@ class Usage(AdminTest):
                 self.assertEqual((result.returncode, result.stdout), (0, '{"keys":[]}\n'), arguments)
                 self.assertEqual(call["parameters"], {"user": "alice"})
 
+    def assert_stages(self, stderr):
+        lines = [line for line in stderr.splitlines() if line.startswith("exc-instance-connect: ")]
+        self.assertEqual([line.split(": ")[1] for line in lines], ["connected", "call", "reply"], stderr)
+        self.assertIn(f"call: {INTERFACE}.PushLocal, ", lines[1])
+        self.assertIn("reply: success, ", lines[2])
+        self.assertNotIn(ED25519.split()[1], stderr)
+
+    def test_stages_are_printed_when_asked_for(self):
+        quiet, _ = self.push(reply(PUSHED))
+        self.assertEqual(quiet.stderr, "")
+        for more in (["--verbose"], {}), (["-v"], {}), ([], {"environment": {"EXC_DEBUG": "1"}}):
+            result, _ = self.push(reply(PUSHED), *more[0], **more[1])
+            self.assertEqual((result.returncode, result.stdout), (0, quiet.stdout))
+            self.assert_stages(result.stderr)
+
+    def test_a_stage_without_an_answer_is_printed(self):
+        result = self.run_alone("--socket", self.path("none"), "status", "--verbose")
+        self.assertEqual(result.returncode, 3)
+        self.assertNotIn("connected", result.stderr)
+
     def test_help_is_there_for_all_and_for_each(self):
         for arguments in ["--help"], ["-h"]:
             result = self.run_alone(*arguments)

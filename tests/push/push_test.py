@@ -1149,6 +1149,20 @@ class Usage(PushTest):
         result, _ = self.run_with({}, *self.to, "hello")
         self.assert_done(result)
 
+    def test_stages_are_printed_when_asked_for(self):
+        quiet, _ = self.push()
+        self.assertEqual(quiet.stderr, "")
+        for arguments, more in (["--verbose"], {}), (["-v"], {}), ([], {"environment": {"EXC_DEBUG": "1"}}):
+            result, guest = self.push(*arguments, **more)
+            self.assertEqual((result.returncode, result.stdout), (0, quiet.stdout))
+            lines = result.stderr.splitlines()
+            self.assertEqual([line.split(": ")[1] for line in lines],
+                             ["key", "connected", "call", "reply", "payload", "signature", "call", "reply"], lines)
+            self.assertEqual(lines[1], "exc-push: connected: " + self.socket)
+            self.assertEqual(lines[5], "exc-push: signature: by --signing-key")
+            for secret in guest.envelope()["payload"], guest.envelope()["signatures"][0]["sig"]:
+                self.assertNotIn(secret, result.stderr)
+
     def test_everything_has_help(self):
         result = self.run_alone("--help")
         self.assert_done(result)

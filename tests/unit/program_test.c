@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "common/debug.h"
+
 enum { LONG_MS = 60 * 1000 };
 
 /* A shell's script. */
@@ -219,6 +221,28 @@ static void program_ends_with_its_caller(void **state) {
         }
 }
 
+static void each_run_is_a_line_for_debugging(void **state) {
+        struct program_result result;
+        int ends[2], old = dup(STDERR_FILENO);
+        char text[1024];
+        ssize_t n;
+
+        (void)state;
+        assert_true(old >= 0 && pipe2(ends, O_CLOEXEC) == 0 && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+        debug_init("test", true);
+        assert_int_equal(run("exit 3 # \033[2J", NULL, LONG_MS, &result), 0);
+        debug_init("test", false);
+        assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+        program_result_clear(&result);
+        (void)close(old);
+        (void)close(ends[1]);
+        n = read(ends[0], text, sizeof(text) - 1);
+        assert_true(n > 0);
+        text[n] = '\0';
+        (void)close(ends[0]);
+        assert_non_null(strstr(text, "test: ran: /bin/sh -c exit 3 # ?[2J: exit status 3, after "));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(output_and_status_are_returned),
@@ -229,6 +253,7 @@ int main(void) {
                 cmocka_unit_test(process_group_is_killed_at_the_deadline),
                 cmocka_unit_test(program_ends_with_its_caller),
                 cmocka_unit_test(ignored_sigchld_changes_nothing),
+                cmocka_unit_test(each_run_is_a_line_for_debugging),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
