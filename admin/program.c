@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 
 enum {
@@ -24,13 +25,6 @@ enum {
         REAP_NS = 2 * NS_PER_MS, /* between two looks whether it has ended */
         TRIES_FD = 3,            /* where the child keeps the pipe for its errno until it is executed */
 };
-
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / NS_PER_MS;
-}
 
 static void close_from(unsigned first) {
         if (close_range(first, ~0U, 0) == 0)
@@ -144,7 +138,7 @@ static int read_both(struct stream streams[static 2], int64_t end_ms) {
         while (streams[0].fd >= 0 || streams[1].fd >= 0) {
                 struct pollfd waits[2] = {{.fd = streams[0].fd, .events = POLLIN},
                                           {.fd = streams[1].fd, .events = POLLIN}};
-                int64_t left_ms = end_ms - now_ms();
+                int64_t left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
                 int r;
 
                 if (left_ms <= 0)
@@ -171,7 +165,7 @@ static int wait_until(pid_t child, int64_t end_ms, int *ret_status) {
                         return 0;
                 if (ended < 0 && errno != EINTR)
                         return -errno;
-                if (now_ms() >= end_ms)
+                if (clock_ms(CLOCK_MONOTONIC) >= end_ms)
                         return -ETIMEDOUT;
                 (void)nanosleep(&pause, NULL);
         }
@@ -221,7 +215,7 @@ int program_run(char *const argv[], const char *user, int timeout_ms, struct pro
         int out[2] = {-EBADF, -EBADF}, err[2] = {-EBADF, -EBADF}, tries[2] = {-EBADF, -EBADF}, r, status = 0;
         const struct sigaction standard = {.sa_handler = SIG_DFL};
         struct stream streams[2] = {{.fd = -EBADF}, {.fd = -EBADF}};
-        int64_t began_ms = now_ms(), end_ms = began_ms + timeout_ms;
+        int64_t began_ms = clock_ms(CLOCK_MONOTONIC), end_ms = began_ms + timeout_ms;
         pid_t parent = getpid(), child;
 
         /* Our own parent may have left it ignored: then the kernel drops a child's exit status. */
@@ -271,7 +265,7 @@ out:
         for (size_t i = 0; i < 2; i++)
                 if (streams[i].fd >= 0)
                         (void)close(streams[i].fd);
-        debug_run(argv, user, r, status, now_ms() - began_ms);
+        debug_run(argv, user, r, status, clock_ms(CLOCK_MONOTONIC) - began_ms);
         if (r < 0) {
                 free(streams[0].text);
                 free(streams[1].text);

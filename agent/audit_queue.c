@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/audit_lost.h"
+#include "common/clock.h"
 #include "common/events.h"
 #include "wire/terminal.h"
 
@@ -52,13 +53,6 @@ static struct {
         int state_fd;
         bool on_disk; /* state/lost exists; its events are reported, or in `lost` */
 } queue = {.send_fd = -EBADF, .fd = -EBADF, .state_fd = -EBADF};
-
-static int64_t clock_us(clockid_t clock) {
-        struct timespec t;
-
-        (void)clock_gettime(clock, &t);
-        return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
-}
 
 /* Under systemd, standard error is a stream to the journal, and must not block either. */
 static void print_line(const char *message) {

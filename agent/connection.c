@@ -8,22 +8,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/audit.h"
+#include "common/clock.h"
 #include "common/debug.h"
 
 enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
 
 /* --- state ------------------------------------------------------------------------------------------------------------ */
-
-static int64_t now_ns(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static bool output_waits(const struct connection *connection) {
         return connection->output_sent < connection->output_length;
@@ -73,7 +66,7 @@ static void flush(struct connection *connection) {
                         break;
                 }
                 connection->output_sent += (size_t)n;
-                connection->silent_since_ns = now_ns();
+                connection->silent_since_ns = clock_ns(CLOCK_MONOTONIC);
         }
         free(connection->output);
         connection->output = NULL;
@@ -245,7 +238,7 @@ static void take_messages(struct connection *connection) {
                         return;
                 wait_ns = connection->home->wait(connection);
                 if (wait_ns > 0) {
-                        connection->next_usec = (uint64_t)(now_ns() + wait_ns) / 1000 + 1;
+                        connection->next_usec = (uint64_t)(clock_ns(CLOCK_MONOTONIC) + wait_ns) / 1000 + 1;
                         return;
                 }
                 on_next(connection);
@@ -265,7 +258,7 @@ static int64_t deadline_ns(struct connection *connection) {
         }
         /* From the first byte: one that sends a byte a second gets no longer than one that sends none. */
         if (connection->half_since_ns == 0)
-                connection->half_since_ns = now_ns();
+                connection->half_since_ns = clock_ns(CLOCK_MONOTONIC);
         return connection->half_since_ns + CONNECTION_STALL_S * NS_PER_S;
 }
 
@@ -341,7 +334,7 @@ static void receive(struct connection *connection) {
                 connection->ended = true;
                 return;
         }
-        connection->silent_since_ns = now_ns();
+        connection->silent_since_ns = clock_ns(CLOCK_MONOTONIC);
         frames_received(&connection->frames, (size_t)n);
 }
 
@@ -401,8 +394,11 @@ int connection_new(const struct connection_home *home, int fd, struct connection
                 (void)close(fd);
                 return -ENOMEM;
         }
-        *connection = (struct connection){
-                .home = home, .fd = fd, .drained = true, .call = CALL_INIT, .silent_since_ns = now_ns()};
+        *connection = (struct connection){.home = home,
+                                          .fd = fd,
+                                          .drained = true,
+                                          .call = CALL_INIT,
+                                          .silent_since_ns = clock_ns(CLOCK_MONOTONIC)};
         r = add_sources(connection);
         if (r < 0) {
                 connection_close(connection);

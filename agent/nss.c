@@ -23,10 +23,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/nss_query.h"
+#include "common/clock.h"
 #include "confine/syscall_trap.h"
 
 enum {
@@ -375,10 +375,7 @@ static int lookup_new(struct nss *nss, const char *user, char *const *groups, si
 
 /* Not the loop's time, which does not move during a long call. */
 static uint64_t monotonic_us(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+        return (uint64_t)clock_us(CLOCK_MONOTONIC);
 }
 
 /* Without a thread, and with NSS_FAILURE in its answer, where none is to be had. */

@@ -11,10 +11,10 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "common/clock.h"
 #include "libpush/known_hosts.h"
 #include "wire/refusal.h"
 
@@ -27,10 +27,7 @@ static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 enum { N_PASSED_ON = sizeof(passed_on) / sizeof(passed_on[0]) };
 
 int64_t session_now_ns(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+        return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* --- the directory ----------------------------------------------------------------------------------------------- */

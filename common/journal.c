@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 void journal_begin(struct journal_entry *entry) {
         entry->to = (struct writer){.data = entry->raw, .size = sizeof(entry->raw)};
@@ -82,25 +83,18 @@ int journal_put(int fd, const uint8_t *raw, size_t n) {
         return sent < 0 ? -errno : 0;
 }
 
-static int64_t monotonic_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /*
  * Tries whenever there is room. Against three and thirty processes that fill the queue in a loop, poll(2) succeeded at
  * least as often as a send(2) that blocks: it wakes this process whenever there is room, a blocked sender only in its
  * turn.
  */
 static int put_within(int fd, const struct journal_entry *entry, unsigned wait_ms) {
-        int64_t end_ms = monotonic_ms() + wait_ms;
+        int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
 
         for (;;) {
                 struct pollfd room = {.fd = fd, .events = POLLOUT};
                 int r = journal_put(fd, entry->raw, entry->to.used);
-                int64_t left_ms = end_ms - monotonic_ms();
+                int64_t left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
 
                 if (r != -EAGAIN || left_ms <= 0)
                         return r;

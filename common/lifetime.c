@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/lifetime.h"
 
-#include <time.h>
+#include "common/clock.h"
 
 #define DRIFT_MAX_NS (2 * NS_PER_S)
-
-static int64_t clock_ns(clockid_t id) {
-        struct timespec t;
-
-        /* Neither clock fails on a supported kernel (CLOCK_BOOTTIME: Linux 2.6.39). */
-        (void)clock_gettime(id, &t);
-        return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 struct instant instant_now(void) {
         return (struct instant){.boot_ns = clock_ns(CLOCK_BOOTTIME), .wall_ns = clock_ns(CLOCK_REALTIME)};

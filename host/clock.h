@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deadlines of calls, in milliseconds of CLOCK_MONOTONIC. */
+/* Deadlines of calls, in milliseconds of CLOCK_MONOTONIC: clock_ms() has the time. */
 #ifndef EXC_HOST_CLOCK_H
 #define EXC_HOST_CLOCK_H
 
@@ -7,12 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-static inline int64_t clock_now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#include "common/clock.h"
 
 static inline struct timespec clock_timespec(int64_t ms) {
         return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};

@@ -148,7 +148,7 @@ static struct outcome revoke(struct guest *guest, json_t *envelope, enum client_
  */
 static struct outcome send_envelope(struct delivering *delivering, struct session *session) {
         const struct deliver_call *call = delivering->call;
-        int64_t left_ms = delivering->deadline_ms - clock_now_ms();
+        int64_t left_ms = delivering->deadline_ms - clock_ms(CLOCK_MONOTONIC);
         int timeout_ms = left_ms > 1 ? (int)left_ms / 2 : 1;
         enum client_result result = CLIENT_DONE;
         struct outcome outcome;
@@ -230,14 +230,14 @@ static void join(struct serve_call *call, struct delivery *delivery, int64_t dea
 }
 
 static void carry_out_and_answer(struct serve_call *call, struct delivering *delivering, struct delivery *delivery) {
-        int64_t begun_ms = clock_now_ms();
+        int64_t begun_ms = clock_ms(CLOCK_MONOTONIC);
         struct outcome outcome = carry_out(delivering);
         char *text = outcome.parameters ? json_dumps(outcome.parameters, JSON_COMPACT) : NULL;
 
         log_delivery(delivering->call->instance, delivering->call->call_id, delivering->call->pushes, &outcome,
-                     clock_now_ms() - begun_ms);
+                     clock_ms(CLOCK_MONOTONIC) - begun_ms);
         /* Remembered first: a caller that sees its connection end asks again. */
-        delivery_finish(delivery, outcome.error, text, !delivering->began, clock_now_ms());
+        delivery_finish(delivery, outcome.error, text, !delivering->began, clock_ms(CLOCK_MONOTONIC));
         (void)outcome_reply(call, outcome);
 }
 
@@ -250,7 +250,7 @@ void method_deliver(void *context, struct serve_call *call) {
         struct refused why;
         const char *field;
 
-        delivering.deadline_ms = clock_now_ms();
+        delivering.deadline_ms = clock_ms(CLOCK_MONOTONIC);
         field = json_dispatch(call->parameters, fields, JSON_DISPATCH_REFUSE_UNKNOWN | JSON_DISPATCH_NULL_IS_ABSENT,
                               &asked, &why);
         if (field) {
@@ -262,8 +262,9 @@ void method_deliver(void *context, struct serve_call *call) {
                 strcmp(json_string_value(json_object_get(asked.envelope, "payloadType")), PUSH_PAYLOAD_TYPE) == 0;
         memcpy(id.call_id, asked.call_id, TOKEN_MAX);
         memcpy(id.instance, asked.instance, strlen(asked.instance) + 1);
-        switch (digest_of(asked.envelope, id.digest) ? delivery_begin(host->deliveries, &id, clock_now_ms(), &delivery)
-                                                     : DELIVERY_NO_MEMORY) {
+        switch (digest_of(asked.envelope, id.digest)
+                        ? delivery_begin(host->deliveries, &id, clock_ms(CLOCK_MONOTONIC), &delivery)
+                        : DELIVERY_NO_MEMORY) {
         case DELIVERY_NEW:
                 carry_out_and_answer(call, &delivering, delivery);
                 break;

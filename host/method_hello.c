@@ -28,7 +28,7 @@ static json_t *answer_json(const struct hello_answer *answer, const char *handle
 
 /* Connects and asks, within the guest's turn. */
 static enum client_result ask(struct session *session, int64_t deadline_ms, struct hello_answer *ret) {
-        int64_t left_ms = deadline_ms - clock_now_ms();
+        int64_t left_ms = deadline_ms - clock_ms(CLOCK_MONOTONIC);
         int timeout_ms = left_ms > 0 ? (int)left_ms : 1;
         enum client_result result = guest_connect(&session->guest, &session->instance->address, timeout_ms);
 
@@ -82,7 +82,7 @@ void method_hello(void *context, struct serve_call *call) {
         struct refused why;
         const char *field;
         char handle[TOKEN_MAX] = "";
-        int64_t begun_ms = clock_now_ms();
+        int64_t begun_ms = clock_ms(CLOCK_MONOTONIC);
 
         field = json_dispatch(call->parameters, fields, JSON_DISPATCH_REFUSE_UNKNOWN, &asked, &why);
         if (field) {

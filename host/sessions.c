@@ -60,7 +60,7 @@ static void *close_old_ones(void *context) {
         while (!sessions->stops) {
                 if (sessions->n == 0)
                         (void)pthread_cond_wait(&sessions->changed, &sessions->lock);
-                else if (sessions->held[0].end_ms <= clock_now_ms()) {
+                else if (sessions->held[0].end_ms <= clock_ms(CLOCK_MONOTONIC)) {
                         struct session *session = take_at(sessions, 0);
 
                         /* It wakes the next call, which may look here. */
@@ -132,7 +132,7 @@ int sessions_hold(struct sessions *sessions, struct session *session, char ret_h
         if (has_room(sessions, session->instance)) {
                 struct held *held = &sessions->held[sessions->n++];
 
-                *held = (struct held){.session = session, .end_ms = clock_now_ms() + SESSIONS_HOLD_MS};
+                *held = (struct held){.session = session, .end_ms = clock_ms(CLOCK_MONOTONIC) + SESSIONS_HOLD_MS};
                 memcpy(held->handle, ret_handle, sizeof(held->handle));
                 (void)pthread_cond_signal(&sessions->changed);
         } else
@@ -149,7 +149,8 @@ struct session *sessions_take(struct sessions *sessions, const char *handle, con
         (void)pthread_mutex_lock(&sessions->lock);
         for (size_t i = 0; i < sessions->n && !session; i++)
                 if (CRYPTO_memcmp(sessions->held[i].handle, handle, TOKEN_LENGTH) == 0 &&
-                    sessions->held[i].session->instance == instance && sessions->held[i].end_ms > clock_now_ms())
+                    sessions->held[i].session->instance == instance &&
+                    sessions->held[i].end_ms > clock_ms(CLOCK_MONOTONIC))
                         session = take_at(sessions, i);
         (void)pthread_mutex_unlock(&sessions->lock);
         return session;

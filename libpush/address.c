@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 
 static const char *unix_from_text(const char *text, struct address *ret) {
@@ -87,17 +87,10 @@ static enum client_result not_reached(struct client *client, int error) {
         return CLIENT_NOT_REACHED;
 }
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int await(int fd, short events, int64_t deadline_ms) {
         for (;;) {
                 struct pollfd p = {.fd = fd, .events = events};
-                int64_t left_ms = deadline_ms - now_ms();
+                int64_t left_ms = deadline_ms - clock_ms(CLOCK_MONOTONIC);
                 int r = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
 
                 if (r == 0)
@@ -114,7 +107,7 @@ static int await_connected(int fd, int timeout_ms) {
         socklen_t length = sizeof(int);
         int error, r;
 
-        r = await(fd, POLLOUT, now_ms() + timeout_ms);
+        r = await(fd, POLLOUT, clock_ms(CLOCK_MONOTONIC) + timeout_ms);
         if (r < 0)
                 return r;
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
@@ -180,7 +173,7 @@ static int hybrid_open_port(int fd, uint32_t port, int64_t deadline_ms) {
 }
 
 static enum client_result hybrid_connect(const struct address *address, int timeout_ms, struct client *ret) {
-        int64_t deadline_ms = now_ms() + timeout_ms;
+        int64_t deadline_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
         enum client_result result = client_connect(ret, address->path, timeout_ms);
         int r;
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 #include "libpush/token.h"
 #include "wire/refusal.h"
@@ -44,13 +44,6 @@ void guest_close(struct guest *guest) {
         client_close(&guest->client);
 }
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void guest_limit(struct guest *guest, int timeout_ms, int64_t deadline_ms) {
         guest->timeout_ms = timeout_ms;
         guest->deadline_ms = deadline_ms;
@@ -58,7 +51,7 @@ void guest_limit(struct guest *guest, int timeout_ms, int64_t deadline_ms) {
 
 /* The timeout of the next step; 0 when the deadline has passed. */
 static int step_ms(const struct guest *guest) {
-        int64_t left_ms = guest->deadline_ms - now_ms();
+        int64_t left_ms = guest->deadline_ms - clock_ms(CLOCK_MONOTONIC);
 
         if (guest->deadline_ms == 0 || left_ms > guest->timeout_ms)
                 return guest->timeout_ms;

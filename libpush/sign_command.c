@@ -14,8 +14,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 struct run {
         pid_t pid;
@@ -33,13 +34,6 @@ __attribute__((format(printf, 3, 4))) static int fail(char *why, int error, cons
         (void)vsnprintf(why, SIGNER_WHY_MAX, format, arguments);
         va_end(arguments);
         return error;
-}
-
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /*
@@ -137,7 +131,7 @@ static int start(struct run *run, const char *command, const uint8_t *input, siz
 static int wait_for(const struct run *run, int fd) {
         for (;;) {
                 struct pollfd p = {.fd = fd, .events = POLLIN};
-                int64_t left_ms = run->deadline_ms - now_ms();
+                int64_t left_ms = run->deadline_ms - clock_ms(CLOCK_MONOTONIC);
                 int r = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
 
                 if (r > 0)
@@ -197,7 +191,8 @@ static int reap(const struct run *run) {
 int sign_command_run(const char *command, int timeout_ms, const uint8_t *input, size_t length,
                      uint8_t ret_output[static SIGNER_OUTPUT_MAX], size_t *ret_length,
                      char ret_why[static SIGNER_WHY_MAX]) {
-        struct run run = {.deadline_ms = now_ms() + timeout_ms, .timeout_ms = timeout_ms, .why = ret_why};
+        struct run run = {
+                .deadline_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms, .timeout_ms = timeout_ms, .why = ret_why};
         char ignored[SIGNER_WHY_MAX];
         size_t n = 0;
         int r;

@@ -10,14 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 enum { ROUTE_POLL_MS = 250 };
-
-int64_t http_now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* --- addresses ---------------------------------------------------------------------------------------------------- */
 
@@ -60,7 +55,7 @@ bool http_await_route(const char *const *addresses, size_t n, int64_t deadline_m
                 for (size_t i = 0; i < n; i++)
                         if (has_route(addresses[i]))
                                 return true;
-                if (http_now_ms() >= deadline_ms)
+                if (clock_ms(CLOCK_MONOTONIC) >= deadline_ms)
                         return false;
                 (void)nanosleep(&pause, NULL);
         }
@@ -232,7 +227,7 @@ int http_send(void *context, const struct http_request *request, struct http_ans
         bool with_header = request->put || request->token;
         struct curl_slist *headers = with_header ? headers_of(request) : NULL;
         struct http *http = context;
-        int64_t left_ms = http->deadline_ms - http_now_ms();
+        int64_t left_ms = http->deadline_ms - clock_ms(CLOCK_MONOTONIC);
         CURLcode code;
         int r;
 

@@ -61,9 +61,6 @@ struct http {
         bool too_long;
 };
 
-/* CLOCK_MONOTONIC, in milliseconds. */
-int64_t http_now_ms(void);
-
 /* Prepares this process for libcurl: before it confines itself. False: libcurl cannot be used. */
 bool http_start(void);
 void http_stop(void);

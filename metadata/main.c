@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 #include "common/service_options.h"
 #include "conf/metadata_conf.h"
@@ -135,7 +136,7 @@ static void ask_reached(struct service *service, struct http *http, const char *
                 if (r < 0)
                         (void)fprintf(stderr, PROGRAM ": %s: %s\n", address, why);
         }
-        if (service->conf->instance_id && http_now_ms() < http->deadline_ms) {
+        if (service->conf->instance_id && clock_ms(CLOCK_MONOTONIC) < http->deadline_ms) {
                 r = service_instance_id(service, ret->id, why);
                 ret->has_id = r >= 0;
                 if (r < 0)
@@ -180,11 +181,11 @@ static void ask_all(const struct metadata_conf *conf, const struct options *opti
                 addresses[n++] = conf->addresses.item[i];
         for (size_t i = 0; conf->addresses.n == 0 && i < sizeof(usual) / sizeof(usual[0]); i++)
                 addresses[n++] = usual[i];
-        if (!http_await_route(addresses, n, http_now_ms() + options->wait_s * 1000)) {
+        if (!http_await_route(addresses, n, clock_ms(CLOCK_MONOTONIC) + options->wait_s * 1000)) {
                 (void)fprintf(stderr, PROGRAM ": %s: no route to it; is the network configured?\n", addresses[0]);
                 return;
         }
-        deadline_ms = http_now_ms() + HTTP_TOTAL_MS;
+        deadline_ms = clock_ms(CLOCK_MONOTONIC) + HTTP_TOTAL_MS;
         for (size_t i = 0; i < n; i++)
                 if (ask(conf, addresses[i], deadline_ms, ret, &silent))
                         return;

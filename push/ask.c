@@ -6,26 +6,20 @@
 #include <time.h>
 
 #include "cli/output.h"
+#include "common/clock.h"
 #include "wire/refusal.h"
 
 enum { PAUSE_MS = 500 }; /* between two tries */
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 struct patience ask_patience(const struct options *options) {
-        return (struct patience){.until_ms = now_ms() + (int64_t)options->wait * 1000};
+        return (struct patience){.until_ms = clock_ms(CLOCK_MONOTONIC) + (int64_t)options->wait * 1000};
 }
 
 bool ask_again(const struct options *options, const struct guest *guest, struct patience *patience) {
         const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
         int error = guest->client.error;
 
-        if (error == -EACCES || error == -EPERM || now_ms() + PAUSE_MS > patience->until_ms)
+        if (error == -EACCES || error == -EPERM || clock_ms(CLOCK_MONOTONIC) + PAUSE_MS > patience->until_ms)
                 return false;
         if (!patience->reported)
                 complain("%s: the guest was not reached: %s; trying again for %d s", options->to, guest->client.why,

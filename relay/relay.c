@@ -10,15 +10,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+#include "common/clock.h"
 
 static void log_stage(const struct relay *relay, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void log_stage(const struct relay *relay, const char *format, ...) {
@@ -121,8 +115,8 @@ static int host_detached(struct relay *relay) {
                 return -EAGAIN;
         }
         if (relay->detached_ms == 0)
-                relay->detached_ms = now_ms();
-        relay->host_gone = now_ms() - relay->detached_ms >= RELAY_DETACH_MS;
+                relay->detached_ms = clock_ms(CLOCK_MONOTONIC);
+        relay->host_gone = clock_ms(CLOCK_MONOTONIC) - relay->detached_ms >= RELAY_DETACH_MS;
         if (!relay->host_gone)
                 return -EAGAIN;
         log_stage(relay, "host: detached");

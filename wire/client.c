@@ -10,20 +10,13 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 #include "wire/json.h"
 
 #define NS_PER_MS INT64_C(1000000)
-
-static int64_t now_ns(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 * NS_PER_MS + t.tv_nsec;
-}
 
 __attribute__((format(printf, 4, 5))) static enum client_result fail(struct client *client, enum client_result result,
                                                                      int error, const char *format, ...) {
@@ -57,7 +50,7 @@ void client_close(struct client *client) {
 /* connect(2) to a unix socket with a full queue waits for SO_SNDTIMEO at most; poll(2) does not help there. */
 static int connect_within(int fd, const struct sockaddr_un *to, int timeout_ms) {
         struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-        int64_t deadline_ns = now_ns() + timeout_ms * NS_PER_MS;
+        int64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + timeout_ms * NS_PER_MS;
 
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
                 return -errno;
@@ -68,7 +61,7 @@ static int connect_within(int fd, const struct sockaddr_un *to, int timeout_ms) 
                         return -ETIMEDOUT;
                 if (errno != EINTR)
                         return -errno;
-                if (now_ns() >= deadline_ns)
+                if (clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
                         return -ETIMEDOUT;
         }
 }
@@ -100,7 +93,7 @@ enum client_result client_connect(struct client *ret, const char *path, int time
 static enum client_result wait_for(struct client *client, short events) {
         for (;;) {
                 struct pollfd p = {.fd = client->fd, .events = events};
-                int64_t left_ns = client->deadline_ns - now_ns();
+                int64_t left_ns = client->deadline_ns - clock_ns(CLOCK_MONOTONIC);
                 int r;
 
                 if (left_ns <= 0)
@@ -147,7 +140,7 @@ enum client_result client_send(struct client *client, const char *method, json_t
         json_t *request;
         size_t length;
 
-        client->deadline_ns = now_ns() + client->timeout_ms * NS_PER_MS;
+        client->deadline_ns = clock_ns(CLOCK_MONOTONIC) + client->timeout_ms * NS_PER_MS;
         client->more = more;
         client->received = 0;
         if (frames_next(&client->frames, &message, &length) != FRAME_NONE || frames_half(&client->frames)) {
@@ -288,7 +281,7 @@ enum client_result client_receive(struct client *client, struct client_reply *re
 }
 
 void client_wait_again(struct client *client) {
-        client->deadline_ns = now_ns() + client->timeout_ms * NS_PER_MS;
+        client->deadline_ns = clock_ns(CLOCK_MONOTONIC) + client->timeout_ms * NS_PER_MS;
         client->received = 0;
 }
 

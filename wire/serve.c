@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "wire/serve_internal.h"
 
 enum {
@@ -160,7 +161,7 @@ static void accept_one(struct serve *serve, int socket_fd) {
         else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 r = -errno;
         if (r < 0)
-                serve->paused_until_ns = serve_now_ns() + PAUSE_MS * NS_PER_MS;
+                serve->paused_until_ns = clock_ns(CLOCK_MONOTONIC) + PAUSE_MS * NS_PER_MS;
 }
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
@@ -192,7 +193,7 @@ static int turn(struct serve *serve) {
 /* Every thread sees stop_fd by itself. */
 static int wait_for_threads(struct serve *serve) {
         int stop_ms = serve->settings->stop_ms > 0 ? serve->settings->stop_ms : SERVE_STOP_MS;
-        int64_t deadline_ns = serve_now_ns() + stop_ms * NS_PER_MS;
+        int64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + stop_ms * NS_PER_MS;
 
         for (;;) {
                 struct pollfd p = {.fd = serve->ended_fd, .events = POLLIN};

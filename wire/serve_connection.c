@@ -7,19 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "wire/service.h"
 
-int64_t serve_now_ns(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 * NS_PER_MS + t.tv_nsec;
-}
-
 int serve_until(int64_t deadline_ns) {
-        int64_t left_ns = deadline_ns - serve_now_ns();
+        int64_t left_ns = deadline_ns - clock_ns(CLOCK_MONOTONIC);
 
         if (left_ns <= 0)
                 return 0;
@@ -29,7 +22,7 @@ int serve_until(int64_t deadline_ns) {
 /* --- replies ------------------------------------------------------------------------------------------------------ */
 
 static int send_all(struct serve_connection *connection, const char *at, size_t left) {
-        int64_t deadline_ns = serve_now_ns() + SERVE_HALF_MS * NS_PER_MS;
+        int64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + SERVE_HALF_MS * NS_PER_MS;
 
         while (left > 0) {
                 struct pollfd p = {.fd = connection->fd, .events = POLLOUT};
@@ -95,7 +88,7 @@ int serve_invalid_parameter(struct serve_call *call, const char *parameter) {
 
 int serve_wait(struct serve_call *call, int fd, int timeout_ms) {
         const struct serve_connection *connection = call->connection;
-        int64_t deadline_ns = serve_now_ns() + timeout_ms * NS_PER_MS;
+        int64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + timeout_ms * NS_PER_MS;
 
         for (;;) {
                 struct pollfd p[] = {
@@ -137,7 +130,7 @@ static int wait_for_bytes(const struct serve_connection *connection, int64_t dea
 /* The next message. Negative errno: there is none, and the connection ends. */
 static int receive(struct serve_connection *connection, char **ret_message, size_t *ret_length) {
         const struct serve_settings *settings = connection->settings;
-        int64_t begun_ns = serve_now_ns();
+        int64_t begun_ns = clock_ns(CLOCK_MONOTONIC);
         int64_t idle_ns = begun_ns + (settings->idle_ms > 0 ? settings->idle_ms : SERVE_IDLE_MS) * NS_PER_MS;
         int64_t half_ns = 0;
 
@@ -161,7 +154,7 @@ static int receive(struct serve_connection *connection, char **ret_message, size
                 if (!frames_half(frames))
                         half_ns = 0;
                 else if (half_ns == 0)
-                        half_ns = serve_now_ns() + SERVE_HALF_MS * NS_PER_MS;
+                        half_ns = clock_ns(CLOCK_MONOTONIC) + SERVE_HALF_MS * NS_PER_MS;
                 r = wait_for_bytes(connection, half_ns ? half_ns : idle_ns);
                 if (r < 0)
                         return r;

@@ -31,8 +31,6 @@ struct serve_connection {
 /* Serves the connection until it ends, in its thread. */
 void serve_connection_run(struct serve_connection *connection);
 
-int64_t serve_now_ns(void); /* CLOCK_MONOTONIC */
-
 /* Milliseconds until then, for poll(2): 0 when it has passed. */
 int serve_until(int64_t deadline_ns);
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/command.h"
@@ -15,6 +14,7 @@
 #include "admin/doctor/probe.h"
 #include "admin/sshd/sshd_memory.h"
 #include "cli/output.h"
+#include "common/clock.h"
 #include "common/debug.h"
 #include "libpush/key_pair.h"
 #include "wire/refusal.h"
@@ -59,13 +59,6 @@ struct visit {
         int64_t shown_s;               /* since then, as progress says */
 };
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void look(void *context) {
         struct visit *visit = context;
 
@@ -95,7 +88,7 @@ static void print_new(struct visit *visit) {
 
 static void tick(void *context) {
         struct visit *visit = context;
-        int64_t since_s = (now_ms() - visit->began_ms) / 1000;
+        int64_t since_s = (clock_ms(CLOCK_MONOTONIC) - visit->began_ms) / 1000;
 
         print_new(visit);
         if (since_s == visit->shown_s)
@@ -108,7 +101,7 @@ static void run_section(struct visit *visit) {
         struct findings *findings = &visit->examination->findings;
         int r;
 
-        visit->began_ms = now_ms();
+        visit->began_ms = clock_ms(CLOCK_MONOTONIC);
         visit->shown_s = 0;
         debug_line("check: %s", visit->section->name);
         r = probe_watch(look, tick, visit, visit->section->timeout_ms);

@@ -10,12 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/sshd/sshd_memory.h"
 #include "admin/unprivileged.h"
 #include "authkeys-helper/identity.h"
+#include "common/clock.h"
 
 enum {
         TICK_MS = 100,
@@ -24,20 +24,13 @@ enum {
         PAUSE_US = 10 * 1000,
 };
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Whether the process behind a pidfd ends in time. */
 static int wait_for_end(int pid_fd, int timeout_ms, void (*tick)(void *context), void *context) {
-        int64_t deadline = now_ms() + timeout_ms;
+        int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 
         for (;;) {
                 struct pollfd end = {.fd = pid_fd, .events = POLLIN};
-                int64_t left = deadline - now_ms(), wait = left > 0 ? left : 0;
+                int64_t left = deadline - clock_ms(CLOCK_MONOTONIC), wait = left > 0 ? left : 0;
                 int n = poll(&end, 1, tick && wait > TICK_MS ? TICK_MS : (int)wait);
 
                 if (n > 0)

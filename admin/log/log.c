@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/account.h"
@@ -28,6 +27,7 @@
 #include "admin/log/log_journals.h"
 #include "admin/log/log_since.h"
 #include "cli/output.h"
+#include "common/clock.h"
 #include "wire/refusal.h"
 
 #define US_PER_S INT64_C(1000000)
@@ -50,13 +50,6 @@ struct reading {
         int64_t began_us, reported_us;
         uint64_t n_read;
 };
-
-static int64_t clock_us(clockid_t clock) {
-        struct timespec t;
-
-        (void)clock_gettime(clock, &t);
-        return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / 1000;
-}
 
 /* Whether the process that a session was of is there, on this boot; with hidepid, any process of that number. */
 static bool running(sd_id128_t boot, uint64_t pid) {

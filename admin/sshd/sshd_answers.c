@@ -6,34 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admin/sshd/own_files.h"
+#include "common/clock.h"
 
 enum {
-        ALWAYS_ASKED = 3,   /* connections, however slowly sshd answers */
-        ASKING_SECONDS = 6, /* and again for each comparison: less than 20 in all */
+        ALWAYS_ASKED = 3, /* connections, however slowly sshd answers */
+        ASKING_MS = 6000, /* and again for each comparison: less than 20 in all */
 };
 
 /* --- asking --- */
 
-static time_t seconds_now(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec;
-}
-
 int sshd_answers_ask(char *const arguments[], const struct sshd_specs *specs, const struct sshd_answers *like,
                      struct sshd_answers *ret, char ret_why[static SSHD_WHY_MAX]) {
         struct sshd_answers answers = {.text = {NULL}};
-        time_t end = seconds_now() + ASKING_SECONDS;
+        int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + ASKING_MS;
 
         for (size_t i = 0; i <= specs->text.n; i++) {
                 int r;
 
-                if (like ? !like->text[i] : i > ALWAYS_ASKED && seconds_now() >= end)
+                if (like ? !like->text[i] : i > ALWAYS_ASKED && clock_ms(CLOCK_MONOTONIC) >= end_ms)
                         continue;
                 r = sshd_effective_for(arguments, i == 0 ? NULL : specs->text.item[i - 1], &answers.text[i], ret_why);
                 /* sshd does not take the configuration at all. */

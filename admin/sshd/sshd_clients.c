@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "admin/sshd/match_address.h"
 #include "admin/sshd/sshd_config.h"
+#include "common/clock.h"
 #include "common/source.h"
 
 #define ANY_OTHER "any other client"
 #define NO_USER "*" /* sshd looks up no such user, and only patterns for all match it */
 
-enum { ASKING_SECONDS = 6 };
+enum { ASKING_MS = 6000 };
 
 struct asking {
         char *const *arguments;
@@ -241,13 +241,6 @@ static void make_first(struct asking *asking, const char *effective) {
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-static time_t seconds_now(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec;
-}
-
 static int ask_client(const struct asking *asking, struct sshd_client *client, char why[static SSHD_WHY_MAX]) {
         const char *values[MATCH_ATTRIBUTES] = {[MATCH_USER] = asking->user};
         char *specification;
@@ -268,14 +261,14 @@ static int ask_client(const struct asking *asking, struct sshd_client *client, c
 /* Lists of users may stand in Match blocks too, so an answer may name more clients. */
 static int ask_all(struct asking *asking, char why[static SSHD_WHY_MAX]) {
         struct sshd_clients *clients = asking->clients;
-        time_t end = seconds_now() + ASKING_SECONDS;
+        int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + ASKING_MS;
         int r = 0;
 
         for (size_t i = 0; i < clients->n && r >= 0; i++) {
                 struct sshd_client *client = &clients->client[i];
 
                 if (!client->effective)
-                        r = i > 0 && seconds_now() >= end ? -ETIMEDOUT : ask_client(asking, client, why);
+                        r = i > 0 && clock_ms(CLOCK_MONOTONIC) >= end_ms ? -ETIMEDOUT : ask_client(asking, client, why);
                 if (r < 0 && i > 0) {
                         r = note_not_asked(clients, client->about, r == -ETIMEDOUT ? "sshd answers too slowly" : why);
                         *client = clients->client[--clients->n];

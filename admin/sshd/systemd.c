@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/debug.h"
 
 /* As systemctl(1) does it for root: a machine need not have a message bus, and that may hang. */
@@ -36,13 +36,6 @@ bool systemd_runs(void) {
         return sd_booted() > 0 && !in_chroot();
 }
 
-static int64_t now_us(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 * 1000 + t.tv_nsec / 1000;
-}
-
 /* sd_bus_call(3) would wait for the other side's authentication as long as it takes. */
 static int wait_until_ready(sd_bus *bus, int64_t deadline_us) {
         for (;;) {
@@ -56,7 +49,7 @@ static int wait_until_ready(sd_bus *bus, int64_t deadline_us) {
                         return r;
                 if (r > 0)
                         continue;
-                left_us = deadline_us - now_us();
+                left_us = deadline_us - clock_us(CLOCK_MONOTONIC);
                 if (left_us <= 0)
                         return -ETIMEDOUT;
                 r = sd_bus_wait(bus, (uint64_t)left_us);
@@ -84,13 +77,13 @@ static int connect_to(const char *address, int64_t deadline_us, sd_bus **ret) {
 
 /* What is left of the time for the next call. */
 static int limit_call(sd_bus *bus, int64_t deadline_us) {
-        int64_t left_us = deadline_us - now_us();
+        int64_t left_us = deadline_us - clock_us(CLOCK_MONOTONIC);
 
         return left_us <= 0 ? -ETIMEDOUT : sd_bus_set_method_call_timeout(bus, (uint64_t)left_us);
 }
 
 static int64_t deadline_after(int timeout_ms) {
-        return now_us() + (int64_t)timeout_ms * US_PER_MS;
+        return clock_us(CLOCK_MONOTONIC) + (int64_t)timeout_ms * US_PER_MS;
 }
 
 /*

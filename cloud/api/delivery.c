@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
+
 enum {
         SIGNED_MAX = 3, /* by time, with a challenge, with another one in place of one that was lost */
         LEFT_MIN_MS = 200,
@@ -65,11 +67,8 @@ struct attempt {
 };
 
 static int left_ms(const struct delivery_order *order) {
-        struct timespec t;
-        int64_t left;
+        int64_t left = (order->deadline_ns - clock_ns(CLOCK_MONOTONIC)) / NS_PER_MS;
 
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        left = (order->deadline_ns - ((int64_t)t.tv_sec * 1000 * NS_PER_MS + t.tv_nsec)) / NS_PER_MS;
         return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 

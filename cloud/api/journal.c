@@ -3,8 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/lifetime.h"
 
 void journal_note(int priority, const char *format, ...) {
@@ -21,8 +21,5 @@ void journal_note(int priority, const char *format, ...) {
 }
 
 int64_t monotonic_ns(void) {
-        struct timespec now = {.tv_sec = 0};
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec * NS_PER_S + now.tv_nsec;
+        return clock_ns(CLOCK_MONOTONIC);
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
+
 enum {
         PAUSE_MS = 50, /* before an idempotent call is sent again: a service that crashed is being started */
         NS_PER_MS = 1000 * 1000,
@@ -112,13 +114,6 @@ static enum client_result attempt(struct varlink_pool *pool, struct client *clie
         return result;
 }
 
-static int64_t now_ms(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / NS_PER_MS;
-}
-
 /* Whether the connection ended before the answer came, or a service that is being started again was not there. */
 static bool was_cut(enum client_result result, const struct varlink_fault *fault) {
         return result == CLIENT_NOT_REACHED && fault->error != -ETIMEDOUT;
@@ -127,7 +122,7 @@ static bool was_cut(enum client_result result, const struct varlink_fault *fault
 enum client_result varlink_pool_call(struct varlink_pool *pool, const char *method, json_t *parameters, int timeout_ms,
                                      bool idempotent, struct client_reply *ret, struct varlink_fault *ret_fault) {
         static const struct timespec pause = {.tv_nsec = PAUSE_MS * NS_PER_MS};
-        int64_t end_ms = now_ms() + timeout_ms;
+        int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
         enum client_result result;
         bool sent = false;
 
@@ -140,14 +135,15 @@ enum client_result varlink_pool_call(struct varlink_pool *pool, const char *meth
                 bool was_idle = client;
                 int64_t left_ms;
 
-                left_ms = end_ms - now_ms();
+                left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
                 result = attempt(pool, client, method, parameters, left_ms > 0 ? (int)left_ms : 1, ret, ret_fault);
                 if (result == CLIENT_DONE || result == CLIENT_REFUSED)
                         break;
                 sent = sent || ret_fault->sent;
                 ret_fault->sent = sent;
                 /* Where nothing has been sent at all, the caller learns at once that the service is not there. */
-                if (!was_cut(result, ret_fault) || !(was_idle || (idempotent && sent)) || now_ms() + PAUSE_MS >= end_ms)
+                if (!was_cut(result, ret_fault) || !(was_idle || (idempotent && sent)) ||
+                    clock_ms(CLOCK_MONOTONIC) + PAUSE_MS >= end_ms)
                         break;
                 if (!was_idle)
                         (void)nanosleep(&pause, NULL);

@@ -10,6 +10,7 @@
 
 #include "cloud/signer/signer_journal.h"
 #include "cloud/signer/signer_request.h"
+#include "common/clock.h"
 #include "libpush/token.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -27,13 +28,6 @@ struct work {
         char pae_sha256[LINE_LOG_HASH_MAX];
         char why[SIGNER_WHY_MAX];
 };
-
-static int64_t now_ns(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_BOOTTIME, &t);
-        return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
@@ -111,7 +105,7 @@ static bool within_budget(struct work *work) {
         struct signer_service *service = work->service;
         const struct signer_config *config = service->config;
         bool revokes = work->request.kind == SIGNER_REVOKE, log = false, alarm = false;
-        int64_t now = now_ns(), wait_ns;
+        int64_t now = clock_ns(CLOCK_BOOTTIME), wait_ns;
 
         (void)pthread_mutex_lock(&service->lock);
         wait_ns = revokes ? signer_budget_take(&service->revocations, now, config->revoke_rate, config->revoke_burst)
@@ -134,7 +128,7 @@ static void count_push(struct signer_service *service) {
         bool alarm;
 
         (void)pthread_mutex_lock(&service->lock);
-        alarm = signer_alarm_count(&service->alarm, now_ns(), service->config->alarm_rate);
+        alarm = signer_alarm_count(&service->alarm, clock_ns(CLOCK_BOOTTIME), service->config->alarm_rate);
         (void)pthread_mutex_unlock(&service->lock);
         if (alarm)
                 signer_journal_alarm(
@@ -339,7 +333,7 @@ void signer_service_denied(void *context, uid_t uid, pid_t pid) {
 
         atomic_fetch_add(&service->n_refused, 1);
         (void)pthread_mutex_lock(&service->lock);
-        note = signer_alarm_raise(&service->foreign, now_ns());
+        note = signer_alarm_raise(&service->foreign, clock_ns(CLOCK_BOOTTIME));
         (void)pthread_mutex_unlock(&service->lock);
         if (note)
                 signer_note(LOG_WARNING, "socket: user id %u (process %d) is not allowed; see ApiUser=", uid, (int)pid);
