@@ -13,18 +13,13 @@
 
 /* --- members with a rule of their own; where one fills more than one member of the struct, its offset is 0 -------------------- */
 
-static bool is_list(const struct json_dispatch_field *field, const json_t *value) {
-        return json_is_array(value) && (int64_t)json_array_size(value) >= field->min &&
-               (int64_t)json_array_size(value) <= field->max;
-}
-
 static enum refusal take_key_texts(const struct json_dispatch_field *field, json_t *value, void *member,
                                    struct refused *ret_why) {
         struct push *push = member;
         size_t i, used = 0;
         json_t *text;
 
-        if (!is_list(field, value))
+        if (!json_dispatch_is_list(field, value))
                 return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, text) {
                 size_t size = json_string_length(text) + 1;
@@ -42,23 +37,8 @@ static enum refusal take_key_texts(const struct json_dispatch_field *field, json
 static enum refusal take_sources(const struct json_dispatch_field *field, json_t *value, void *member,
                                  struct refused *ret_why) {
         struct push *push = member;
-        json_t *text;
-        size_t i;
 
-        /* An empty list could mean anywhere as well as nowhere. */
-        if (!is_list(field, value))
-                return json_dispatch_refuse(field, ret_why);
-        json_array_foreach(value, i, text) {
-                if (json_is_string(text) && source_is_link_local(json_string_value(text)))
-                        return refuse_field(ret_why, field->name, "%s: item %zu: " SOURCE_LINK_LOCAL, field->name, i);
-                if (!json_is_string(text) || !source_from_text(json_string_value(text), &push->sources[i]))
-                        return refuse_field(ret_why, field->name,
-                                            "%s: item %zu: expected an address, or a range with zero host bits, as "
-                                            "192.0.2.7 or 2001:db8::/32",
-                                            field->name, i);
-        }
-        push->n_sources = json_array_size(value);
-        return REFUSAL_NONE;
+        return json_dispatch_sources(field, value, push->sources, &push->n_sources, ret_why);
 }
 
 /* The limit is in characters; the member has room for that many of any size. */
@@ -107,7 +87,7 @@ static enum refusal take_crit(const struct json_dispatch_field *field, json_t *v
         size_t i;
 
         (void)member;
-        if (!is_list(field, value))
+        if (!json_dispatch_is_list(field, value))
                 return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, name)
                 if (!json_is_string(name))

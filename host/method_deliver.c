@@ -84,34 +84,10 @@ static bool digest_of(json_t *envelope, uint8_t ret[static DELIVERIES_DIGEST_SIZ
 
 /* --- the guest ---------------------------------------------------------------------------------------------------- */
 
-static json_t *host_keys_json(const struct host_keys *keys) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; list && i < keys->n; i++) {
-                char text[SSH_KEY_TEXT_MAX];
-                const char *type = ssh_key_type_name(keys->at[i].key.type);
-
-                ssh_key_to_text(&keys->at[i].key, text);
-                if (json_array_append_new(list, json_pack("{ss ss ss}", "type", type, "key", text + strlen(type) + 1,
-                                                          "fingerprint", keys->at[i].fingerprint)) < 0) {
-                        json_decref(list);
-                        list = NULL;
-                }
-        }
-        return list;
-}
-
 static json_t *push_json(const struct push_answer *answer) {
-        json_t *fingerprints = json_array();
-
-        for (size_t i = 0; fingerprints && i < answer->n_fingerprints; i++)
-                if (json_array_append_new(fingerprints, json_string(answer->fingerprints[i])) < 0) {
-                        json_decref(fingerprints);
-                        fingerprints = NULL;
-                }
-        return json_pack("{ss so sI sb so sn}", "user", answer->user, "fingerprints", fingerprints, "expiresIn",
-                         (json_int_t)answer->expires_in, "duplicate", answer->duplicate, "hostKeys",
-                         host_keys_json(&answer->host_keys), "revoked");
+        return json_pack("{ss so sI sb so sn}", "user", answer->user, "fingerprints",
+                         answer_fingerprints_to_json(answer), "expiresIn", (json_int_t)answer->expires_in, "duplicate",
+                         answer->duplicate, "hostKeys", answer_host_keys_to_json(&answer->host_keys), "revoked");
 }
 
 static json_t *revoke_json(int64_t revoked) {

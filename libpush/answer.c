@@ -187,3 +187,33 @@ const char *answer_take_refusal(const struct client_reply *reply, struct refusal
         memcpy(ret->name, name, strlen(name) + 1);
         return why == REFUSAL_NONE ? NULL : take_refused(reply->parameters, why, &ret->refused);
 }
+
+/* Takes ownership of both. NULL without memory. */
+static json_t *append(json_t *list, json_t *value) {
+        if (json_array_append_new(list, value) == 0)
+                return list;
+        json_decref(list);
+        return NULL;
+}
+
+json_t *answer_host_keys_to_json(const struct host_keys *keys) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && i < keys->n; i++) {
+                char text[SSH_KEY_TEXT_MAX];
+                const char *type = ssh_key_type_name(keys->at[i].key.type);
+
+                ssh_key_to_text(&keys->at[i].key, text);
+                list = append(list, json_pack("{ss ss ss}", "type", type, "key", text + strlen(type) + 1, "fingerprint",
+                                              keys->at[i].fingerprint));
+        }
+        return list;
+}
+
+json_t *answer_fingerprints_to_json(const struct push_answer *answer) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && i < answer->n_fingerprints; i++)
+                list = append(list, json_string(answer->fingerprints[i]));
+        return list;
+}

@@ -89,4 +89,8 @@ const char *answer_take_host_keys(json_t *parameters, struct host_keys *ret);
 const char *answer_take_status(json_t *parameters, struct status_answer *ret);
 const char *answer_take_refusal(const struct client_reply *reply, struct refusal_answer *ret);
 
+/* As the interface has them. The caller drops them; NULL without memory. */
+json_t *answer_host_keys_to_json(const struct host_keys *keys);
+json_t *answer_fingerprints_to_json(const struct push_answer *answer);
+
 #endif

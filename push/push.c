@@ -37,34 +37,11 @@ static int check(const struct cli_line *line, const struct options *options) {
         return signing_check(line, options, true);
 }
 
-static json_t *host_keys_json(const struct host_keys *keys) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; list && i < keys->n; i++) {
-                char text[SSH_KEY_TEXT_MAX];
-                const char *type = ssh_key_type_name(keys->at[i].key.type);
-
-                ssh_key_to_text(&keys->at[i].key, text);
-                if (json_array_append_new(list, json_pack("{ss ss ss}", "type", type, "key", text + strlen(type) + 1,
-                                                          "fingerprint", keys->at[i].fingerprint)) < 0) {
-                        json_decref(list);
-                        list = NULL;
-                }
-        }
-        return list;
-}
-
 static int print_json_answer(const struct push_answer *answer) {
-        json_t *fingerprints = json_array();
-
-        for (size_t i = 0; fingerprints && i < answer->n_fingerprints; i++)
-                if (json_array_append_new(fingerprints, json_string(answer->fingerprints[i])) < 0) {
-                        json_decref(fingerprints);
-                        fingerprints = NULL;
-                }
-        return ask_print_json(json_pack("{ss so sI sb so}", "user", answer->user, "fingerprints", fingerprints,
-                                        "expiresIn", (json_int_t)answer->expires_in, "duplicate", answer->duplicate,
-                                        "hostKeys", host_keys_json(&answer->host_keys)));
+        return ask_print_json(json_pack("{ss so sI sb so}", "user", answer->user, "fingerprints",
+                                        answer_fingerprints_to_json(answer), "expiresIn",
+                                        (json_int_t)answer->expires_in, "duplicate", answer->duplicate, "hostKeys",
+                                        answer_host_keys_to_json(&answer->host_keys)));
 }
 
 /* 0: any number. */

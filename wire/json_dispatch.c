@@ -88,3 +88,28 @@ enum refusal json_dispatch_boolean(const struct json_dispatch_field *field, json
         *(bool *)member = json_is_true(value);
         return REFUSAL_NONE;
 }
+
+bool json_dispatch_is_list(const struct json_dispatch_field *field, const json_t *value) {
+        return json_is_array(value) && (int64_t)json_array_size(value) >= field->min &&
+               (int64_t)json_array_size(value) <= field->max;
+}
+
+enum refusal json_dispatch_sources(const struct json_dispatch_field *field, json_t *value, struct source *ret,
+                                   size_t *ret_n, struct refused *ret_why) {
+        json_t *text;
+        size_t i;
+
+        if (!json_dispatch_is_list(field, value))
+                return json_dispatch_refuse(field, ret_why);
+        json_array_foreach(value, i, text) {
+                if (json_is_string(text) && source_is_link_local(json_string_value(text)))
+                        return refuse_field(ret_why, field->name, "%s: item %zu: " SOURCE_LINK_LOCAL, field->name, i);
+                if (!json_is_string(text) || !source_from_text(json_string_value(text), &ret[i]))
+                        return refuse_field(ret_why, field->name,
+                                            "%s: item %zu: expected an address, or a range with zero host bits, as "
+                                            "192.0.2.7 or 2001:db8::/32",
+                                            field->name, i);
+        }
+        *ret_n = json_array_size(value);
+        return REFUSAL_NONE;
+}

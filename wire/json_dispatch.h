@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/source.h"
 #include "wire/refusal.h"
 
 struct json_dispatch_field;
@@ -69,5 +70,15 @@ enum refusal json_dispatch_integer(const struct json_dispatch_field *field, json
                                    struct refused *ret_why); /* int64_t */
 enum refusal json_dispatch_boolean(const struct json_dispatch_field *field, json_t *value, void *member,
                                    struct refused *ret_why); /* bool */
+
+/* For functions of rows: an array of min to max items. */
+bool json_dispatch_is_list(const struct json_dispatch_field *field, const json_t *value);
+
+/*
+ * The addresses that clients of a push must come from (`source` of interface/push.md): a list with at least one, as an empty
+ * one could mean anywhere as well as nowhere. `ret` has room for the field's max; what a refusal names counts from 0.
+ */
+enum refusal json_dispatch_sources(const struct json_dispatch_field *field, json_t *value, struct source *ret,
+                                   size_t *ret_n, struct refused *ret_why);
 
 #endif

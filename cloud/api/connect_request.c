@@ -49,19 +49,8 @@ static enum refusal take_public_key(const struct json_dispatch_field *field, jso
 static enum refusal take_sources(const struct json_dispatch_field *field, json_t *value, void *member,
                                  struct refused *ret_why) {
         struct connect_request *request = member;
-        json_t *item;
-        size_t i;
 
-        if (!json_is_array(value) || json_array_size(value) < 1 || json_array_size(value) > SIGNER_SOURCES_MAX)
-                return json_dispatch_refuse(field, ret_why);
-        json_array_foreach(value, i, item) {
-                if (json_is_string(item) && source_is_link_local(json_string_value(item)))
-                        return refuse_field(ret_why, field->name, "%s: " SOURCE_LINK_LOCAL, field->name);
-                if (!json_is_string(item) || !source_from_text(json_string_value(item), &request->sources[i]))
-                        return json_dispatch_refuse(field, ret_why);
-        }
-        request->n_sources = json_array_size(value);
-        return REFUSAL_NONE;
+        return json_dispatch_sources(field, value, request->sources, &request->n_sources, ret_why);
 }
 
 static enum refusal take_named(const struct json_dispatch_field *field, json_t *value, void *member,
@@ -84,7 +73,8 @@ const struct json_dispatch_field connect_request_fields[] = {
          .expected = "0 to 100"},
         {"ttl", json_dispatch_integer, offsetof(struct connect_request, ttl_s), .min = 1, .max = INT64_MAX,
          .expected = "1 or more seconds"},
-        {"source", take_sources, 0, .expected = "1 to 16 addresses or CIDR ranges, host bits zero"},
+        {"source", take_sources, 0, .min = 1, .max = SIGNER_SOURCES_MAX,
+         .expected = "1 to 16 addresses or CIDR ranges, host bits zero"},
         {"restrict", take_named, offsetof(struct connect_request, restricted), .expected = "true or false"},
         {.name = NULL},
 };

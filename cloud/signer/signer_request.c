@@ -54,18 +54,13 @@ static enum refusal take_challenge(const struct json_dispatch_field *field, json
         return json_dispatch_text(field, value, member, ret_why);
 }
 
-static bool is_list(const struct json_dispatch_field *field, const json_t *value) {
-        return json_is_array(value) && (int64_t)json_array_size(value) >= field->min &&
-               (int64_t)json_array_size(value) <= field->max;
-}
-
 static enum refusal take_keys(const struct json_dispatch_field *field, json_t *value, void *member,
                               struct refused *ret_why) {
         struct signer_request *request = member;
         json_t *text;
         size_t i;
 
-        if (!is_list(field, value))
+        if (!json_dispatch_is_list(field, value))
                 return json_dispatch_refuse(field, ret_why);
         json_array_foreach(value, i, text) {
                 enum ssh_key_fault fault;
@@ -87,23 +82,8 @@ static enum refusal take_keys(const struct json_dispatch_field *field, json_t *v
 static enum refusal take_sources(const struct json_dispatch_field *field, json_t *value, void *member,
                                  struct refused *ret_why) {
         struct signer_request *request = member;
-        json_t *text;
-        size_t i;
 
-        /* An empty list could mean anywhere as well as nowhere. */
-        if (!is_list(field, value))
-                return json_dispatch_refuse(field, ret_why);
-        json_array_foreach(value, i, text) {
-                if (json_is_string(text) && source_is_link_local(json_string_value(text)))
-                        return refuse_field(ret_why, field->name, "%s: item %zu: " SOURCE_LINK_LOCAL, field->name,
-                                            i + 1);
-                if (!json_is_string(text) || !source_from_text(json_string_value(text), &request->sources[i]))
-                        return refuse_field(ret_why, field->name,
-                                            "%s: item %zu: expected an address, or a range with zero host bits",
-                                            field->name, i + 1);
-                request->n_sources = i + 1;
-        }
-        return REFUSAL_NONE;
+        return json_dispatch_sources(field, value, request->sources, &request->n_sources, ret_why);
 }
 
 /* --- the tables --------------------------------------------------------------------------------------------------- */
