@@ -127,7 +127,8 @@ static int print(const struct options *options, const struct key_list *keys, jso
         print_field("Lives for", "%s%s", left, duplicate ? "; it was stored before" : "");
         print_connections(stdout, options->connections);
         json_array_foreach(host_keys, i, value)
-                print_field("Host key", "%s (%s)", text_or(value, "fingerprint", "-"), text_or(value, "type", "-"));
+                print_state(stdout, OUTPUT_PLAIN, "Host key", "%s (%s)", text_or(value, "fingerprint", "-"),
+                            text_or(value, "type", "-"));
         print_next_step(options, keys, user);
         return EXIT_DONE;
 }

@@ -15,7 +15,7 @@
 
 /* Known everywhere. They have no member. */
 static const struct cli_option help_option = {
-        .name = "help", .letter = 'h', .help = "print this; behind a command, its part"};
+        .name = "help", .letter = 'h', .help = "print this, or the help of the command"};
 static const struct cli_option version_option = {.name = "version", .help = "print the version"};
 
 /* --- values ------------------------------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ static void print_table(const struct cli_option *table) {
 static void print_global(const struct cli *cli) {
         (void)puts("\nOptions of all commands:");
         print_table(cli->global);
-        print_row("-h, --help", "print this; behind a command, its part");
+        print_row("-h, --help", "print this, or the help of the command");
         print_row("--version", "print the version");
 }
 
@@ -125,6 +125,6 @@ bool cli_print_help(const struct cli *cli, const char *const *words, size_t n_wo
                 print_row(left, command->summary);
         }
         print_global(cli);
-        (void)printf("\nSee %s --help behind a command, and %s.\n", cli->program, cli->manual);
+        (void)printf("\nSee %s COMMAND --help, and %s.\n", cli->program, cli->manual);
         return true;
 }

@@ -210,8 +210,8 @@ void print_connections(FILE *to, int n) {
         if (n == 0)
                 print_field_to(to, "Connections", "any number until then");
         else if (n < 0 || n == 1)
-                print_field_to(to, "Connections",
-                               "1, the first that offers the key; --connections N for clients that open several");
+                print_state(to, OUTPUT_PLAIN, "Connections",
+                            "1, the first that offers the key; --connections N for clients that open several");
         else
                 print_field_to(to, "Connections", "%d, the first that offer the key", n);
 }

@@ -63,8 +63,8 @@ static void print_people(const struct options *options, const struct push_answer
         if (!options->envelope) /* which says so itself */
                 print_connections(to, options->connections);
         for (size_t i = 0; i < answer->host_keys.n; i++)
-                print_field_to(to, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,
-                               ssh_key_type_name(answer->host_keys.at[i].key.type));
+                print_state(to, OUTPUT_PLAIN, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,
+                            ssh_key_type_name(answer->host_keys.at[i].key.type));
 }
 
 /* --- the command -------------------------------------------------------------------------------------------------- */

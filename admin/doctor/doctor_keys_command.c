@@ -104,22 +104,22 @@ static void look_at_form(struct examination *examination, const char *service, c
         struct remedy remedy = write_again();
 
         if (strcmp(asked->user, "%u") != 0)
-                fail(&examination->findings, "sshd-keys-form", remedy,
-                     "%s asks for the keys of %s for every user, and not of %%u", service, asked->user);
+                fail(&examination->findings, "sshd-keys-form", remedy, "%s passes %s for each user; it must be %%u",
+                     service, asked->user);
         else if (!asked->fingerprint)
                 found(&examination->findings, FINDING_LAX_FAILURE, "sshd-keys-form", remedy,
-                      "%s asks with %%u alone, so each key lets in any number of connections; it must be %%u %%f %%t "
+                      "%s passes %%u alone, so each key lets in any number of connections; it must be %%u %%f %%t "
                       "%%k",
                       service);
         else if (!asked->foreign_key && !asked->has_key)
                 warn(&examination->findings, "sshd-keys-form", remedy,
-                     "%s asks without %%t %%k, so the helper compares fingerprints alone", service);
+                     "%s does not pass %%t %%k, so only fingerprints are compared", service);
         else if (asked->expiry_time && version > 0 && version < VERSION_EXPIRY_TIME)
                 fail(&examination->findings, "sshd-keys-form", remedy,
                      "--expiry-time needs OpenSSH 9.1, and this is %d.%d: it refuses each key", version / 100,
                      version % 100);
         else
-                pass(&examination->findings, "sshd-keys-form", "%s asks as it should", service);
+                pass(&examination->findings, "sshd-keys-form", "%s passes all arguments", service);
 }
 
 /* The words of a chained command as one text. */
@@ -297,14 +297,18 @@ struct judging {
 static void judge_command(void *context, const struct sshd_client *client, struct findings *to) {
         struct sshd_keys_command command = {.command = NULL};
         const struct judging *judging = context;
+        enum finding_status status = judging->other ? FINDING_WARNING : FINDING_FAILURE;
 
         (void)sshd_keys_command_of(client->effective, &command);
         if (command.command && doctor_command_is_ours(command.command))
-                pass(to, "sshd-keys-command", "%s asks our helper for the keys of %s", judging->service, judging->whom);
+                pass(to, "sshd-keys-command", "%s runs exc-authorized-keys for %s", judging->service, judging->whom);
+        else if (command.command)
+                found(to, status, "sshd-keys-command", remedy_of(ENABLE),
+                      "%s runs %s for %s, and not exc-authorized-keys", judging->service, command.command,
+                      judging->whom);
         else
-                found(to, judging->other ? FINDING_WARNING : FINDING_FAILURE, "sshd-keys-command", remedy_of(ENABLE),
-                      "%s asks %s for the keys of %s, and not our helper", judging->service,
-                      command.command ? command.command : "nobody", judging->whom);
+                found(to, status, "sshd-keys-command", remedy_of(ENABLE), "%s runs no AuthorizedKeysCommand for %s",
+                      judging->service, judging->whom);
         sshd_keys_command_clear(&command);
 }
 
@@ -348,7 +352,7 @@ static void look_at_each_of_ours(struct examination *examination, const char *se
 
 void doctor_keys_command(struct examination *examination, const struct sshd_service *services,
                          struct sshd_clients *const clients[], size_t n) {
-        struct judging judging = {.whom = examination->user ? examination->user : "everybody"};
+        struct judging judging = {.whom = examination->user ? examination->user : "all users"};
 
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
                 judging.service = n > 0 ? services[i].name : "sshd";

@@ -318,7 +318,7 @@ static bool ask_helper(struct examination *examination, const char *user, const 
 
         if (!command->keys.command) {
                 fail(&examination->findings, "self-test", NO_REMEDY,
-                     "no sshd asks the helper for the keys of %s, so it was not tried", user);
+                     "no sshd runs exc-authorized-keys for %s, so it was not tried", user);
                 return false;
         }
         entry = getpwnam(user);

@@ -301,7 +301,7 @@ static void ask_services(struct examination *examination, const struct sshd_serv
                 if (sshd_clients_ask(n > 0 ? services[i].arguments : NULL, examination->user, examination->from,
                                      examination->sshd_version, &ret[i], why) < 0)
                         fail(&examination->findings, "sshd-keys-command", NO_REMEDY,
-                             "sshd -T fails, so it is not known what %s asks for, and whether it accepts keys: %s",
+                             "sshd -T fails, so it is not known which command %s runs, and whether it accepts keys: %s",
                              n > 0 ? services[i].name : "sshd", why);
                 else
                         doctor_clients_not_asked(examination, ret[i]);

@@ -64,7 +64,7 @@ static void look_at_anchors(struct examination *examination, const struct trust_
                 pass(&examination->findings, "anchors", "%zu, from the credential " TRUST_CREDENTIAL, given->n);
         else if (signatures)
                 found(&examination->findings, FINDING_HOST_FAILURE, "anchors", add_anchor(),
-                      "there is no anchor, so nobody's pushes from the host are believed");
+                      "there is no anchor, so pushes from the host are refused");
         else
                 pass(&examination->findings, "anchors", "none, and Trust=channel needs none");
         trust_clear(&anchors);

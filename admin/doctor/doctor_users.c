@@ -45,7 +45,7 @@ static void look_at_user(struct examination *examination, enum finding_status fa
                       "%s has user id 0: it is root; remove the entry from /etc/passwd and run: " MAKE_USERS, name);
                 break;
         case SYSTEM_USER_FINE:
-                pass(findings, check, "%s is %u, with a group of its own", name, user.uid);
+                pass(findings, check, "%s has user id %u and a group of its own", name, user.uid);
                 break;
         }
 }

@@ -96,7 +96,7 @@ static int say_found(struct plan *plan) {
         struct config_pair theirs = sshd_config_plain(plan->sshds[0].before, true);
 
         if (plan_kind(&theirs) == KEYS_COMMAND_NONE)
-                plan->found = plan_say("sshd runs no AuthorizedKeysCommand.");
+                plan->found = plan_say("sshd runs no other AuthorizedKeysCommand.");
         else
                 plan->found = plan_say("sshd runs \"%s\" as %s (%s line %u).", theirs.command->value,
                                        theirs.user ? theirs.user->value : "nobody in particular", theirs.command->file,

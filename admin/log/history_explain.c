@@ -599,8 +599,8 @@ static void explain_undecided(struct history *history, struct node *node) {
         else
                 say_absent(history, story,
                            node->of_sshd ? "what became of it is not in the journal"
-                                         : "nothing of sshd's about it is in the journal, as with doctor's "
-                                           "self-test; or somebody else may have run exc-authorized-keys");
+                                         : "no line of sshd's about it is in the journal: doctor's self-test, or "
+                                           "somebody else ran exc-authorized-keys");
 }
 
 static void explain_connection(struct history *history, struct node *node) {

@@ -45,7 +45,7 @@ struct reading {
         struct history *history;
         struct account_names names;
         int signals; /* -EBADF, or where those that end the following arrive */
-        bool following, stopped;
+        bool following, stopped, told;
         int status;
         int64_t began_us, reported_us;
         uint64_t n_read;
@@ -98,6 +98,7 @@ static void tell(void *context, const struct story *story) {
         struct reading *reading = context;
 
         progress_end();
+        reading->told = true;
         if ((reading->options->json ? story_print_json(story) : story_print(story)) != EXIT_DONE)
                 reading->status = EXIT_OWN_FAILURE;
 }
@@ -286,6 +287,9 @@ static int show(const struct cli_line *line, const void *context) {
         if (status == EXIT_DONE)
                 status = read_all(&reading, &view);
         log_journals_close(&reading.journals);
+        if (status == EXIT_DONE && !reading.told && !options->json && !options->follow && output_width(stdout) > 0)
+                (void)printf("The journal has nothing about pushed keys%s%s.\n", options->user ? " of this user" : "",
+                             options->since ? " since then" : "");
         return status;
 }
 

@@ -407,6 +407,13 @@ class Terminal(AdminTest):
         self.assertIn("sshd:\033[31m          disabled\033[0m\n", shown)
         self.assertIn("Keys:          3\n", shown)
 
+    def test_the_answer_to_a_push_is_folded(self):
+        result, _ = self.push(reply(PUSHED))
+        shown = self.show(80, reply(PUSHED), "push", "--user", "alice", "--key", self.key)
+        folded = "\n               that open several\n"
+        self.assertIn(folded, shown)
+        self.assertEqual(shown.replace(folded, " that open several\n"), result.stdout)
+
     def test_without_colour_there_is_no_control_sequence(self):
         for environment in {"NO_COLOR": "1"}, {"TERM": "dumb"}:
             for answer, command in (self.KEYS, "list"), (reply(STATUS), "status"):

@@ -509,7 +509,7 @@ sshd_that_takes_keys_from_some_addresses_depends_on_the_client() {
     # The other way round: this machine alone is let in.
     _sshd_has 'Match Address *,!127.0.0.0/8' 'AuthorizedKeysCommand none'
     _doctor
-    says "^Whether alice $depends ssh.service asks our helper for the keys of alice \(address 127.0.0.0/8\); ssh.service asks nobody .*\(any other client\)" \
+    says "^Whether alice $depends ssh.service runs exc-authorized-keys for alice \(address 127.0.0.0/8\); ssh.service runs no AuthorizedKeysCommand .*\(any other client\)" \
         _member verdict
     same '' "$(_of remedy sshd-keys-command warning)"
     _says 'alice can log in from 127.0.0.1 with a pushed key.' 0 --from 127.0.0.1

@@ -293,6 +293,8 @@ one_user_s_stories_are_only_that_user_s() {
     in_machine m exc-instance-connect log --user bob >bobs
     same "$(grep -E '  (accepted|refused|not used|not pushed|waiting) +bob' "$prepared/shown")" "$(<bobs)"
     same '' "$(in_machine m exc-instance-connect log --user nobody-at-all)"
+    says '^The journal has nothing about pushed keys of this user.' in_machine m env TERM=xterm \
+        script -qec 'stty cols 80; exc-instance-connect log --user nobody-at-all' /dev/null
 }
 
 # short: no
@@ -530,7 +532,7 @@ the_self_test_of_doctor_is_named_as_what_it_may_be() {
     grep -E '^pass +self-test ' examined
     wait_for eval "in_machine d exc-instance-connect log | grep -q ."
     in_machine d exc-instance-connect log >shown
-    grep -E "unknown     alice, asked by \"exc-instance-connect doctor\", request doctor-[0-9]+, key SHA256:.*: nothing of sshd's about it is in the journal, as with doctor's self-test; or somebody else" shown
+    grep -E "unknown     alice, asked by \"exc-instance-connect doctor\", request doctor-[0-9]+, key SHA256:.*: no line of sshd's about it is in the journal: doctor's self-test, or somebody else" shown
     same 1 "$(wc -l <shown)"
 }
 

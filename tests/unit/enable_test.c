@@ -117,7 +117,7 @@ static void where_there_is_no_command_ours_stands_alone(void **state) {
         (void)state;
         world_reset("");
         enable();
-        assert_said("Found: sshd runs no AuthorizedKeysCommand.\n");
+        assert_said("Found: sshd runs no other AuthorizedKeysCommand.\n");
         assert_said("Written: /etc/ssh/sshd_config.d/10-exc-instance-connect.conf\n");
         assert_said("To undo it: exc-instance-connect disable\n");
         assert_settings(drop_in_paths[0], ALONE);

@@ -682,8 +682,8 @@ static void a_key_that_no_sshd_asked_for_may_have_been_doctor_s(void **state) {
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "doctor-41", 50);
         history_end(history);
         assert_string_equal(message_text,
-                            "-|nothing of sshd's about it is in the journal, as with doctor's self-test; or "
-                            "somebody else may have run exc-authorized-keys");
+                            "-|no line of sshd's about it is in the journal: doctor's self-test, or somebody else ran "
+                            "exc-authorized-keys");
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         sshd(0, 50, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
         history_end(history);
@@ -1244,9 +1244,8 @@ static void sshd_s_reason_against_a_key_is_the_reason(void **state) {
                 ", is in the journal: the client may not have offered it, or sshd may not have asked "
                 "exc-authorized-keys "
                 "for it\n"
-                "undecided - A r: nothing of sshd's about it is in the journal, as with doctor's self-test; or "
-                "somebody "
-                "else may have run exc-authorized-keys [A r given]\n");
+                "undecided - A r: no line of sshd's about it is in the journal: doctor's self-test, or "
+                "somebody else ran exc-authorized-keys [A r given]\n");
 }
 
 static void second_factor_is_no_other_way(void **state) {

@@ -761,7 +761,7 @@ static const struct sentence sentences[] = {
         {"sshd's line about how it was let in is not in the journal", no_accepted_line},
         {"what became of it is not in the journal", no_end},
         {"what became of it was shown before, or is not in the journal before the key's end", of_end},
-        {"nothing of sshd's about it is in the journal", nothing_of_sshd},
+        {"no line of sshd's about it is in the journal", nothing_of_sshd},
         {"the event of this use is not in the journal, but ", event_lost},
 };
 
