@@ -14,7 +14,7 @@
 
 enum { TTL_MAX = 24 * 60 * 60 }; /* s */
 
-/* Takes `value` over. A failure leaves `*object` NULL, and everything after it passes. */
+/* Takes ownership of `value`. A failure leaves `*object` NULL, and everything after it passes. */
 static void set(json_t **object, const char *name, json_t *value) {
         if (!*object) {
                 json_decref(value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the names in the lists of agent.conf are anybody's. One that is nobody's is no error, since an account may be
+ * Whether the names in the lists of agent.conf are those of users and groups. One that is not is no error, since an account may be
  * made later, but often a typo or half of a name with a blank: a deny list that denies nobody.
  */
 #ifndef EXC_NAME_CHECK_H
@@ -29,7 +29,7 @@ bool name_check_group(const char *key, const struct nss_group *group, char ret_w
 struct name_check;
 
 /*
- * Looks up all names in `config`, one after the other, in a thread, and writes a warning for each that is nobody's. What is
+ * Looks up all names in `config`, one after the other, in a thread, and writes a warning for each that no user or group has. What is
  * needed of `config` is copied. Negative errno. NULL where no list has a name. The caller frees it with name_check_free().
  */
 int name_check_start(sd_event *event, const struct config *config, struct name_check **ret);

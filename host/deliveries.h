@@ -56,7 +56,7 @@ enum delivery_begin delivery_begin(struct deliveries *deliveries, const struct d
                                    struct delivery **ret);
 
 /*
- * Answers those who wait, and remembers the answer. `text` is taken over, and freed with the entry; NULL is allowed,
+ * Answers those who wait, and remembers the answer. Takes ownership of `text`, which is freed with the entry; NULL is allowed,
  * for a caller without memory. `forget`: nothing was carried out, so that the call may be made again.
  */
 void delivery_finish(struct delivery *delivery, const char *error, char *text, bool forget, int64_t now_ms);

@@ -219,7 +219,7 @@ static void look_at_names(void *context) {
         look_at_groups(naming, "DenyGroups", &config->deny_groups);
         if (findings_count(&naming->examination->findings, "config-names") == 0)
                 pass(&naming->examination->findings, "config-names",
-                     "each name in the lists of agent.conf is somebody's");
+                     "each name in the lists of agent.conf is that of a user or group");
 }
 
 void doctor_config(struct examination *examination) {
@@ -250,5 +250,5 @@ void doctor_config(struct examination *examination) {
         r = probe_run(look_at_names, &naming, NAMES_MS);
         if (r < 0)
                 warn(&examination->findings, "config-names", NO_REMEDY,
-                     "it is not known whether each name in the lists of agent.conf is somebody's: %s", strerror(-r));
+                     "it is not known whether each name in the lists of agent.conf is that of a user or group: %s", strerror(-r));
 }

@@ -118,7 +118,7 @@ static bool key_of_line(const char *line, char ret[static FINGERPRINT_MAX]) {
         return false;
 }
 
-/* What is found in a user's files, by a child that a line of them may have taken over: any of the numbers may be wrong. */
+/* What is found in a user's files, by a child that a line of them may have compromised: any of the numbers may be wrong. */
 struct copies {
         struct {
                 size_t file, key; /* of `key_files`, of the fingerprints */

@@ -174,7 +174,7 @@ static int ask_sshd(const char *const first[static 3], char *const arguments[], 
         throw_away(&key);
         /*
          * Where systemd runs, an sshd that starts meanwhile has seen that it is there, and would end without it, or refuse
-         * everybody. So it stays, empty: systemd makes it for each sshd anyhow, and takes over one that is there.
+         * everybody. So it stays, empty: systemd makes it for each sshd anyhow, and uses one that is there.
          */
         if (made_directory && access("/run/systemd/system", F_OK) < 0)
                 (void)rmdir(PRIVSEP_DIR);
