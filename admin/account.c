@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 
 struct question {
         const char *user;

@@ -9,7 +9,7 @@
 #include "admin/command.h"
 #include "admin/config/trust_credential.h"
 #include "admin/config/trust_name.h"
-#include "admin/doctor/doctor.h"
+#include "admin/system_user.h"
 #include "agent/config.h"
 #include "authkeys-helper/identity.h"
 #include "cli/output.h"

@@ -11,7 +11,7 @@
 
 #include "admin/command.h"
 #include "admin/doctor/doctor_clients.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "admin/sshd/sshd_memory.h"
 #include "cli/output.h"
 #include "common/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What doctor checks, one function for each part of a key's way. Each runs in a child of its own under a deadline
- * (admin/doctor/probe.h), so it may become another user and need not clean up; its findings are in shared memory.
+ * (admin/probe.h), so it may become another user and need not clean up; its findings are in shared memory.
  */
 #ifndef EXC_DOCTOR_H
 #define EXC_DOCTOR_H

@@ -8,7 +8,7 @@
 
 #include "admin/command.h"
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "admin/sshd/systemd.h"
 #include "agent/listener.h"
 #include "common/store.h"

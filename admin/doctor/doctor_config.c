@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "agent/config.h"
 #include "agent/name_check.h"
 #include "agent/nss_query.h"

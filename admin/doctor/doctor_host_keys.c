@@ -8,7 +8,7 @@
 #include "admin/command.h"
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_keys_command.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "admin/sshd/sshd_host_keys.h"
 #include "admin/sshd/text_file.h"
 #include "agent/config.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 
 enum { READ_MS = 15 * 1000 }; /* less than each check that reads it may take */
 

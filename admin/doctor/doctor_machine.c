@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "admin/sshd/systemd.h"
 #include "agent/freshness.h"
 #include "authkeys-helper/identity.h"

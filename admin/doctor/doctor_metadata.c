@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "admin/sshd/systemd.h"
 #include "admin/sshd/text_file.h"
 #include "agent/config.h"

@@ -7,7 +7,7 @@
 #include "admin/config/instance_id_dispute.h"
 #include "admin/config/trust_credential.h"
 #include "admin/doctor/doctor.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 #include "agent/config.h"
 #include "agent/instance_id.h"
 #include "agent/trust.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "admin/doctor/pam_stack.h"
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 
 #define PAM_LIBRARY "libpam.so.0"
 

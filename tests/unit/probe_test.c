@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/doctor/probe.h"
+#include "admin/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
