@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/key_file.h"
+#include "cli/key_options.h"
 #include "cli/options.h"
-#include "common/grant.h"
 
 #define ADMIN_SOCKET "/run/exc-instance-connect/admin.sock"
 
@@ -22,13 +21,8 @@ struct options {
         bool dry_run;
 
         /* push */
-        const char *key_files[KEY_LIST_MAX];
-        size_t n_key_files;
-        int ttl;         /* seconds */
-        int connections; /* -1 */
-        const char *sources[GRANT_SOURCES_MAX];
-        size_t n_sources;
-        bool restricted;
+        struct key_options keys;
+        int ttl; /* seconds */
         const char *principal;
         const char *request_id;
 
@@ -46,7 +40,7 @@ struct options {
         const char *name;
 };
 
-#define OPTIONS_INIT {.socket = ADMIN_SOCKET, .connections = -1}
+#define OPTIONS_INIT {.socket = ADMIN_SOCKET, .keys = {.connections = -1}}
 
 extern const struct cli admin_cli;
 

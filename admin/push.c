@@ -9,7 +9,6 @@
 #include "admin/command.h"
 #include "cli/output.h"
 #include "cli/shell_word.h"
-#include "common/source.h"
 #include "wire/refusal.h"
 
 enum { TTL_MAX = 24 * 60 * 60 }; /* s */
@@ -48,6 +47,17 @@ static json_t *key_texts(const struct key_list *keys) {
         return text_list(list, keys->n);
 }
 
+static json_t *source_texts(const struct key_options *options) {
+        char texts[GRANT_SOURCES_MAX][SOURCE_TEXT_MAX];
+        const char *list[GRANT_SOURCES_MAX];
+
+        for (size_t i = 0; i < options->n_sources; i++) {
+                source_to_text(&options->sources[i], texts[i]);
+                list[i] = texts[i];
+        }
+        return text_list(list, options->n_sources);
+}
+
 /* NULL without memory. */
 static json_t *request(const struct options *options, const struct key_list *keys) {
         json_t *object = json_object();
@@ -56,11 +66,11 @@ static json_t *request(const struct options *options, const struct key_list *key
         set(&object, "keys", key_texts(keys));
         if (options->ttl > 0)
                 set(&object, "ttl", json_integer(options->ttl));
-        if (options->connections >= 0)
-                set(&object, "connections", json_integer(options->connections));
-        if (options->n_sources > 0)
-                set(&object, "source", text_list(options->sources, options->n_sources));
-        if (options->restricted)
+        if (options->keys.connections >= 0)
+                set(&object, "connections", json_integer(options->keys.connections));
+        if (options->keys.n_sources > 0)
+                set(&object, "source", source_texts(&options->keys));
+        if (options->keys.restricted)
                 set(&object, "restrict", json_true());
         if (options->principal)
                 set(&object, "principal", json_string(options->principal));
@@ -98,7 +108,7 @@ static void print_next_step(const struct options *options, const struct key_list
         (void)snprintf(private_half, sizeof(private_half), "%.*s", (int)(n > 4 ? n - 4 : 0), file);
         to_word = shell_word(to);
         file_word = shell_word(private_half);
-        if (to_word && file_word && options->n_key_files == 1 && n > 4 && strcmp(file + n - 4, ".pub") == 0)
+        if (to_word && file_word && options->keys.n_files == 1 && n > 4 && strcmp(file + n - 4, ".pub") == 0)
                 print_field("Connect with", "ssh -o IdentitiesOnly=yes -i %s %s", file_word, to_word);
         else if (to_word)
                 print_field("Connect with", "ssh %s", to_word);
@@ -125,7 +135,7 @@ static int print(const struct options *options, const struct key_list *keys, jso
         json_array_foreach(fingerprints, i, value)
                 print_field("Fingerprint", "%s", json_string_value(value));
         print_field("Lives for", "%s%s", left, duplicate ? "; it was stored before" : "");
-        print_connections(stdout, options->connections);
+        print_connections(stdout, options->keys.connections);
         json_array_foreach(host_keys, i, value)
                 print_state(stdout, OUTPUT_PLAIN, "Host key", "%s (%s)", text_or(value, "fingerprint", "-"),
                             text_or(value, "type", "-"));
@@ -140,14 +150,11 @@ static int push(const struct cli_line *line, const void *context) {
         char why[KEY_FILE_WHY_MAX];
         int status;
 
-        for (size_t i = 0; i < options->n_sources; i++)
-                if (source_is_link_local(options->sources[i]))
-                        return cli_usage(line, "--source: %s: " SOURCE_LINK_LOCAL, options->sources[i]);
-        for (size_t i = 0; i < options->n_key_files; i++)
-                if (!key_file_read_path(options->key_files[i], &keys, why)) {
-                        complain("%s", why);
-                        return EXIT_OWN_FAILURE;
-                }
+        (void)line;
+        if (!key_options_read(&options->keys, &keys, why)) {
+                complain("%s", why);
+                return EXIT_OWN_FAILURE;
+        }
         status = ask(options, "PushLocal", request(options, &keys), &reply);
         if (status == EXIT_DONE)
                 status = print(options, &keys, reply.parameters);
@@ -155,29 +162,6 @@ static int push(const struct cli_line *line, const void *context) {
                 say_which_key(&keys, reply.parameters);
         json_decref(reply.parameters);
         return status;
-}
-
-static bool take_key_file(const struct cli_option *option, const char *text, void *member) {
-        struct options *options = member;
-
-        (void)option;
-        if (!*text || options->n_key_files == KEY_LIST_MAX)
-                return false;
-        options->key_files[options->n_key_files++] = text;
-        return true;
-}
-
-/* One that is link-local is refused later, with the reason. */
-static bool take_source(const struct cli_option *option, const char *text, void *member) {
-        struct options *options = member;
-        struct source source;
-
-        (void)option;
-        if (options->n_sources == GRANT_SOURCES_MAX ||
-            (!source_from_text(text, &source) && !source_is_link_local(text)))
-                return false;
-        options->sources[options->n_sources++] = text;
-        return true;
 }
 
 /* It may be empty. */
@@ -195,13 +179,7 @@ static const struct cli_option push_options[] = {
          .flags = CLI_NEEDED,
          .expected = "a login name of 1 to 256 bytes",
          .help = "login name"},
-        {.name = "key",
-         .value = "FILE",
-         .take = take_key_file,
-         .flags = CLI_NEEDED | CLI_MANY,
-         .expected = "a public key file, at most 8 times",
-         .completes = "files",
-         .help = "public key file, - for standard input; may be repeated,\nat most 8 keys in all"},
+        KEY_OPTIONS_FILE_ROW(struct options, CLI_NEEDED),
         {.name = "ttl",
          .value = "SECONDS",
          .take = cli_take_number,
@@ -210,24 +188,7 @@ static const struct cli_option push_options[] = {
          .max = TTL_MAX,
          .expected = "1..86400 seconds",
          .help = "how long the keys live, at most the agent's MaxTtl;\ndefault: its DefaultTtl"},
-        {.name = "connections",
-         .value = "N",
-         .take = cli_take_number,
-         .offset = offsetof(struct options, connections),
-         .max = GRANT_CONNECTIONS_MAX,
-         .expected = "0..100 connections",
-         .help = "SSH connections that may use them, 0 for any number;\nclients such as ansible and rclone open "
-                 "several; default: 1"},
-        {.name = "source",
-         .value = "CIDR",
-         .take = take_source,
-         .flags = CLI_MANY,
-         .expected = "an address, or a range without host bits as 192.0.2.0/24, at most 16 times",
-         .help = "address or range that clients must come from;\nmay be repeated, at most 16 times"},
-        {.name = "restrict",
-         .take = cli_take_flag,
-         .offset = offsetof(struct options, restricted),
-         .help = "a shell, but no forwarding of any kind"},
+        KEY_OPTIONS_USE_ROWS(struct options),
         {.name = "principal",
          .value = "NAME",
          .take = take_label,

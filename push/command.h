@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/key_file.h"
+#include "cli/key_options.h"
 #include "cli/options.h"
-#include "common/source.h"
 #include "libpush/address.h"
 #include "libpush/known_hosts.h"
 #include "libpush/payload_make.h"
@@ -35,14 +34,9 @@ struct options {
 
         /* The keys of a push. */
         const char *user; /* also of a revocation */
-        const char *key_files[KEY_LIST_MAX];
-        size_t n_key_files;
+        struct key_options keys;
         bool generate;
-        int ttl;         /* seconds */
-        int connections; /* -1 where it is not given */
-        struct source sources[PUSH_MADE_SOURCES_MAX];
-        size_t n_sources;
-        bool restricted;
+        int ttl; /* seconds */
         const char *principal;
         const char *request_id;
 

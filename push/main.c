@@ -43,7 +43,7 @@ static bool open_standard_streams(void) {
 }
 
 int main(int argc, char **argv) {
-        struct options options = {.timeout = GUEST_TIMEOUT_MS / 1000, .connections = -1};
+        struct options options = {.timeout = GUEST_TIMEOUT_MS / 1000, .keys = {.connections = -1}};
 
         if (!open_standard_streams())
                 return EXIT_OWN_FAILURE;

@@ -18,24 +18,6 @@ static const char *address_fault(const char *text) {
         return address_from_text(text, &address);
 }
 
-static bool take_key(const struct cli_option *option, const char *text, void *member) {
-        struct options *options = member;
-
-        (void)option;
-        if (options->n_key_files == KEY_LIST_MAX)
-                return false;
-        options->key_files[options->n_key_files++] = text;
-        return true;
-}
-
-static bool take_source(const struct cli_option *option, const char *text, void *member) {
-        struct options *options = member;
-
-        (void)option;
-        return options->n_sources < PUSH_MADE_SOURCES_MAX &&
-               source_from_text(text, &options->sources[options->n_sources++]);
-}
-
 static bool take_known_hosts(const struct cli_option *option, const char *text, void *member) {
         (void)option;
         return known_hosts_name(text, member);
@@ -121,13 +103,7 @@ const struct cli_option push_key_options[] = {
          .take = cli_take_text,
          .offset = offsetof(struct options, user),
          .help = "login name"},
-        {.name = "key",
-         .value = "FILE",
-         .take = take_key,
-         .flags = CLI_MANY,
-         .expected = "at most 8 files",
-         .completes = "files",
-         .help = "public key file, - for standard input; may be repeated, at most 8 keys in all"},
+        KEY_OPTIONS_FILE_ROW(struct options, 0),
         {.name = "ttl",
          .value = "SECONDS",
          .take = cli_take_number,
@@ -136,25 +112,7 @@ const struct cli_option push_key_options[] = {
          .max = VALID_CHALLENGE_MAX_S,
          .expected = "1..3600 seconds",
          .help = "how long the keys live (default: as long as the signature is good)"},
-        {.name = "connections",
-         .value = "N",
-         .take = cli_take_number,
-         .offset = offsetof(struct options, connections),
-         .min = 0,
-         .max = PUSH_MADE_CONNECTIONS_MAX,
-         .expected = "0..100",
-         .help = "SSH connections that may use them, 0 for any number;\nclients such as ansible and rclone open "
-                 "several; default: 1"},
-        {.name = "source",
-         .value = "CIDR",
-         .take = take_source,
-         .flags = CLI_MANY,
-         .expected = "an address, or a range without host bits as 192.0.2.0/24, at most 16 of them",
-         .help = "address or range that clients must come from; may be repeated, at most 16"},
-        {.name = "restrict",
-         .take = cli_take_flag,
-         .offset = offsetof(struct options, restricted),
-         .help = "a shell, but no forwarding of any kind"},
+        KEY_OPTIONS_USE_ROWS(struct options),
         {.name = "principal",
          .value = "NAME",
          .take = cli_take_text,

@@ -20,7 +20,7 @@ static bool has_command(const struct cli_line *line) {
 }
 
 static int check(const struct cli_line *line, const struct options *options) {
-        bool keys = options->n_key_files > 0;
+        bool keys = options->keys.n_files > 0;
 
         if (!options->envelope && !options->user)
                 return cli_usage(line, "push needs --user");
@@ -46,7 +46,7 @@ static int print_json_answer(const struct push_answer *answer) {
 
 /* 0: any number. */
 static int connections_of(const struct options *options) {
-        return options->connections >= 0 ? options->connections : 1;
+        return options->keys.connections >= 0 ? options->keys.connections : 1;
 }
 
 static void print_people(const struct options *options, const struct push_answer *answer, FILE *to) {
@@ -61,7 +61,7 @@ static void print_people(const struct options *options, const struct push_answer
                        : answer->expires_in > 0 ? "; it was stored before"
                                                 : "; it was stored before, and can no longer be used");
         if (!options->envelope) /* which says so itself */
-                print_connections(to, options->connections);
+                print_connections(to, options->keys.connections);
         for (size_t i = 0; i < answer->host_keys.n; i++)
                 print_state(to, OUTPUT_PLAIN, "Host key", "%s (%s)", answer->host_keys.at[i].fingerprint,
                             ssh_key_type_name(answer->host_keys.at[i].key.type));

@@ -25,7 +25,7 @@ static int sign_push(const struct cli_line *line, const void *context) {
 
         if (line->n_arguments > 0 && strcmp(line->arguments[0], "push") != 0)
                 return cli_usage(line, "%s: sign takes push, which is the default, or revoke", line->arguments[0]);
-        if (!options->user || options->n_key_files == 0)
+        if (!options->user || options->keys.n_files == 0)
                 return cli_usage(line, "sign push needs --user and --key");
         status = signing_check(line, options, false);
         if (status == EXIT_DONE)

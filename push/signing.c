@@ -124,11 +124,10 @@ int signing_read_keys(const struct options *options, struct signing_keys *ret) {
                 }
                 return take_fingerprint(&ret->pair.public_half, ret);
         }
-        for (size_t i = 0; i < options->n_key_files; i++)
-                if (!key_file_read_path(options->key_files[i], &ret->list, why)) {
-                        complain("%s", why);
-                        return EXIT_OWN_FAILURE;
-                }
+        if (!key_options_read(&options->keys, &ret->list, why)) {
+                complain("%s", why);
+                return EXIT_OWN_FAILURE;
+        }
         for (size_t i = 0; status == EXIT_DONE && i < ret->list.n; i++)
                 status = take_fingerprint(&ret->list.at[i].key, ret);
         return status;
@@ -157,15 +156,16 @@ static int make_push(const struct options *options, const struct signing_keys *k
                 .user = options->user,
                 .n_keys = keys->n,
                 .ttl = options->ttl,
-                .sources = options->sources,
-                .n_sources = options->n_sources,
-                .restricted = options->restricted,
+                .sources = options->keys.sources,
+                .n_sources = options->keys.n_sources,
+                .restricted = options->keys.restricted,
                 .principal = options->principal,
                 .request_id = options->request_id,
         };
 
-        if (options->connections >= 0)
-                push.connections = options->connections == 0 ? PUSH_MADE_CONNECTIONS_ANY : options->connections;
+        if (options->keys.connections >= 0)
+                push.connections =
+                        options->keys.connections == 0 ? PUSH_MADE_CONNECTIONS_ANY : options->keys.connections;
         for (size_t i = 0; i < keys->n; i++)
                 push.keys[i] = keys->pair.private_half ? &keys->pair.public_half : &keys->list.at[i].key;
         return push_payload_make(&push, ret, why);

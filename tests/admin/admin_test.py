@@ -577,7 +577,7 @@ class Usage(AdminTest):
 
     def test_a_link_local_source_is_refused_with_the_reason(self):
         for text in "fe80::1", "fe80::/64", "fe80::1%eth0":
-            self.assertIn(f"--source: {text}: a client with a link-local address matches no source",
+            self.assertIn(f"--source: invalid value '{text}': a client with a link-local address matches no source",
                           self.assert_usage("push", "--user", "a", "--key", self.key, "--source", text))
 
     def test_an_option_with_one_value_is_given_once(self):

@@ -1119,8 +1119,8 @@ class Usage(PushTest):
         self.assertIn("no longer than its push", self.push_usage("--ttl", "61", "--valid-for", "60"))
 
     def test_a_link_local_source_is_refused_with_the_reason(self):
-        for text in "fe80::1", "fe80::/64":
-            self.assertIn(f"source: {text}: a client with a link-local address matches no source",
+        for text in "fe80::1", "fe80::/64", "fe80::1%eth0":
+            self.assertIn(f"--source: invalid value '{text}': a client with a link-local address matches no source",
                           self.push_usage("--source", text))
 
     def test_lists_have_a_limit(self):
