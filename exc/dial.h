@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Connects to the first address that answers; each has some seconds. The descriptor, or the negative errno of the last one,
- * which is left in `ret_which`.
+ * Connects to the first address that answers; each has some seconds. The descriptor, which blocks and has TCP_NODELAY, or the
+ * negative errno of the last address. Which one it is, is left in `ret_which`.
  */
 int dial(const char *const *addresses, size_t n, int port, size_t *ret_which);
 
