@@ -12,15 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
 
+/* Not __builtin_cpu_supports(), which has a constructor ask the processor of everything at each start of the program. */
 static bool has_aes(void) {
 #if defined(__x86_64__)
-        return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+        unsigned eax, ebx, ecx, edx;
+
+        return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_AES) != 0 && (ecx & bit_PCLMUL) != 0;
 #elif defined(__aarch64__)
         const unsigned long both = HWCAP_AES | HWCAP_PMULL;
 
