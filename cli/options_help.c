@@ -6,22 +6,32 @@
 #include "cli/options.h"
 #include "wire/terminal.h"
 
-enum { OPTION_WIDTH = 26 };
+enum { OPTION_WIDTH = 26, TEXT_WIDTH = 80 - 2 - OPTION_WIDTH }; /* columns */
+
+/* The bytes of `text` up to its first line's end, or up to the last blank that keeps it within TEXT_WIDTH. */
+static size_t first_line(const char *text) {
+        size_t end = strcspn(text, "\n"), fits = strcspn(text, " \n");
+
+        for (size_t n = fits; n < end && terminal_width_bytes(text, n) <= TEXT_WIDTH;
+             n += 1 + strcspn(text + n + 1, " \n"))
+                fits = n;
+        return terminal_width_bytes(text, end) <= TEXT_WIDTH ? end : fits;
+}
 
 /* "  -o, --output FORMAT     text", the text's further lines below its first. */
 static void print_row(const char *left, const char *right) {
         int n = (int)terminal_width(left);
 
         (void)printf("  %s", left);
-        if (n >= OPTION_WIDTH) {
+        if (n > OPTION_WIDTH - 2) {
                 (void)putchar('\n');
                 n = -2;
         }
         while (right) {
-                const char *end = strchr(right, '\n');
+                size_t length = first_line(right);
 
-                (void)printf("%*s%.*s\n", OPTION_WIDTH - n, "", end ? (int)(end - right) : (int)strlen(right), right);
-                right = end ? end + 1 : NULL;
+                (void)printf("%*s%.*s\n", OPTION_WIDTH - n, "", (int)length, right);
+                right = right[length] != '\0' ? right + length + 1 : NULL;
                 n = -2;
         }
 }

@@ -377,8 +377,9 @@ const struct cli_command scp_command = {
         .words = "compute scp",
         .arguments = "[USER@]VM",
         .summary = "copy files to a VM, or from it",
-        .more = "Paths are taken as they are, without patterns. On the VM they are relative to the home directory.\n"
-                "A file, and a directory that is new, appear at DST whole or not at all.\n",
+        .more = "Paths are taken as they are, without patterns. On the VM they are relative to\n"
+                "the home directory. A file, and a directory that is new, appear at DST whole or\n"
+                "not at all.\n",
         .most = 1,
         .completes = "vm",
         .tables = {exc_vm_options, exc_ssh_options, scp_options},

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -394,6 +395,10 @@ def help_is_there_for_each_command():
         text = exc.good(*words.split(), "--help").out
         assert text.startswith(f"exc {words}") and text == exc.good("help", *words.split()).out
     assert "compute revoke" not in exc.good("iam", "-h").out
+    commands = [line.split("  ")[0] for line in re.findall(r"^  ((?:compute|iam|config|login).*)", whole, re.M)]
+    assert len(commands) > 25
+    for text in whole, *(exc.good("help", *command.split()).out for command in commands):
+        assert max(map(len, text.splitlines())) <= 80, text
     # ssh runs these, nobody else.
     assert "dial" not in whole and "proxy-command" not in whole
     assert exc.good("--version").out.startswith("exc 0")

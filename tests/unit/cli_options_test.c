@@ -49,7 +49,14 @@ static const struct cli_option options[] = {
          .take = cli_take_text,
          .offset = offsetof(struct values, path),
          .flags = CLI_BYTES},
-        {.name = "many", .value = "X", .take = count, .offset = offsetof(struct values, many), .flags = CLI_MANY},
+        {.name = "many",
+         .value = "X",
+         .take = count,
+         .offset = offsetof(struct values, many),
+         .flags = CLI_MANY,
+         .help = "füllt mit zweiundfünfzig Zeichen gerade diese Zeile.\nword word word word word word word word word "
+                 "wörd words "
+                 "word a-word-of-sixty-characters-is-not-cut-but-alone-in-its-line-and-wide word"},
         {.name = NULL},
 };
 static const struct cli_option other_options[] = {
@@ -244,20 +251,41 @@ static void help_and_version_need_nothing_else(void **state) {
         assert_int_equal(parse("fly", "--help", NULL), EXIT_USAGE);
 }
 
-static void help_begins_with_how_the_command_is_used(void **state) {
-        static const char usage[] = "test thing put --the-name NAME [OPTION…] [ARGUMENT] [-- MORE]\n";
+/* The caller frees it. */
+static char *help_of_put(void) {
         const char *const words[] = {"thing", "put"};
         FILE *const out = stdout;
         char *text = NULL;
         size_t size = 0;
 
-        (void)state;
         stdout = open_memstream(&text, &size);
         assert_non_null(stdout);
         assert_true(cli_print_help(&cli, words, 2));
         (void)fclose(stdout);
         stdout = out;
+        return text;
+}
+
+static void help_begins_with_how_the_command_is_used(void **state) {
+        static const char usage[] = "test thing put --the-name NAME [OPTION…] [ARGUMENT] [-- MORE]\n";
+        char *text = help_of_put();
+
+        (void)state;
         assert_memory_equal(text, usage, strlen(usage));
+        free(text);
+}
+
+static void help_has_lines_of_80_columns(void **state) {
+        static const char wanted[] =
+                "  --many X                  füllt mit zweiundfünfzig Zeichen gerade diese Zeile.\n"
+                "                            word word word word word word word word word wörd\n"
+                "                            words word\n"
+                "                            a-word-of-sixty-characters-is-not-cut-but-alone-in-its-line-and-wide\n"
+                "                            word\n";
+        char *text = help_of_put();
+
+        (void)state;
+        assert_non_null(strstr(text, wanted));
         free(text);
 }
 
@@ -282,6 +310,7 @@ int main(void) {
                 cmocka_unit_test(too_many_options_are_refused),
                 cmocka_unit_test(help_and_version_need_nothing_else),
                 cmocka_unit_test(help_begins_with_how_the_command_is_used),
+                cmocka_unit_test(help_has_lines_of_80_columns),
                 cmocka_unit_test(main_runs_the_command),
         };
 
