@@ -91,6 +91,12 @@ static void unreachable(const struct api_answer *answer, const char *object, str
                 step(ret, "Start the VM, and run the command again when it is up. Nothing was changed");
                 return;
         }
+        /* What exc-host says of an instance that it has no channel to. */
+        if (strstr(answer->message, "this host has no such VM")) {
+                set(ret, EXIT_GUEST_UNREACHABLE, "%s: its host does not have it", object);
+                step(ret, "Nothing was changed. Ask who administers the hosts: is the VM in exc-host.conf(5) there?");
+                return;
+        }
         set(ret, EXIT_GUEST_UNREACHABLE, "%s: its agent does not answer: %s", object, answer->message);
         step(ret, "%s", AGENT_STEP);
 }

@@ -146,6 +146,8 @@ static int print_table(const json_t *items, const struct column *columns, size_t
                         status = EXIT_OWN_FAILURE;
                 }
         }
+        if (json_array_size(items) == 0)
+                (void)fputs("None that you may see\n", stderr); /* a program that reads the table finds no line */
         table_print(&table);
         return status;
 }

@@ -45,6 +45,8 @@ def vm_is_named_by_id_or_name():
     listed = exc.good("compute", "instance", "list").out.splitlines()
     assert listed[0].split()[:3] == ["ID", "NAME", "HOST"] and len(listed) == 3, listed
     assert [row["id"] for row in exc.good("-o", "json", "compute", "instance", "list", "--name", "web").json] == ["42"]
+    none = exc.good("compute", "instance", "list", "--name", "nobody")
+    assert (none.out, none.err) == ("", "None that you may see\n"), none
     exc.fails(4, "compute", "instance", "show", "nobody", says=["VM nobody: there is none with this id or name",
                                                                 "exc compute instance list"])
     exc.fails(4, "compute", "instance", "show", "No Body", says="there is none with this id or name")

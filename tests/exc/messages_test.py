@@ -19,9 +19,9 @@ APT = ["curl -fsSL https://repo.excloud.in/RepoKey.gpg", "sources.list.d/excloud
        "sudo apt update && sudo apt install exc-instance-connect"]
 
 
-def _send(exc, user="alice"):
+def _send(exc, user="alice", vm="42"):
     path, _ = exc.key(f"key{next(client.numbers)}")
-    return "compute", "send-public-key", f"{user}@42", "--public-key", path
+    return "compute", "send-public-key", f"{user}@{vm}", "--public-key", path
 
 
 def not_logged_in():
@@ -92,6 +92,14 @@ def guest_that_is_stopped():
     os.unlink(plane.guest.agent.path("host"))
     exc = Exc(plane)
     exc.fails(9, *_send(exc), says=["VM 42: it seems to be stopped", "Start the VM"])
+
+
+def host_that_does_not_have_the_vm():
+    plane = Cloud()
+    plane.register("44")
+    exc = Exc(plane)
+    done = exc.fails(9, *_send(exc, vm="44"), says=["VM 44: its host does not have it", "exc-host.conf(5)"])
+    assert "apt" not in done.err, done
 
 
 def guest_without_an_agent():
