@@ -1,8 +1,9 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """
-table.py RESULTS: prints the table of acts and layers for SECURITY.md, from the lines that try printed. It fails where a cell
-with fewer than two layers has no reason here, or a reason is for a cell that has two.
+table.py TABLE RESULTS LAYER...: prints the table of acts and layers for SECURITY.md. The letters of these layers are as the
+lines of RESULTS say, which try printed; those of other layers, which other machines try, are as in TABLE, that of SECURITY.md.
+It fails where a cell with fewer than two layers has no reason here, or a reason is for a cell that has two.
 """
 
 import sys
@@ -22,7 +23,7 @@ ACTS = {
     "mount": "mount",
     "namespace": "make a user namespace",
 }
-LAYERS = {"DAC": "D", "seccomp": "S", "landlock": "L", "unit": "U", "rlimit": "R"}
+LAYERS = {"DAC": "D", "seccomp": "S", "landlock": "L", "unit": "U", "rlimit": "R", "apparmor": "A"}
 # Programs, acts, and why one layer is enough.
 REASONS = [
     ("agent signer host api", "fork",
@@ -39,18 +40,42 @@ REASONS = [
 ]
 
 
-def cells(lines):
+def cells(lines, layers):
+    """The letters that the lines of try have for each program and act."""
     found = {}
     for line in lines:
-        program, act, *layers = line.split()
-        assert program in PROGRAMS and act in ACTS and (program, act) not in found, line
-        found[program, act] = "".join(letter for name, letter in LAYERS.items() if name in layers)
+        program, act, *stopped = line.split()
+        assert program in PROGRAMS and act in ACTS and (program, act) not in found and set(stopped) <= set(layers), line
+        found[program, act] = {LAYERS[name] for name in stopped}
     return found
 
 
+def cells_of_table(lines):
+    """The same of the table of SECURITY.md."""
+    found = {}
+    acts = {text: act for act, text in ACTS.items()}
+    for line in lines:
+        text, *row = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if text in acts:
+            assert len(row) == len(PROGRAMS), line
+            for program, cell in zip(PROGRAMS, row):
+                found[program, acts[text]] = set(cell.split("(")[0].split()) & set(LAYERS.values())
+    return found
+
+
+def merged(table, tried, layers):
+    """In the order of LAYERS, where it was tried."""
+    of_others = set(LAYERS.values()) - {LAYERS[name] for name in layers}
+    return {
+        cell: "".join(letter for letter in LAYERS.values() if letter in stopped | (table.get(cell, set()) & of_others))
+        for cell, stopped in tried.items()
+    }
+
+
 def main():
-    with open(sys.argv[1], encoding="utf-8") as results:
-        found = cells(results)
+    layers = sys.argv[3:]
+    with open(sys.argv[1], encoding="utf-8") as table, open(sys.argv[2], encoding="utf-8") as results:
+        found = merged(cells_of_table(table), cells(results, layers), layers)
     faults = []
     notes = {}
     for number, (programs, acts, _) in enumerate(REASONS, 1):

@@ -159,3 +159,22 @@ property() {
 property_is() {
     [[ $(property "$1" "$2" "$3") == "$4" ]]
 }
+
+# acts_into ROOT: the programs of tests/confine, for the tree of a machine.
+acts_into() {
+    local directory=$1/usr/local/lib/acts program
+    install -d -m 0755 "$directory"
+    install -m 0755 "$system_tree/tests/confine/try" "$directory/"
+    for program in agent helper relay metadata signer host api; do
+        install -m 0755 "${EXC_BUILD:-$system_tree/build/plain}/tests/confine/acts_$program" "$directory/"
+    done
+}
+
+# acts_are_as_security_md_says RESULTS LAYER...: what tests/confine/try printed is what the table there has for these layers.
+# The table as it should be is printed.
+acts_are_as_security_md_says() {
+    sed -n '/^<!-- made by .\/dev test confine -->$/,/^<!-- end -->$/{/^<!--/d;p}' "$system_tree/SECURITY.md" >expected
+    /usr/bin/python3 "$system_tree/tests/confine/table.py" expected "$@" >table
+    sed 's/^/# /' table
+    diff -u --label SECURITY.md expected --label 'what is so' table
+}
