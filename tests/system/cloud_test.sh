@@ -78,6 +78,28 @@ a_key_of_ones_own_is_revoked() {
     refuses m ubuntu k
 }
 
+# short: no
+key_command_signs_with_the_documented_drop_in() {
+    in_machine m install -m 0755 /dev/stdin /usr/local/bin/sign <<'END'
+#!/bin/sh
+cat >/var/log/exc-signer/bytes && cat /var/log/exc-signer/bytes | wc -c >/dev/null &&
+    openssl pkeyutl -sign -rawin -inkey /etc/exc-signer/key.pem -in /var/log/exc-signer/bytes
+END
+    in_machine m cp /etc/exc-signer/signer.conf /root/signer.conf
+    printf '%s\n' '[Signer]' KeyCommand=/usr/local/bin/sign | in_machine m tee /etc/exc-signer/signer.conf >/dev/null
+    in_machine m install -d /etc/systemd/system/exc-signer.service.d
+    { echo '[Service]' && sed -n '/^ExecPaths=/,/^\.Ed/{/^\.Ed/!p}' "$system_tree/man/exc-signer.conf.5"; } | tee /dev/stderr |
+        in_machine m tee /etc/systemd/system/exc-signer.service.d/command.conf >/dev/null
+    in_machine m systemctl daemon-reload
+    in_machine m systemctl stop exc-signer
+    _api POST /compute/instance/connect '{"vm_id": 42}' | _member private_key >k
+    chmod 0600 k
+    lets_in m ubuntu k
+    in_machine m sh -c 'cp /root/signer.conf /etc/exc-signer/signer.conf
+        rm -r /etc/systemd/system/exc-signer.service.d /var/log/exc-signer/bytes /usr/local/bin/sign
+        systemctl daemon-reload && systemctl stop exc-signer'
+}
+
 # _leader M: the process by which its namespaces are entered.
 _leader() {
     cat "$(machine_directory "$1")/leader"
