@@ -45,6 +45,7 @@ static const struct section {
         {"proc", "/proc", doctor_proc, 30 * 1000, false},
         {"mounts", "what sshd sees of the file system", doctor_mounts, 30 * 1000, false},
         {"drops", "the journal for dropped connections", doctor_drops, 20 * 1000, false},
+        {"apparmor", "AppArmor", doctor_apparmor, 20 * 1000, false},
         {"machine", "clock, security modules and journal", doctor_machine, 10 * 1000, false},
         {"self-test", "the way of a key, with a throw-away one", doctor_self_test, 60 * 1000, false},
 };

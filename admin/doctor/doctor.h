@@ -73,6 +73,7 @@ void doctor_metadata(struct examination *examination);  /* launch keys, where th
 void doctor_proc(struct examination *examination);      /* whether the helper sees sshd's processes */
 void doctor_mounts(struct examination *examination);    /* whether sshd sees the helper and the store */
 void doctor_drops(struct examination *examination);     /* connections that sshd drops before authentication */
+void doctor_apparmor(struct examination *examination);  /* profiles of AppArmor, and what they denied */
 void doctor_machine(struct examination *examination);   /* clock, security modules, journal */
 
 /* A push, two runs of the helper and a revocation. `doctor_self_test_end` revokes the key if that is still to do. */
