@@ -17,7 +17,9 @@
 #   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
 #
-# The array vm_options has more options of QEMU, for vm_start.
+# The array vm_options has more options of QEMU, for vm_start, and vm_kernel has the kernel's about security modules and audit. By
+# default AppArmor is on, as Debian has it, and the profiles of our packages are enforced; what they deny is not logged, since
+# the kernel's log of such things costs time.
 #
 # The host's side of vsock is vhost-device-vsock, from Debian's unstable suite, which needs no kernel module. AF_VSOCK of
 # this machine is never used.
@@ -25,6 +27,7 @@
 vms=/mnt/vms
 vm_ssh_port=2222
 vm_options=()
+vm_kernel=audit=0
 # -cpu max alone crashes QEMU 7.2 when it emulates the kernel of Debian 13.
 vm_cpu=max,-cx16
 
@@ -45,7 +48,7 @@ vm_vhost_make() {
 # What the tree of a suite needs to be the disk of a virtual machine, as a layer (tree_layer). The kernel comes last: its
 # initial RAM file system is made once, with the modules below. A small one, because unpacking it is slow when emulated.
 # No start of a service or wait for a device runs out of time because the machine is busy with other tests.
-vm_packages='initramfs-tools kmod python3 socat udev zstd'
+vm_packages='apparmor initramfs-tools kmod python3 socat udev zstd'
 # shellcheck disable=SC2016 # for the shell in the tree
 vm_setup='
     echo "/dev/vda / ext4 defaults 0 1" >/etc/fstab
@@ -115,6 +118,7 @@ vm_start() {
     cid=$((3 + BASHPID))
     echo "$cid" >"$directory/cid"
     printf '%s\n' "${vm_options[@]}" >"$directory/options"
+    echo "$vm_kernel" >"$directory/kernel"
     vm_boot "$1"
     vm_await "$1"
 }
@@ -133,7 +137,7 @@ vm_boot() {
     nice -n -10 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
         -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
         -nodefaults -no-user-config -display none -kernel "$directory/vmlinuz" -initrd "$directory/initrd" \
-        -append 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 audit=0 systemd.service_watchdogs=no' \
+        -append "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 systemd.service_watchdogs=no $(<"$directory/kernel")" \
         -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
         -device virtio-rng-pci -device virtio-serial-pci -device pcie-root-port,id=plug,chassis=1 \
         -chardev "socket,path=$directory/serial,server=on,wait=off,id=c0" \
