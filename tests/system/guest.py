@@ -118,9 +118,10 @@ class Agent:
 
 
 def ed25519(number):
-    """A key that nobody has."""
+    """A key that nobody has; of small numbers some would be points of low order, which the agent refuses."""
     import base64
-    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + number.to_bytes(32, "little")
+    import hashlib
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + hashlib.sha256(number.to_bytes(32, "little")).digest()
     return "ssh-ed25519 " + base64.b64encode(blob).decode()
 
 
