@@ -79,15 +79,8 @@ static int refused(const struct options *options, const struct client_reply *rep
         const char *message = text_or(reply->parameters, "message", ""), *hint = hint_refused(why);
 
         if (options->json) {
-                json_t *line = json_pack("{ss sO}", "error", name, "parameters", reply->parameters);
-                int r;
+                int r = print_json_new(json_pack("{ss sO}", "error", name, "parameters", reply->parameters));
 
-                if (!line) {
-                        complain("out of memory");
-                        return EXIT_OWN_FAILURE;
-                }
-                r = print_json(line);
-                json_decref(line);
                 return r == EXIT_DONE ? status : r;
         }
         complain("the agent refused: %s%s%s", name, *message ? ": " : "", message);

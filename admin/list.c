@@ -51,13 +51,8 @@ static int print(const struct options *options, const json_t *keys) {
         json_array_foreach(keys, i, key)
                 if (!fill_row(key, &row))
                         return ask_misshapen(options, "List");
-        if (options->json) {
-                json_t *answer = json_pack("{sO}", "keys", keys);
-
-                status = print_json(answer);
-                json_decref(answer);
-                return status;
-        }
+        if (options->json)
+                return print_json_new(json_pack("{sO}", "keys", keys));
         if (json_array_size(keys) == 0) {
                 (void)fputs("No key is stored", stdout);
                 if (options->user) {

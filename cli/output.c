@@ -170,6 +170,13 @@ int print_json(const json_t *value) {
         return EXIT_DONE;
 }
 
+int print_json_new(json_t *value) {
+        int status = print_json(value);
+
+        json_decref(value);
+        return status;
+}
+
 __attribute__((format(printf, 3, 0))) static void print_named(FILE *to, const char *name, const char *format,
                                                               va_list arguments) {
         (void)fprintf(to, "%s:%*s", name, FIELD_WIDTH - (int)terminal_width(name), "");
@@ -253,4 +260,8 @@ const char *text_or(const json_t *object, const char *name, const char *otherwis
         const char *text = json_string_value(json_object_get(object, name));
 
         return text ? text : otherwise;
+}
+
+json_t *text_or_null(const char *text) {
+        return *text ? json_string(text) : json_null();
 }

@@ -26,6 +26,9 @@ void progress_end(void);
 /* One line of JSON on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
 int print_json(const json_t *value);
 
+/* The same for a new reference, which it drops; NULL, as json_pack(3) returns it, is no memory. */
+int print_json_new(json_t *value);
+
 /* "Key:           value", in a column. */
 void print_field(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -57,6 +60,9 @@ void print_clock(FILE *to, int64_t unix_s, bool synchronized);
 
 /* "59 s", "4 min 10 s", "1 h 30 min". */
 void duration_text(int64_t seconds, char ret[static DURATION_MAX]);
+
+/* "?string" of an answer: null for "". A new reference. */
+json_t *text_or_null(const char *text);
 
 /* A string of an object, or `otherwise` where it is missing or null. Other types are not asked about here. */
 const char *text_or(const json_t *object, const char *name, const char *otherwise);

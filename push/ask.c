@@ -153,7 +153,7 @@ static int refused(const struct options *options, const struct guest *guest) {
         const char *message = refusal->refused.message, *hint = hint_refused(options, why, message);
 
         if (options->json) {
-                int r = ask_print_json(refusal_json(refusal));
+                int r = print_json_new(refusal_json(refusal));
 
                 return r == EXIT_DONE ? status : r;
         }
@@ -214,21 +214,6 @@ int ask_print_known_hosts(const struct options *options, const struct host_keys 
         return keys->n > 0 ? EXIT_DONE : ask_no_host_keys(options);
 }
 
-json_t *ask_optional_text(const char *text) {
-        return *text ? json_string(text) : json_null();
-}
-
 json_t *ask_clock(const struct guest_clock *clock) {
         return json_pack("{sI sb}", "unix", (json_int_t)clock->unix_s, "synchronized", clock->synchronized);
-}
-
-int ask_print_json(json_t *answer) {
-        int status = EXIT_OWN_FAILURE;
-
-        if (answer)
-                status = print_json(answer);
-        else
-                complain("out of memory");
-        json_decref(answer);
-        return status;
 }

@@ -42,12 +42,6 @@ int ask_print_known_hosts(const struct options *options, const struct host_keys 
 /* Reports that the guest names no host keys. EXIT_OWN_FAILURE. */
 int ask_no_host_keys(const struct options *options);
 
-/* "?string" as JSON: null for "". */
-json_t *ask_optional_text(const char *text);
-
 json_t *ask_clock(const struct guest_clock *clock);
-
-/* Prints `answer` as JSON and drops it. An exit status. */
-int ask_print_json(json_t *answer);
 
 #endif

@@ -13,8 +13,8 @@ static int print_json_answer(const struct hello_answer *answer) {
                                    (json_int_t)limits->max_ttl, "keysPerPush", (json_int_t)limits->keys_per_push,
                                    "keysPerUser", (json_int_t)limits->keys_per_user, "keys", (json_int_t)limits->keys);
 
-        return ask_print_json(json_pack("{ss so ss ss so so}", "version", answer->version, "instance",
-                                        ask_optional_text(answer->instance), "bootId", answer->boot_id, "challenge",
+        return print_json_new(json_pack("{ss so ss ss so so}", "version", answer->version, "instance",
+                                        text_or_null(answer->instance), "bootId", answer->boot_id, "challenge",
                                         answer->challenge, "clock", ask_clock(&answer->clock), "limits", object));
 }
 

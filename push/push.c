@@ -38,7 +38,7 @@ static int check(const struct cli_line *line, const struct options *options) {
 }
 
 static int print_json_answer(const struct push_answer *answer) {
-        return ask_print_json(json_pack("{ss so sI sb so}", "user", answer->user, "fingerprints",
+        return print_json_new(json_pack("{ss so sI sb so}", "user", answer->user, "fingerprints",
                                         answer_fingerprints_to_json(answer), "expiresIn",
                                         (json_int_t)answer->expires_in, "duplicate", answer->duplicate, "hostKeys",
                                         answer_host_keys_to_json(&answer->host_keys)));

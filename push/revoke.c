@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "cli/output.h"
 #include "push/ask.h"
 #include "push/command.h"
 #include "push/signing.h"
@@ -33,7 +34,7 @@ static int print(const struct options *options, int64_t revoked) {
         int status = EXIT_DONE;
 
         if (options->json) {
-                status = ask_print_json(json_pack("{sI}", "revoked", (json_int_t)revoked));
+                status = print_json_new(json_pack("{sI}", "revoked", (json_int_t)revoked));
         } else if (revoked == 0) {
                 print_no_match(options);
         } else {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "cli/output.h"
 #include "push/ask.h"
 #include "push/command.h"
 #include "push/signing.h"
@@ -15,7 +16,7 @@ static int print_envelope(const struct options *options, const struct signing_ke
         if (status == EXIT_DONE)
                 status = signing_envelope(options, &signer, keys, NULL, &envelope);
         signer_close(&signer);
-        return status == EXIT_DONE ? ask_print_json(envelope) : status;
+        return status == EXIT_DONE ? print_json_new(envelope) : status;
 }
 
 static int sign_push(const struct cli_line *line, const void *context) {

@@ -12,8 +12,8 @@ static int print(const struct options *options, const struct status_answer *answ
         const char *sshd = answer->sshd_enabled ? "enabled" : "disabled";
 
         if (options->json)
-                return ask_print_json(json_pack("{ss so ss sI sI so ss}", "version", answer->version, "instance",
-                                                ask_optional_text(answer->instance), "trust", trust, "anchors",
+                return print_json_new(json_pack("{ss so ss sI sI so ss}", "version", answer->version, "instance",
+                                                text_or_null(answer->instance), "trust", trust, "anchors",
                                                 (json_int_t)answer->anchors, "keys", (json_int_t)answer->keys, "clock",
                                                 ask_clock(&answer->clock), "sshd", sshd));
         print_field("Agent", "%s", answer->version);

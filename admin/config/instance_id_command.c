@@ -98,18 +98,12 @@ static void look(void *context) {
 }
 
 static int print(const struct options *options, const char *id, const char *source) {
-        json_t *answer;
-        int status;
-
         if (!options->json) {
                 print_field("Instance", "%s", id);
                 print_field("From", "%s", source);
                 return EXIT_DONE;
         }
-        answer = json_pack("{ss ss}", "instance", id, "source", source);
-        status = print_json(answer);
-        json_decref(answer);
-        return status;
+        return print_json_new(json_pack("{ss ss}", "instance", id, "source", source));
 }
 
 /* systemd hands a credential to the agent alone. */

@@ -132,12 +132,9 @@ static int list(const struct cli_line *line, const void *context) {
         trust_clear(&given);
         if (listing.failed || !listing.keys || !listing.excluded)
                 complain("out of memory, or OpenSSL has no SHA-256");
-        else if (options->json) {
-                json_t *answer = json_pack("{sO sO}", "keys", listing.keys, "notTrusted", listing.excluded);
-
-                status = print_json(answer);
-                json_decref(answer);
-        } else
+        else if (options->json)
+                status = print_json_new(json_pack("{sO sO}", "keys", listing.keys, "notTrusted", listing.excluded));
+        else
                 status = print(&listing);
         json_decref(listing.keys);
         json_decref(listing.excluded);

@@ -164,18 +164,9 @@ static void make_verdict(const struct examination *examination, const struct fin
 }
 
 static int print_answer(const struct examination *examination, const char *verdict, const char *remedy) {
-        json_t *answer = json_pack("{ss? ss? sb ss ss? so}", "user", examination->user, "from", examination->from,
-                                   "healthy", findings_first_failure(&examination->findings) == NULL, "verdict",
-                                   verdict, "remedy", remedy, "checks", findings_json(&examination->findings));
-        int status;
-
-        if (!answer) {
-                complain("out of memory");
-                return EXIT_OWN_FAILURE;
-        }
-        status = print_json(answer);
-        json_decref(answer);
-        return status;
+        return print_json_new(json_pack("{ss? ss? sb ss ss? so}", "user", examination->user, "from", examination->from,
+                                        "healthy", findings_first_failure(&examination->findings) == NULL, "verdict",
+                                        verdict, "remedy", remedy, "checks", findings_json(&examination->findings)));
 }
 
 static void print_end(const struct examination *examination, const char *verdict, const char *remedy) {

@@ -76,8 +76,8 @@ static int show_json(const struct store_account *account, const struct store_pol
 
         for (size_t i = 0; i < n; i++)
                 (void)json_array_append_new(names, json_string(policies[i].name));
-        return print_object(json_pack("{ss ss so}", "name", account->name, "created_at",
-                                      time_text(account->created, time), "policies", names));
+        return print_json_new(json_pack("{ss ss so}", "name", account->name, "created_at",
+                                        time_text(account->created, time), "policies", names));
 }
 
 static int show_row(struct table *table, const struct store_account *account, const struct store_policy *policies,

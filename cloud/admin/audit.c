@@ -17,8 +17,8 @@ static void print_fault(void *context, const struct audit_fault *fault) {
         const struct options *options = context;
 
         if (options->json)
-                (void)print_object(json_pack("{ss sI ss}", "file", fault->file, "line", (json_int_t)fault->line,
-                                             "fault", fault->what));
+                (void)print_json_new(json_pack("{ss sI ss}", "file", fault->file, "line", (json_int_t)fault->line,
+                                               "fault", fault->what));
         else if (fault->line > 0)
                 complain("%s:%" PRIu64 ": %s", fault->file, fault->line, fault->what);
         else
@@ -27,10 +27,10 @@ static void print_fault(void *context, const struct audit_fault *fault) {
 
 static int print_report(const struct options *options, const struct audit_report *report) {
         if (options->json)
-                return print_object(json_pack("{sI sI sI sI sI}", "lines", (json_int_t)report->lines, "decisions",
-                                              (json_int_t)report->decisions, "outcomes", (json_int_t)report->outcomes,
-                                              "signed_requests", (json_int_t)report->signed_requests, "faults",
-                                              (json_int_t)report->faults));
+                return print_json_new(json_pack("{sI sI sI sI sI}", "lines", (json_int_t)report->lines, "decisions",
+                                                (json_int_t)report->decisions, "outcomes", (json_int_t)report->outcomes,
+                                                "signed_requests", (json_int_t)report->signed_requests, "faults",
+                                                (json_int_t)report->faults));
         print_field("Lines", "%" PRIu64, report->lines);
         print_field("Decisions", "%" PRIu64, report->decisions);
         print_field("Outcomes", "%" PRIu64, report->outcomes);

@@ -66,21 +66,6 @@ const char *time_text(int64_t unix_s, char ret[static TIME_TEXT_MAX]) {
         return ret;
 }
 
-json_t *text_or_null(const char *text) {
-        return *text ? json_string(text) : json_null();
-}
-
-int print_object(json_t *object) {
-        int status = EXIT_OWN_FAILURE;
-
-        if (object)
-                status = print_json(object);
-        else
-                complain("out of memory");
-        json_decref(object);
-        return status;
-}
-
 int list_all(struct store *store, const struct listing *listing) {
         char after[STORE_TEXT_MAX] = "", *items = calloc(STORE_LIST_MAX, listing->item_size);
         int status = EXIT_DONE;

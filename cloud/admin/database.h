@@ -25,12 +25,6 @@ int database_status(const struct store *store, enum store_result result, const c
 /* "2026-03-01T12:00:00Z" */
 const char *time_text(int64_t unix_s, char ret[static TIME_TEXT_MAX]);
 
-/* "text", or null for "". */
-json_t *text_or_null(const char *text);
-
-/* Prints a line of JSON and drops it. EXIT_DONE, or EXIT_OWN_FAILURE: also for NULL, which json_pack() returns without memory. */
-int print_object(json_t *object);
-
 /*
  * A list: goes through all pages of `read`, which stores up to STORE_LIST_MAX items behind `after` ("" at first) and
  * returns how many, and the name to go on after. `show` is called for each item.

@@ -53,7 +53,7 @@ static void print_keys(const char *what, const struct store_host_keys *keys) {
 
 static int print_both(const struct options *options, const struct host_keys *keys) {
         if (options->json)
-                return print_object(
+                return print_json_new(
                         json_pack("{so so}", "kept", keys_json(&keys->kept), "waiting", keys_json(&keys->waiting)));
         print_keys("Kept", &keys->kept);
         print_keys("Waiting", &keys->waiting);

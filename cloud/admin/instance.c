@@ -102,7 +102,7 @@ static int instance_get(const struct cli_line *line, const void *context) {
                 return status;
         status = database_status(store, store_instance_get(store, id, &instance), "instance", id, NULL, NULL);
         if (status == EXIT_DONE && options->json)
-                status = print_object(instance_json(&instance));
+                status = print_json_new(instance_json(&instance));
         else if (status == EXIT_DONE)
                 print_instance(&instance);
         store_close(store);
@@ -136,7 +136,7 @@ static int show(void *context, struct store *store, const void *item) {
 
         (void)store;
         if (instances->json)
-                return print_object(instance_json(instance));
+                return print_json_new(instance_json(instance));
         if (table_add(&instances->table,
                       (const char *const[]){instance->id, instance->name, instance->host, instance->default_user,
                                             address, instance->channel, instance->state}))

@@ -128,11 +128,11 @@ static int print_policy_json(const struct store_policy *policy, const char *text
 
         if (document && json_object_set(object, "document", document) == 0) {
                 json_decref(document);
-                return print_object(object);
+                return print_json_new(object);
         }
         json_decref(document);
         json_decref(object);
-        return print_object(NULL);
+        return print_json_new(NULL);
 }
 
 static int policy_get(const struct cli_line *line, const void *context) {
@@ -181,7 +181,7 @@ static int show(void *context, struct store *store, const void *item) {
 
         (void)store;
         if (!context)
-                return print_object(policy_json(policy));
+                return print_json_new(policy_json(policy));
         (void)snprintf(version, sizeof(version), "%lld", (long long)policy->version);
         if (table_add(context, (const char *const[]){policy->name, version, time_text(policy->created, created),
                                                      time_text(policy->changed, changed)}))

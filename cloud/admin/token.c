@@ -26,8 +26,8 @@ static int print_token(const struct options *options, const struct store_token *
         (void)time_text(token->created, created);
         (void)time_text(token->expires, expires);
         if (options->json)
-                return print_object(json_pack("{ss ss ss ss ss}", "id", token->id, "account", token->account,
-                                              "created_at", created, "expires_at", expires, "token", text));
+                return print_json_new(json_pack("{ss ss ss ss ss}", "id", token->id, "account", token->account,
+                                                "created_at", created, "expires_at", expires, "token", text));
         (void)puts(text);
         complain("token %s of the account %s: good until %s; it is not shown again", token->id, token->account,
                  expires);
@@ -104,8 +104,8 @@ static int show(void *context, struct store *store, const void *item) {
         (void)time_text(token->created, created);
         (void)time_text(token->expires, expires);
         if (tokens->json)
-                return print_object(json_pack("{ss ss ss ss}", "id", token->id, "account", token->account, "created_at",
-                                              created, "expires_at", expires));
+                return print_json_new(json_pack("{ss ss ss ss}", "id", token->id, "account", token->account,
+                                                "created_at", created, "expires_at", expires));
         if (table_add(&tokens->table,
                       (const char *const[]){token->id, token->account, created,
                                             token->expires <= (int64_t)time(NULL) ? "expired" : expires}))
