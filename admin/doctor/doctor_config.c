@@ -250,5 +250,6 @@ void doctor_config(struct examination *examination) {
         r = probe_run(look_at_names, &naming, NAMES_MS);
         if (r < 0)
                 warn(&examination->findings, "config-names", NO_REMEDY,
-                     "it is not known whether each name in the lists of agent.conf is that of a user or group: %s", strerror(-r));
+                     "it is not known whether each name in the lists of agent.conf is that of a user or group: %s",
+                     strerror(-r));
 }
