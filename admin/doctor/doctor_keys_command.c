@@ -290,25 +290,25 @@ static void look_at_all(struct examination *examination, const struct sshd_servi
 /* --- which is in effect, for whom ---------------------------------------------------------------------------------- */
 
 struct judging {
-        const char *service, *whom;
-        bool other; /* there is another sshd that asks ours */
+        const char *service, *user; /* "": any */
+        bool other;                 /* there is another sshd that asks ours */
 };
 
 static void judge_command(void *context, const struct sshd_client *client, struct findings *to) {
         struct sshd_keys_command command = {.command = NULL};
         const struct judging *judging = context;
         enum finding_status status = judging->other ? FINDING_WARNING : FINDING_FAILURE;
+        const char *of = *judging->user ? " for " : "";
 
         (void)sshd_keys_command_of(client->effective, &command);
         if (command.command && doctor_command_is_ours(command.command))
-                pass(to, "sshd-keys-command", "%s runs exc-authorized-keys for %s", judging->service, judging->whom);
+                pass(to, "sshd-keys-command", "%s runs exc-authorized-keys%s%s", judging->service, of, judging->user);
         else if (command.command)
-                found(to, status, "sshd-keys-command", remedy_of(ENABLE),
-                      "%s runs %s for %s, and not exc-authorized-keys", judging->service, command.command,
-                      judging->whom);
+                found(to, status, "sshd-keys-command", remedy_of(ENABLE), "%s runs %s%s%s, and not exc-authorized-keys",
+                      judging->service, command.command, of, judging->user);
         else
-                found(to, status, "sshd-keys-command", remedy_of(ENABLE), "%s runs no AuthorizedKeysCommand for %s",
-                      judging->service, judging->whom);
+                found(to, status, "sshd-keys-command", remedy_of(ENABLE), "%s runs no AuthorizedKeysCommand%s%s",
+                      judging->service, of, judging->user);
         sshd_keys_command_clear(&command);
 }
 
@@ -352,7 +352,7 @@ static void look_at_each_of_ours(struct examination *examination, const char *se
 
 void doctor_keys_command(struct examination *examination, const struct sshd_service *services,
                          struct sshd_clients *const clients[], size_t n) {
-        struct judging judging = {.whom = examination->user ? examination->user : "all users"};
+        struct judging judging = {.user = examination->user ? examination->user : ""};
 
         for (size_t i = 0; i < n || (n == 0 && i == 0); i++) {
                 judging.service = n > 0 ? services[i].name : "sshd";

@@ -222,6 +222,8 @@ static void program_ends_with_its_caller(void **state) {
 }
 
 static void each_run_is_a_line_for_debugging(void **state) {
+        char shell[] = "/bin/sh", flag[] = "-c", script[] = "exit 3 # \033[2J", key[] = "AAAAC3NzaC1lZDI1NTE5";
+        char *argv[] = {shell, flag, script, key, NULL};
         struct program_result result;
         int ends[2], old = dup(STDERR_FILENO);
         char text[1024];
@@ -230,7 +232,7 @@ static void each_run_is_a_line_for_debugging(void **state) {
         (void)state;
         assert_true(old >= 0 && pipe2(ends, O_CLOEXEC) == 0 && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
         debug_init("test", true);
-        assert_int_equal(run("exit 3 # \033[2J", NULL, LONG_MS, &result), 0);
+        assert_int_equal(program_run(argv, NULL, LONG_MS, &result), 0);
         debug_init("test", false);
         assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
         program_result_clear(&result);
@@ -240,7 +242,7 @@ static void each_run_is_a_line_for_debugging(void **state) {
         assert_true(n > 0);
         text[n] = '\0';
         (void)close(ends[0]);
-        assert_non_null(strstr(text, "test: ran: /bin/sh -c exit 3 # ?[2J: exit status 3, after "));
+        assert_non_null(strstr(text, "test: ran: /bin/sh -c exit 3 # ?[2J ...: exit status 3, after "));
 }
 
 int main(void) {
