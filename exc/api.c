@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "cli/output.h"
-#include "cloud/api/wipe.h"
 #include "exc/api_end.h"
 #include "wire/json.h"
+#include "wire/wipe.h"
 
 enum {
         URL_MAX = 4096,

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "cli/output.h"
-#include "cloud/api/name.h"
-#include "cloud/api/wipe.h"
 #include "cloud/token/token.h"
 #include "exc/endpoint.h"
 #include "wire/json.h"
+#include "wire/name.h"
+#include "wire/wipe.h"
 
 #define DIRECTORY "/exc"
 #define FILE_NAME "/config.json"

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/output.h"
-#include "cloud/api/name.h"
 #include "exc/config.h"
+#include "wire/name.h"
 
 static const char settings[] = "endpoint, token or user";
 

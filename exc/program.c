@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "cli/output.h"
-#include "cloud/api/name.h"
 #include "exc/command.h"
+#include "wire/name.h"
 
 /* -o json is the one there is; -o text says that there is none. */
 static bool take_output(const struct cli_option *option, const char *text, void *member) {

@@ -7,8 +7,8 @@
 
 #include "cli/output.h"
 #include "cli/value.h"
-#include "cloud/api/name.h"
 #include "exc/problem.h"
+#include "wire/name.h"
 
 bool target_from_text(const char *text, struct target *ret) {
         size_t n = strlen(text);

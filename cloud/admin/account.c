@@ -9,7 +9,7 @@
 #include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
-#include "cloud/api/name.h"
+#include "wire/name.h"
 #include "wire/refusal.h"
 
 /* Before the account is made: one without its policy is not what was asked for. */

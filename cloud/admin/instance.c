@@ -10,7 +10,7 @@
 #include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
-#include "cloud/api/name.h"
+#include "wire/name.h"
 #include "wire/refusal.h"
 #include "wire/vm_id.h"
 

@@ -13,8 +13,8 @@
 #include "cloud/admin/change.h"
 #include "cloud/admin/command.h"
 #include "cloud/admin/database.h"
-#include "cloud/api/name.h"
 #include "wire/json.h"
+#include "wire/name.h"
 #include "wire/refusal.h"
 #include "wire/terminal.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cloud/api/client_address.h"
-#include "cloud/api/name.h"
+#include "wire/name.h"
 
 #define SECTION "Api"
 

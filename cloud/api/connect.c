@@ -23,11 +23,11 @@
 #include "cloud/api/in_flight.h"
 #include "cloud/api/instance.h"
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
 #include "cloud/api/openssh_key.h"
 #include "cloud/api/revoke.h"
 #include "cloud/token/token.h"
 #include "libpush/known_hosts.h"
+#include "wire/name.h"
 
 #define ACTION "compute:instance:connect"
 #define KNOWN_HOSTS_PREFIX "exc-vm-"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cloud/api/name.h"
 #include "wire/json_dispatch.h"
+#include "wire/name.h"
 
 #define INTERFACE "in.excloud.Host."
 #define MISSHAPEN "a member is missing, or not as the interface has it"

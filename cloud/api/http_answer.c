@@ -6,7 +6,7 @@
 
 #include "cloud/api/docs.h"
 #include "cloud/api/http_internal.h"
-#include "cloud/api/wipe.h"
+#include "wire/wipe.h"
 
 static void add(struct MHD_Response *response, const char *name, const char *value) {
         (void)MHD_add_response_header(response, name, value);

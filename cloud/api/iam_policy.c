@@ -7,11 +7,11 @@
 #include "cloud/api/auth.h"
 #include "cloud/api/handlers.h"
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
 #include "cloud/api/page.h"
 #include "cloud/api/precondition.h"
 #include "cloud/policy/policy.h"
 #include "wire/json.h"
+#include "wire/name.h"
 
 #define RESOURCE "exc:iam:policy/"
 

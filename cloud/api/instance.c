@@ -8,8 +8,8 @@
 #include "cloud/api/handlers.h"
 #include "cloud/api/host_reports.h"
 #include "cloud/api/member.h"
-#include "cloud/api/name.h"
 #include "cloud/api/precondition.h"
+#include "wire/name.h"
 #include "wire/vm_id.h"
 
 /* --- answers -------------------------------------------------------------------------------------------------------- */

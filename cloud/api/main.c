@@ -16,11 +16,11 @@
 #include "cloud/api/api_confine.h"
 #include "cloud/api/http.h"
 #include "cloud/api/journal.h"
-#include "cloud/api/wipe.h"
 #include "common/debug.h"
 #include "common/service_options.h"
 #include "wire/refusal.h"
 #include "wire/serve.h"
+#include "wire/wipe.h"
 
 enum {
         ARENAS = 4, /* heaps: workers share them */

@@ -5,8 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "cloud/api/name.h"
 #include "cloud/store/store.h"
+#include "wire/name.h"
 
 static enum refusal take(const struct json_dispatch_field *field, json_t *value, char *member, size_t size,
                          bool (*valid)(const char *), struct refused *ret_why) {

@@ -16,10 +16,10 @@
 #include "cloud/api/api.h"
 #include "cloud/api/delivery.h"
 #include "cloud/api/delivery_error.h"
-#include "cloud/api/name.h"
 #include "cloud/api/process.h"
 #include "libpush/known_hosts.h"
 #include "tests/unit/keys.h"
+#include "wire/name.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 enum client_result __wrap_varlink_pool_call(struct varlink_pool *pool, const char *method, json_t *parameters,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that may have held a secret. */
-#ifndef EXC_API_WIPE_H
-#define EXC_API_WIPE_H
+#ifndef EXC_WIPE_H
+#define EXC_WIPE_H
 
 /* free(3), and wipes it all before. For NULL nothing. */
 void wipe_free(void *memory);

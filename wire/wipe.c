@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloud/api/wipe.h"
+#include "wire/wipe.h"
 
 #include <malloc.h>
 #include <openssl/crypto.h>

@@ -3,8 +3,8 @@
  * Which texts are names of users and of what else there is: from callers, hosts and guests alike. Ids of instances are in
  * wire/vm_id.h.
  */
-#ifndef EXC_API_NAME_H
-#define EXC_API_NAME_H
+#ifndef EXC_NAME_H
+#define EXC_NAME_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cloud/api/name.h"
+#include "wire/name.h"
 
 #include <stddef.h>
 #include <string.h>
