@@ -158,7 +158,7 @@ sshd_is_left_alone_by_an_upgrade_that_says_so() {
 
 # _options COMMAND...: those that its help tells of, each on a line of its own.
 _options() {
-    in_machine m "$@" --help | sed -n '/^  --version/d; s/^  \(--[a-z][a-z-]*\).*/\1/p' | sort -u
+    in_machine m "$@" --help | sed -nE '/^  (-h, --help|--version)/d; s/^  (-[a-z], )?(--[a-z][a-z-]*).*/\2/p' | sort -u
 }
 
 # _completed WORD...: the options that bash offers behind these words.
