@@ -1198,17 +1198,19 @@ an_sshd_with_a_proc_of_its_own_is_healed() {
 }
 
 # _sandboxes LINE: a command that gives sshd's service that setting. It must be able to write its PID file, by which doctor
-# knows when it read its configuration: systemd lets each service write its RuntimeDirectory=.
+# knows when it read its configuration: systemd lets each service write its RuntimeDirectory=. On a fast machine sshd would be
+# started too often for systemd, which forgets that with reset-failed.
 _sandboxes() {
     cat <<END
 mkdir -p /etc/systemd/system/ssh.service.d
 printf '[Service]\\n%s\\n' '$1' >/etc/systemd/system/ssh.service.d/hardening.conf
-systemctl daemon-reload && systemctl restart ssh
+systemctl daemon-reload && systemctl reset-failed ssh && systemctl restart ssh
 END
 }
 
 _no_sandbox() {
-    in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload && systemctl restart ssh'
+    in_machine m bash -c 'rm -r /etc/systemd/system/ssh.service.d && systemctl daemon-reload &&
+        systemctl reset-failed ssh && systemctl restart ssh'
 }
 
 sshd_that_may_not_write_the_store_is_healed() {
