@@ -157,7 +157,7 @@ tree() {
 # are kept under that name.
 tree_layer() {
     local layer=$system_tree/build/system/trees/$3
-    tree_locked "$1" "$3" "$(cat "${2##*:}.stamp") ${*:4}" \
+    tree_locked "$1" "$3" "$(cat "${2%%:*}.stamp") ${*:4}" \
         "$system_tree/tests/system/tree_layer" "$1" "$2" "$layer" "${@:4}"
     echo "$layer:$2"
 }

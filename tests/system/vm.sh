@@ -19,7 +19,8 @@
 #
 # The array vm_options has more options of QEMU, for vm_start, and vm_kernel has the kernel's about security modules and audit. By
 # default AppArmor is on, as Debian has it, and the profiles of our packages are enforced; what they deny is not logged, since
-# the kernel's log of such things costs time.
+# the kernel's log of such things costs time. With vm_module=selinux the machine has SELinux instead, enforcing, with Debian's
+# policy.
 #
 # The host's side of vsock is vhost-device-vsock, from Debian's unstable suite, which needs no kernel module. AF_VSOCK of
 # this machine is never used.
@@ -28,6 +29,7 @@ vms=/mnt/vms
 vm_ssh_port=2222
 vm_options=()
 vm_kernel=audit=0
+vm_module=''
 # -cpu max alone crashes QEMU 7.2 when it emulates the kernel of Debian 13.
 vm_cpu=max,-cx16
 
@@ -74,17 +76,38 @@ vm_setup='
 # shellcheck disable=SC2016 # for the shell in the tree
 vm_finish='$INSTALL linux-image-cloud-amd64'
 
-# vm_base SUITE: prints the lower directories of an overlay with its tree; boot/ in the first has its kernel.
+# What SELinux needs besides. Debian's policy knows no sshd on vsock, which is how a test gets into the machine.
+vm_kernel_selinux='security=selinux selinux=1 enforcing=1 audit=1'
+vm_selinux_packages='auditd policycoreutils selinux-policy-default'
+# shellcheck disable=SC2016 # for the shell in the tree
+vm_selinux_finish='
+    mkdir -p /etc/selinux
+    printf "SELINUX=enforcing\nSELINUXTYPE=default\n" >/etc/selinux/config
+    echo "(allow sshd_t self (vsock_socket (read write getattr getopt setopt shutdown)))
+        (allow init_t sshd_t (vsock_socket (create bind listen accept read write getattr getopt setopt shutdown)))" >/test_sshd.cil
+    semodule -n -i /test_sshd.cil
+    rm /test_sshd.cil'
+
+# vm_base SUITE [MODULE]: prints the lower directories of an overlay with its tree, and that security module; boot/ in one has
+# its kernel.
 vm_base() {
-    tree_layer "$1" "$(tree "$1")" "vm-$1" "$vm_packages" "$vm_setup" "$vm_finish"
+    local plain
+    plain=$(tree_layer "$1" "$(tree "$1")" "vm-$1" "$vm_packages" "$vm_setup" "$vm_finish")
+    if [[ ${2:-} == selinux ]]; then
+        tree_layer "$1" "$plain" "vm-$1-selinux" "$vm_selinux_packages" '' "$vm_selinux_finish"
+    else
+        echo "$plain"
+    fi
 }
 
 # vm_disk DIRECTORY LOWER: makes a file system with that tree, our packages, and a key for root.
 vm_disk() {
-    local root=$1/root
+    local root=$1/root labels=''
+    # setfiles takes files with different device numbers for other file systems, and a label is no reason to copy a file.
+    if [[ $vm_module == selinux ]]; then labels=,xino=on,metacopy=on; fi
     mkdir -p "$1"/{upper,work,root}
     chmod 0755 "$1/upper"
-    mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" vm "$root"
+    mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work$labels" vm "$root"
     ssh-keygen -q -t ed25519 -N '' -C '' -f "$1/key"
     install -m 0600 "$1/key.pub" "$root/root/.ssh/authorized_keys"
     machine_host_keys "$root"
@@ -96,6 +119,7 @@ vm_disk() {
     rm -rf "$root/debs"
     # After the packages, as an administrator would.
     if declare -F _vm_prepare >/dev/null; then _vm_prepare "$root"; fi
+    if [[ $vm_module == selinux ]]; then vm_label "$root" || return 1; fi
     truncate -s 1500M "$1/disk"
     mkfs.ext4 -q -F -L root -O ^metadata_csum,^64bit -E lazy_itable_init=1 -d "$root" "$1/disk"
     mkdir -p "$1/host_keys"
@@ -104,27 +128,51 @@ vm_disk() {
     rm -rf "$1"/{upper,work,root}
 }
 
+# vm_label ROOT: gives each file its label, which in the machine would take minutes.
+vm_label() {
+    mount -t proc proc "$1/proc"
+    chroot "$1" setfiles -F -m /etc/selinux/default/contexts/files/file_contexts /
+    umount "$1/proc"
+}
+
 vm_start() {
     local directory=$vms/$1 base cid
-    base=$(vm_base "$2")
+    base=$(vm_base "$2" "$vm_module")
     mkdir -p "$directory"
     vm_disk "$directory" "$base" >"$directory/disk.log" 2>&1 || {
         tail -n 20 "$directory/disk.log"
         return 1
     }
-    cp "${base%%:*}"/boot/vmlinuz-* "$directory/vmlinuz"
-    cp "${base%%:*}"/boot/initrd.img-* "$directory/initrd"
+    vm_take_kernel "$base" "$directory"
     # Two machines at the same time must not have the same CID, even with separate vhost devices.
     cid=$((3 + BASHPID))
     echo "$cid" >"$directory/cid"
     printf '%s\n' "${vm_options[@]}" >"$directory/options"
-    echo "$vm_kernel" >"$directory/kernel"
+    if [[ $vm_module == selinux ]]; then
+        # Two policies have room while one is loaded in place of another.
+        echo 2048 >"$directory/memory"
+        echo "$vm_kernel_selinux" >"$directory/kernel"
+    else
+        echo 1024 >"$directory/memory"
+        echo "$vm_kernel" >"$directory/kernel"
+    fi
     vm_boot "$1"
     vm_await "$1"
 }
 
+# vm_take_kernel LOWER DIRECTORY: copies the kernel and its initial RAM file system, which one of the layers has.
+vm_take_kernel() {
+    local layer
+    while read -r layer; do
+        compgen -G "$layer/boot/vmlinuz-*" >/dev/null || continue
+        cp "$layer"/boot/vmlinuz-* "$2/vmlinuz"
+        cp "$layer"/boot/initrd.img-* "$2/initrd"
+    done < <(tr : '\n' <<<"$1")
+}
+
 vm_boot() {
-    local directory=$vms/$1 vhost library options
+    local directory=$vms/$1 vhost library options memory
+    memory=$(<"$directory/memory")
     mapfile -t options < <(grep -v '^$' "$directory/options" || true)
     vhost=$(vm_vhost)
     library=$vhost/usr/lib/x86_64-linux-gnu
@@ -134,8 +182,8 @@ vm_boot() {
     disown
     wait_for test -S "$directory/vhost"
     # Time in the guest goes on while other tests have the processors.
-    nice -n -10 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m 1024 \
-        -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=1024M,share=on \
+    nice -n -10 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=1024 -smp 2 -cpu "$vm_cpu" -m "$memory" \
+        -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=${memory}M,share=on \
         -nodefaults -no-user-config -display none -kernel "$directory/vmlinuz" -initrd "$directory/initrd" \
         -append "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1 systemd.service_watchdogs=no $(<"$directory/kernel")" \
         -drive "file=$directory/disk,format=raw,if=none,id=d0,cache=unsafe" -device virtio-blk-pci,drive=d0 \
