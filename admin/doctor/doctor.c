@@ -37,6 +37,7 @@ static const struct section {
         {"sockets", "the sockets", doctor_sockets, 30 * 1000, false},
         {"agent", "the agent", doctor_agent, 20 * 1000, false},
         {"agent-calls", "the journal for system calls that the agent may not make", doctor_calls, 20 * 1000, false},
+        {"selinux", "SELinux", doctor_selinux, 20 * 1000, false},
         {"store", "the store", doctor_store, 20 * 1000, false},
         {"config", "agent.conf", doctor_config, 15 * 1000, false},
         {"host-keys", "sshd's host keys", doctor_host_keys, 30 * 1000, false},
@@ -46,7 +47,7 @@ static const struct section {
         {"mounts", "what sshd sees of the file system", doctor_mounts, 30 * 1000, false},
         {"drops", "the journal for dropped connections", doctor_drops, 20 * 1000, false},
         {"apparmor", "AppArmor", doctor_apparmor, 20 * 1000, false},
-        {"machine", "clock, security modules and journal", doctor_machine, 10 * 1000, false},
+        {"machine", "clock, AppArmor and journal", doctor_machine, 10 * 1000, false},
         {"self-test", "the way of a key, with a throw-away one", doctor_self_test, 60 * 1000, false},
 };
 

@@ -65,6 +65,7 @@ void doctor_pam(struct examination *examination);       /* whether PAM lets the 
 void doctor_sockets(struct examination *examination);   /* the units, their sockets, and the channels */
 void doctor_agent(struct examination *examination);     /* whether it answers, and what */
 void doctor_calls(struct examination *examination);     /* system calls that were refused to the agent since boot */
+void doctor_selinux(struct examination *examination);   /* its module, labels, and what it denied */
 void doctor_store(struct examination *examination);     /* the store's mount, owners and modes, and room */
 void doctor_config(struct examination *examination);    /* agent.conf, and whether it allows the user */
 void doctor_host_keys(struct examination *examination); /* whether the answer to a push has sshd's host keys */
@@ -74,7 +75,7 @@ void doctor_proc(struct examination *examination);      /* whether the helper se
 void doctor_mounts(struct examination *examination);    /* whether sshd sees the helper and the store */
 void doctor_drops(struct examination *examination);     /* connections that sshd drops before authentication */
 void doctor_apparmor(struct examination *examination);  /* profiles of AppArmor, and what they denied */
-void doctor_machine(struct examination *examination);   /* clock, security modules, journal */
+void doctor_machine(struct examination *examination);   /* clock, AppArmor, journal */
 
 /* A push, two runs of the helper and a revocation. `doctor_self_test_end` revokes the key if that is still to do. */
 void doctor_self_test(struct examination *examination);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What surrounds all of it: the clock, security modules, and the journal. */
+/* What surrounds all of it: the clock, AppArmor, and the journal. */
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
@@ -82,14 +82,8 @@ static void read_line(const char *path, char *ret, size_t size) {
 }
 
 static void look_at_modules(struct examination *examination) {
-        char enforce[16], enabled[16], profile[256];
+        char enabled[16], profile[256];
 
-        read_line("/sys/fs/selinux/enforce", enforce, sizeof(enforce));
-        if (strcmp(enforce, "1") == 0)
-                warn(&examination->findings, "selinux", NO_REMEDY,
-                     "SELinux is enforcing; what it denies can be seen with: ausearch -m avc -ts boot");
-        else
-                pass(&examination->findings, "selinux", "SELinux is %s", enforce[0] ? "permissive" : "off");
         read_line("/sys/module/apparmor/parameters/enabled", enabled, sizeof(enabled));
         read_line("/proc/1/attr/apparmor/current", profile, sizeof(profile));
         if (enabled[0] == 'Y' && access("/etc/apparmor.d/usr.sbin.sshd", F_OK) == 0)
