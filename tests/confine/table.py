@@ -23,7 +23,7 @@ ACTS = {
     "mount": "mount",
     "namespace": "make a user namespace",
 }
-LAYERS = {"DAC": "D", "seccomp": "S", "landlock": "L", "unit": "U", "rlimit": "R", "apparmor": "A"}
+LAYERS = {"DAC": "D", "seccomp": "S", "landlock": "L", "unit": "U", "rlimit": "R", "apparmor": "A", "selinux": "E"}
 # Programs, acts, and why one layer is enough.
 REASONS = [
     ("agent signer host api", "fork",
@@ -32,9 +32,6 @@ REASONS = [
      "`TasksMax=1` of its unit stops it as well, where the machine has that control group; the containers of the tests have not."),
     ("helper", "namespace",
      "It gives capabilities over nothing that was there before; no_new_privs and the rules of Landlock stay in it."),
-    ("metadata", "inet",
-     "HTTP to two addresses is its work, and it compares each address with these before it connects. `IPAddressDeny=` of its unit "
-     "drops other packets, where systemd may load BPF programs; in the containers of the tests it may not."),
     ("metadata", "fork",
      "`TasksMax=2` of its unit allows one more, which systemd needs to begin it with PrivateUsers=. It could do no more than it can."),
 ]
@@ -64,12 +61,12 @@ def cells_of_table(lines):
 
 
 def merged(table, tried, layers):
-    """In the order of LAYERS, where it was tried."""
-    of_others = set(LAYERS.values()) - {LAYERS[name] for name in layers}
-    return {
-        cell: "".join(letter for letter in LAYERS.values() if letter in stopped | (table.get(cell, set()) & of_others))
-        for cell, stopped in tried.items()
-    }
+    """In the order of LAYERS, where it was tried: now, or for the table."""
+    now = {LAYERS[name] for name in layers}
+    found = {cell: letters - now for cell, letters in table.items() if letters - now}
+    for cell, letters in tried.items():
+        found[cell] = found.get(cell, set()) | letters
+    return {cell: "".join(letter for letter in LAYERS.values() if letter in letters) for cell, letters in found.items()}
 
 
 def main():
