@@ -54,7 +54,7 @@ static int parse_options(int argc, char *argv[], struct options *ret) {
                 {"seccomp", .take = syscall_filter_mode_take, .member = &ret->confinement.calls,
                  .expected = SYSCALL_FILTER_MODES},
                 {"verbose", .flag = &ret->verbose},
-                {NULL},
+                {.name = NULL},
         };
 
         *ret = (struct options){.runtime_dir = STORE_RUNTIME_DIR, .config_dir = CONFIG_DIR};

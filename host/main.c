@@ -64,7 +64,7 @@ static int parse_options(int argc, char *argv[], struct options *ret) {
                 {"check", .flag = &ret->check},
                 {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
                  .expected = SYSCALL_FILTER_MODES},
-                {NULL},
+                {.name = NULL},
         };
 
         *ret = (struct options){.config_dir = HOST_CONFIG_DIR};

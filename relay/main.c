@@ -42,7 +42,7 @@ static int parse_options(int argc, char *argv[], struct options *ret) {
                 {"verbose", .flag = &ret->verbose},
                 {"seccomp", .take = syscall_filter_mode_take, .member = &ret->seccomp,
                  .expected = SYSCALL_FILTER_MODES},
-                {NULL},
+                {.name = NULL},
         };
 
         *ret = (struct options){.port = PORT, .socket = HOST_SOCKET};

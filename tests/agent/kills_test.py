@@ -316,6 +316,16 @@ class Scene:
             # Helpers write into claim files, but no file is made or removed now.
             assert all(grants == counting[0] for grants in counting), (push.user, counting)
 
+    def steady_store(self):
+        """What is stored while the agent removes nothing: it answers between two sweeps, and short keys end at any time."""
+        store = Store(self.a)
+        while True:
+            self.a.ask("Status")
+            again = Store(self.a)
+            if (store.ids, store.claims) == (again.ids, again.claims):
+                return store
+            store = again
+
     def look_at_rest(self):
         """With an agent that has just started and has no other call."""
         self.pause(True)
@@ -323,7 +333,7 @@ class Scene:
         agent.wait_until(lambda: not self.busy or self.failures, "all are done")
         # A client that waited for the killed agent has no answer; one whose call was still queued has.
         self.a.ask("Status")
-        store = Store(self.a)
+        store = self.steady_store()
         for push in self.pushes:
             if push.gone:
                 assert store.has_nothing(push), "revoked, and still stored"

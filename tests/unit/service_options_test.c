@@ -32,7 +32,7 @@ static const struct service_option table[] = {
         {"file", .take = service_take_text, .member = &got.file},
         {"number", .take = take_digit, .member = &got.number, .expected = "one digit"},
         {"flag", .flag = &got.flag},
-        {NULL},
+        {.name = NULL},
 };
 
 /* `fd` goes to an empty file. Returns what it was. */
