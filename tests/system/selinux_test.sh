@@ -71,7 +71,7 @@ _wait_in_vm() {
 _denied() {
     in_vm "$suite" 'ausearch --input-logs -ts boot -m AVC,USER_AVC,SELINUX_ERR,USER_SELINUX_ERR --raw 2>&1' |
         grep -aE '^type=(AVC|USER_AVC|SELINUX_ERR|USER_SELINUX_ERR) ' |
-        grep -avE 'scontext=[^:]*:[^:]*:(getty_t|systemd_sysusers_t|udev_t|useradd_t):' |
+        grep -avE 'scontext=[^:]*:[^:]*:(getty_t|systemd_generator_t|systemd_sysusers_t|udev_t|useradd_t):' |
         grep -avE 'comm="systemd-tmpfile" name="(root|\.ssh|mtab)" ' || true
 }
 
