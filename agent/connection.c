@@ -2,6 +2,7 @@
 #include "agent/connection.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,26 @@
 #include "common/clock.h"
 #include "common/debug.h"
 
-enum { TURN_ACCURACY_US = 1000 }; /* 0 would be sd_event's own quarter of a second */
+enum {
+        TURN_ACCURACY_US = 1000,  /* 0 would be sd_event's own quarter of a second */
+        OUTPUT_LONG = 128 * 1024, /* bytes; only lists are longer */
+};
 
 /* --- state ------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Also gives memory below what is still in use back to the kernel: lists for several clients at once grow on the heap, and a small
+ * piece behind them would keep all of it.
+ */
+static void drop_output(struct connection *connection) {
+        bool is_long = connection->output_length > OUTPUT_LONG;
+
+        free(connection->output);
+        connection->output = NULL;
+        connection->output_sent = connection->output_length = 0;
+        if (is_long)
+                (void)malloc_trim(0);
+}
 
 static bool output_waits(const struct connection *connection) {
         return connection->output_sent < connection->output_length;
@@ -43,7 +61,7 @@ void connection_close(struct connection *connection) {
         sd_event_source_disable_unref(connection->timer);
         sd_event_source_disable_unref(connection->turn);
         call_clear(&connection->call);
-        free(connection->output);
+        drop_output(connection);
         if (connection->fd >= 0)
                 (void)close(connection->fd);
         free(connection);
@@ -68,9 +86,7 @@ static void flush(struct connection *connection) {
                 connection->output_sent += (size_t)n;
                 connection->silent_since_ns = clock_ns(CLOCK_MONOTONIC);
         }
-        free(connection->output);
-        connection->output = NULL;
-        connection->output_sent = connection->output_length = 0;
+        drop_output(connection);
 }
 
 static bool queue(struct connection *connection, const char *text, size_t length) {
