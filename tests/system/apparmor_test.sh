@@ -42,34 +42,6 @@ _vm_prepare() {
     acts_into "$root"
 }
 
-_exc_push() {
-    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
-}
-
-# _signs COMMAND ADDRESS [OPTION...]
-_signs() {
-    local life=()
-    [[ $1 != push ]] || life=(--ttl 1200)
-    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
-}
-
-_addresses() {
-    echo "serial:$(vm_serial "$suite")" "hybrid:$(vm_hybrid "$suite")"
-}
-
-_lets_in() {
-    same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
-}
-
-_refuses() {
-    fails_with 'Permission denied \(publickey' vm_ssh "$suite" -i "$2" "$1" true
-}
-
-# _wait_in_vm SCRIPT: until it succeeds there.
-_wait_in_vm() {
-    in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
-}
-
 # _profile_of UNIT: the profile that its process runs under, and the mode.
 _profile_of() {
     in_vm "$suite" "cat /proc/\$(systemctl show --value -p MainPID $1)/attr/current"
@@ -91,23 +63,23 @@ profiles_are_loaded_and_enforced_from_boot_on() {
 
 a_pushed_key_lets_in_once_over_each_channel_and_is_revoked() {
     local address
-    for address in $(_addresses); do
-        says "$instance" _exc_push hello "$address"
+    for address in $(vm_addresses); do
+        says "$instance" vm_exc_push hello "$address"
         new_key k
-        _signs push "$address" --user alice --key k.pub
+        vm_signs push "$address" --user alice --key k.pub
         same 'exc-instance-connect-agent (enforce)' "$(_profile_of exc-instance-connect.service)"
-        _lets_in alice k
-        _refuses alice k
+        vm_lets_in alice k
+        vm_refuses alice k
         new_key k
-        _signs push "$address" --user alice --key k.pub --connections 0
-        _lets_in alice k
-        says '^2 keys were dropped' _signs revoke "$address" --user alice
-        _refuses alice k
+        vm_signs push "$address" --user alice --key k.pub --connections 0
+        vm_lets_in alice k
+        says '^2 keys were dropped' vm_signs revoke "$address" --user alice
+        vm_refuses alice k
     done
     new_key k
     in_vm "$suite" 'cat >/run/k.pub' <k.pub
     in_vm "$suite" exc-instance-connect push --user bob --key /run/k.pub --ttl 1200
-    _lets_in bob k
+    vm_lets_in bob k
 }
 
 # With "audit" before a rule the kernel logs what that allows.
@@ -117,8 +89,8 @@ helper_that_sshd_runs_has_its_profile() {
     new_key k
     in_vm "$suite" 'cat >/run/k.pub' <k.pub
     in_vm "$suite" exc-instance-connect push --user alice --key /run/k.pub --ttl 1200
-    _lets_in alice k
-    _wait_in_vm 'journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel | grep -q "AUDIT.*profile=\"exc-authorized-keys\".*exc-instance-connect/keys/alice/.*comm=\"exc-authorized-\""'
+    vm_lets_in alice k
+    vm_wait 'journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel | grep -q "AUDIT.*profile=\"exc-authorized-keys\".*exc-instance-connect/keys/alice/.*comm=\"exc-authorized-\""'
     in_vm "$suite" ": >$local; apparmor_parser -r /etc/apparmor.d/exc-authorized-keys"
 }
 
@@ -137,9 +109,9 @@ END
     says exc-authorized-keys-chain in_vm "$suite" sshd -T -C user=alice
     in_vm "$suite" 'cat >/run/k.pub' <k.pub
     in_vm "$suite" exc-instance-connect push --user alice --key /run/k.pub --ttl 1200
-    _lets_in alice k
-    _refuses alice k
-    _lets_in alice other
+    vm_lets_in alice k
+    vm_refuses alice k
+    vm_lets_in alice other
     # As a line of an earlier version has it.
     in_vm "$suite" "runuser -u nobody -- /usr/libexec/exc-instance-connect/exc-authorized-keys alice -- /usr/local/bin/other" |
         grep -F "$(<other.pub)"
@@ -155,19 +127,19 @@ launch_keys_are_fetched_and_dropped() {
     in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
     in_vm "$suite" 'ip addr add 169.254.169.254/32 dev lo; ip addr add fd00:ec2::254/128 dev lo nodad
         systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 fd00:ec2::254'
-    _wait_in_vm 'ss -ltn | grep -q 169.254.169.254:80'
+    vm_wait 'ss -ltn | grep -q 169.254.169.254:80'
     in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$_conf/metadata.conf"
     _fetches
-    _lets_in alice launch
+    vm_lets_in alice launch
     in_vm "$suite" ': >/var/cloud/keys'
     _fetches
-    _refuses alice launch
+    vm_refuses alice launch
     in_vm "$suite" "systemctl stop exc-instance-connect-metadata.socket cloud; rm -r $_conf/metadata.conf /var/cloud"
 }
 
 # It may take longer than the program waits, since all of this is emulated.
 _fetches() {
-    _wait_in_vm 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
+    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
 }
 
 _api() {
@@ -188,8 +160,8 @@ a_connect_of_the_control_plane_lets_in_once() {
     in_vm "$suite" exc-compute-admin init >"$prepared/token"
     in_vm "$suite" exc-compute-admin instance put "$instance" --host local
     wait_seconds=600 wait_for _grant
-    _lets_in alice granted
-    _refuses alice granted
+    vm_lets_in alice granted
+    vm_refuses alice granted
     for program in exc-compute-api exc-signer exc-host; do
         same "$program (enforce)" "$(_profile_of "$program.service")"
     done
@@ -209,7 +181,7 @@ _newer() {
 an_upgrade_enforces_the_new_profiles() {
     local hash='cat /sys/kernel/security/apparmor/policy/profiles/exc-instance-connect-agent.*/sha*' before
     new_key k
-    _signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub --connections 0
+    vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub --connections 0
     before=$(in_vm "$suite" "$hash")
     _newer
     in_vm "$suite" 'cat >/run/newer.deb' <newer.deb
@@ -218,10 +190,10 @@ an_upgrade_enforces_the_new_profiles() {
     fails same "$before" "$(in_vm "$suite" "$hash")"
     in_vm "$suite" cat /sys/kernel/security/apparmor/profiles >loaded
     grep -xF 'exc-instance-connect-agent (enforce)' loaded
-    _lets_in alice k
+    vm_lets_in alice k
     new_key k
-    _signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
+    vm_lets_in alice k
     same 'exc-instance-connect-agent (enforce)' "$(_profile_of exc-instance-connect.service)"
     same 'exc-instance-connect-relay (enforce)' "$(_profile_of exc-instance-connect-relay.service)"
 }
@@ -246,7 +218,7 @@ a_denial_is_logged_and_doctor_names_it_until_it_is_allowed() {
     in_vm "$suite" "install -d -m 0755 $_conf/agent.conf.d && printf '[Agent]\nHostKeyFiles=/srv/host.pub\n' >$conf &&
         cp /etc/ssh/ssh_host_ed25519_key.pub /srv/host.pub && systemctl stop exc-instance-connect.service"
     new_key k
-    _signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub
+    vm_signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub
     says 'operation="open".*name="/srv/host.pub"' _denials_of exc-instance-connect-agent
     _finding apparmor-denials >said
     cat said
@@ -255,7 +227,7 @@ a_denial_is_logged_and_doctor_names_it_until_it_is_allowed() {
     in_vm "$suite" "sleep 1.1; echo '/srv/host.pub r,' >$local && apparmor_parser -r /etc/apparmor.d/exc-instance-connect-agent &&
         systemctl stop exc-instance-connect.service"
     new_key k
-    _signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub |
+    vm_signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub |
         grep -F "$(fingerprint "$vms/$suite/host_keys/ssh_host_ed25519_key.pub")"
     says '^pass +apparmor-denials' _finding apparmor-denials
     in_vm "$suite" "rm $conf /srv/host.pub && : >$local && apparmor_parser -r /etc/apparmor.d/exc-instance-connect-agent &&
@@ -292,7 +264,7 @@ END
     sed -n '/^\.Pa .*local.exc-signer/,/^\.Ed/p' "$system_tree/man/exc-signer.conf.5" | grep '^[/n].*,$' | tee /dev/stderr |
         in_vm "$suite" "cat >$local && apparmor_parser -r /etc/apparmor.d/exc-signer"
     wait_seconds=600 wait_for _grant
-    _lets_in alice granted
+    vm_lets_in alice granted
     in_vm "$suite" "cp /root/signer.conf $conf; rm -r /etc/systemd/system/exc-signer.service.d /var/log/exc-signer/bytes
         : >$local; apparmor_parser -r /etc/apparmor.d/exc-signer; systemctl daemon-reload
         systemctl stop exc-compute-api exc-signer exc-host"

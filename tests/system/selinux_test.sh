@@ -31,39 +31,10 @@ _vm_prepare() {
     acts_into "$1"
 }
 
-# _exc_push COMMAND ADDRESS [OPTION...]: on the host.
-_exc_push() {
-    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
-}
-
-# _signs COMMAND ADDRESS [OPTION...]: a key outlives the slowest login here.
-_signs() {
-    local life=()
-    [[ $1 != push ]] || life=(--ttl 1200)
-    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
-}
-
-_addresses() {
-    echo "serial:$(vm_serial "$suite")" "hybrid:$(vm_hybrid "$suite")"
-}
-
-_lets_in() {
-    same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
-}
-
-_refuses() {
-    fails_with 'Permission denied \(publickey' vm_ssh "$suite" -i "$2" "$1" true
-}
-
 # _pushes USER KEY: by the administrator of the machine.
 _pushes() {
     in_vm "$suite" 'cat >/run/k.pub' <"$2.pub"
     in_vm "$suite" exc-instance-connect push --user "$1" --key /run/k.pub --ttl 1200 >/dev/null
-}
-
-# _wait_in_vm SCRIPT: until it succeeds there.
-_wait_in_vm() {
-    in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
 }
 
 # _denied: prints the records of accesses that were denied since boot, by the kernel or by systemd, and of labels and
@@ -131,24 +102,24 @@ END
 # In the domain of sshd, the helper could not read a key.
 a_pushed_key_lets_in_once_over_each_channel_and_is_revoked() {
     local address
-    for address in $(_addresses); do
-        says "$instance" _exc_push hello "$address"
+    for address in $(vm_addresses); do
+        says "$instance" vm_exc_push hello "$address"
         new_key k
-        _signs push "$address" --user alice --key k.pub
+        vm_signs push "$address" --user alice --key k.pub
         same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
-        _lets_in alice k
-        _refuses alice k
+        vm_lets_in alice k
+        vm_refuses alice k
         new_key k
-        _signs push "$address" --user alice --key k.pub --connections 0
-        _lets_in alice k
-        says '^2 keys were dropped' _signs revoke "$address" --user alice
-        _refuses alice k
+        vm_signs push "$address" --user alice --key k.pub --connections 0
+        vm_lets_in alice k
+        says '^2 keys were dropped' vm_signs revoke "$address" --user alice
+        vm_refuses alice k
     done
     new_key k
     _pushes bob k
-    _lets_in bob k
+    vm_lets_in bob k
     # The event of the helper came to the journal, with the connection.
-    _wait_in_vm 'exc-instance-connect log --all | grep -q "accepted *bob, key"'
+    vm_wait 'exc-instance-connect log --all | grep -q "accepted *bob, key"'
     in_vm "$suite" exc-instance-connect revoke --all
     _nothing_denied
 }
@@ -162,7 +133,7 @@ stores_that_are_mounted_again_get_their_labels() {
     same exc_instance_connect_admin_socket_t "$(_label_of $_run/admin.sock)"
     new_key k
     _pushes alice k
-    _lets_in alice k
+    vm_lets_in alice k
     _nothing_denied
 }
 
@@ -179,7 +150,7 @@ store_without_a_mount_of_its_own_gets_its_labels() {
     same exc_instance_connect_host_socket_t "$(_label_of $_run/host.sock)"
     new_key k
     _pushes alice k
-    _lets_in alice k
+    vm_lets_in alice k
     in_vm "$suite" "systemctl stop exc-instance-connect-relay.service $units exc-instance-connect.service && rm -r $_run/.no-mount &&
         systemctl start $units exc-instance-connect-relay.service && mountpoint -q $_run"
     _nothing_denied
@@ -187,7 +158,7 @@ store_without_a_mount_of_its_own_gets_its_labels() {
 
 # sshd may take longer to print its configuration than that waits, since all of this is emulated.
 _enables() {
-    _wait_in_vm 'exc-instance-connect enable'
+    vm_wait 'exc-instance-connect enable'
 }
 
 # The chain program stays in the domain of sshd, and so does the other command.
@@ -209,10 +180,10 @@ END
     _enables
     says exc-authorized-keys-chain in_vm "$suite" sshd -T -C user=alice
     _pushes alice k
-    _lets_in alice k
-    _refuses alice k
-    _lets_in alice other
-    _wait_in_vm 'journalctl -q -o cat -t other | grep -q "^system_u:system_r:sshd_t:"'
+    vm_lets_in alice k
+    vm_refuses alice k
+    vm_lets_in alice other
+    vm_wait 'journalctl -q -o cat -t other | grep -q "^system_u:system_r:sshd_t:"'
     in_vm "$suite" "exc-instance-connect disable && rm $drop_in /usr/local/bin/other && systemctl reload ssh"
     _enables
     says '/exc-authorized-keys ' in_vm "$suite" sshd -T -C user=alice
@@ -221,7 +192,7 @@ END
 
 # It may take longer than the program waits, since all of this is emulated.
 _fetches() {
-    _wait_in_vm 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
+    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
 }
 
 # short: no
@@ -231,14 +202,14 @@ launch_keys_are_fetched_and_dropped() {
     in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
     in_vm "$suite" 'ip addr add 169.254.169.254/32 dev lo; ip addr add fd00:ec2::254/128 dev lo nodad
         systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 fd00:ec2::254'
-    _wait_in_vm 'ss -ltn | grep -q 169.254.169.254:80'
+    vm_wait 'ss -ltn | grep -q 169.254.169.254:80'
     in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$_conf/metadata.conf"
     _fetches
     same exc_instance_connect_metadata_socket_t "$(_label_of $_run/metadata.sock)"
-    _lets_in alice launch
+    vm_lets_in alice launch
     in_vm "$suite" ': >/var/cloud/keys'
     _fetches
-    _refuses alice launch
+    vm_refuses alice launch
     in_vm "$suite" "systemctl stop exc-instance-connect-metadata.socket cloud; rm -r $_conf/metadata.conf /var/cloud"
     _nothing_denied
 }
@@ -284,7 +255,7 @@ a_denial_is_recorded_and_doctor_names_it() {
     same '' "$(_denied)"
     in_vm "$suite" "chcon -t shadow_t $_conf/agent.conf && systemctl stop exc-instance-connect.service"
     in_vm "$suite" exc-instance-connect status || true
-    _wait_in_vm 'ausearch --input-logs -ts boot -m AVC --raw | grep -q exc_instance_connect_t'
+    vm_wait 'ausearch --input-logs -ts boot -m AVC --raw | grep -q exc_instance_connect_t'
     says 'avc:  denied .*scontext=[^ ]*:exc_instance_connect_t:.*tcontext=[^ ]*:shadow_t:.*permissive=0' _denied
     says '^warning +selinux-denials +SELinux denied exc_instance_connect_t the access \{ [a-z ]* \} to a file of the type shadow_t' \
         _finding selinux-denials
@@ -398,10 +369,10 @@ an_upgrade_keeps_keys_domains_and_labels() {
     in_vm "$suite" 'dpkg --force-depends -i /run/newer.deb /run/module.deb && rm /run/newer.deb /run/module.deb'
     same exc_authorized_keys_exec_t "$(_label_of $_programs/exc-authorized-keys)"
     same exc_instance_connect_exec_t "$(_label_of $_programs/exc-instance-connect-agent)"
-    _lets_in alice k
+    vm_lets_in alice k
     new_key k
-    _signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
+    vm_lets_in alice k
     same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
     same exc_instance_connect_relay_t "$(_domain_of exc-instance-connect-relay.service)"
     _no_failed_unit
@@ -424,8 +395,8 @@ a_removed_module_leaves_none_of_its_labels_and_doctor_names_it() {
     says '^pass +selinux ' _finding selinux
     _forget_denied
     new_key k
-    _signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
+    vm_lets_in alice k
     same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
     same exc_instance_connect_relay_t "$(_domain_of exc-instance-connect-relay.service)"
     _nothing_denied

@@ -16,6 +16,8 @@
 #   vm_unplug NAME            takes that away
 #   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
+#   vm_exc_push, vm_signs, vm_lets_in, vm_refuses, vm_addresses, vm_wait
+#                             with the one machine of a test file; below
 #
 # The array vm_options has more options of QEMU, for vm_start, and vm_kernel has the kernel's about security modules and audit. By
 # default AppArmor is on, as Debian has it, and the profiles of our packages are enforced; what they deny is not logged, since
@@ -312,4 +314,37 @@ vm_cycle() {
 vm_stop() {
     vm_off "$1"
     rm -rf "${vms:?}/$1"
+}
+
+# --- the one machine of a test file, $suite; its exc-push is in $prepared/host, its anchor's key is $prepared/cloud.pem --------------
+
+# vm_exc_push COMMAND ADDRESS [OPTION...]: on the host.
+vm_exc_push() {
+    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
+}
+
+# vm_signs COMMAND ADDRESS [OPTION...]: a key outlives the slowest login here.
+vm_signs() {
+    local life=()
+    [[ $1 != push ]] || life=(--ttl 1200)
+    vm_exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
+}
+
+# vm_lets_in USER KEY, vm_refuses USER KEY
+vm_lets_in() {
+    same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
+}
+
+vm_refuses() {
+    fails_with 'Permission denied \(publickey' vm_ssh "$suite" -i "$2" "$1" true
+}
+
+# vm_addresses: of both its channels.
+vm_addresses() {
+    echo "serial:$(vm_serial "$suite")" "hybrid:$(vm_hybrid "$suite")"
+}
+
+# vm_wait SCRIPT: until it succeeds there.
+vm_wait() {
+    in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
 }

@@ -35,32 +35,12 @@ _vm_prepare() {
     systemctl --root="$1" -q enable nginx
 }
 
-# _exc_push COMMAND ADDRESS [OPTION...]: on the host.
-_exc_push() {
-    "$prepared/host/usr/bin/exc-push" "$1" --to "$2" --timeout 60 "${@:3}"
-}
-
-# _signs COMMAND ADDRESS [OPTION...]: a key outlives the slowest login here.
-_signs() {
-    local life=()
-    [[ $1 != push ]] || life=(--ttl 1200)
-    _exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
-}
-
 _serial() {
     echo "serial:$(vm_serial "$suite")"
 }
 
 _hybrid() {
     echo "hybrid:$(vm_hybrid "$suite")"
-}
-
-_lets_in() {
-    same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
-}
-
-_refuses() {
-    fails_with 'Permission denied \(publickey' vm_ssh "$suite" -i "$2" "$1" true
 }
 
 # _attach MODE [ARGUMENT...]: a process of the host at the serial port (host_at_port.py).
@@ -77,14 +57,9 @@ _now() {
     in_vm "$suite" date +@%s.%6N
 }
 
-# _wait_in_vm SCRIPT: until it succeeds there.
-_wait_in_vm() {
-    in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
-}
-
 # _relay_logs SINCE TEXT: waits until it does.
 _relay_logs() {
-    _wait_in_vm "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
+    vm_wait "journalctl -q -o cat -u exc-instance-connect-relay.service --since=$1 | grep -q \"$2\""
 }
 
 a_machine_without_a_file_of_its_own_has_id_and_anchor_from_its_host() {
@@ -99,11 +74,11 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
     local since
     same '' "$(in_vm "$suite" 'ip -o link | grep -v " lo:"' || true)"
     new_key k
-    _refuses alice k
+    vm_refuses alice k
     since=$(_now)
-    _signs push "$(_serial)" --user alice --key k.pub
-    _lets_in alice k
-    _refuses alice k
+    vm_signs push "$(_serial)" --user alice --key k.pub
+    vm_lets_in alice k
+    vm_refuses alice k
     _relay_logs "$since" 'debug: agent: connected to /run/exc-instance-connect/host.sock'
     _relay_logs "$since" 'debug: host: detached'
     _relay_logs "$since" 'debug: agent: connection closed, [0-9]* bytes sent, [0-9]* received'
@@ -112,9 +87,9 @@ a_key_that_comes_over_virtio_serial_lets_in_once() {
 # short: no
 a_key_that_comes_over_vsock_lets_in_once() {
     new_key k
-    _signs push "$(_hybrid)" --user alice --key k.pub
-    _lets_in alice k
-    _refuses alice k
+    vm_signs push "$(_hybrid)" --user alice --key k.pub
+    vm_lets_in alice k
+    vm_refuses alice k
 }
 
 # _control_plane: on the host; what it starts ends with the test. Two hosts, one for each channel to the guest. The API may
@@ -167,8 +142,8 @@ a_connect_of_the_compute_api_lets_in_once_over_each_channel() {
     for kind in hybrid serial; do
         _compute_admin instance put "$instance" --host $kind
         wait_seconds=600 wait_for _grant $kind
-        _lets_in alice $kind.key
-        _refuses alice $kind.key
+        vm_lets_in alice $kind.key
+        vm_refuses alice $kind.key
     done
     says '^Faults: +0$' "$prepared/host/usr/sbin/exc-compute-admin" audit verify --audit "$PWD/state/audit" \
         --signer-log "$PWD/signer" --user nobody
@@ -202,11 +177,11 @@ every_call_goes_both_ways() {
     local address
     new_key k
     for address in "$(_serial)" "$(_hybrid)"; do
-        says "$instance" _exc_push hello "$address"
-        says 'Anchors: +1$' _exc_push status "$address"
-        _signs push "$address" --user bob --key k.pub --json | grep '"duplicate":false'
-        says '^1 key was dropped' _signs revoke "$address" --user bob
-        fails_with 'WrongInstance' _exc_push push "$address" --signing-key "$prepared/cloud.pem" --instance i-9 \
+        says "$instance" vm_exc_push hello "$address"
+        says 'Anchors: +1$' vm_exc_push status "$address"
+        vm_signs push "$address" --user bob --key k.pub --json | grep '"duplicate":false'
+        says '^1 key was dropped' vm_signs revoke "$address" --user bob
+        fails_with 'WrongInstance' vm_exc_push push "$address" --signing-key "$prepared/cloud.pem" --instance i-9 \
             --user bob --key k.pub
     done
 }
@@ -246,14 +221,14 @@ a_flood_of_the_guests_own_neither_keeps_the_host_out_nor_the_agent_up() {
     in_vm "$suite" systemctl stop exc-instance-connect.service
     in_vm "$suite" 'setsid runuser -u alice -- python3 /usr/local/bin/guest.py floods 1000 >/tmp/flood 2>&1 </dev/null &'
     new_key k
-    _signs push "$(_hybrid)" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "$(_hybrid)" --user alice --key k.pub
+    vm_lets_in alice k
     in_vm "$suite" exc-instance-connect revoke --all >/dev/null
     before=$(in_vm "$suite" systemctl show --value -p InvocationID exc-instance-connect.service)
     # It exits 30 s after the last call. The flood starts it again, and so another one runs, or none.
-    _wait_in_vm "[ \"\$(systemctl show --value -p InvocationID exc-instance-connect.service)\" != '$before' ]"
+    vm_wait "[ \"\$(systemctl show --value -p InvocationID exc-instance-connect.service)\" != '$before' ]"
     in_vm "$suite" 'pkill -f "guest.py floods"' || true
-    _wait_in_vm 'grep -q "[1-9][0-9]* were closed, 0 answered" /tmp/flood'
+    vm_wait 'grep -q "[1-9][0-9]* were closed, 0 answered" /tmp/flood'
 }
 
 # short: no
@@ -281,8 +256,8 @@ half_a_message_never_becomes_part_of_the_next_hosts() {
     _attach rest
     new_key k
     _attach half
-    _signs push "$(_serial)" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "$(_serial)" --user alice --key k.pub
+    vm_lets_in alice k
 }
 
 # short: no
@@ -290,7 +265,7 @@ a_host_that_writes_and_leaves_at_once_is_heard() {
     local before
     before=$(_now)
     _attach leaves_at_once
-    _wait_in_vm "journalctl -q --since=$before MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push"
+    vm_wait "journalctl -q --since=$before MESSAGE_ID=5b94c1d6ae75ad5f9c483b3cd790d333 | grep -q Push"
 }
 
 # short: no
@@ -305,8 +280,8 @@ a_host_that_does_not_read_stops_nobody() {
     in_vm "$suite" exc-instance-connect status >/dev/null
     same "$pid" "$(_relay_pid)"
     in_vm "$suite" "awk '/^VmHWM/ { exit !(\$2 < 8192) }' /proc/$pid/status"
-    _signs push "$(_serial)" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "$(_serial)" --user alice --key k.pub
+    vm_lets_in alice k
 }
 
 # short: no
@@ -344,7 +319,7 @@ another_host_process_waits_for_its_turn() {
     fails_with 'one at a time' "$prepared/host/usr/bin/exc-push" hello --to "$(_serial)" --timeout 2
     echo go >&"$in"
     wait "$first"
-    says "$instance" _exc_push hello "$(_serial)"
+    says "$instance" vm_exc_push hello "$(_serial)"
 }
 
 # short: no
@@ -358,13 +333,13 @@ a_full_store_says_so_and_run_has_room() {
     new_key k
     in_vm "$suite" 'head -c 100M /dev/zero >/run/exc-instance-connect/filler' || true
     in_vm "$suite" 'df -h /run /run/exc-instance-connect'
-    fails_with 'StoreFull' _signs push "$(_serial)" --user alice --key k.pub
+    fails_with 'StoreFull' vm_signs push "$(_serial)" --user alice --key k.pub
     in_vm "$suite" 'head -c 1M /dev/zero >/run/room && rm /run/room /run/exc-instance-connect/filler'
     in_vm "$suite" 'mkdir /run/exc-instance-connect/many; cd /run/exc-instance-connect/many; seq 50000 | xargs touch' || true
-    fails_with 'StoreFull' _signs push "$(_serial)" --user alice --key k.pub
+    fails_with 'StoreFull' vm_signs push "$(_serial)" --user alice --key k.pub
     in_vm "$suite" 'touch /run/room && rm -r /run/room /run/exc-instance-connect/many'
-    _signs push "$(_serial)" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "$(_serial)" --user alice --key k.pub
+    vm_lets_in alice k
 }
 
 # As on a host that is short of processors, or migrates the machine. Both pushes are there when it continues.
@@ -391,18 +366,18 @@ END
 the_kernel_holds_the_agent_to_its_limits() {
     in_vm "$suite" python3 /usr/local/bin/guest.py limits
     new_key k
-    _signs push "$(_serial)" --user alice --key k.pub
-    _lets_in alice k
+    vm_signs push "$(_serial)" --user alice --key k.pub
+    vm_lets_in alice k
 }
 
 # short: no
 without_the_port_nothing_of_the_relay_is_there() {
     vm_monitor "$suite" 'device_del p0'
-    _wait_in_vm '[ ! -e /dev/virtio-ports/in.excloud.InstanceConnect ]'
-    _wait_in_vm '! systemctl is-active -q exc-instance-connect-relay.service'
+    vm_wait '[ ! -e /dev/virtio-ports/in.excloud.InstanceConnect ]'
+    vm_wait '! systemctl is-active -q exc-instance-connect-relay.service'
     same '' "$(in_vm "$suite" systemctl --plain --no-legend --failed list-units)"
     vm_monitor "$suite" 'device_add virtserialport,chardev=c0,name=in.excloud.InstanceConnect,id=p0'
-    says "$instance" _exc_push hello "$(_serial)" --wait 300
+    says "$instance" vm_exc_push hello "$(_serial)" --wait 300
 }
 
 # short: no
@@ -429,7 +404,7 @@ END
         --instance "$instance" --ttl 1200 --user alice --key k.pub 2>said.txt
     cat said.txt
     grep -q 'the guest was not reached.*trying again' said.txt
-    says '^Keys: +1$' _exc_push status "$(_serial)"
+    says '^Keys: +1$' vm_exc_push status "$(_serial)"
 }
 
 _execs() {
@@ -460,7 +435,7 @@ a_reboot_ends_a_session_of_exc_and_the_next_one_works() {
 
 # _fetches: it may take longer than the program waits, since all of this is emulated.
 _fetches() {
-    _wait_in_vm 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
+    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
 }
 
 # With a packet filter, which the containers have not.
@@ -472,11 +447,11 @@ launch_keys_are_fetched_from_the_addresses_of_the_unit_alone() {
     in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
     in_vm "$suite" 'for address in 169.254.169.254 192.0.2.1; do ip addr add "$address/32" dev lo; done
         systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 192.0.2.1'
-    _wait_in_vm 'ss -ltn | grep -q 192.0.2.1:80'
+    vm_wait 'ss -ltn | grep -q 192.0.2.1:80'
     in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$conf"
     _fetches
     says 'metadata service' in_vm "$suite" exc-instance-connect list
-    _lets_in alice launch
+    vm_lets_in alice launch
     # Configured, and without the drop-in of exc-instance-connect-metadata.conf(5).
     in_vm "$suite" "printf 'Address=192.0.2.1\n' >>$conf; rm /var/cloud/log"
     fails in_vm "$suite" systemctl start $unit.service 2>/dev/null
@@ -487,7 +462,7 @@ launch_keys_are_fetched_from_the_addresses_of_the_unit_alone() {
         : >/var/cloud/keys"
     _fetches
     fails says 'metadata service' in_vm "$suite" exc-instance-connect list
-    _refuses alice launch
+    vm_refuses alice launch
     in_vm "$suite" "systemctl stop $unit.socket cloud; rm -r $conf /etc/systemd/system/$unit.service.d /var/cloud
         systemctl daemon-reload; for address in 169.254.169.254 192.0.2.1; do ip addr del \"\$address/32\" dev lo; done"
 }
@@ -508,10 +483,10 @@ class Timex(ctypes.Structure):
                 ('esterror', ctypes.c_long), ('status', ctypes.c_int), ('rest', ctypes.c_char * 256)]
 assert ctypes.CDLL(None).adjtimex(ctypes.byref(Timex(modes=0x1c))) >= 0
 END"
-    _signs push "$(_serial)" --user alice --key k.pub --request-id r-clock
+    vm_signs push "$(_serial)" --user alice --key k.pub --request-id r-clock
     _sets_clock '+1 hour'
-    _wait_in_vm "journalctl -q EXC_REQUEST_ID=r-clock EXC_REASON=ClockSet | grep -q ."
-    _refuses alice k
-    _wait_in_vm 'exc-instance-connect log --all | grep -q "r-clock.*expired (the clock was set, or the machine restored)"'
+    vm_wait "journalctl -q EXC_REQUEST_ID=r-clock EXC_REASON=ClockSet | grep -q ."
+    vm_refuses alice k
+    vm_wait 'exc-instance-connect log --all | grep -q "r-clock.*expired (the clock was set, or the machine restored)"'
     _sets_clock "@$(date +%s)"
 }
