@@ -192,6 +192,27 @@ void node_free(struct history *history, struct node *node);
 struct offer *node_add_offer(struct history *history, struct node *node, const char *user, const char *fingerprint,
                              const char *principal, const char *request_id);
 
+/* Each node is in one queue at most: in the one that it is in already, where it is in one. */
+void node_queue(struct history *history, struct nodes *queue, struct node *node);
+void node_leave_queue(struct node *node);
+
+/* Reports a node of which nothing more is expected, in its turn. It may be gone afterwards. */
+void node_settle(struct history *history, struct node *node);
+
+/* Reports a connection that was let in, once, where the journal is followed. */
+void node_tell_open(struct history *history, struct node *node);
+
+/* Before a node is added: where there are HISTORY_STORIES_MAX, reports some before their turn. */
+void history_make_room(struct history *history);
+
+/* Drops the oldest failure; there must be one. */
+void history_forget_failure(struct history *history);
+
+/* --- history_events.c ------------------------------------------------------------------------------------------------ */
+
+/* Adds an event to the story that it is about, or to a new one. Without memory, sets `out_of_memory`. */
+void event_take(struct history *history, const struct log_event *event);
+
 /* --- history_keys.c -------------------------------------------------------------------------------------------------- */
 
 /* A push in the order of time, without a story. NULL without memory. */
