@@ -10,7 +10,8 @@
 #
 # It prints the mark, where the copy is to be made, and a NUL: "temporary PATH", or "direct" where only scp's own way will do.
 # Then it waits. At the line "keep" the temporary takes the place of what was there; at anything else, and at the end of the
-# input, as when the connection is lost, it is removed. Exit status: 0 kept, 1 removed, 3 not removed.
+# input, as when the connection is lost, it is removed. At last it prints the mark, what became of it, and a NUL: "kept",
+# "removed" or "left".
 
 # shellcheck disable=SC2154 # set in front of this
 # The shell must have read all of it before it waits.
@@ -54,16 +55,28 @@
         temporary=
         printf '%sdirect\0' "$mark"
     fi
-    read -r answer || answer=
-    if [ "$answer" = keep ]; then
-        if [ -z "$temporary" ]; then exit 0; fi
+
+    keep() {
+        if [ -z "$temporary" ]; then return; fi
         if [ -n "$mode" ]; then chmod "$(printf %o $((0$mode & 0777)))" "$temporary"; fi &&
-            mv -fT -- "$temporary" "$target" && exit 0
-    fi
-    if [ -n "$temporary" ]; then
+            mv -fT -- "$temporary" "$target"
+    }
+
+    remove() {
+        if [ -z "$temporary" ]; then return; fi
         chmod -R u+rwx -- "$temporary"
         rm -rf -- "$temporary"
-        if [ -e "$temporary" ]; then exit 3; fi
-    fi 2>/dev/null
-    exit 1
+        [ ! -e "$temporary" ]
+    } 2>/dev/null
+
+    read -r answer || answer=
+    if [ "$answer" = keep ] && keep; then
+        became=kept
+    elif remove; then
+        became=removed
+    else
+        became=left
+    fi
+    printf '%s%s\0' "$mark" "$became"
+    exit
 }

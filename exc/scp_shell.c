@@ -18,7 +18,7 @@
 /* ssh notices within 60 s that a connection is dead. What has not been removed in time is removed all the same, unseen. */
 enum { KEEP_MS = 75 * 1000, REMOVE_MS = 10 * 1000, ABORT_MS = 500 };
 
-enum { ANSWER_MAX = 64 * 1024, EXIT_KEPT = 0, EXIT_REMOVED = 1, SSH_FAILED = 255 };
+enum { OUTPUT_MAX = 64 * 1024, SSH_FAILED = 255 };
 
 /* --- what is sent ------------------------------------------------------------------------------------------------ */
 
@@ -80,42 +80,41 @@ static enum session_event send_text(struct session *session, int fd, const char 
 
 /* --- what it answers --------------------------------------------------------------------------------------------- */
 
-/* False: not all of it is there. Skips what a login shell's files print before it. */
-static bool take_answer(const char *answer, size_t n, struct scp_shell *shell) {
-        const char *at = memmem(answer, n, shell->mark, strlen(shell->mark));
+/* The text behind the mark. NULL: not all of it is there. Skips what a login shell's files print before it. */
+static const char *find_answer(const char *output, size_t n, const struct scp_shell *shell) {
+        const char *at = memmem(output, n, shell->mark, strlen(shell->mark));
 
-        if (!at || !memchr(at, '\0', n - (size_t)(at - answer)))
-                return false;
-        at += strlen(shell->mark);
-        /* The VM may be hostile. */
-        if (strncmp(at, TEMPORARY, strlen(TEMPORARY)) == 0 && strlen(at) < PATH_MAX)
-                shell->temporary = strdup(at + strlen(TEMPORARY));
-        return true;
+        return at && memchr(at, '\0', n - (size_t)(at - output)) ? at + strlen(shell->mark) : NULL;
 }
 
-static enum session_event receive(struct session *session, struct scp_shell *shell) {
-        static char answer[ANSWER_MAX];
+/* SESSION_READY: `ret` is the next answer, until the next call. With a deadline no signal ends the wait. */
+static enum session_event receive(struct session *session, const struct scp_shell *shell, int64_t deadline_ns,
+                                  const char **ret) {
+        static char output[OUTPUT_MAX];
         size_t n = 0;
         int fd = shell->from;
 
         for (;;) {
-                enum session_event event = session_wait(session, fd, POLLIN, 0);
+                enum session_event event = session_wait(session, fd, POLLIN, deadline_ns);
                 ssize_t got;
 
+                if (event == SESSION_SIGNAL && deadline_ns != 0)
+                        continue;
                 if (event != SESSION_READY)
                         return event;
-                got = read(fd, answer + n, sizeof(answer) - n);
+                got = read(fd, output + n, sizeof(output) - n);
                 if (got < 0 && (errno == EAGAIN || errno == EINTR))
                         continue;
                 if (got <= 0)
                         fd = -EBADF; /* it ends */
                 else
                         n += (size_t)got;
-                if (take_answer(answer, n, shell))
+                *ret = find_answer(output, n, shell);
+                if (*ret)
                         return SESSION_READY;
-                if (n == sizeof(answer)) {
+                if (n == sizeof(output)) {
                         n /= 2;
-                        memcpy(answer, answer + n, n);
+                        memcpy(output, output + n, n);
                 }
         }
 }
@@ -183,26 +182,38 @@ enum session_event scp_shell_start(struct session *session, const struct scp_pla
 }
 
 enum session_event scp_shell_wait(struct session *session, struct scp_shell *shell) {
+        enum session_event event;
+        const char *answer;
+
         session_take_back(session, &shell->command);
-        return set_aside(session, shell, receive(session, shell));
+        event = receive(session, shell, 0, &answer);
+        /* The VM may be hostile. */
+        if (event == SESSION_READY && strncmp(answer, TEMPORARY, strlen(TEMPORARY)) == 0 && strlen(answer) < PATH_MAX)
+                shell->temporary = strdup(answer + strlen(TEMPORARY));
+        return set_aside(session, shell, event);
 }
 
 enum scp_shell_result scp_shell_end(struct session *session, struct scp_shell *shell, bool keep) {
+        int64_t deadline_ns = session_now_ns() + (keep ? KEEP_MS : REMOVE_MS) * NS_PER_MS;
         enum scp_shell_result result = SCP_SHELL_LEFT;
+        enum session_event event;
+        const char *answer;
 
         session_take_back(session, &shell->command);
         shell->open = false;
         if (keep)
                 (void)!write(shell->to, "keep\n", 5);
         scp_shell_leave(shell);
-        if (await_end(session, keep ? KEEP_MS : REMOVE_MS) && WIFEXITED(session->status)) {
-                if (WEXITSTATUS(session->status) == EXIT_KEPT)
-                        result = SCP_SHELL_KEPT;
-                else if (WEXITSTATUS(session->status) == EXIT_REMOVED)
-                        result = SCP_SHELL_REMOVED;
-                else if (WEXITSTATUS(session->status) == SSH_FAILED)
-                        result = SCP_SHELL_LOST;
-        }
+        event = receive(session, shell, deadline_ns, &answer);
+        if (event == SESSION_READY && strcmp(answer, "kept") == 0)
+                result = SCP_SHELL_KEPT;
+        else if (event == SESSION_READY && strcmp(answer, "removed") == 0)
+                result = SCP_SHELL_REMOVED;
+        else if (event == SESSION_ENDED && WIFEXITED(session->status) && WEXITSTATUS(session->status) == SSH_FAILED)
+                result = SCP_SHELL_LOST;
+        /* ssh waits for scp's channel too, as long as the SFTP server does not end: for a disk that hangs, for ever. */
+        if (session->pid > 0)
+                (void)await_end(session, ABORT_MS);
         close_pipes(shell);
         return result;
 }

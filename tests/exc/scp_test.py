@@ -25,7 +25,7 @@ MANY = 1_000 if SHORT else 10_000
 NAMES = [b"-rf", b"a  b", b"two\nlines", b"end\n", "übergröße-λ".encode(), b"co:lon", b"gl*b?[x]{y}", b"back\\slash\\", b"~",
          b"'single' \"double\"", b"$(touch hacked)`x`;&|", b"#hash!", b"\xff\xfe", b"%d%s", b".exc-scp-"]
 
-# Between sshd and sftp-server: after so many bytes one way nothing passes, until the file is removed.
+# Between sshd and sftp-server: after so many bytes one way nothing passes, until the file is removed. It makes HELD then.
 HOLD = """import os, select, subprocess, sys, time
 server = subprocess.Popen([SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 ways = {0: server.stdin.fileno(), server.stdout.fileno(): 1}
@@ -34,6 +34,8 @@ while True:
     for source in select.select(list(ways), [], [])[0]:
         data = os.read(source, 65536)
         passed[source] += len(data)
+        if passed[source] > LIMIT and os.path.exists(HOLD):
+            open(HELD, "w").close()
         while passed[source] > LIMIT and os.path.exists(HOLD):
             time.sleep(0.05)
         if not data:
@@ -55,14 +57,16 @@ class Guest(Vm):
 
     def __init__(self, lines=(), held=False, **more):
         number = f"{os.getpid()}.{next(numbers)}"
+        self.home = WORLD / "home/alice"
         self.hold = WORLD / "tests" / f"hold.{number}"
+        self.held = self.home / f"held.{number}"
         if held:
             self.hold.touch()
             program = WORLD / "tests" / f"sftp.{number}"
-            program.write_text(f"SERVER, HOLD, LIMIT = {_sftp_server()!r}, {str(self.hold)!r}, {HELD}\n{HOLD}")
+            program.write_text(f"SERVER, LIMIT = {_sftp_server()!r}, {HELD}\n"
+                               f"HOLD, HELD = {str(self.hold)!r}, {str(self.held)!r}\n{HOLD}")
             lines = [*lines, f"Subsystem sftp /usr/bin/python3 {program}"]
         super().__init__(lines, **more)
-        self.home = WORLD / "home/alice"
         self.files = self.home / f"scp.{number}"
         self.files.mkdir()
         shutil.chown(self.files, "alice", "alice")
@@ -387,6 +391,23 @@ def signal_leaves_what_was_there():
             vm.exc.left_nothing()
             vm.left_no_temporary()
             assert (directory / "old").read_text() == "old"
+    vm.hold.unlink()
+
+
+def signal_does_not_wait_for_an_sftp_server_that_hangs():
+    """Only then is it known that all is removed: ssh itself waits for the server's end."""
+    vm = Guest(held=True)
+    for command, directory in _each_way(vm):
+        process = vm.exc.start(*command)
+        wait_until(vm.held.exists, "the SFTP server hangs")
+        _is_in_the_middle(directory)
+        process.terminate()
+        err = process.communicate(timeout=agent.WAIT_S)[1]
+        assert process.returncode == 128 + signal.SIGTERM, (process.returncode, err)
+        assert b"old: not copied; nothing there has changed" in err, err
+        vm.exc.left_nothing()
+        vm.left_no_temporary()
+        vm.held.unlink()
     vm.hold.unlink()
 
 
