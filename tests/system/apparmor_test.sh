@@ -47,9 +47,19 @@ _profile_of() {
     in_vm "$suite" "cat /proc/\$(systemctl show --value -p MainPID $1)/attr/current"
 }
 
+# _audited: what the kernel has recorded so far is in the journal. Records come in order, and a profile that is loaded makes one.
+_audited() {
+    local mark=audited-${EPOCHREALTIME//[!0-9]/}
+    in_vm "$suite" "echo 'profile $mark {}' >/run/audited && apparmor_parser -a /run/audited && apparmor_parser -R /run/audited &&
+        until journalctl --sync && journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel | grep -qaF $mark; do
+            sleep 0.1
+        done"
+}
+
 # _denials_of PROFILE...: what was denied in this boot, from the records of the kernel.
 _denials_of() {
-    in_vm "$suite" "journalctl --sync; journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel" |
+    _audited
+    in_vm "$suite" 'journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel' |
         grep -a 'apparmor="DENIED"' | grep -aE "profile=\"($(tr ' ' '|' <<<"$*"))\"" || true
 }
 

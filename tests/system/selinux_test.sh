@@ -37,9 +37,16 @@ _pushes() {
     in_vm "$suite" exc-instance-connect push --user "$1" --key /run/k.pub --ttl 1200 >/dev/null
 }
 
+# _audited: what the kernel has recorded so far is in the log. Records come in order.
+_audited() {
+    local mark=audited-${EPOCHREALTIME//[!0-9]/}
+    in_vm "$suite" "auditctl -m $mark && until grep -qaF $mark /var/log/audit/audit.log; do sleep 0.1; done"
+}
+
 # _denied: prints the records of accesses that were denied since boot, by the kernel or by systemd, and of labels and
 # transitions that were refused. Debian's policy denies some of Debian's own services a few things; they run no part of ours.
 _denied() {
+    _audited
     in_vm "$suite" 'ausearch --input-logs -ts boot -m AVC,USER_AVC,SELINUX_ERR,USER_SELINUX_ERR --raw 2>&1' |
         grep -aE '^type=(AVC|USER_AVC|SELINUX_ERR|USER_SELINUX_ERR) ' |
         grep -avE 'scontext=[^:]*:[^:]*:(getty_t|systemd_generator_t|systemd_sysusers_t|udev_t|useradd_t):' |
@@ -53,7 +60,9 @@ _nothing_denied() {
 
 # _forget_denied: what was provoked does not count in later tests.
 _forget_denied() {
-    in_vm "$suite" 'sleep 1; : >/var/log/audit/audit.log'
+    _audited
+    _audited
+    in_vm "$suite" ': >/var/log/audit/audit.log'
 }
 
 # _domain_of UNIT: the type of its process.
@@ -255,7 +264,6 @@ a_denial_is_recorded_and_doctor_names_it() {
     same '' "$(_denied)"
     in_vm "$suite" "chcon -t shadow_t $_conf/agent.conf && systemctl stop exc-instance-connect.service"
     in_vm "$suite" exc-instance-connect status || true
-    vm_wait 'ausearch --input-logs -ts boot -m AVC --raw | grep -q exc_instance_connect_t'
     says 'avc:  denied .*scontext=[^ ]*:exc_instance_connect_t:.*tcontext=[^ ]*:shadow_t:.*permissive=0' _denied
     says '^warning +selinux-denials +SELinux denied exc_instance_connect_t the access \{ [a-z ]* \} to a file of the type shadow_t' \
         _finding selinux-denials
