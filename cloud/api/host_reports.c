@@ -155,13 +155,14 @@ static bool publish(struct watch *watch, int fd) {
         return !stop;
 }
 
-static bool is_asked_again(struct watch *watch) {
-        bool again;
+/* Whether this program ended the connection. */
+static bool was_shut_down(struct watch *watch) {
+        bool shut;
 
         (void)pthread_mutex_lock(&watch->home->lock);
-        again = watch->again;
+        shut = watch->again || watch->home->stop;
         (void)pthread_mutex_unlock(&watch->home->lock);
-        return again;
+        return shut;
 }
 
 /* Reads replies until the connection ends. */
@@ -191,7 +192,7 @@ static void follow(struct watch *watch, struct client *client) {
         if (result == CLIENT_REFUSED) {
                 complain(watch, reply.error);
                 json_decref(reply.parameters);
-        } else if (result != CLIENT_DONE && !is_asked_again(watch))
+        } else if (result != CLIENT_DONE && !was_shut_down(watch))
                 complain(watch, client->why);
 }
 

@@ -376,6 +376,13 @@ def deleted_key_pair_ends_at_its_instances():
     assert cloud.guest.listed() == []
 
 
+def stop_of_the_api_is_no_failure_of_a_host():
+    cloud = Cloud()
+    wait_until(lambda: cloud.api.get("/compute/instance/42").json["channel"] == "unix", "the host has reported")
+    assert cloud.api.stop() == 0
+    assert "no reports" not in cloud.api.log.read_text()
+
+
 def instance_that_is_registered_after_the_hosts_report_has_what_it_said():
     cloud = Cloud()
     cloud.add_guest("41")
