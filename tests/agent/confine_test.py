@@ -61,6 +61,9 @@ def all_layers_are_in_effect():
     assert {int(_status(path, f"Cap{name}"), 16) for name in ("Inh", "Prm", "Eff", "Amb")} == {0}
 
 
+all_layers_are_in_effect.needs = "seccomp"
+
+
 def threads_are_confined_too():
     a = Agent("RateLimit=0\nDenyUsers=nobody-of-that-name", journal=True)
     # Its names are looked up at the start, in the first thread.
@@ -86,6 +89,9 @@ def module_is_refused_files_and_processes():
     assert event["EXC_SYSCALL"].isdigit() and re.fullmatch("[0-9a-f]{8}", event["EXC_ARCHITECTURE"])
 
 
+module_is_refused_files_and_processes.needs = "landlock seccomp"
+
+
 def module_has_no_internet_unless_it_needs_one():
     a = _actor()
     assert "the system call socket (" in refusal(a.push, user="inet").parameters["message"]
@@ -93,6 +99,9 @@ def module_has_no_internet_unless_it_needs_one():
     b = Agent(preload=agent.NAME_SERVICE, options=["--name-service-network"])
     b.push(user="inet")
     assert "inet: done\n" in b.log()
+
+
+module_has_no_internet_unless_it_needs_one.needs = "seccomp"
 
 
 def refused_call_of_the_agent_ends_it_with_an_event():
@@ -115,12 +124,18 @@ def refused_call_of_the_agent_ends_it_with_an_event():
     assert len(a.listed()) == 1
 
 
+refused_call_of_the_agent_ends_it_with_an_event.needs = "seccomp"
+
+
 def landlock_alone_refuses_files():
     a = _actor(wrapper=[WITHOUT, "seccomp"], journal=True)
     a.push(user="acts")
     assert "acts: open EACCES, fork done\n" in a.log()
     wait_until(lambda: any("confinement: system calls, by seccomp: not in effect" in fields["MESSAGE"]
                            for fields in a.events), "it says what is missing")
+
+
+landlock_alone_refuses_files.needs = "landlock seccomp"
 
 
 def seccomp_alone_refuses_processes():
@@ -131,9 +146,15 @@ def seccomp_alone_refuses_processes():
                            for fields in a.events), "it says what is missing")
 
 
+seccomp_alone_refuses_processes.needs = "seccomp"
+
+
 def agent_works_with_each_layer_alone():
     for layer in "seccomp", "landlock":
         _works(*_confined(wrapper=[WITHOUT, layer], refuses=True))
+
+
+agent_works_with_each_layer_alone.needs = "seccomp"
 
 
 def agent_works_with_each_version_of_landlock():
@@ -150,6 +171,9 @@ def filter_is_off_or_logs_on_request():
         assert "acts: open EACCES, fork done\n" in a.log(), mode
     result = subprocess.run([PROGRAM, "--seccomp", "maybe"], capture_output=True, text=True, check=False)
     assert result.returncode == 2 and "expected on, log or off" in result.stderr
+
+
+filter_is_off_or_logs_on_request.needs = "landlock"
 
 
 def configuration_elsewhere_is_read():
@@ -196,6 +220,9 @@ def host_keys_in_a_directory_that_came_later_need_a_restart():
     assert a.ask("HostKeys")["hostKeys"]
 
 
+host_keys_in_a_directory_that_came_later_need_a_restart.needs = "landlock"
+
+
 def no_call_is_refused_in_its_work():
     """Neither with an event nor quietly: not even those calls that libraries try and can do without."""
     trace = agent.WORLD / "tests/confine-trace"
@@ -212,3 +239,6 @@ def no_call_is_refused_in_its_work():
     assert "--- SIGSYS" not in text
     odd = [line for line in after.splitlines() if re.search("= -1 (ENOSYS|EPERM|EAFNOSUPPORT)", line)]
     assert odd and all("clone3(" in line for line in odd), odd
+
+
+no_call_is_refused_in_its_work.needs = "landlock seccomp"

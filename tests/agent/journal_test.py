@@ -58,6 +58,9 @@ def push_does_not_wait_for_journal():
     assert a.log() == ""
 
 
+push_does_not_wait_for_journal.needs = "landlock seccomp"
+
+
 def waiting_events_arrive():
     a = _deaf_agent()
     text = agent.key()
@@ -68,6 +71,9 @@ def waiting_events_arrive():
     wait_until(lambda: len(_logged(a)) == 2, "both events arrive")
     assert [fields["MESSAGE_ID"] for fields in _logged(a)] == [RECEIVED, REVOKED]
     assert {fields["EXC_FINGERPRINT"] for fields in _logged(a)} == {fingerprint(text)}
+
+
+waiting_events_arrive.needs = "landlock seccomp"
 
 
 def next_agent_reports_loss():
@@ -89,6 +95,9 @@ def next_agent_reports_loss():
     assert not (a.store / "state/lost").exists()
 
 
+next_agent_reports_loss.needs = "landlock seccomp"
+
+
 def agent_stays_while_event_waits():
     a = _deaf_agent()
     a.push()
@@ -99,6 +108,9 @@ def agent_stays_while_event_waits():
     assert a.wait() == 0
     wait_until(lambda: len(_logged(a)) == 2, "both events arrive")
     assert [fields["MESSAGE_ID"] for fields in _logged(a)] == [RECEIVED, REVOKED]
+
+
+agent_stays_while_event_waits.needs = "landlock seccomp"
 
 
 agent_stays_while_event_waits.slow = True

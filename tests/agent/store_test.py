@@ -368,6 +368,9 @@ def events_without_a_journal_are_lines():
     assert refused.isprintable()
 
 
+events_without_a_journal_are_lines.needs = "landlock seccomp"
+
+
 def agent_exits_when_idle():
     a = Agent()
     a.ask("Status")

@@ -7,7 +7,8 @@ at a time.
 A test is a function of such a file, named after the behaviour that it shows; those whose names begin with _ are there
 for others. In a file with classes of unittest.TestCase, it is a method test_NAME of one of these. PATTERN, a regular expression, selects by NAME or FILE.
 A test whose attribute `slow` is set starts before the others. One with `short = "no"` does not run in the short form,
-which is that with EXC_SHORT set, as ./dev check does without --whole.
+which is that with EXC_SHORT set, as ./dev check does without --whole. One with `needs`, words as in "landlock seccomp",
+does not run with EXC_WITHOUT being one of them (world.sh).
 
 A module in DIRECTORY may have after_test(), which is called when a test has passed and fails it by an exception, and
 after_failure(), which prints what helps to understand it.
@@ -36,7 +37,9 @@ class Test:
         self.label = f"{path.stem}/{self.name}"
         self.function = function
         self.slow = getattr(function, "slow", False)
-        self.left_out = bool(os.environ.get("EXC_SHORT")) and getattr(function, "short", None) == "no"
+        short, without = os.environ.get("EXC_SHORT"), os.environ.get("EXC_WITHOUT")
+        self.left_out = bool(short and getattr(function, "short", None) == "no") or (
+            without in getattr(function, "needs", "").split())
 
 
 def run_case(case):

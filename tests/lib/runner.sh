@@ -14,6 +14,7 @@
 #   # short: both        in the short form it runs on each of them, as without a mark
 #   # short: trixie      in the short form it runs on this release only
 #   # short: no          in the short form it does not run
+#   # needs: landlock    it does not run with EXC_WITHOUT=landlock (world.sh); there may be several
 #
 # The short form is that with EXC_SHORT set, as ./dev check does without --whole.
 
@@ -21,10 +22,10 @@
 # matches SUITE/NAME or SUITE/FILE. A directory without releases has one suite, named after itself.
 select_tests() {
     local pattern=$1 file=${2##*/} suite name
-    awk -v suites="${*:3}" -v short="${EXC_SHORT:-}" '
+    awk -v suites="${*:3}" -v short="${EXC_SHORT:-}" -v without="${EXC_WITHOUT:-}" '
         BEGIN { n_suites = split(suites, suite) }
         function value(mark) { return mark in of_test ? of_test[mark] : of_file[mark] }
-        /^# (suites|short): / {
+        /^# (suites|short|needs): / {
             mark = substr($2, 1, length($2) - 1)
             of_test[mark] = substr($0, length(mark) + 5)
             next
@@ -32,9 +33,10 @@ select_tests() {
         /^[a-z0-9_]+\(\) \{$/ && !/^_/ {
             name = substr($0, 1, index($0, "(") - 1)
             on = " " (value("suites") ? value("suites") : suites) " "
+            if (without && index(" " value("needs") " ", " " without " ")) on = ""
             mark = short ? value("short") : ""
             if (mark == "by turns" && on == " " suites " ") on = " " suite[1 + turns++ % n_suites] " "
-            else if (mark == "no" || index(" " suites " ", " " mark " ")) on = " " mark " "
+            else if (mark == "no" || (on && index(" " suites " ", " " mark " "))) on = " " mark " "
             for (i = 1; i <= n_suites; i++) if (index(on, " " suite[i] " ")) print suite[i], name
         }
         /^[a-z0-9_]+\(\) \{$/ { in_body = 1 }

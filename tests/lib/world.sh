@@ -14,9 +14,8 @@
 # is made below. sshd refuses a command, and a home, below a directory that others than root can write: so everything is
 # below /mnt, a tmpfs of root. The mounts end with the last process, and all processes end with the first.
 #
-# With EXC_WITHOUT=landlock or seccomp all of it runs as on a kernel that lacks that (tests/login/without.c). Of the tests in
-# confine_test, those then fail that show this layer; and of the agent's those that count its events, for it says what is
-# missing.
+# With EXC_WITHOUT=landlock or seccomp all of it runs as on a kernel that lacks that (tests/login/without.c). Tests that show
+# this layer are left out then; and of the agent's those that count its events, for it says what is missing.
 
 # shellcheck source=tests/lib/shell.sh
 . "$(dirname "${BASH_SOURCE[0]}")/shell.sh"
@@ -53,7 +52,9 @@ world_enter() {
     [[ -x $EXC_BUILD/exc-authorized-keys ]] || die "$EXC_BUILD: has no build; run ./dev build"
     need unshare mount ip setpriv sshd ssh ssh-keygen systemd-socket-activate
     if [[ -n ${EXC_WITHOUT:-} ]]; then
-        "${cc[@]}" -O1 -o "$EXC_BUILD/without" "$tree/tests/login/without.c"
+        # Several worlds may begin at once.
+        "${cc[@]}" -O1 -o "$EXC_BUILD/without.$$" "$tree/tests/login/without.c"
+        mv "$EXC_BUILD/without.$$" "$EXC_BUILD/without"
         without=("$EXC_BUILD/without" "$EXC_WITHOUT")
     fi
     # The first process of the world only waits: the kernel gives PID 1 no signal that it does not handle, and the

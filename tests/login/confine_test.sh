@@ -14,6 +14,7 @@ _confined_by() {
 }
 
 # The C library of another release may use other calls for the same.
+# needs: landlock
 filter_has_all_that_the_c_library_calls() {
     local words other
     # The emulator confines nothing.
@@ -42,6 +43,7 @@ filter_has_all_that_the_c_library_calls() {
     fails grep ENOSYS traces
 }
 
+# needs: landlock seccomp
 each_layer_is_in_effect_and_neither_is_needed() {
     [[ -z ${EXC_EMULATED:-} ]] || return 0
     "${cc[@]}" -O1 -o without "$here/without.c"
@@ -59,10 +61,13 @@ _lets_in_without() {
     refuses alice k
 }
 
+# needs: seccomp
 seccomp_alone_lets_in_once() {
     _lets_in_without landlock
 }
 
+# What takes a layer away (without.c) is a filter too.
+# needs: seccomp
 landlock_alone_lets_in_once() {
     _lets_in_without seccomp
 }
