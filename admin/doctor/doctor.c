@@ -118,12 +118,29 @@ static void run_section(struct visit *visit) {
         print_new(visit);
 }
 
+/* What is needed beside the key, behind `before`; "" where it is enough. */
+static void say_more(const struct examination *examination, const struct finding *more, const char *before, char *ret,
+                     size_t size) {
+        const char *needs = examination->user ? "needs" : "need";
+
+        ret[0] = '\0';
+        if (more && strncmp(more->text, DOCTOR_MORE, strlen(DOCTOR_MORE)) == 0)
+                (void)snprintf(ret, size, "%s %s also %s", before, needs, more->text + strlen(DOCTOR_MORE));
+        else if (more)
+                (void)snprintf(ret, size, "%s from some clients %s also more (AuthenticationMethods)", before, needs);
+}
+
 /* The one sentence that matters. `failure`: the one that decides it, or NULL. */
 static void make_verdict(const struct examination *examination, const struct finding *failure, char *ret, size_t size) {
         const char *user = examination->user ? examination->user : "users", *from = examination->from;
         const struct finding *by_client = findings_first(&examination->findings, FINDING_CLIENT_WARNING);
-        char can[FINDING_TEXT_MAX], cannot[FINDING_TEXT_MAX];
+        const struct finding *more = findings_first(&examination->findings, FINDING_MORE_WARNING);
+        char can[FINDING_TEXT_MAX], cannot[FINDING_TEXT_MAX], besides[FINDING_TEXT_MAX], also[FINDING_TEXT_MAX];
+        char who[GRANT_USER_MAX + 2];
 
+        say_more(examination, more, ", and", besides, sizeof(besides));
+        (void)snprintf(who, sizeof(who), "; %s", user);
+        say_more(examination, more, who, also, sizeof(also));
         (void)snprintf(can, sizeof(can), "%s can log in%s%s", examination->user ? user : "Users", from ? " from " : "",
                        from ? from : "");
         (void)snprintf(cannot, sizeof(cannot), "%s%s log in%s%s", examination->user ? user : "Nobody",
@@ -131,21 +148,27 @@ static void make_verdict(const struct examination *examination, const struct fin
         switch (failure ? failure->status : FINDING_PASS) {
         case FINDING_PASS:
         case FINDING_WARNING:
+        case FINDING_MORE_WARNING:
         case FINDING_CLIENT_WARNING:
                 if (by_client)
                         (void)snprintf(ret, size,
-                                       "Whether %s can log in with a pushed key depends on where the client is: %s",
-                                       user, by_client->text + strlen(DOCTOR_DEPENDS));
+                                       "Whether %s can log in with a pushed key depends on where the client is: %s%s",
+                                       user, by_client->text + strlen(DOCTOR_DEPENDS), also);
                 else if (examination->nobody_known)
                         (void)snprintf(ret, size,
                                        "Nothing was found that keeps users out, but no key was tried: name a user "
                                        "with --user.");
                 else if (examination->pam_not_asked)
                         (void)snprintf(ret, size,
-                                       "Nothing was found that keeps %s out, but whether PAM does is not known.", user);
+                                       "Nothing was found that keeps %s out, but whether PAM does is not known%s.",
+                                       user, also);
+                else if (more && strncmp(more->text, DOCTOR_DEPENDS, strlen(DOCTOR_DEPENDS)) == 0)
+                        (void)snprintf(ret, size,
+                                       "Whether a pushed key is enough for %s depends on where the client is: %s", user,
+                                       more->text + strlen(DOCTOR_DEPENDS));
                 else
-                        (void)snprintf(ret, size, "%s with a pushed key%s.", can,
-                                       examination->sftp_only ? ", for sftp alone" : "");
+                        (void)snprintf(ret, size, "%s with a pushed key%s%s.", can,
+                                       examination->sftp_only ? ", for sftp alone" : "", besides);
                 return;
         case FINDING_OPEN_FAILURE:
                 (void)snprintf(ret, size, "It is not known whether %s can log in with a pushed key: %s", user,
@@ -153,11 +176,12 @@ static void make_verdict(const struct examination *examination, const struct fin
                 return;
         case FINDING_HOST_FAILURE:
                 (void)snprintf(ret, size,
-                               "%s with a key that is pushed on this machine, but not with one from the host: %s", can,
-                               failure->text);
+                               "%s with a key that is pushed on this machine%s, but not with one from the host: %s",
+                               can, besides, failure->text);
                 return;
         case FINDING_LAX_FAILURE:
-                (void)snprintf(ret, size, "%s with a pushed key, but not as it should be: %s", can, failure->text);
+                (void)snprintf(ret, size, "%s with a pushed key%s, but not as it should be: %s", can, besides,
+                               failure->text);
                 return;
         case FINDING_FAILURE:
                 (void)snprintf(ret, size, "%s with a pushed key: %s", cannot, failure->text);
@@ -187,7 +211,7 @@ static void print_end(const struct examination *examination, const char *verdict
 
 static int examine(const struct options *options, struct examination *examination) {
         struct visit visit = {.examination = examination, .json = options->json, .all = options->all};
-        char verdict[2 * FINDING_TEXT_MAX + 128];
+        char verdict[3 * FINDING_TEXT_MAX + 128];
         const struct finding *failure;
         const char *remedy;
         int status = EXIT_DONE;

@@ -24,6 +24,9 @@
 #define DOCTOR_CLAIMS_MOUNT_UNIT "run-exc\\x2dinstance\\x2dconnect-claims.mount"
 #define DOCTOR_SOCKETS "exc-instance-connect.socket exc-instance-connect-host.socket"
 
+/* How the text of a FINDING_MORE_WARNING begins, where it is the same for all clients. */
+#define DOCTOR_MORE "sshd accepts keys, and needs also "
+
 enum { DOCTOR_PROGRAM_MS = 5 * 1000 }; /* for each program that is run */
 
 struct examination {

@@ -4,12 +4,14 @@
  * written. What sshd says counts (sshd -T); its files are only searched for the line to name.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "admin/doctor/auth_methods.h"
 #include "admin/doctor/doctor.h"
 #include "admin/doctor/doctor_clients.h"
 #include "admin/doctor/doctor_keys_command.h"
@@ -159,46 +161,56 @@ static void look_at_reload(struct examination *examination, const struct sshd_se
                      "%s has read its configuration since the last change, that of %s", service->name, path);
 }
 
-/* Whether a list of methods among the alternatives is a key alone, or at least has one. */
-static void judge_methods(const char *methods, bool *ret_alone, bool *ret_among) {
-        char copy[1024], *save = NULL;
+struct judging {
+        const struct sshd_service *service; /* NULL: none is known */
+        bool root;                          /* the user is */
+};
 
-        (void)snprintf(copy, sizeof(copy), "%s", methods);
-        *ret_alone = *ret_among = false;
-        for (char *one = strtok_r(copy, " ", &save); one; one = strtok_r(NULL, " ", &save)) {
-                if (strcmp(one, "any") == 0 || strcmp(one, "publickey") == 0)
-                        *ret_alone = true;
-                if (strstr(one, "publickey"))
-                        *ret_among = true;
+/* Without a remedy for what sshd asks for besides: that is the administrator's choice. */
+static void judge_methods(const struct judging *judging, const char *effective, struct findings *to) {
+        const struct sshd_service *service = judging->service;
+        char methods[256] = "a long list", more[AUTH_METHODS_TEXT_MAX];
+
+        (void)sshd_setting(effective, "authenticationmethods", 0, methods, sizeof(methods));
+        switch (auth_methods_judge(effective, judging->root, more)) {
+        case AUTH_METHODS_KEY:
+                pass(to, "sshd-pubkey", "sshd accepts keys");
+                return;
+        case AUTH_METHODS_MORE:
+                found(to, FINDING_MORE_WARNING, "sshd-pubkey", NO_REMEDY, DOCTOR_MORE "%s (AuthenticationMethods)",
+                      more);
+                return;
+        case AUTH_METHODS_NO_KEY:
+                fail(to, "sshd-pubkey",
+                     set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any"),
+                     "AuthenticationMethods is %s: no key is enough", methods);
+                return;
+        case AUTH_METHODS_OFF:
+                fail(to, "sshd-pubkey",
+                     doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL),
+                     "AuthenticationMethods is %s, and %s: a key and what it lists besides are not enough", methods,
+                     more);
+                return;
+        default:
+                fail(to, "sshd-pubkey", NO_REMEDY, "out of memory");
         }
 }
 
 static void judge_pubkey(void *context, const struct sshd_client *client, struct findings *to) {
-        char methods[1024] = "any", revoked[PATH_MAX] = "none";
-        const struct sshd_service *service = context;
+        const struct judging *judging = context;
         const char *effective = client->effective;
-        bool alone, among;
+        char revoked[PATH_MAX] = "none";
 
-        (void)sshd_setting(effective, "authenticationmethods", 0, methods, sizeof(methods));
         (void)sshd_setting(effective, "revokedkeys", 0, revoked, sizeof(revoked));
-        judge_methods(methods, &alone, &among);
         if (sshd_setting_is(effective, "pubkeyauthentication", "no")) {
-                fail(to, "sshd-pubkey", set_remedy(service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
+                fail(to, "sshd-pubkey",
+                     set_remedy(judging->service, "PubkeyAuthentication", is_no, "PubkeyAuthentication yes"),
                      "PubkeyAuthentication is no: sshd accepts no keys");
         } else if (strcasecmp(revoked, "none") != 0 && access(revoked, R_OK) < 0) {
                 fail(to, "sshd-pubkey", remedy_of("install -m 0644 /dev/null %s", revoked),
                      "RevokedKeys is %s, which cannot be read: sshd then refuses each key", revoked);
-        } else if (!alone && !among) {
-                fail(to, "sshd-pubkey",
-                     set_remedy(service, "AuthenticationMethods", is_any, "AuthenticationMethods any"),
-                     "AuthenticationMethods is %s: no key is enough", methods);
-        } else if (!alone) {
-                /* What else it asks for may be wanted. */
-                fail(to, "sshd-pubkey",
-                     doctor_edit("AuthenticationMethods", service && service->active ? service->name : NULL),
-                     "AuthenticationMethods is %s: a key alone is not enough", methods);
         } else
-                pass(to, "sshd-pubkey", "sshd accepts keys");
+                judge_methods(judging, effective, to);
 }
 
 /* Whether `list`, with commas, has `name`. */
@@ -213,7 +225,7 @@ static bool lists(const char *list, const char *name) {
 
 /* --generate, exc and doctor itself make Ed25519 keys. Before 8.5 sshd has the older name. */
 static void judge_key_types(void *context, const struct sshd_client *client, struct findings *to) {
-        const struct sshd_service *service = context;
+        const struct sshd_service *service = ((const struct judging *)context)->service;
         char algorithms[4096], bits[16] = "1024"; /* before 9.1 */
 
         if (!sshd_setting(client->effective, "pubkeyacceptedalgorithms", 0, algorithms, sizeof(algorithms)) &&
@@ -308,6 +320,12 @@ static void ask_services(struct examination *examination, const struct sshd_serv
         }
 }
 
+static bool is_root(const char *user) {
+        const struct passwd *entry = user ? getpwnam(user) : NULL;
+
+        return entry && entry->pw_uid == 0;
+}
+
 void doctor_sshd(struct examination *examination) {
         struct sshd_service services[SSHD_SERVICES_MAX] = {{.name = NULL}};
         struct sshd_clients *clients[SSHD_SERVICES_MAX] = {NULL};
@@ -335,8 +353,10 @@ void doctor_sshd(struct examination *examination) {
         for (size_t i = 0; i < n; i++)
                 look_at_reload(examination, &services[i]);
         if (clients[0]) {
-                doctor_clients_judge(examination, clients[0], judge_pubkey, n > 0 ? &services[0] : NULL);
-                doctor_clients_judge(examination, clients[0], judge_key_types, n > 0 ? &services[0] : NULL);
+                struct judging judging = {.service = n > 0 ? &services[0] : NULL, .root = is_root(examination->user)};
+
+                doctor_clients_judge(examination, clients[0], judge_pubkey, &judging);
+                doctor_clients_judge(examination, clients[0], judge_key_types, &judging);
         }
         for (size_t i = 0; i < SSHD_SERVICES_MAX; i++)
                 sshd_clients_free(clients[i]);

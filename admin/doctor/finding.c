@@ -188,6 +188,7 @@ const char *finding_status_name(enum finding_status status) {
         case FINDING_PASS:
                 return "pass";
         case FINDING_WARNING:
+        case FINDING_MORE_WARNING:
         case FINDING_CLIENT_WARNING:
                 return "warning";
         case FINDING_FAILURE:
@@ -202,6 +203,7 @@ const char *finding_status_name(enum finding_status status) {
 void finding_print(FILE *to, const struct finding *finding) {
         static const enum output_style styles[] = {[FINDING_PASS] = OUTPUT_GOOD,
                                                    [FINDING_WARNING] = OUTPUT_WARNING,
+                                                   [FINDING_MORE_WARNING] = OUTPUT_WARNING,
                                                    [FINDING_CLIENT_WARNING] = OUTPUT_WARNING,
                                                    [FINDING_FAILURE] = OUTPUT_BAD,
                                                    [FINDING_OPEN_FAILURE] = OUTPUT_BAD,

@@ -23,6 +23,7 @@ enum {
 enum finding_status {
         FINDING_PASS,
         FINDING_WARNING,
+        FINDING_MORE_WARNING,   /* a pushed key is a part of the login only */
         FINDING_CLIENT_WARNING, /* what keeps keys out for some clients, and not for others */
         FINDING_FAILURE,
         FINDING_OPEN_FAILURE, /* a failure that may keep keys out, or not: that cannot be seen */

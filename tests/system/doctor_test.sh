@@ -401,11 +401,139 @@ an_sshd_that_takes_no_keys_is_healed() {
     in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
 }
 
+# _needs_also MORE LISTS: with these AuthenticationMethods alice can log in with a pushed key and MORE.
+_needs_also() {
+    _sshd_has "AuthenticationMethods $2" 'PasswordAuthentication yes' 'KbdInteractiveAuthentication yes'
+    _says "alice can log in with a pushed key, and needs also $1 (AuthenticationMethods)." 0
+    same True "$(_member healthy)"
+    same "sshd accepts keys, and needs also $1 (AuthenticationMethods)" "$(_of text sshd-pubkey warning)"
+    same None "$(_member remedy)"
+}
+
+# _gets_in_with_password USER: with a pushed key and the password that _has_password set.
+_gets_in_with_password() {
+    new_key k
+    push m "$1" k
+    SSH_ASKPASS=$PWD/askpass SSH_ASKPASS_REQUIRE=force lets_in m "$1" k -o BatchMode=no \
+        -o PreferredAuthentications=publickey,password,keyboard-interactive -o NumberOfPasswordPrompts=1
+}
+
+# _has_password USER: one that ssh is told by itself.
+_has_password() {
+    in_machine m chpasswd <<<"$1:secret"
+    printf '%s\n' '#!/bin/sh' 'echo secret' >askpass
+    chmod 755 askpass
+}
+
 # short: no
-an_sshd_that_asks_for_a_password_as_well_is_healed() {
-    _heals failure sshd-pubkey \
-        'echo AuthenticationMethods publickey,password >/etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
-    in_machine m bash -c 'rm /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh'
+what_sshd_asks_for_beside_a_key_is_a_warning() {
+    local lists
+    _whole_machine
+    touch "$prepared/broken"
+    _has_password alice
+    for lists in publickey,password publickey,keyboard-interactive password,publickey; do
+        _needs_also "$(sed -E 's/,?publickey,?//' <<<"$lists")" "$lists"
+        fails _gets_in
+        _gets_in_with_password alice
+    done
+    _needs_also 'password, or keyboard-interactive:pam' 'publickey,password publickey,keyboard-interactive:pam'
+    _gets_in_with_password alice
+    # One that needs nothing besides is a way in.
+    _sshd_has 'AuthenticationMethods publickey,password publickey'
+    _healthy
+    _sshd_has 'AuthenticationMethods any'
+    _healthy
+    in_machine m usermod --password '*' alice
+    _sshd_has
+    _healthy
+    [[ -e $machines_own/m ]] || rm "$prepared/broken"
+}
+
+# short: no
+an_sshd_that_asks_for_two_keys_takes_those_of_one_push() {
+    _whole_machine
+    _needs_also 'another key' publickey,publickey
+    fails _gets_in
+    new_key one
+    new_key two
+    cat one.pub two.pub >both.pub
+    push m alice both
+    # Not the same one twice.
+    cp one again
+    fails ssh_in m alice one -i again -- true
+    push m alice both
+    lets_in m alice one -i two
+    _sshd_has
+    _healthy
+}
+
+# short: no
+what_sshd_asks_for_besides_depends_on_the_client() {
+    local needs='needs also password (AuthenticationMethods)'
+    _whole_machine
+    touch "$prepared/broken"
+    _has_password alice
+    _sshd_has 'PasswordAuthentication yes' 'AuthenticationMethods publickey,password' \
+        'Match Address 127.0.0.2' 'AuthenticationMethods publickey'
+    _says "Whether a pushed key is enough for alice depends on where the client is: sshd accepts keys, and $needs (any other client); sshd accepts keys (address 127.0.0.2)" 0
+    same warning "$(_of status sshd-pubkey warning)"
+    _gets_in_from 127.0.0.2
+    fails _gets_in_from 127.0.0.1
+    _gets_in_with_password alice
+    _says 'alice can log in from 127.0.0.2 with a pushed key.' 0 --from 127.0.0.2
+    _says "alice can log in from 127.0.0.1 with a pushed key, and $needs." 0 --from 127.0.0.1
+    # A failure that keeps nobody out, PAM and another check leave it as it is.
+    # Such a command is given each live key of the user.
+    in_machine m exc-instance-connect revoke --all
+    in_machine m sed -i 's/ %u %f %t %k/ %u/' "$_drop_in"
+    _sshd_has 'AuthenticationMethods publickey,password' 'PasswordAuthentication yes'
+    fails _doctor
+    says "^alice can log in with a pushed key, and needs also password \\(AuthenticationMethods\\), but not as it should be: " \
+        _member verdict
+    in_machine m sed -i '/^AuthorizedKeysCommand /s/ %u/ %u %f %t %k/' "$_drop_in"
+    in_machine m bash -ec "cp -p $_pam_account /root/ && echo 'account required pam_faillock.so' >>$_pam_account"
+    _sshd_has 'AuthenticationMethods publickey,password' 'PasswordAuthentication yes'
+    _says "Nothing was found that keeps alice out, but whether PAM does is not known; alice $needs." 0
+    in_machine m cp -p /root/common-account "$_pam_account"
+    _sshd_has 'AuthenticationMethods publickey,password' 'PasswordAuthentication yes' 'AllowUsers alice@127.0.0.2'
+    _says "Whether alice can log in with a pushed key depends on where the client is: sshd lets alice in (address 127.0.0.2); sshd's AllowUsers does not name alice (any other client); alice $needs" 0
+    in_machine m usermod --password '*' alice
+    _sshd_has
+    _healthy
+    [[ -e $machines_own/m ]] || rm "$prepared/broken"
+}
+
+# _no_way_in USER WHY: neither with a pushed key nor with the password as well.
+_no_way_in() {
+    local user=$1 status=0
+    _doctor || status=$?
+    same 1 "$status"
+    same "$user cannot log in with a pushed key: AuthenticationMethods is publickey,password, and $2: a key and what it lists besides are not enough" \
+        "$(_member verdict)"
+    fails _gets_in_with_password "$user"
+}
+
+# sshd starts with such lists where they are those of some users alone.
+# short: no
+lists_with_a_method_that_is_off_are_no_way_in() {
+    local match=('Match User alice,root' 'AuthenticationMethods publickey,password')
+    _whole_machine
+    touch "$prepared/broken"
+    _has_password alice
+    _has_password root
+    _sshd_has "${match[@]}" 'PasswordAuthentication no'
+    _no_way_in alice 'PasswordAuthentication is no'
+    same '${EDITOR:-editor} +2 /etc/ssh/sshd_config.d/50-test.conf && systemctl reload ssh.service' "$(_member remedy)"
+    _sshd_has "${match[@]}" 'PasswordAuthentication yes' 'PermitRootLogin prohibit-password'
+    _gets_in_with_password alice
+    _no_way_in root 'PermitRootLogin is prohibit-password'
+    _sshd_has "${match[@]}" 'PasswordAuthentication yes' 'PermitRootLogin yes'
+    _gets_in_with_password root
+    in_machine m usermod --password '*' alice
+    in_machine m usermod --password '*' root
+    _sshd_has
+    _healthy
+    [[ -e $machines_own/m ]] || rm "$prepared/broken"
 }
 
 # short: no

@@ -23,7 +23,9 @@
 #                            works when its lines are added
 #   login USER WAY RESULT    WAY is pushed, command, certificate, principal or file (authorized_keys); RESULT is shell, sftp,
 #                            refused, or partial: the key is accepted, and more is asked for
-#   doctor USER STATUS CHECK what doctor finds, for each user with a line "login USER pushed"
+#   doctor USER STATUS CHECK [depends]
+#                            what doctor finds, for each user with a line "login USER pushed"; "depends": whether a pushed
+#                            key is enough depends on where the client is
 #
 # EXC_SSHD_CONFIG=NAME runs one of them.
 
@@ -270,19 +272,24 @@ print("verdict", answer["verdict"])'
 
 # _doctor_knows: for each user to whom a key is pushed, it finds what the table says and nothing else, and is right.
 _doctor_knows() {
-    local login words can verdict
+    local login words verdict
     for login in "${logins[@]}"; do
         read -ra words <<<"$login"
         [[ ${words[1]} == pushed ]] || continue
         _doctor "${words[0]}" >doctor.txt
-        printf '%s\n' "${findings[@]}" | sed -n "s/^${words[0]} //p" | sort >expected.txt
+        printf '%s\n' "${findings[@]}" | sed -n "s/^${words[0]} //p" >findings.txt
+        cut -d ' ' -f 1,2 findings.txt | sort >expected.txt
         grep -v '^verdict' doctor.txt | cut -d ' ' -f 1,2 |
             grep -vxFf <(grep -v '^verdict' "$prepared/doctor.txt" | cut -d ' ' -f 1,2) | sort >found.txt || true
-        can='cannot'
-        if [[ ${words[2]} == shell || ${words[2]} == sftp ]]; then can='can'; fi
-        verdict="${words[0]} $can log in"
-        # What sshd says to some clients is a warning; the logins are those of one of them.
-        if grep -q '^warning sshd-' expected.txt; then verdict="Whether ${words[0]} can log in .* depends on where"; fi
+        case ${words[2]} in
+        shell | sftp) verdict="${words[0]} can log in" ;;
+        partial) verdict="${words[0]} can log in with a pushed key, and needs also keyboard-interactive" ;;
+        *) verdict="${words[0]} cannot log in" ;;
+        esac
+        # The logins are those of one client.
+        if grep -q ' depends$' findings.txt; then
+            verdict="Whether a pushed key is enough for ${words[0]} depends on where"
+        fi
         if ! cmp -s expected.txt found.txt || ! grep -q "^verdict $verdict" doctor.txt; then
             echo "doctor --user ${words[0]}: expected: $(tr '\n' ';' <expected.txt) and \"$verdict\""
             cat doctor.txt

@@ -37,6 +37,16 @@ static void judge(void *context, const struct sshd_client *client, struct findin
                 pass(to, "check", "it is well");
 }
 
+/* A text that begins with "and" is about what is needed besides. */
+static void judge_more(void *context, const struct sshd_client *client, struct findings *to) {
+        const char *const *texts = context, *text = texts[client - clients.client];
+
+        if (strncmp(text, "and", 3) == 0)
+                found(to, FINDING_MORE_WARNING, "check", NO_REMEDY, "%s", text);
+        else
+                judge(context, client, to);
+}
+
 static const struct finding *judged(const char *first, const char *second, const char *third) {
         const char *texts[] = {first, second, third};
 
@@ -104,6 +114,27 @@ static void who_is_let_in_by_each_check_is_let_in(void **state) {
         assert_non_null(findings_first_failure(&examination.findings));
 }
 
+/* None is refused: that is no question of whether they can log in. */
+static void what_some_need_besides_is_a_warning(void **state) {
+        const char *texts[] = {"and more", "", "and more"}, *refused[] = {"and more", "", "no"};
+
+        (void)state;
+        doctor_clients_judge(&examination, &clients, judge_more, texts);
+        assert_finding(&examination.findings.at[0], FINDING_MORE_WARNING,
+                       "it depends on where the client is: and more (any other client or local port 2222); it is well "
+                       "(address 192.0.2.0/24)",
+                       "");
+        doctor_clients_end(&examination);
+        assert_int_equal(examination.findings.n, 1);
+        assert_string_equal(finding_status_name(FINDING_MORE_WARNING), "warning");
+        doctor_clients_judge(&examination, &clients, judge_more, refused);
+        assert_finding(&examination.findings.at[1], FINDING_CLIENT_WARNING,
+                       "it depends on where the client is: and more (any other client); it is well (address "
+                       "192.0.2.0/24); no (local port 2222)",
+                       "");
+        assert_null(findings_first_failure(&examination.findings));
+}
+
 static void a_text_that_is_too_long_is_cut(void **state) {
         char text[FINDING_TEXT_MAX];
 
@@ -120,6 +151,7 @@ int main(void) {
                 cmocka_unit_test_setup(what_some_get_depends_on_the_client, setup),
                 cmocka_unit_test_setup(where_all_are_refused_it_is_a_failure, setup),
                 cmocka_unit_test_setup(who_is_let_in_by_each_check_is_let_in, setup),
+                cmocka_unit_test_setup(what_some_need_besides_is_a_warning, setup),
                 cmocka_unit_test_setup(a_text_that_is_too_long_is_cut, setup),
         };
 
