@@ -39,6 +39,13 @@ wait_for() {
     return 1
 }
 
+# wait_jobs: waits until the jobs in the background have ended. wait(1) without their numbers also waits for the last process
+# substitution, and where that is gone already, at times for ever.
+wait_jobs() {
+    local job
+    for job in $(jobs -p); do wait "$job" || true; done
+}
+
 # new_key FILE [TYPE [BITS]]
 new_key() {
     rm -f "$1" "$1.pub"

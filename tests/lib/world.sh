@@ -246,7 +246,7 @@ start_agent() {
             holder=$!
             # As with systemd, the relay and root may connect.
             ! wait_for test -S "$dir/host.sock" || chown exc-instance-connect-relay "$dir/host.sock"
-            wait || true
+            wait "$holder" || true
         done
     ) >>"$agent_log" 2>&1 &
     # shellcheck disable=SC2034 # for tests

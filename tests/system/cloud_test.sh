@@ -192,7 +192,7 @@ _paced() {
     property_is m "$1.socket" ActiveState active
     in_machine m mv "$2.right" "$2"
     wait_for property_is m "$1.service" ActiveState active
-    wait
+    wait_jobs
 }
 
 # short: no

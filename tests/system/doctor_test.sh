@@ -1506,7 +1506,7 @@ what_others_write_to_the_journal_is_no_reason() {
     _forges exc-authorized-keys MESSAGE_ID=9efc753be9e68f245e0bb5794c2e22a4 'MESSAGE=used up' EXC_SSHD_PID=1
     _doctor || status=$?
     in_machine m pkill -f 'while sleep 0.01'
-    wait
+    wait_jobs
     in_machine m mount -o remount,hidepid=off,gid=0 /proc
     same 1 "$status"
     says '^run this as root: rm$' in_machine m journalctl -q -t exc-authorized-keys -o cat -n 50

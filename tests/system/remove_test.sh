@@ -298,7 +298,7 @@ logins_during_an_upgrade_keep_both_commands() {
         wait_for test -s logins
         install_debs m "$(our_deb exc-instance-connect)"
         touch stop
-        wait
+        wait_jobs
         [[ ! -e lost ]] || {
             cat lost failed
             return 1
@@ -324,7 +324,7 @@ sockets_restarted_under_traffic_leave_no_failed_unit() {
     done
     echo "restarted $number times"
     touch stop
-    wait
+    wait_jobs
     _still_well m
 }
 

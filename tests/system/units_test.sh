@@ -184,7 +184,7 @@ sockets_that_are_restarted_under_many_calls_listen_afterwards() {
         _is active "$admin" "$host"
     done
     in_machine m touch /run/enough
-    wait
+    wait_jobs
     _answers
     host m hello >/dev/null
     no_failed_unit m
@@ -348,7 +348,7 @@ a_flood_of_connections_takes_no_socket_away() {
         _connections "$store/$socket.sock" 3000 &
         _connections "$store/$socket.sock" 3000 &
     done
-    wait
+    wait_jobs
     _is active "$admin" "$host"
     _answers
     host m hello >/dev/null
@@ -361,7 +361,7 @@ a_flood_that_ends_agents_takes_no_socket_away() {
     _with_setting "$agent" Service RestartSec=0
     _connections "$store/host.sock" 2000 &
     for ((i = 0; i < 40; i++)); do _systemctl kill --signal=KILL "$agent" 2>/dev/null || true; done
-    wait
+    wait_jobs
     _is active "$admin" "$host"
     _answers
     host m hello >/dev/null
@@ -391,7 +391,7 @@ an_agent_without_its_program_is_tried_slowly_and_serves_who_waited_when_it_is_ba
     in_machine m mv "$program" /root/agent
     _looped
     in_machine m mv /root/agent "$program"
-    wait
+    wait_jobs
     grep -q '^Agent: ' answer.txt || {
         cat answer.txt
         return 1
@@ -407,7 +407,7 @@ an_agent_without_its_user_is_tried_slowly_and_serves_who_waited_when_it_is_back(
     in_machine m sed -i '/^exc-instance-connect:/d' /etc/passwd
     _looped
     in_machine m cp -p /root/passwd /etc/passwd
-    wait
+    wait_jobs
     grep -q '^Agent: ' answer.txt || {
         cat answer.txt
         return 1
@@ -680,6 +680,6 @@ a_host_that_floods_does_not_lock_the_administrator_out() {
     push m alice k
     lets_in m alice k
     in_machine m touch /run/enough
-    wait
+    wait_jobs
     no_failed_unit m
 }
