@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,12 +243,18 @@ static int run_command(const struct keys_command *words, const char *as, pid_t s
         return r;
 }
 
-/* One line, options perhaps and then the key. */
-static bool is_key(const char *output, const char *key) {
-        size_t n = strcspn(output, "\n"), length = strlen(key);
+/* Whether a line is the key, behind options perhaps. Without the fingerprint the helper gives all keys of the user. */
+static bool has_key(const char *output, const char *key) {
+        size_t length = strlen(key);
 
-        return output[n] == '\n' && output[n + 1] == '\0' && n >= length &&
-               strncmp(output + n - length, key, length) == 0 && (n == length || output[n - length - 1] == ' ');
+        for (const char *end; (end = strchr(output, '\n')); output = end + 1) {
+                size_t n = (size_t)(end - output);
+
+                if (n >= length && strncmp(end - length, key, length) == 0 &&
+                    (n == length || end[-(ptrdiff_t)length - 1] == ' '))
+                        return true;
+        }
+        return false;
 }
 
 /*
@@ -292,7 +299,7 @@ static bool ask_once(struct examination *examination, const char *user, const st
                      strerror(-r));
                 return false;
         }
-        given = program_succeeded(&result) && is_key(result.output, key);
+        given = program_succeeded(&result) && has_key(result.output, key);
         if (!given && program_succeeded(&result) && !result.output[0]) {
                 why_nothing(user, why);
                 fail(&examination->findings, "self-test", NO_REMEDY,
@@ -302,7 +309,7 @@ static bool ask_once(struct examination *examination, const char *user, const st
         } else if (!given)
                 fail(&examination->findings, "self-test", NO_REMEDY,
                      "sshd would refuse the helper's answer: it %s: %.200s",
-                     program_succeeded(&result) ? "is not that key" : "ended with an error",
+                     program_succeeded(&result) ? "is without that key" : "ended with an error",
                      result.complaint[0] ? result.complaint : result.output);
         program_result_clear(&result);
         return given;

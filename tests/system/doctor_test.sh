@@ -384,9 +384,10 @@ chained_command_that_the_group_root_can_write_is_run() {
 
 # short: no
 a_command_with_the_user_alone_is_healed() {
-    # Such a command is given each live key of the user, those of tests before too.
     _whole_machine
-    in_machine m exc-instance-connect revoke --all
+    # Such a command gives all live keys of the user.
+    new_key other
+    push m alice other
     _heals lax-failure sshd-keys-form "sed -i 's/ %u %f %t %k/ %u/' $_drop_in && systemctl reload ssh"
 }
 
