@@ -9,8 +9,8 @@
  *    other may come out the other way round. Nothing is settled until two seconds after a connection's last line.
  * 3. A push is identified by user, fingerprint, principal and request: the same key in two pushes of one request is one story
  *    too few at worst.
- * 4. Events can be lost. A message is proven by entries, or it is a statement about the journal: history_explain.c lists
- *    what each one needs. Events about the time before them go to history_foresee() first.
+ * 4. Events can be lost. A message is proven by entries, or it is a statement about the journal: docs/log.md lists what
+ *    each one needs. Events about the time before them go to history_foresee() first.
  * 5. All that is remembered has limits. Beyond them the oldest is dropped: it is reported as far as it is known.
  */
 #ifndef EXC_HISTORY_H

@@ -1,45 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each sentence needs. Any event, and any line of sshd's, can be lost, so a missing entry proves nothing: sentences
- * marked * say what the journal does not have, and nothing else. say_absent() makes them; it adds where something of that
- * time is known to be lost. The address, and when a session opened and closed, are sshd's and PAM's lines.
- *
- * accepted                   sshd's line "Accepted"; or lines that sshd and PAM write of logged-in users alone
- *   (nothing more)           "Accepted" names the key; the helper's event, or the key's end, names the process
- *   key K of the same        "Accepted" names the key; agent: both keys were pushed for the user by one request;
- *   request was given        helper: K was given to the process
- *   the event of this use *  the end of the key, or of the key that is named, names the process
- *   its event is lost, or *  "Accepted" names the key; agent: it was pushed for the user
- *   took no slot             the same; every push of the key that is known to have lived then has an end that names all
- *                            connections, and not this one
- *   by a certificate         "Accepted" names one
- *   another key              "Accepted" names another key; helper: this one was given to the process. Where only an end
- *                            names the process, it may have been another key of the push
- *   one method, ... *        "Accepted" names another method, or no SHA256 fingerprint; helper: the key was given
- *   sshd's line ... *        session lines alone; helper: the key was given
- * refused                    sshd's line about the end, by which nobody had logged in; or PAM's refusal, or the time-out
- *   sshd does not let, PAM does not let, there is no such user, it took longer, sshd gave up, too many keys
- *                            sshd's, or PAM's, line
- *   a key that is for        sshd's line; which key is not in it
- *   sshd did not look at     sshd's line; which key is not in it
- *   no key from its command  sshd's line
- *   the helper's own words   its event; where that names no process, it is of the user and of that time
- *   asked for more           sshd's line "Partial"
- *   hold all slots           helper's event
- *   given, ended before *    helper's event, or the key's end names the process; agent: when the key ended
- *   pushed for U             sshd's line "Failed" with the key; agent: it was pushed for U
- *   the key had expired      sshd's line "Failed" with the key; agent: the push, and its end before that line
- *   did not accept *         sshd's line "Failed" with the key; agent: the push
- *   no push, no offer *      nothing is there. Whose request the last push for the user was is said to be likely
- * unknown *                  nothing is there that says more
- *   sshd gave up             sshd's line, which does not say whether somebody had logged in
- *   shown before, or *       the key's end names the process
- * dropped                    sshd's, or libwrap's, line
- * not used                   the end of the key says that no slot was taken, once and for all
- * waiting *                  no end and no use is there
- *   logged in with it *      "Accepted" names the key
- * not pushed                 agent's event
- * lost                       agent's event, or the journal's own
+ * What is said of a story. docs/log.md lists the evidence that each sentence needs. Any event, and any line of sshd's, can
+ * be lost, so a missing entry proves nothing: what is concluded from one says what the journal does not have, and no more.
+ * say_absent() makes such sentences; it adds where something of that time is known to be lost.
  */
 #include <inttypes.h>
 #include <stdarg.h>
