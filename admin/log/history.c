@@ -367,8 +367,11 @@ int history_foresee(struct history *history, const struct log_event *event) {
 int history_add(struct history *history, const struct log_event *event) {
         history->out_of_memory = false;
         if (!sd_id128_equal(history->boot, event->boot)) {
-                history->rebooted = !sd_id128_is_null(history->boot);
+                bool rebooted = !sd_id128_is_null(history->boot);
+
+                /* What ends here was not after it. */
                 end_boot(history);
+                history->rebooted = rebooted;
                 history->boot = event->boot;
                 /* The clock may have been set back in between. */
                 history->now_us = history->swept_us = event->sent_us;

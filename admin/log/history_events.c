@@ -351,10 +351,7 @@ static void add_sshd(struct history *history, const struct log_event *event) {
         }
         if (event->pid == 0)
                 return;
-        /* Nothing is known of what began before the journal does, or is no login at all. The helper's event may follow. */
-        if (!begins && !find_connection(history, event->pid) && line->said != SSHD_SAID_SESSION_OPENED &&
-            line->said != SSHD_SAID_LEFT && (line->said != SSHD_SAID_ENDED || !line->user[0]))
-                return;
+        /* It may be the first that is heard of it: the helper's event may follow. */
         node = connection_of(history, event, begins);
         if (!node)
                 return;

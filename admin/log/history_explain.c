@@ -381,7 +381,7 @@ static bool explain_said(struct history *history, struct node *node) {
                                     : "a key");
         } else if (node->too_many && node->n_offers == 0) {
                 story->why = WHY_TOO_MANY;
-                history_say(history, story, "the client offered too many keys (MaxAuthTries)");
+                history_say(history, story, "the client tried too often (MaxAuthTries)");
         } else
                 return node->n_offers == 0 && explain_not_asked(history, node);
         return true;
@@ -521,7 +521,7 @@ static void explain_acceptance(struct history *history, struct node *node) {
                 history_say(history, story, "by a certificate");
         if (node->ended && story->opened_us == 0 && node->end_detail) {
                 story->why = WHY_SSHD_FAILURE;
-                history_say(history, story, "sshd gave up: %s", node->end_detail);
+                say_more(history, story, "sshd gave up: %s", node->end_detail);
         } else if (password_has_expired(node)) {
                 story->why = WHY_PASSWORD_EXPIRED;
                 say_more(history, story,
@@ -562,8 +562,8 @@ static void explain_undecided(struct history *history, struct node *node) {
         else
                 say_absent(history, story,
                            node->of_sshd ? "what became of it is not in the journal"
-                                         : "no line of sshd's about it is in the journal: doctor's self-test, or "
-                                           "somebody else ran exc-authorized-keys");
+                                         : "no line of sshd's about it is in the journal: perhaps doctor's self-test, "
+                                           "or somebody else, ran exc-authorized-keys, or sshd logs less (LogLevel)");
 }
 
 static void explain_connection(struct history *history, struct node *node) {

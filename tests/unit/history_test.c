@@ -682,8 +682,8 @@ static void a_key_that_no_sshd_asked_for_may_have_been_doctor_s(void **state) {
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "doctor-41", 50);
         history_end(history);
         assert_string_equal(message_text,
-                            "-|no line of sshd's about it is in the journal: doctor's self-test, or somebody else ran "
-                            "exc-authorized-keys");
+                            "-|no line of sshd's about it is in the journal: perhaps doctor's self-test, or somebody "
+                            "else, ran exc-authorized-keys, or sshd logs less (LogLevel)");
         ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
         sshd(0, 50, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
         history_end(history);
@@ -1244,8 +1244,8 @@ static void sshd_s_reason_against_a_key_is_the_reason(void **state) {
                 ", is in the journal: the client may not have offered it, or sshd may not have asked "
                 "exc-authorized-keys "
                 "for it\n"
-                "undecided - A r: no line of sshd's about it is in the journal: doctor's self-test, or "
-                "somebody else ran exc-authorized-keys [A r given]\n");
+                "undecided - A r: no line of sshd's about it is in the journal: perhaps doctor's self-test, or "
+                "somebody else, ran exc-authorized-keys, or sshd logs less (LogLevel) [A r given]\n");
 }
 
 static void second_factor_is_no_other_way(void **state) {
@@ -1343,6 +1343,90 @@ static void login_without_a_line_of_sshd_s_is_no_refusal(void **state) {
         sshd(4, 51, "Connection closed by 192.0.2.7 port 7");
         in_the_end("accepted - A r: sshd's line about how it was let in is not in the journal [A r given]\n"
                    "undecided - A r: what became of it is not in the journal [A r given]\n");
+}
+
+/* LogLevel ERROR: errors and PAM's lines alone. */
+static void errors_alone_prove_what_they_say(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(1, 50, "pam_unix(sshd:account): account alice has expired (account expired)");
+        sshd(1, 50, "fatal: Access denied for user alice by PAM account configuration [preauth]");
+        /* sshd says no end. */
+        ours(10, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        sshd(11, 51, "error: maximum authentication attempts exceeded for alice from 192.0.2.7 port 7 ssh2 [preauth]");
+        /* UsePAM no, and a login. */
+        ours(20, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 52);
+        in_the_end("refused AccountRefused A r: PAM does not let this user log in: account alice has expired (account "
+                   "expired) [A r given]\n"
+                   "undecided - A r: what became of it is not in the journal [A r given]\n"
+                   "undecided - A r: no line of sshd's about it is in the journal: perhaps doctor's self-test, or "
+                   "somebody else, ran exc-authorized-keys, or sshd logs less (LogLevel) [A r given]\n");
+}
+
+/* UsePAM no: sshd looks at the account itself. */
+static void an_account_that_has_expired_is_not_locked(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(1, 50, "Account alice has expired");
+        sshd(1, 50, "Connection closed by invalid user alice 192.0.2.7 port 7 [preauth]");
+        sshd(2, 51, "User alice not allowed because account is locked");
+        sshd(2, 51, "Connection closed by invalid user alice 192.0.2.7 port 7 [preauth]");
+        in_the_end("waiting - A r: no use of it is in the journal yet\n"
+                   "refused UserNotAllowed - perhaps r: sshd does not let this user log in: the account has expired\n"
+                   "refused UserNotAllowed - perhaps r: sshd does not let this user log in: account is locked\n");
+}
+
+static void what_was_over_before_a_restart_was_not_after_it(void **state) {
+        struct log_event later = event(LOG_EVENT_SSHD, 100, 50);
+
+        (void)state;
+        tell_messages(&(struct history_view){.all = true});
+        gone(1, 50, "alice");
+        later.boot.bytes[0] = 2;
+        assert_true(sshd_line_parse("Connection closed by authenticating user alice 192.0.2.7 port 7 [preauth]",
+                                    &later.line));
+        add(&later);
+        in_the_end("refused NotPushed - -: no push for this user is in the journal in the 10 minutes before\n"
+                   "refused NotPushed - -: no push for this user is in the journal in the 10 minutes before, since the "
+                   "machine was started\n");
+}
+
+static void failure_of_sshd_s_after_the_login_hides_nothing(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        accepted(1, 50, "alice", KEY_A);
+        sshd(1, 50, "fatal: fork of unprivileged child failed");
+        in_the_end("waiting - A r: a connection logged in with it, and that it was given the key is not in the "
+                   "journal\n"
+                   "accepted SshdFailure A r: the key was pushed, and that this connection was given it is not in the "
+                   "journal: its event is lost, or the key is authorized in another way too; sshd gave up: fork of "
+                   "unprivileged child failed\n");
+}
+
+static void end_that_comes_before_the_helper_s_event_counts(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        sshd(1, 50, "fatal: userauth_finish: send failure packet: Connection reset by peer [preauth]");
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        closed(10, 51);
+        ours(11, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 51);
+        in_the_end("refused SshdFailure A r: sshd gave up: userauth_finish: send failure packet: Connection reset by "
+                   "peer [A r given]\n"
+                   "accepted - A r: sshd's line about how it was let in is not in the journal [A r given]\n");
+}
+
+static void attempts_that_are_too_many_need_be_no_keys(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(1, 50, "error: maximum authentication attempts exceeded for alice from 192.0.2.7 port 7 ssh2 [preauth]");
+        sshd(1, 50,
+             "Disconnecting authenticating user alice 192.0.2.7 port 7: Too many authentication failures [preauth]");
+        in_the_end("waiting - A r: no use of it is in the journal yet\n"
+                   "refused TooManyAttempts - perhaps r: the client tried too often (MaxAuthTries)\n");
 }
 
 static void certificate_is_no_pushed_key(void **state) {
@@ -1564,6 +1648,12 @@ int main(void) {
                 TEST(slots_of_several_keys_name_none),
                 TEST(md5_fingerprint_is_no_other_key),
                 TEST(login_without_a_line_of_sshd_s_is_no_refusal),
+                TEST(errors_alone_prove_what_they_say),
+                TEST(an_account_that_has_expired_is_not_locked),
+                TEST(what_was_over_before_a_restart_was_not_after_it),
+                TEST(failure_of_sshd_s_after_the_login_hides_nothing),
+                TEST(end_that_comes_before_the_helper_s_event_counts),
+                TEST(attempts_that_are_too_many_need_be_no_keys),
                 TEST(certificate_is_no_pushed_key),
                 TEST(password_that_must_be_changed_is_said),
                 TEST(source_is_of_some_key),
