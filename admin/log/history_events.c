@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "admin/log/history_internal.h"
+#include "cli/output.h"
 #include "common/events.h"
 #include "wire/refusal.h"
 
@@ -280,9 +281,10 @@ static void add_ended(struct history *history, struct node *node) {
         node_queue(history, &history->over, node);
 }
 
-/* sshd did not let the client begin. What the line is of is sshd's main process, or one that says nothing else. */
+/* sshd did not let the client begin, or so many. What the line is of is sshd's main process, or one that says nothing else. */
 static void add_drop(struct history *history, const struct log_event *event) {
         const struct sshd_line *line = &event->line;
+        char span[DURATION_MAX];
         struct node *node;
 
         history_make_room(history);
@@ -293,7 +295,20 @@ static void add_drop(struct history *history, const struct log_event *event) {
         node->story.why = WHY_DROPPED;
         node->story.port = line->port;
         history_set(history, &node->story.address, line->address);
-        history_say(history, &node->story, "sshd dropped the connection before authentication: %s", line->detail);
+        node->story.n_dropped = line->n;
+        node->dropping_us = line->span_s * US_PER_S;
+        if (line->said == SSHD_SAID_DROPPED)
+                history_say(history, &node->story, "sshd dropped the connection before authentication: %s",
+                            line->detail);
+        else if (line->unlogged)
+                history_say(history, &node->story,
+                            "sshd dropped %u more before authentication, without a line of each: %s", line->n,
+                            line->detail);
+        else {
+                duration_text(line->span_s, span);
+                history_say(history, &node->story, "sshd dropped %u before authentication, within %s: %s", line->n,
+                            span, line->detail);
+        }
         node_settle(history, node);
 }
 
@@ -345,7 +360,7 @@ static void add_sshd(struct history *history, const struct log_event *event) {
                       line->said != SSHD_SAID_ENDED && line->said != SSHD_SAID_LEFT && line->said != SSHD_SAID_TIMEOUT;
         struct node *node;
 
-        if (line->said == SSHD_SAID_DROPPED) {
+        if (line->said == SSHD_SAID_DROPPED || line->said == SSHD_SAID_DROPS) {
                 add_drop(history, event);
                 return;
         }

@@ -632,8 +632,12 @@ void node_explain(struct history *history, struct node *node) {
 bool node_concerns(const struct history *history, const struct node *node) {
         const struct story *story = &node->story;
 
-        if (story->kind == STORY_DROP)
-                return history->view.all || pushed_shortly_before(history, story, history->view.user);
+        if (story->kind == STORY_DROP) {
+                struct story begun = *story;
+
+                begun.at_us -= node->dropping_us;
+                return history->view.all || pushed_shortly_before(history, &begun, history->view.user);
+        }
         if (story->kind == STORY_PUSH)
                 return !node->push || !node->push->used;
         if (node->of_end)

@@ -45,6 +45,7 @@ struct node {
         int64_t queued_us;
         struct story story;
         struct pushed *push; /* of a STORY_PUSH */
+        int64_t dropping_us; /* of a STORY_DROP of several: for so long before */
         bool bucketed, settled;
         bool reported_open;
         bool of_end; /* a connection that a key's end names, while its own story may have been reported before */

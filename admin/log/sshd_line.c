@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/log/sshd_line.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +289,9 @@ static bool parse_command_failed(char *text, struct sshd_line *ret) {
         return true;
 }
 
+static const char *const by_startups = "too many others had not logged in (MaxStartups)";
+static const char *const by_penalty = "their addresses have penalties (PerSourcePenalties)";
+
 /* "drop connection #N from [ADDRESS]:PORT on [ADDRESS]:PORT WHY" (drop_connection() in sshd.c) */
 static bool parse_drop(char *text, struct sshd_line *ret) {
         char *address = cut_at(text, " from ["), *rest = address ? cut_at(address, "]:") : NULL;
@@ -309,10 +313,47 @@ static bool parse_drop(char *text, struct sshd_line *ret) {
         if (penalty)
                 (void)snprintf(ret->detail, sizeof(ret->detail), "%s (PerSourcePenalties)", penalty);
         else if (strcasecmp(why, "past MaxStartups") == 0 || strcasecmp(why, "MaxStartups") == 0)
-                copy(ret->detail, sizeof(ret->detail), "too many others had not logged in (MaxStartups)");
+                (void)snprintf(ret->detail, sizeof(ret->detail), "%s", by_startups);
         else
                 copy(ret->detail, sizeof(ret->detail), why);
         return true;
+}
+
+/* "00:01:02", "3d04h05m", "2w3d04h" (fmt_timeframe() of misc.c). */
+static unsigned seconds_of(const char *text) {
+        unsigned a, b, c;
+
+        if (sscanf(text, "%4u:%2u:%2u", &a, &b, &c) == 3)
+                return (a * 60 + b) * 60 + c;
+        if (sscanf(text, "%4ud%2uh%2um", &a, &b, &c) == 3)
+                return ((a * 24 + b) * 60 + c) * 60;
+        if (sscanf(text, "%4uw%2ud%2uh", &a, &b, &c) == 3)
+                return ((a * 7 + b) * 24 + c) * 3600;
+        return 0;
+}
+
+/*
+ * "exited MaxStartups throttling after SPAN, N connections dropped", and "in MaxStartups throttling for", up to 9.7, which
+ * has a line for most of them with LogLevel VERBOSE alone; later "REASON logging rate-limited: additional N connections
+ * dropped", which have none (drop_connection()).
+ */
+static bool parse_drops(char *text, struct sshd_line *ret) {
+        char *span = after(text, "exited MaxStartups throttling after "), *n;
+        bool penalty = after(text, "PerSourcePenalties ") != NULL;
+        unsigned long number;
+
+        if (!span)
+                span = after(text, "in MaxStartups throttling for ");
+        n = span ? cut_at(span, ", ") : cut_at(text, " logging rate-limited: additional ");
+        if (!n || !drop_suffix(n, " connections dropped") || *n == '\0' || n[strspn(n, "0123456789")] != '\0')
+                return false;
+        number = strtoul(n, NULL, 10);
+        ret->said = SSHD_SAID_DROPS;
+        ret->n = number > UINT_MAX ? UINT_MAX : (unsigned)number;
+        ret->unlogged = !span;
+        ret->span_s = span ? seconds_of(span) : 0;
+        (void)snprintf(ret->detail, sizeof(ret->detail), "%s", penalty ? by_penalty : by_startups);
+        return ret->n > 0;
 }
 
 /* "refused connect from NAME (ADDRESS)": libwrap's, by /etc/hosts.deny. The name is the client's. */
@@ -385,6 +426,9 @@ static bool parse(char *text, struct sshd_line *ret) {
                 return parse_command_failed(text, ret);
         if ((rest = after(text, "drop connection #")))
                 return parse_drop(rest, ret);
+        if (after(text, "exited MaxStartups ") || after(text, "in MaxStartups ") || after(text, "Maxstartups ") ||
+            after(text, "PerSourcePenalties "))
+                return parse_drops(text, ret);
         if ((rest = after(text, "refused connect from ")))
                 return parse_refused_connect(rest, ret);
         /* The file that the key is from, or sshd's whole AuthorizedKeysCommand. */

@@ -33,6 +33,7 @@ enum sshd_said {
         SSHD_SAID_KEY_REFUSED,     /* a key is not looked at; which kind, and why, in `detail` */
         SSHD_SAID_COMMAND_FAILED,  /* AuthorizedKeysCommand; which and why in `detail` */
         SSHD_SAID_DROPPED,         /* a connection, before authentication; why in `detail` */
+        SSHD_SAID_DROPS,           /* `n` connections, which need not have a line each; why in `detail` */
         SSHD_SAID_TIMEOUT,         /* LoginGraceTime; where another process than the connection's says so, `pid` */
         SSHD_SAID_ENDED,           /* the connection is over; after a failure of sshd it is in `detail` */
         SSHD_SAID_LEFT,            /* the same for somebody who had logged in; not always by the connection's process */
@@ -53,6 +54,9 @@ struct sshd_line {
         char method[SSHD_LINE_METHOD_MAX];
         char detail[SSHD_LINE_DETAIL_MAX];
         uint64_t pid;
+        unsigned n;      /* connections, of an SSHD_SAID_DROPS */
+        bool unlogged;   /* of the same: none of them has a line */
+        unsigned span_s; /* of the same: in so many seconds before the line; 0: it does not say */
 };
 
 /* False where the line says nothing of the above; `ret` then holds nothing of use. */

@@ -14,7 +14,7 @@ enum story_kind {
         STORY_PUSH,         /* of one key: it was stored, and the journal has no use of it */
         STORY_CALL_REFUSED, /* a push, mostly */
         STORY_LOSS,         /* events, or messages, that the journal does not have */
-        STORY_DROP,         /* of a connection, by sshd, before anybody knew which user it is for */
+        STORY_DROP,         /* of a connection, or several, by sshd, before anybody knew which user it is for */
 };
 
 enum story_outcome {
@@ -95,6 +95,7 @@ struct story {
         char *message; /* the same for people: a clause */
         char *method;  /* of a call that was refused. Of an accepted connection sshd's, unless that is publickey */
 
+        unsigned n_dropped; /* of a STORY_DROP that is about several; 0: about one */
         uint64_t
                 n_lost; /* of a STORY_LOSS, from `at_us` to `last_us`; from an unknown time on where both are the same */
         char *unit;     /* whose, where the journal dropped them */

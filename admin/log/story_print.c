@@ -104,7 +104,10 @@ static void print_whose(FILE *to, const struct story *story) {
                 (void)fputs(call ? " for " : "", to);
                 print_name(to, story->user);
         } else if (!call)
-                (void)fputs(story->kind == STORY_DROP ? "a connection" : "(unknown user)", to);
+                (void)fputs(story->kind != STORY_DROP ? "(unknown user)"
+                            : story->n_dropped > 0    ? "connections"
+                                                      : "a connection",
+                            to);
 }
 
 static void print_session(FILE *to, const struct story *story) {
@@ -324,7 +327,9 @@ static int fill(json_t *object, const struct story *story) {
                 return -1;
         if (story->kind == STORY_LOSS && add_loss(object, story) < 0)
                 return -1;
-        if (story->kind == STORY_DROP && add_address(object, story) < 0)
+        if (story->kind == STORY_DROP &&
+            (add_address(object, story) < 0 ||
+             (story->n_dropped > 0 && add(object, "dropped", json_integer((json_int_t)story->n_dropped)) < 0)))
                 return -1;
         if (story->kind == STORY_CONNECTION &&
             (add_address(object, story) < 0 || add_keys(object, story) < 0 ||

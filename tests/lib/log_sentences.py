@@ -16,7 +16,7 @@ SOURCES = {
     "admin/log/history_explain.c": "",
     "admin/log/history_events.c": r"history_say\(",
     "admin/log/story_print.c": "",
-    "admin/log/sshd_line.c": r"(?:copy|snprintf)\(ret->detail,",
+    "admin/log/sshd_line.c": r"(?:copy|snprintf)\(ret->detail,|static const char \*const by_\w+ = ",
     "admin/log/log.c": r"\(void\)printf\(",
 }
 # What lines and methods are compared with; and a complaint.
@@ -33,7 +33,7 @@ def printed(path, after):
     source = re.sub(r"/\*.*?\*/|^#.*?$|__attribute__.*?$|'\"'", "", source, flags=re.DOTALL | re.MULTILINE)
     source = re.sub(r'static const char harmless.*?;|strftime\([^"]*"[^"]*"', "", source)
     source = re.sub(r'"\s*PRI(\w)\w+\s*"', r"\1", source)
-    for place in re.findall(after + "[^;]*(?:" + STRING + "[^;]*)*;", source) if after else [source]:
+    for place in re.findall("(?:" + after + ")" + "[^;]*(?:" + STRING + "[^;]*)*;", source) if after else [source]:
         for literals in re.findall(JOINED, place):
             text = normal("".join(literal[1:-1] for literal in re.findall(STRING, literals)))
             if len(re.findall("[A-Za-z]", text)) > 1 and text not in OTHERS:

@@ -1549,6 +1549,28 @@ static void key_that_waits_is_of_the_present(void **state) {
         in_the_end("waiting alice carol waits - -\n");
 }
 
+/* Most of them have no line of their own. */
+static void number_of_dropped_connections_is_shown_near_a_push(void **state) {
+        static const char exited[] = "exited MaxStartups throttling after 00:20:00, 26 connections dropped";
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        sshd(0, 9, exited);
+        ours(1, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        sshd(2, 9, "Maxstartups logging rate-limited: additional 7 connections dropped");
+        sshd(3, 9, "PerSourcePenalties logging rate-limited: additional 8 connections dropped");
+        /* The push is from before the last ten minutes, and they went on for longer. */
+        sshd(1500, 9, exited);
+        sshd(2500, 9, exited);
+        in_the_end("waiting - A r: no use of it is in the journal yet\n"
+                   "refused Dropped - -: sshd dropped 7 more before authentication, without a line of each: too many "
+                   "others had not logged in (MaxStartups)\n"
+                   "refused Dropped - -: sshd dropped 8 more before authentication, without a line of each: their "
+                   "addresses have penalties (PerSourcePenalties)\n"
+                   "refused Dropped - -: sshd dropped 26 before authentication, within 20 min: too many others had not "
+                   "logged in (MaxStartups)\n");
+}
+
 static void dropped_connection_is_shown_near_a_push(void **state) {
         static const char *const lines[] = {
                 "drop connection #0 from [192.0.2.7]:35834 on [127.0.0.1]:22 penalty: failed authentication",
@@ -1661,6 +1683,7 @@ int main(void) {
                 TEST(source_matches_no_address_with_a_zone),
                 TEST(later_push_is_not_the_connection_s),
                 TEST(key_that_waits_is_of_the_present),
+                TEST(number_of_dropped_connections_is_shown_near_a_push),
                 TEST(dropped_connection_is_shown_near_a_push),
                 TEST(beyond_the_limits_the_oldest_is_let_go),
         };

@@ -447,6 +447,45 @@ static void a_dropped_connection_has_address_and_reason(void **state) {
         }
 }
 
+static void summaries_of_drops_have_a_number_and_a_reason(void **state) {
+        static const struct {
+                const char *message, *detail;
+                unsigned n, span_s;
+                bool unlogged;
+        } lines[] = {
+                {"exited MaxStartups throttling after 00:03:12, 26 connections dropped",
+                 "too many others had not logged in (MaxStartups)", 26, 192, false},
+                {"error: in MaxStartups throttling for 1d02h03m, 4000 connections dropped",
+                 "too many others had not logged in (MaxStartups)", 4000, 93780, false},
+                {"in MaxStartups throttling for 2w1d05h, 9 connections dropped",
+                 "too many others had not logged in (MaxStartups)", 9, 1314000, false},
+                {"Maxstartups logging rate-limited: additional 7 connections dropped",
+                 "too many others had not logged in (MaxStartups)", 7, 0, true},
+                {"PerSourcePenalties logging rate-limited: additional 118 connections dropped",
+                 "their addresses have penalties (PerSourcePenalties)", 118, 0, true},
+        };
+        static const char *const others[] = {
+                "error: beginning MaxStartups throttling",
+                "exited MaxStartups throttling after 00:03:12, no connections dropped",
+                "exited MaxStartups throttling after 00:03:12, 0 connections dropped",
+                "exited MaxStartups throttling after 00:03:12",
+                "PerSourcePenalties logging rate-limited: additional 1 2 connections dropped",
+        };
+        struct sshd_line line;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                line = parsed(lines[i].message);
+                assert_int_equal(line.said, SSHD_SAID_DROPS);
+                assert_string_equal(line.detail, lines[i].detail);
+                assert_int_equal(line.n, lines[i].n);
+                assert_int_equal(line.span_s, lines[i].span_s);
+                assert_int_equal(line.unlogged, lines[i].unlogged);
+        }
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+                assert_false(sshd_line_parse(others[i], &line));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_accepted_key_has_user_address_port_and_fingerprint),
@@ -471,6 +510,7 @@ int main(void) {
                 cmocka_unit_test(a_key_that_sshd_does_not_look_at_has_a_reason),
                 cmocka_unit_test(a_keys_command_that_fails_is_named),
                 cmocka_unit_test(a_dropped_connection_has_address_and_reason),
+                cmocka_unit_test(summaries_of_drops_have_a_number_and_a_reason),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,11 @@ static void dropped_connection_has_address_and_reason(void **state) {
                             "{\"kind\":\"drop\",\"outcome\":\"refused\",\"time\":\"2026-06-15T10:30:45.123456Z\","
                             "\"reason\":\"Dropped\",\"message\":\"no\",\"address\":\"192.0.2.7\",\"port\":7,"
                             "\"bootId\":\"00000000000000000000000000000000\"}");
+        story.address = NULL;
+        story.port = 0;
+        story.n_dropped = 26;
+        assert_string_equal(shown(&story, false), "2026-06-15 10:30:45  dropped     connections: no");
+        assert_non_null(strstr(shown(&story, true), "\"dropped\":26,"));
 }
 
 static void loss_has_amount_and_time(void **state) {
