@@ -259,7 +259,7 @@ static void settle_silent(struct history *history) {
         history->swept_us = history->now_us;
         TAILQ_FOREACH_SAFE(at, &history->nodes, in_order, next) {
                 if (at->story.kind == STORY_CONNECTION && !at->settled && !at->ended && at->story.accepted_us == 0 &&
-                    at->story.last_us + SILENCE_US < history->now_us)
+                    at->story.opened_us == 0 && at->story.last_us + SILENCE_US < history->now_us)
                         node_settle(history, at);
                 /* Without PAM nobody says when it is over. */
                 else if (at->reported_open && at->story.opened_us == 0 && !at->ended &&

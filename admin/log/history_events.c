@@ -19,15 +19,22 @@ static struct node *find_connection(struct history *history, uint64_t pid) {
         return NULL;
 }
 
+/* An old connection whose end nobody wrote down, and a new process with its pid. A session may be silent for days. */
+static bool was_before(const struct node *node, const struct log_event *event, bool begins) {
+        const struct story *story = &node->story;
+
+        if (node->ended || node->left)
+                return story->last_us + SETTLE_US < event->at_us;
+        if (story->accepted_us > 0)
+                return begins && story->accepted_us + SETTLE_US < event->at_us;
+        return (begins || story->opened_us == 0) && story->last_us + SILENCE_US < event->at_us;
+}
+
 /* The connection that an event is about, which may be the first that is heard of it. */
 static struct node *connection_of(struct history *history, const struct log_event *event, bool begins) {
         struct node *node = find_connection(history, event->pid);
 
-        /* An old connection whose end nobody wrote down, and a new process with its pid. */
-        if (node && begins &&
-            ((node->ended && node->story.last_us + SETTLE_US < event->at_us) ||
-             (node->story.accepted_us > 0 && node->story.accepted_us + SETTLE_US < event->at_us) ||
-             (node->story.accepted_us == 0 && node->story.last_us + SILENCE_US < event->at_us))) {
+        if (node && was_before(node, event, begins)) {
                 node_settle(history, node);
                 node = NULL;
         }
@@ -142,6 +149,7 @@ static void take_offer_again(struct history *history, struct offer *offer, const
                 history_set(history, &offer->request_id, event->request_id);
         }
         offer->inferred = offer->event_lost = false;
+        offer->ended_us = 0;
 }
 
 static void add_offer(struct history *history, const struct log_event *event) {
@@ -393,7 +401,7 @@ static void add_sshd(struct history *history, const struct log_event *event) {
                 add_ended(history, node);
                 break;
         case SSHD_SAID_LEFT:
-                node->was_in = true;
+                node->was_in = node->left = true;
                 /* The session closes after it, where PAM has one. */
                 if (node->story.opened_us == 0)
                         add_ended(history, node);

@@ -281,6 +281,8 @@ static void explain_silence(struct history *history, struct node *node) {
 
 /* Whether it was of that push. The event of a key's end has the time by another clock than the journal. */
 static bool is_offer_of(const struct offer *offer, const struct pushed *push) {
+        if (!same_text(offer->request_id, push->request_id) || !same_text(offer->principal, push->principal))
+                return false;
         return offer->pushed_us == 0 ? push->unseen : llabs(push->at_us - offer->pushed_us) < SETTLE_US;
 }
 
@@ -501,6 +503,9 @@ static void explain_acceptance(struct history *history, struct node *node) {
                         offer = &node->offers[i];
         if (offer && !offer->given)
                 offer = NULL; /* there was no slot for it: it is authorized in another way */
+        /* It was gone by then, and another of its push took the slot. */
+        if (offer && offer->ended_us > 0 && offer->ended_us + SETTLE_US < story->accepted_us)
+                offer = NULL;
         push = node->accepted_fingerprint && !node->certificate
                        ? pushed_key(history, node->accepted_fingerprint, story->user, story->accepted_us)
                        : NULL;

@@ -28,7 +28,8 @@ enum {
 struct offer {
         char *user, *fingerprint, *principal, *request_id;
         int64_t pushed_us;
-        int64_t at_us; /* when the helper was last asked; 0: it is inferred */
+        int64_t at_us;    /* when the helper was last asked; 0: it is inferred */
+        int64_t ended_us; /* inferred from the event of its end at that time; 0: it is not */
         bool given;
         bool inferred;   /* not from an event of its own, but from that of the key's end, or of another key's use */
         bool event_lost; /* the same, and its own would have been read */
@@ -57,6 +58,7 @@ struct node {
         bool certain;      /* one of them is, that it is sshd's */
         bool of_push;      /* it may have to do with a push that is known */
         bool was_in;       /* what sshd or PAM only write of a client that logged in */
+        bool left;         /* sshd wrote that it is over; the session closes at once */
         bool before_login; /* it ended, and sshd says that nobody had logged in */
         bool unnamed_key;  /* sshd accepted a key, and named it in another form than SHA256 */
         bool certificate;  /* sshd accepted a certificate */

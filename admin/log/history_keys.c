@@ -329,6 +329,7 @@ void evidence_infer_offers(struct history *history, struct node *node) {
                 offer->event_lost = !of_push && end->from_us >= history->view.from_us &&
                                     !evidence_use_known(history, end, slot->pid);
                 offer->pushed_us = end->stored_us;
+                offer->ended_us = end->at_us;
         }
 }
 

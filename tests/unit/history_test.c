@@ -1393,6 +1393,74 @@ static void what_was_over_before_a_restart_was_not_after_it(void **state) {
                    "machine was started\n");
 }
 
+static void session_without_its_login_is_no_silence(void **state) {
+        (void)state;
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        opened(1, 50);
+        /* Others log in meanwhile, for longer than anybody may take to. */
+        ours(700, LOG_EVENT_CLAIMED, "alice", KEY_B, "q", 51);
+        accepted(700, 51, "alice", KEY_B);
+        sshd(701, 51, "Disconnected from user alice 192.0.2.7 port 7");
+        closed(2000, 50);
+        in_the_end("accepted alice carol r - 1999\n"
+                   "accepted alice carol q - -\n");
+}
+
+static void end_of_a_new_process_is_not_that_of_an_old_one(void **state) {
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(0, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        sshd(0, 50, "Connection from 192.0.2.7 port 7 on 192.0.2.1 port 22");
+        /* The end of that is lost, and so is the beginning of this. */
+        ours(595, LOG_EVENT_CLAIMED, "alice", KEY_B, "q", 51);
+        gone(610, 50, "bob");
+        in_the_end("undecided - A r: what became of it is not in the journal [A r given]\n"
+                   "undecided - B q: no line of sshd's about it is in the journal: perhaps doctor's self-test, or "
+                   "somebody else, ran exc-authorized-keys, or sshd logs less (LogLevel) [B q given]\n"
+                   "refused NotPushed - -: no push for this user is in the journal in the 10 minutes before\n");
+}
+
+/* The slot was the other key's, and the pushes of both had ended. */
+static void key_that_had_ended_is_not_how_it_came_in(void **state) {
+        const struct log_event both[] = {end_of(20, "alice", KEY_A, "r", 50), end_of(20, "alice", KEY_B, "r", 50)};
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        foresee(&both[0]);
+        foresee(&both[1]);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_A, "r", 0);
+        ours(0, LOG_EVENT_RECEIVED, "alice", KEY_B, "r", 0);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        add(&both[0]);
+        add(&both[1]);
+        accepted(30, 50, "alice", KEY_B);
+        opened(30, 50);
+        closed(31, 50);
+        in_the_end("undecided Expired B r: expired; another key of its push was used, and no use of this one is in the "
+                   "journal\n"
+                   "accepted - B r: the key was pushed, and that this connection was given it is not in the journal: "
+                   "its event is lost, or the key is authorized in another way too [A r given] [B r accepted]\n");
+}
+
+/* Of two pushes of a key, both known from their uses alone, one was revoked. */
+static void end_of_another_push_is_not_that_of_the_key(void **state) {
+        struct log_event end = of_key(5, LOG_EVENT_REVOKED, "alice", KEY_A, "q", 0);
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        ours(2, LOG_EVENT_CLAIMED, "alice", KEY_A, "q", 51);
+        gone(3, 51, "alice");
+        add(&end);
+        gone(6, 50, "alice");
+        in_the_end("refused NoProof A r: the key was given to sshd; that the client signed with it, or that sshd asked "
+                   "for "
+                   "more than a key, is not in the journal [A r given]\n"
+                   "refused NoProof A q: the key was given to sshd; that the client signed with it, or that sshd asked "
+                   "for "
+                   "more than a key, is not in the journal [A q given]\n");
+}
+
 static void failure_of_sshd_s_after_the_login_hides_nothing(void **state) {
         (void)state;
         tell_messages(&(struct history_view){0});
@@ -1673,6 +1741,10 @@ int main(void) {
                 TEST(errors_alone_prove_what_they_say),
                 TEST(an_account_that_has_expired_is_not_locked),
                 TEST(what_was_over_before_a_restart_was_not_after_it),
+                TEST(session_without_its_login_is_no_silence),
+                TEST(end_of_a_new_process_is_not_that_of_an_old_one),
+                TEST(key_that_had_ended_is_not_how_it_came_in),
+                TEST(end_of_another_push_is_not_that_of_the_key),
                 TEST(failure_of_sshd_s_after_the_login_hides_nothing),
                 TEST(end_that_comes_before_the_helper_s_event_counts),
                 TEST(attempts_that_are_too_many_need_be_no_keys),
