@@ -152,6 +152,17 @@ static void take_given(struct history *history, struct node *node, const struct 
         story->pushed_us = offer->pushed_us;
 }
 
+/* The end of its push names the connection, and the slot is known to be that of another of its keys. */
+static void take_together(struct history *history, struct node *node, struct offer *accepted) {
+        for (size_t i = 0; accepted->inferred && !accepted->together && i < node->n_offers; i++) {
+                const struct offer *offer = &node->offers[i];
+
+                if (offer->given && !offer->inferred && same_text(offer->request_id, accepted->request_id) &&
+                    same_text(offer->principal, accepted->principal))
+                        history_set(history, &accepted->together, offer->fingerprint);
+        }
+}
+
 /*
  * The keys of a push share its slots, and the helper's event names the one that took the slot. A client that cannot sign
  * with that one logs in with another.
@@ -162,8 +173,10 @@ static void infer_together(struct history *history, struct node *node) {
         struct pushed *at;
 
         for (size_t i = 0; i < node->n_offers; i++)
-                if (same_text(node->offers[i].fingerprint, fingerprint))
+                if (same_text(node->offers[i].fingerprint, fingerprint)) {
+                        take_together(history, node, &node->offers[i]);
                         return;
+                }
         if (!fingerprint || node->certificate)
                 return;
         TAILQ_FOREACH_REVERSE(at, &history->pushes, pushes, by_time)

@@ -1442,6 +1442,20 @@ static void key_that_had_ended_is_not_how_it_came_in(void **state) {
                    "its event is lost, or the key is authorized in another way too [A r given] [B r accepted]\n");
 }
 
+static void slot_of_another_key_is_said_where_its_end_is_known(void **state) {
+        const struct log_event end = end_of(60, "alice", KEY_B, "r", 50);
+
+        (void)state;
+        tell_messages(&(struct history_view){0});
+        foresee(&end);
+        ours(1, LOG_EVENT_CLAIMED, "alice", KEY_A, "r", 50);
+        accepted(2, 50, "alice", KEY_B);
+        opened(2, 50);
+        closed(3, 50);
+        in_the_end("accepted - B r: key " KEY_A " of the same request was given to this connection [A r given] "
+                   "[B r accepted]\n");
+}
+
 /* Of two pushes of a key, both known from their uses alone, one was revoked. */
 static void end_of_another_push_is_not_that_of_the_key(void **state) {
         struct log_event end = of_key(5, LOG_EVENT_REVOKED, "alice", KEY_A, "q", 0);
@@ -1744,6 +1758,7 @@ int main(void) {
                 TEST(session_without_its_login_is_no_silence),
                 TEST(end_of_a_new_process_is_not_that_of_an_old_one),
                 TEST(key_that_had_ended_is_not_how_it_came_in),
+                TEST(slot_of_another_key_is_said_where_its_end_is_known),
                 TEST(end_of_another_push_is_not_that_of_the_key),
                 TEST(failure_of_sshd_s_after_the_login_hides_nothing),
                 TEST(end_that_comes_before_the_helper_s_event_counts),
