@@ -26,7 +26,7 @@
 #define START_US (INT64_C(1781519445) * US_PER_S)
 
 enum {
-        SEEDS = 400,
+        SEEDS = 2500,
         PUSHES = 8,
         CONNECTIONS = 12,
         KEYS = 6,
@@ -47,7 +47,7 @@ struct push {
         int boot;
         bool revoked, clock_set;
         char request[16];
-        uint64_t taken[4];
+        const struct connection *taken[4];
         int n_taken;
 };
 
@@ -137,9 +137,9 @@ static bool lives(const struct push *push, int64_t us) {
         return push->at_us <= us && us < push->end_us && push->boot == (us < world.boot_us ? 1 : 2);
 }
 
-static bool has_slot(const struct push *push, uint64_t pid) {
+static bool has_slot(const struct push *push, const struct connection *connection) {
         for (int i = 0; i < push->n_taken; i++)
-                if (push->taken[i] == pid)
+                if (push->taken[i] == connection)
                         return true;
         return false;
 }
@@ -161,7 +161,7 @@ static int ask_helper(struct connection *connection, int key, int64_t us) {
 
                         if (push->user != connection->user || !has_key(push, key) || !lives(push, us))
                                 continue;
-                        if (push->slots > 0 && has_slot(push, connection->pid))
+                        if (push->slots > 0 && has_slot(push, connection))
                                 return i;
                         if (pass == 0)
                                 continue;
@@ -170,7 +170,7 @@ static int ask_helper(struct connection *connection, int key, int64_t us) {
                                 continue;
                         }
                         if (push->slots > 0)
-                                push->taken[push->n_taken++] = connection->pid;
+                                push->taken[push->n_taken++] = connection;
                         about_push(entry(LOG_EVENT_CLAIMED, us, connection->pid), push, key);
                         return i;
                 }
@@ -206,7 +206,8 @@ static void log_in(struct connection *connection, int64_t us) {
                      "pam_unix(sshd:session): session opened for user %s(uid=1) by (uid=0)", user);
                 if (connection->open)
                         return;
-                connection->closed_us = connection->last_us = us + (int64_t)(1 + below(90)) * US_PER_S;
+                connection->closed_us = connection->last_us =
+                        us + (int64_t)(1 + below(chance(10) ? 250 : 90)) * US_PER_S;
         }
         LINE(INFO, connection->last_us, "Disconnected from user %s %s port %u", user, connection->address,
              connection->port);
@@ -239,8 +240,8 @@ static int ask(struct connection *connection, int key, int64_t us) {
 
                 connection->helper_failed = true;
                 (void)snprintf(made->user, sizeof(made->user), "%s", user);
-                (void)snprintf(made->message, sizeof(made->message), "the store cannot be read, says %d of %d.",
-                               (int)connection->pid, connection->boot);
+                (void)snprintf(made->message, sizeof(made->message), "the store cannot be read, says %d.",
+                               (int)(connection - world.connections));
                 return -1;
         }
         push = ask_helper(connection, key, us);
@@ -336,6 +337,8 @@ static void give_up(struct connection *connection, int64_t us) {
         const char *user = users[connection->user], *address = connection->address;
         const char *kind = connection->denied || connection->user == NOBODY ? "invalid" : "authenticating";
 
+        if (chance(20))
+                us += (int64_t)below(110) * US_PER_S;
         connection->last_us = us;
         switch (below(8)) {
         case 0:
@@ -366,14 +369,32 @@ static void give_up(struct connection *connection, int64_t us) {
         }
 }
 
+/*
+ * Mostly one that no other has had in this boot. Else that of one which did not log in and has been over for longer than that
+ * may take: where its end is lost, that is how the two are told apart. Of a session nothing is heard for hours.
+ */
+static uint64_t free_pid(const struct connection *connection, int n_before) {
+        for (const struct connection *old = world.connections; world.order != 2 && old < connection; old++) {
+                bool last = true;
+
+                for (const struct connection *newer = old + 1; newer < connection; newer++)
+                        last &= newer->pid != old->pid || newer->boot != old->boot;
+                if (last && old->boot == connection->boot && !old->logged_in &&
+                    old->last_us + 605 * US_PER_S < connection->at_us && chance(50))
+                        return old->pid;
+        }
+        return (uint64_t)(100 + n_before);
+}
+
 static void connect(struct connection *connection, int i, int n_before_boot) {
         static const char *const addresses[] = {"192.0.2.7", "2001:db8::7", "192.0.2.7", "fe80::7%eth0"};
         int64_t us = connection->at_us;
+        int key = (int)below(KEYS);
         const char *user;
 
         *connection = (struct connection){.user = (int)below(REAL_USERS), .at_us = us, .last_us = us};
         connection->boot = us < world.boot_us ? 1 : 2;
-        connection->pid = (uint64_t)(100 + (connection->boot == 1 ? i : i - n_before_boot));
+        connection->pid = free_pid(connection, i - (connection->boot == 1 ? 0 : n_before_boot));
         connection->port = (unsigned)(40000 + i);
         connection->address = addresses[below(4)];
         if (chance(6))
@@ -395,9 +416,12 @@ static void connect(struct connection *connection, int i, int n_before_boot) {
                 log_in(connection, us);
                 return;
         }
-        for (int j = (connection->denied ? 0 : 1) + (int)below(OFFERS); j > 0; j--)
-                if (offer(connection, (int)below(KEYS), &us))
+        for (int j = (connection->denied ? 0 : 1) + (int)below(OFFERS); j > 0; j--) {
+                /* Those of one push, mostly. */
+                key = chance(60) ? (key + 1) % KEYS : (int)below(KEYS);
+                if (offer(connection, key, &us))
                         return;
+        }
         us += (int64_t)below(900000);
         if (!connection->denied && connection->user != NOBODY && !world.second_factor && chance(15) &&
             account(connection, us)) {
@@ -436,7 +460,7 @@ static void end_push(const struct push *push) {
                 made->slots_final = push->slots > 0;
                 made->n_taken = (unsigned)push->n_taken;
                 for (int k = 0; k < push->n_taken; k++)
-                        made->pids[made->n_pids++] = push->taken[k];
+                        made->pids[made->n_pids++] = push->taken[k]->pid;
         }
 }
 
@@ -509,7 +533,7 @@ static void make_world(uint64_t seed) {
         world.boot_us = chance(20) ? START_US + HORIZON_S * US_PER_S / 2 : INT64_MAX;
         for (int i = 0; i < REAL_USERS; i++)
                 for (int j = 0; j < KEYS; j++)
-                        world.own[i][j] = chance(10);
+                        world.own[i][j] = chance(20);
         for (int i = 0; i < PUSHES; i++)
                 pushed_us[i] = START_US + (int64_t)i * HORIZON_S * US_PER_S / PUSHES + (int64_t)below(1000000);
         for (int i = 0; i < PUSHES; i++)
@@ -585,7 +609,8 @@ static const struct push *push_of(const char *request) {
 }
 
 static bool is_of(const struct log_event *made, const struct connection *by) {
-        return made->pid == by->pid && made->boot.bytes[0] == by->boot;
+        return made->pid == by->pid && made->boot.bytes[0] == by->boot && made->at_us >= by->at_us - 2 * US_PER_S &&
+               (by->open || made->at_us <= by->last_us + 2 * US_PER_S);
 }
 
 /* Whether such an event of ours has been read. NULL and 0 stand for any. */
@@ -731,14 +756,11 @@ HOLDS(command_failed) {
 /* Which connection the helper's words are about. */
 static const struct connection *of_failure(const struct story *story) {
         static const char marks[] = "the store cannot be read, says ";
-        int pid = 0, boot = 0;
+        int i = -1;
 
-        if (sscanf(strstr(story->message, marks) + strlen(marks), "%d of %d.", &pid, &boot) != 2)
-                return NULL;
-        for (int i = 0; i < CONNECTIONS; i++)
-                if (world.connections[i].pid == (uint64_t)pid && world.connections[i].boot == boot &&
-                    world.connections[i].helper_failed)
-                        return &world.connections[i];
+        if (sscanf(strstr(story->message, marks) + strlen(marks), "%d.", &i) == 1 && i >= 0 && i < CONNECTIONS &&
+            world.connections[i].helper_failed)
+                return &world.connections[i];
         return NULL;
 }
 
@@ -856,7 +878,7 @@ HOLDS(unasked) {
 HOLDS(no_slot) {
         const struct push *push = push_of(story->request_id);
 
-        return key >= 0 && connection->accepted[key] && (!push || !has_slot(push, connection->pid));
+        return key >= 0 && connection->accepted[key] && (!push || !has_slot(push, connection));
 }
 
 HOLDS(certificate) {
@@ -910,7 +932,7 @@ HOLDS(of_end) {
         bool any = false;
 
         for (int i = 0; i < PUSHES; i++)
-                any |= world.pushes[i].boot == connection->boot && has_slot(&world.pushes[i], connection->pid);
+                any |= world.pushes[i].boot == connection->boot && has_slot(&world.pushes[i], connection);
         return story->event_lost && any;
 }
 
@@ -968,11 +990,15 @@ static const struct sentence sentences[] = {
 
 static size_t n_said[sizeof(sentences) / sizeof(sentences[0])];
 
+/* The last one that had that pid by then. */
 static const struct connection *connection_of(const struct story *story) {
+        const struct connection *found = NULL;
+
         for (int i = 0; i < CONNECTIONS; i++)
-                if (world.connections[i].pid == story->pid && world.connections[i].boot == story->boot.bytes[0])
-                        return &world.connections[i];
-        return NULL;
+                if (world.connections[i].pid == story->pid && world.connections[i].boot == story->boot.bytes[0] &&
+                    (!found || world.connections[i].at_us <= story->last_us + 2 * US_PER_S))
+                        found = &world.connections[i];
+        return found;
 }
 
 static void check_connection(const struct story *story) {
@@ -1150,11 +1176,13 @@ static const char *same_name(void *context, const char *user) {
 
 /* Processes of an earlier boot are gone. */
 static bool running(sd_id128_t boot, uint64_t pid) {
+        bool open = false;
+
         for (int i = 0; i < CONNECTIONS; i++)
                 if (world.connections[i].pid == pid && world.connections[i].boot == boot.bytes[0])
-                        return world.connections[i].open &&
+                        open = world.connections[i].open &&
                                world.connections[i].boot == (world.boot_us == INT64_MAX ? 1 : 2);
-        return false;
+        return open;
 }
 
 static size_t run(uint64_t seed) {
