@@ -17,6 +17,7 @@
         "/usr/share/keyrings/excloud-apt.gpg\n"                                                                        \
         "  echo \"deb [signed-by=/usr/share/keyrings/excloud-apt.gpg] https://repo.excloud.in stable main\" | "        \
         "sudo tee /etc/apt/sources.list.d/excloud.list\n"                                                              \
+        "  sudo chmod 0644 /usr/share/keyrings/excloud-apt.gpg\n"                                                      \
         "  sudo apt update && sudo apt install exc-instance-connect"
 
 __attribute__((format(printf, 3, 4))) static void set(struct problem *ret, int status, const char *format, ...) {

@@ -123,7 +123,8 @@ static void say_half(struct looking *looking) {
         char private[PATH_MAX];
 
         (void)snprintf(private, sizeof(private), "%.*s", (int)strlen(looking->path) - 4, looking->path);
-        warn(&looking->examination->findings, "host-keys", remedy_of("ssh-keygen -y -f %s >%s", private, looking->path),
+        warn(&looking->examination->findings, "host-keys",
+             remedy_of("ssh-keygen -y -f %s >%s && chmod 0644 %s", private, looking->path, looking->path),
              "%s, the public half of sshd's host key, cannot be read, so the answer to a push does not have it",
              looking->path);
 }

@@ -16,7 +16,7 @@ from client import TOKEN, Exc, Web, error, json_answer
 from cloud import CONNECT, Cloud, Liar
 
 APT = ["curl -fsSL https://repo.excloud.in/RepoKey.gpg", "sources.list.d/excloud.list",
-       "sudo apt update && sudo apt install exc-instance-connect"]
+       "sudo chmod 0644 /usr/share/keyrings/excloud-apt.gpg", "sudo apt update && sudo apt install exc-instance-connect"]
 
 
 def _send(exc, user="alice", vm="42"):

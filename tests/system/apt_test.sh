@@ -197,17 +197,27 @@ the_control_plane_is_installed_from_the_repository() {
 }
 
 # short: no
+# _documented_lines: those of docs/repository.md for a machine without gnupg, up to apt's.
+_documented_lines() {
+    sed -n '/Where there is no gnupg/,/^Nothing renews/ s/^    //p' "$system_tree/docs/repository.md" | sed '/^sudo apt /d'
+}
+
 the_key_is_taken_as_it_is_where_there_is_no_gnupg() {
+    local lines umask
     new_keys keys >subkey
     publisher keys publish repository "$(small_package dish 1)"
     _serve repository/current
     _machine
-    in_machine m bash -euc '
-        install -d -m 0755 /etc/apt/keyrings
-        curl -fsSLo /etc/apt/keyrings/excloud.asc https://repo.excloud.in/RepoKey.asc
-        printf "%s\n" "Types: deb" "URIs: https://repo.excloud.in" "Suites: stable" "Components: main" \
-            "Signed-By: /etc/apt/keyrings/excloud.asc" >/etc/apt/sources.list.d/excloud.sources'
-    _apt update
+    echo 'alice ALL=(ALL) NOPASSWD: ALL' >"$(machine_root m)/etc/sudoers.d/alice"
+    lines=$(_documented_lines)
+    grep -F 'sudo curl -fsSLo /etc/apt/keyrings/' <<<"$lines"
+    for umask in 022 027 077; do
+        in_machine m rm -rf /etc/apt/keyrings /etc/apt/sources.list.d/excloud.sources
+        in_machine m find /var/lib/apt/lists -type f -delete
+        in_machine m runuser -l alice -c "umask $umask; set -euo pipefail; $lines"
+        same '644 644' "$(in_machine m sh -c 'stat -c %a /etc/apt/keyrings/* /etc/apt/sources.list.d/excloud.sources' | xargs)"
+        _apt update
+    done
     _apt install dish
     _has 1
 }

@@ -744,7 +744,12 @@ host_keys_elsewhere_are_healed() {
         echo HostKey /srv/keys/host >$drop_in && systemctl restart ssh"
     says '^Note: .*HostKeyFiles=/srv/keys/host.pub' in_machine m \
         sh -c "rm -r $own && exc-instance-connect enable"
-    # Without its public half, and where only root comes in.
+    # Without its public half, which the agent must be able to read.
+    in_machine m rm /srv/keys/host.pub
+    _doctor
+    in_machine m bash -c "umask 077; $(_of remedy host-keys warning)"
+    same 644 "$(in_machine m stat -c %a /srv/keys/host.pub)"
+    # And where only root comes in.
     _host_keys "rm /srv/keys/host.pub && chmod 0700 /srv/keys"
     in_machine m bash -ec "rm -r $drop_in $own /srv/keys && systemctl restart ssh"
     _healthy
