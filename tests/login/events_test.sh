@@ -133,6 +133,45 @@ wrong_arguments_are_an_event() {
     _event $failure 'an option is not known; see exc-authorized-keys --help'
 }
 
+chain_s_wrong_arguments_are_an_event() {
+    local event
+    _journal
+    start_sshd "AuthorizedKeysCommand $chain %u %f %t %k"
+    refuses alice k
+    event=$(_event $failure 'a command after -- is expected; see exc-authorized-keys-chain --help')
+    same alice "$(_field EXC_USER "$event")"
+    # The other command is still run.
+    printf '#!/bin/sh\ncat %s\n' "$PWD/k.pub" >other
+    chmod 0755 other
+    start_sshd "AuthorizedKeysCommand $chain --no-such-option %u %f %t %k -- $PWD/other"
+    lets_in alice k
+    _event $failure 'an option is not known; see exc-authorized-keys-chain --help'
+}
+
+other_command_that_cannot_be_executed_is_an_event() {
+    local event
+    _journal
+    printf '#!/no/such/shell\n' >other
+    chmod 0755 other
+    start_sshd "AuthorizedKeysCommand $chain --chain-user nobody %u %f %t %k -- $PWD/other %u" \
+        'AuthorizedKeysCommandUser root'
+    refuses alice k
+    event=$(_event $failure "$PWD/other: cannot be executed: No such file or directory")
+    same alice "$(_field EXC_USER "$event")"
+    [[ $(_field EXC_SSHD_PID "$event") =~ ^[0-9]+$ ]]
+}
+
+unknown_chain_user_is_an_event() {
+    local event
+    _journal
+    start_sshd "AuthorizedKeysCommand $chain --chain-user no-such-user %u %f %t %k -- /bin/echo %u" \
+        'AuthorizedKeysCommandUser root'
+    refuses alice k
+    event=$(_event $failure '/bin/echo: not run: cannot become no-such-user: ')
+    same alice "$(_field EXC_USER "$event")"
+    grep -F 'set AuthorizedKeysCommandUser to root or that user' <<<"$event"
+}
+
 chain_program_that_is_missing_is_an_event() {
     _journal
     mkdir -m 0755 bin
