@@ -7,6 +7,7 @@
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "admin/config/instance_id_dispute.h"
+#include "admin/config/instance_id_seen.h"
 #include "cli/output.h"
 #include "wire/refusal.h"
 
@@ -16,6 +17,20 @@ static void print_disputed_id(void) {
 
         if (instance_id_dispute(why, &by_file))
                 print_field("Warning", "%s", why);
+}
+
+/* Why the agent has none is not in its answer. */
+static void print_no_instance(void) {
+        struct instance_seen seen;
+
+        if (instance_id_seen(&seen) < 0 || !seen.fault)
+                print_state(stdout, OUTPUT_WARNING, "Instance", "none: signed pushes are refused");
+        else
+                print_state(stdout, OUTPUT_WARNING, "Instance",
+                            "none: signed pushes are refused, since %s does not count: %s",
+                            strcmp(seen.source, "the file " INSTANCE_ID_FILE) == 0 ? CONFIG_DIR "/" INSTANCE_ID_FILE
+                                                                                   : seen.source,
+                            seen.fault);
 }
 
 static int print(const struct options *options, json_t *answer) {
@@ -30,8 +45,10 @@ static int print(const struct options *options, json_t *answer) {
         if (options->json)
                 return print_json(answer);
         print_field("Agent", "%s", version);
-        print_state(stdout, instance ? OUTPUT_PLAIN : OUTPUT_WARNING, "Instance", "%s",
-                    instance ? instance : "none: signed pushes are refused");
+        if (instance)
+                print_field("Instance", "%s", instance);
+        else
+                print_no_instance();
         print_disputed_id();
         print_field("Trust", "%s", trust);
         refused = anchors == 0 && strcmp(trust, "signed") == 0;

@@ -3,21 +3,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "admin/ask.h"
 #include "admin/command.h"
 #include "admin/config/config_file.h"
-#include "admin/probe.h"
-#include "admin/system_user.h"
+#include "admin/config/instance_id_seen.h"
 #include "agent/config.h"
 #include "agent/instance_id.h"
 #include "cli/output.h"
-#include "common/store.h"
 #include "wire/refusal.h"
-
-enum { LOOK_MS = 10 * 1000 };
 
 /* --- set ---------------------------------------------------------------------------------------------------------- */
 
@@ -76,27 +71,6 @@ const struct cli_command instance_id_set_command = {
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
-/* In shared memory. */
-struct seen {
-        char id[INSTANCE_ID_MAX];
-        const char *source, *fault; /* constants of the program */
-};
-
-/* With the agent's rights: root could read more. Where there is no such user, the package is not installed here. */
-static void look(void *context) {
-        struct seen *seen = context;
-        struct instance_id instance = {.id = ""};
-        struct config *config;
-
-        (void)probe_become(AGENT_USER);
-        if (config_load(CONFIG_DIR, NULL, NULL, &config) < 0)
-                return;
-        instance_id_refresh(&instance, config, CONFIG_DIR, STORE_RUNTIME_DIR);
-        memcpy(seen->id, instance.id, sizeof(seen->id));
-        seen->source = instance.source;
-        seen->fault = instance.fault;
-}
-
 static int print(const struct options *options, const char *id, const char *source) {
         if (!options->json) {
                 print_field("Instance", "%s", id);
@@ -122,7 +96,7 @@ static int show_agents(const struct options *options) {
         return status;
 }
 
-static int show_seen(const struct options *options, const struct seen *seen) {
+static int show_seen(const struct options *options, const struct instance_seen *seen) {
         if (seen->fault) {
                 complain("%s does not count: %s; set the id with: exc-instance-connect instance-id set ID",
                          seen->source, seen->fault);
@@ -132,22 +106,15 @@ static int show_seen(const struct options *options, const struct seen *seen) {
 }
 
 static int show(const struct cli_line *line, const void *context) {
-        struct seen *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        int r, status;
+        struct instance_seen seen;
+        int r = instance_id_seen(&seen);
 
         (void)line;
-        if (seen == MAP_FAILED) {
-                complain("out of memory");
-                return EXIT_OWN_FAILURE;
-        }
-        r = probe_run(look, seen, LOOK_MS);
         if (r < 0) {
                 complain("the configuration cannot be read: %s", strerror(-r));
-                status = EXIT_OWN_FAILURE;
-        } else
-                status = show_seen(context, seen);
-        (void)munmap(seen, sizeof(*seen));
-        return status;
+                return EXIT_OWN_FAILURE;
+        }
+        return show_seen(context, &seen);
 }
 
 const struct cli_command instance_id_show_command = {

@@ -283,6 +283,11 @@ def instance_id_is_set_and_shown():
     # Also in place of one that does not count.
     (a.config.parent / "instance-id").chmod(0o666)
     _fails(1, a, "instance-id", "show", says=["the file instance-id", "only root can write", "instance-id set ID"])
+    said = _does(a, "status", "--socket", a.path())
+    assert "none: signed pushes are refused, since /etc/exc-instance-connect/instance-id does not count: " in said, said
+    (a.config.parent / "instance-id").chmod(0o600)
+    said = _does(a, "status", "--socket", a.path())
+    assert "/etc/exc-instance-connect/instance-id does not count: cannot be read" in said, said
     _does(a, "instance-id", "set", "i-10")
     assert re.search(r"^From: +the file instance-id$", _does(a, "instance-id", "show"), re.MULTILINE)
     assert refusal(a.send, "Push", signer.push(keys(1), aud="exc:compute:instance/i-9")).error == "WrongInstance"

@@ -1256,6 +1256,8 @@ an_id_that_the_agent_cannot_read_keeps_its_value() {
     same 644 "$(in_machine m stat -c %a /etc/exc-instance-connect/instance-id)"
     says 'chmod 0644 /etc/exc-instance-connect/instance-id' in_machine m sh -c \
         'chmod 0600 /etc/exc-instance-connect/instance-id; exc-instance-connect doctor --user alice; true'
+    says '^Instance: +none: signed pushes are refused, since /etc/exc-instance-connect/instance-id does not count: cannot be read$' \
+        in_machine m exc-instance-connect status
     in_machine m chmod 0644 /etc/exc-instance-connect/instance-id
 }
 
