@@ -218,7 +218,7 @@ void print_connections(FILE *to, int n) {
                 print_field_to(to, "Connections", "any number until then");
         else if (n < 0 || n == 1)
                 print_state(to, OUTPUT_PLAIN, "Connections",
-                            "1, the first that offers the key; --connections N for clients that open several");
+                            "1, the first that offers the key; --connections N, or 0, for clients that open several");
         else
                 print_field_to(to, "Connections", "%d, the first that offer the key", n);
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections that sshd dropped before anybody could show a key: PerSourcePenalties, MaxStartups, /etc/hosts.deny. The
- * client sees no more than a connection that ends. `log` reads the same lines.
+ * client sees no more than a connection that ends. And those that did not get a key because others held all of its slots, where
+ * the client sees "Permission denied". `log` reads the same lines and events.
  */
+#include "admin/doctor/doctor_drops.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 
 #include "admin/doctor/doctor_journal.h"
-#include "admin/log/log_event.h"
 
 #define US_PER_S INT64_C(1000000)
 
@@ -38,10 +40,32 @@ static void count(struct drops drops[static REASONS_MAX], const struct sshd_line
         }
 }
 
+struct learned {
+        struct drops drops[REASONS_MAX];
+        struct doctor_slots slots;
+};
+
 struct asked {
         struct log_senders senders;
-        const char *from; /* NULL: any address */
+        const char *from, *user; /* NULL: any */
 };
+
+void doctor_slots_note(struct doctor_slots *slots, const struct log_event *event, const char *user) {
+        if (slots->lacked || event->kind != LOG_EVENT_NO_SLOT || (user && strcmp(user, event->user) != 0))
+                return;
+        slots->lacked = true;
+        (void)snprintf(slots->user, sizeof(slots->user), "%s", event->user);
+        (void)snprintf(slots->fingerprint, sizeof(slots->fingerprint), "%s", event->fingerprint);
+}
+
+void doctor_slots_report(const struct doctor_slots *slots, struct findings *to) {
+        if (slots->lacked)
+                warn(to, "key-slots", NO_REMEDY,
+                     "within the last hour a connection of %s was refused the key %s, because other connections held "
+                     "all "
+                     "slots of it: for a client that opens several, push with --connections N, or 0",
+                     slots->user, slots->fingerprint);
+}
 
 static int match(sd_journal *journal, const void *context) {
         const struct asked *asked = context;
@@ -49,10 +73,10 @@ static int match(sd_journal *journal, const void *context) {
         return log_event_match(journal, &asked->senders);
 }
 
-/* From the last entry back. With --from, those of that address alone. */
-static int read_drops(sd_journal *journal, const void *context, void *result) {
+/* From the last entry back. With --from, drops of that address alone; an event about a slot has no address. */
+static int read_refused(sd_journal *journal, const void *context, void *result) {
         const struct asked *asked = context;
-        struct drops *drops = result;
+        struct learned *learned = result;
         int64_t since_us = ((int64_t)time(NULL) - AGE_S) * US_PER_S;
         int r = sd_journal_seek_tail(journal);
 
@@ -70,21 +94,26 @@ static int read_drops(sd_journal *journal, const void *context, void *result) {
                         r = log_event_read(journal, &asked->senders, &event);
                 if (r > 0 && event.kind == LOG_EVENT_SSHD && event.line.said == SSHD_SAID_DROPPED &&
                     (!asked->from || strcmp(asked->from, event.line.address) == 0))
-                        count(drops, &event.line);
+                        count(learned->drops, &event.line);
+                else if (r > 0)
+                        doctor_slots_note(&learned->slots, &event, asked->user);
         }
         return r;
 }
 
 void doctor_drops(struct examination *examination) {
-        struct drops drops[REASONS_MAX] = {{.n = 0}};
-        struct asked asked = {.from = examination->from};
-        const struct doctor_journal how = {match, read_drops, &asked};
+        struct learned learned = {.slots = {.lacked = false}};
+        struct asked asked = {.from = examination->from, .user = examination->user};
+        const struct doctor_journal how = {match, read_refused, &asked};
+        struct drops *drops = learned.drops;
         char why[DOCTOR_JOURNAL_WHY_MAX];
         int r;
 
         if (log_senders_find(&asked.senders) < 0)
                 return; /* doctor_users() reports it */
-        r = doctor_journal_read(examination, &how, drops, sizeof(drops), why);
+        r = doctor_journal_read(examination, &how, &learned, sizeof(learned), why);
+        learned.slots.user[sizeof(learned.slots.user) - 1] = '\0';
+        learned.slots.fingerprint[sizeof(learned.slots.fingerprint) - 1] = '\0';
         for (size_t i = 0; i < REASONS_MAX; i++) {
                 drops[i].reason[sizeof(drops[i].reason) - 1] = '\0';
                 drops[i].address[sizeof(drops[i].address) - 1] = '\0';
@@ -93,6 +122,7 @@ void doctor_drops(struct examination *examination) {
                 warn(&examination->findings, "sshd-drops", NO_REMEDY,
                      "within the last hour sshd dropped %u connection%s before authentication, the last from %s: %s",
                      drops[i].n, drops[i].n == 1 ? "" : "s", drops[i].address, drops[i].reason);
+        doctor_slots_report(&learned.slots, &examination->findings);
         if (r < 0)
                 warn(&examination->findings, "sshd-drops", NO_REMEDY,
                      "it is not known whether sshd drops connections: %s", why);

@@ -150,7 +150,7 @@ class Push(AdminTest):
             "User:          alice\n"
             f"Fingerprint:   {FINGERPRINT}\n"
             "Lives for:     59 s\n"
-            "Connections:   1, the first that offers the key; --connections N for clients that open several\n"
+            "Connections:   1, the first that offers the key; --connections N, or 0, for clients that open several\n"
             "Host key:      SHA256:host (ssh-ed25519)\n"
             f"Connect with:  ssh -o IdentitiesOnly=yes -i {self.key[:-4]} alice@HOST\n"))
         self.assertEqual(result.stderr, "")
@@ -410,9 +410,9 @@ class Terminal(AdminTest):
     def test_the_answer_to_a_push_is_folded(self):
         result, _ = self.push(reply(PUSHED))
         shown = self.show(80, reply(PUSHED), "push", "--user", "alice", "--key", self.key)
-        folded = "\n               that open several\n"
+        folded = "\n               clients that open several\n"
         self.assertIn(folded, shown)
-        self.assertEqual(shown.replace(folded, " that open several\n"), result.stdout)
+        self.assertEqual(shown.replace(folded, " clients that open several\n"), result.stdout)
 
     def test_without_colour_there_is_no_control_sequence(self):
         for environment in {"NO_COLOR": "1"}, {"TERM": "dumb"}:

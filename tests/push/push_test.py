@@ -323,7 +323,7 @@ class Push(PushTest):
             "User:          alice\n"
             f"Fingerprint:   {FINGERPRINT}\n"
             "Lives for:     59 s\n"
-            "Connections:   1, the first that offers the key; --connections N for clients that open several\n"
+            "Connections:   1, the first that offers the key; --connections N, or 0, for clients that open several\n"
             f"Host key:      {FINGERPRINT} (ssh-ed25519)\n"))
 
     def test_json_is_the_answer_on_one_line(self):

@@ -1427,6 +1427,24 @@ connections_that_sshd_drops_are_reported() {
     _healthy
 }
 
+# short: no
+connections_that_lack_a_slot_are_reported() {
+    _whole_machine
+    new_key k
+    push m alice k
+    lets_in m alice k
+    refuses m alice k
+    in_machine m journalctl --sync
+    _doctor
+    same "within the last hour a connection of alice was refused the key $(fingerprint k.pub), because other connections held all slots of it: for a client that opens several, push with --connections N, or 0" \
+        "$(_of text key-slots warning)"
+    same 'alice can log in with a pushed key.' "$(_member verdict)"
+    user=bob _doctor
+    same '' "$(_of text key-slots warning)"
+    in_machine m journalctl --quiet --rotate --vacuum-time=1s
+    _healthy
+}
+
 # --- doctor itself --------------------------------------------------------------------------------------------------
 
 # short: no
