@@ -144,6 +144,32 @@ a_key_that_puttygen_converts_works_with_plink() {
     _let_in one '== 1'
 }
 
+_pscp() {
+    _run "$1" 'pscp -q -batch -hostkey "$(ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub | cut -d " " -f 2)" \
+        -i "$1.ppk" /srv/eight/1 /srv/eight/2 alice@127.0.0.1:
+        cmp /srv/eight/2 /home/alice/2'
+}
+
+pscp_needs_one_connection() {
+    _pushed one
+    in_machine m puttygen -q /root/one -o /root/one.ppk
+    _pscp one
+    _let_in one '== 1'
+    fails_with 'Server refused our key' _pscp one
+    _used_up one 1
+}
+
+_curl() {
+    _run "$1" 'curl -sS --key "/root/$1" --pubkey "/root/$1.pub" -u alice: \
+        -o curled "sftp://127.0.0.1/srv/eight/1" -o curled2 "sftp://127.0.0.1/srv/eight/2"
+        cmp curled /srv/eight/1
+        cmp curled2 /srv/eight/2'
+}
+
+curl_needs_one_connection() {
+    _needs_one 'curl: \(67\)' _curl
+}
+
 # _ansible KEY OPTION...: with the options of ssh in $ssh_args, else ansible's own.
 _ansible() {
     in_machine m timeout 300 env ANSIBLE_NOCOLOR=1 "ANSIBLE_SSH_CONTROL_PATH_DIR=/root/control-$1" \
@@ -262,6 +288,39 @@ _jump() {
 
 ssh_through_the_same_machine_needs_two() {
     _needs 2 'Permission denied' _jump
+}
+
+# As VS Code on Windows does, whose ssh cannot share a connection.
+_three_ssh() {
+    _run "$1" 'for command in "uname -s" "id -un" "cat"; do
+            ssh -o IdentitiesOnly=yes -i "$1" alice@127.0.0.1 "$command" </dev/null
+        done'
+}
+
+three_ssh_in_a_row_need_three() {
+    _needs 3 'Permission denied' _three_ssh
+}
+
+# _closed_ssh COMMAND...: with a key of exc-push's, by a person whose ~/.ssh/config keeps ssh from other agents.
+_closed_ssh() {
+    signed m push --user alice --generate --known-hosts vm42 --ttl 300 -- "$@" </dev/null
+}
+
+generate_works_through_a_config_that_closes_ssh_to_agents() {
+    local home
+    cp "$prepared/cloud.pem" .
+    # ssh reads the file in the account's home, whatever HOME is.
+    home=$(in_machine m getent passwd exc-instance-connect-relay | cut -d : -f 6)
+    in_machine m usermod --home /run/person exc-instance-connect-relay
+    in_machine m install -d -m 0700 -o exc-instance-connect-relay /run/person /run/person/.ssh
+    printf '%s\n' 'Host *' 'IdentitiesOnly yes' 'IdentityAgent none' 'StrictHostKeyChecking yes' |
+        in_machine m install -m 0600 -o exc-instance-connect-relay /dev/stdin /run/person/.ssh/config
+    in_machine m install -m 0600 -o exc-instance-connect-relay /root/.ssh/known_hosts /run/person/.ssh/known_hosts
+    same alice "$(_closed_ssh ssh alice@127.0.0.1 id -un)"
+    same alice "$(_closed_ssh sh -c 'exec ssh $EXC_SSH_OPTIONS alice@127.0.0.1 id -un')"
+    # The file is read: without those options there is no key.
+    fails_with '^exc-push: sh: failed without the pushed key' _closed_ssh sh -c 'exec ssh alice@127.0.0.1 id -un'
+    in_machine m usermod --home "$home" exc-instance-connect-relay
 }
 
 # --- an agent with many keys -----------------------------------------------------------------------------------------

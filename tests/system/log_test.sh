@@ -725,6 +725,57 @@ the_number_of_dropped_connections_is_shown() {
     fi
 }
 
+# _doctor_warns M PATTERN: in words that match.
+_doctor_warns() {
+    in_machine "$1" exc-instance-connect doctor --user alice >doctor.txt || true
+    grep -E -- "$2" doctor.txt || {
+        cat doctor.txt
+        return 1
+    }
+}
+
+# Debian 13's sshd has PerSourcePenalties by default.
+# short: no
+# suites: trixie
+quick_logins_with_a_used_key_shut_the_address_out() {
+    local tries
+    _another x
+    # Nor as the trees of these machines have it.
+    in_machine x rm /etc/ssh/sshd_config.d/{05-no-penalties,90-tests}.conf
+    says '^persourcepenalties .*authfail:' in_machine x sshd -T
+    in_machine x systemctl restart ssh
+    new_key k
+    push x alice k --ttl 300
+    lets_in x alice k
+    for ((tries = 1; tries < 20; tries++)); do
+        fails machine_ssh x -i k alice true 2>ssh.txt
+        grep -q 'Permission denied' ssh.txt || break
+    done
+    echo "dropped after $tries more logins"
+    ((tries < 20))
+    _told x 'dropped     a connection from 127\.0\.0\.1 port [0-9]+: sshd dropped the connection before authentication: failed authentication \(PerSourcePenalties\)$'
+    _told x "refused     alice from .*, key $(fingerprint k.pub | sed 's/+/\\+/g'): other connections hold all slots of the key;"
+    _doctor_warns x 'sshd dropped [0-9]+ connections? before authentication, the last from 127\.0\.0\.1: failed authentication \(PerSourcePenalties\)'
+    _doctor_warns x 'a connection of alice was refused the key SHA256:.* push with --connections N, or 0'
+}
+
+# short: no
+connections_beyond_max_startups_are_shown() {
+    local held
+    _another y
+    _sshd_with y 'MaxStartups 1' 'LoginGraceTime 300'
+    new_key k
+    push y alice k --ttl 300
+    # One that says nothing, and is not logged in.
+    in_machine y bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; read -r -u 3; echo there; exec sleep 600' >held &
+    held=$!
+    wait_for grep -q there held
+    fails machine_ssh y -i k alice true
+    _told y 'dropped     a connection from 127\.0\.0\.1 port [0-9]+: sshd dropped the connection before authentication: too many others had not logged in \(MaxStartups\)$'
+    _doctor_warns y 'sshd dropped [0-9]+ connections? before authentication, the last from 127\.0\.0\.1: too many others had not logged in \(MaxStartups\)'
+    kill "$held"
+}
+
 # short: no
 after_a_reboot_what_was_before_is_still_told() {
     _another r
