@@ -177,9 +177,16 @@ static void add_process(struct build *build) {
                 SPACES = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER |
                          CLONE_NEWUTS
         };
+        static const char *const of_old[] = {"fork", "vfork"};
         static const char *const of_process[] = {"kill", "prlimit64", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill"};
 
         add_if(build, SCMP_ACT_ALLOW, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | SPACES, CLONE_THREAD));
+        /* Not a trap: the C library blocks all signals around it, in posix_spawn() and, from glibc 2.41 on, in fork(). */
+        refuse_if(build, EPERM, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+        if (build->filter->mode == SYSCALL_FILTER_ON)
+                for (size_t i = 0; i < sizeof(of_old) / sizeof(of_old[0]); i++)
+                        if (!is_own(build, of_old[i]))
+                                add(build, SCMP_ACT_ERRNO(EPERM), of_old[i], NULL);
         if (!is_own(build, "clone3"))
                 add(build, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
         for (size_t i = 0; i < sizeof(of_process) / sizeof(of_process[0]); i++)
@@ -242,6 +249,8 @@ int syscall_filter_install(const struct syscall_filter *filter) {
                 r = build.error;
         if (r >= 0)
                 r = seccomp_load(build.context);
+        if (r >= 0 && filter->mode == SYSCALL_FILTER_ON && !is_own(&build, "clone"))
+                r = syscall_trap_note_forks();
         seccomp_release(build.context);
         return r;
 }

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -147,13 +149,10 @@ _Noreturn static void end(void) {
 
 #ifdef ARCHITECTURE
 
-static void on_refused(int signal_number, siginfo_t *info, void *context) {
-        struct syscall_refused refused = {info->si_arch, info->si_syscall};
+/* Returns on a spared thread alone. */
+static void note(struct syscall_refused refused) {
         int before = errno;
 
-        (void)signal_number;
-        if (info->si_code != SECCOMP_CODE)
-                end();
         if (!spared) {
                 report(refused, true);
                 end();
@@ -164,8 +163,23 @@ static void on_refused(int signal_number, siginfo_t *info, void *context) {
         }
         if (is_new(refused.number))
                 report(refused, false);
-        SET_RESULT((ucontext_t *)context, -EPERM);
         errno = before;
+}
+
+static void on_refused(int signal_number, siginfo_t *info, void *context) {
+        (void)signal_number;
+        if (info->si_code != SECCOMP_CODE)
+                end();
+        note((struct syscall_refused){info->si_arch, info->si_syscall});
+        SET_RESULT((ucontext_t *)context, -EPERM);
+}
+
+static void before_fork(void) {
+        note((struct syscall_refused){ARCHITECTURE, SYS_clone});
+}
+
+int syscall_trap_note_forks(void) {
+        return -pthread_atfork(before_fork, NULL, NULL);
 }
 
 int syscall_trap_start(const char *program, const char *advice) {
@@ -188,6 +202,10 @@ int syscall_trap_start(const char *program, const char *advice) {
 int syscall_trap_start(const char *program, const char *advice) {
         (void)program;
         (void)advice;
+        return -ENOSYS;
+}
+
+int syscall_trap_note_forks(void) {
         return -ENOSYS;
 }
 

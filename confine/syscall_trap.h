@@ -9,7 +9,8 @@
  * 3. on a thread that runs code of others, which is marked for that, the call fails with EPERM, each call is reported
  *    once, and the thread learns of it.
  *
- * A thread that blocks SIGSYS is ended by the kernel, with the program, and without an event.
+ * A thread that blocks SIGSYS is ended by the kernel, with the program, and without an event. The C library blocks all
+ * signals where it makes a process: the filter lets that fail with EPERM, and fork() is noted before it is tried.
  */
 #ifndef EXC_SYSCALL_TRAP_H
 #define EXC_SYSCALL_TRAP_H
@@ -29,6 +30,9 @@ struct syscall_refused {
  * both must stay. Negative errno; -ENOSYS on an architecture that this is not written for.
  */
 int syscall_trap_start(const char *program, const char *advice);
+
+/* From now on fork() is a call that is not allowed, as by the handler. Negative errno. */
+int syscall_trap_note_forks(void);
 
 /* Marks this thread: a call that is not allowed fails with EPERM here. Works without a filter too. */
 void syscall_trap_spare_thread(void);
