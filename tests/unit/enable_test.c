@@ -992,7 +992,6 @@ static void host_keys_that_the_agent_does_not_read_are_told(void **state) {
         assert_said(note);
         assert_said("=/etc/ssh/keys/a.pub /etc/ssh/keys/b.pub /etc/ssh/ssh_host_rsa_key.pub\n");
         /* With what it was told; and with some of them, as an administrator may want it. */
-        world_cover("/etc/exc-instance-connect");
         world_write("/etc/exc-instance-connect/agent.conf", "[Agent]\nHostKeyFiles=/etc/ssh/keys/a.pub\n");
         enable();
         assert_null(strstr(said, note));

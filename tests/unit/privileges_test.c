@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,13 +34,14 @@ static unsigned long status_field(const char *name) {
 /* 0, or the number of what is wrong. */
 static int drop_as_root(void) {
         static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+        int fd = memfd_create("own", MFD_CLOEXEC);
 
         if (status_field("CapEff") == 0 || privileges_drop() != 0 || status_field("NoNewPrivs") != 1)
                 return 1;
         for (int i = 0; i < 5; i++)
                 if (status_field(sets[i]) != 0)
                         return 2 + i;
-        return chown("/", 1, 1) < 0 && errno == EPERM ? 0 : 7;
+        return fchown(fd, 1, 1) < 0 && errno == EPERM ? 0 : 7;
 }
 
 static int drop_as_user(void) {

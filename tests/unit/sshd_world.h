@@ -153,10 +153,25 @@ static inline void world_cover(const char *path) {
                 world_mount(path);
 }
 
+/* What is written below it does not reach the machine. */
+static inline void world_keep(const char *path) {
+        char options[256], above[64], work[64];
+
+        (void)snprintf(above, sizeof(above), "/run/above%s", path);
+        (void)snprintf(work, sizeof(work), "/run/work%s", path);
+        world_folder(above);
+        world_folder(work);
+        (void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", path, above, work);
+        if (mount("kept", path, "overlay", 0, options) < 0)
+                abort();
+}
+
 static inline void world_make(void) {
         (void)umask(022);
         scratch_mount_namespace();
         world_mount("/run");
+        world_keep("/etc");
+        world_keep("/usr");
         /* The packages that the tests need bring it. */
         world_mount("/etc/ssh");
         world_cover("/etc/systemd");
