@@ -51,7 +51,10 @@ struct asked {
 };
 
 void doctor_slots_note(struct doctor_slots *slots, const struct log_event *event, const char *user) {
-        if (slots->lacked || event->kind != LOG_EVENT_NO_SLOT || (user && strcmp(user, event->user) != 0))
+        /* The helper names both. */
+        if (slots->lacked || event->kind != LOG_EVENT_NO_SLOT || !event->user[0] || !event->fingerprint[0])
+                return;
+        if (user && strcmp(user, event->user) != 0)
                 return;
         slots->lacked = true;
         (void)snprintf(slots->user, sizeof(slots->user), "%s", event->user);

@@ -72,11 +72,22 @@ static void another_user_s_are_not_reported(void **state) {
         assert_null(reported(events, 2, "carol"));
 }
 
+static void event_without_user_or_key_is_not_reported(void **state) {
+        const struct log_event events[] = {
+                event_of(LOG_EVENT_NO_SLOT, "alice", ""),
+                event_of(LOG_EVENT_NO_SLOT, "", "SHA256:a"),
+        };
+
+        (void)state;
+        assert_null(reported(events, 2, NULL));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(connection_without_a_slot_is_a_warning),
                 cmocka_unit_test(other_events_are_not_reported),
                 cmocka_unit_test(another_user_s_are_not_reported),
+                cmocka_unit_test(event_without_user_or_key_is_not_reported),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
