@@ -19,7 +19,9 @@ _event() {
 
 _event_now() {
     local lines word
-    lines=$(<journal)
+    # Without a line that is being written.
+    lines=$(cat journal && echo .)
+    lines=${lines%$'\n'*}
     for word; do lines=$(grep -F -- "$word" <<<"$lines") || return 1; done
     tail -n 1 <<<"$lines"
 }
