@@ -344,5 +344,5 @@ the_printed_line_works_beside_an_agent_with_seven_keys() {
     fails_with 'Too many authentication failures' _with_agent one 'ssh -i /root/one alice@127.0.0.1 id -un'
     same alice "$(_with_agent one "${line/HOST/127.0.0.1} id -un")"
     _let_in one '== 1'
-    wait_for eval "in_machine m exc-instance-connect log | grep -q 'refused .*too many'"
+    wait_for eval "in_machine m exc-instance-connect log | grep -q 'refused .*tried too often'"
 }
