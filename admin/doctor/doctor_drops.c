@@ -52,21 +52,19 @@ struct asked {
 
 void doctor_slots_note(struct doctor_slots *slots, const struct log_event *event, const char *user) {
         /* The helper names both. */
-        if (slots->lacked || event->kind != LOG_EVENT_NO_SLOT || !event->user[0] || !event->fingerprint[0])
+        if (slots->user[0] || event->kind != LOG_EVENT_NO_SLOT || !event->user[0] || !event->fingerprint[0])
                 return;
         if (user && strcmp(user, event->user) != 0)
                 return;
-        slots->lacked = true;
         (void)snprintf(slots->user, sizeof(slots->user), "%s", event->user);
         (void)snprintf(slots->fingerprint, sizeof(slots->fingerprint), "%s", event->fingerprint);
 }
 
 void doctor_slots_report(const struct doctor_slots *slots, struct findings *to) {
-        if (slots->lacked)
+        if (slots->user[0])
                 warn(to, "key-slots", NO_REMEDY,
-                     "within the last hour a connection of %s was refused the key %s, because other connections held "
-                     "all "
-                     "slots of it: for a client that opens several, push with --connections N, or 0",
+                     "within the last hour a connection of %s was refused the key %s, because other connections "
+                     "held all slots of it: for a client that opens several, push with --connections N, or 0",
                      slots->user, slots->fingerprint);
 }
 
@@ -105,7 +103,7 @@ static int read_refused(sd_journal *journal, const void *context, void *result) 
 }
 
 void doctor_drops(struct examination *examination) {
-        struct learned learned = {.slots = {.lacked = false}};
+        struct learned learned = {.slots = {.user = ""}};
         struct asked asked = {.from = examination->from, .user = examination->user};
         const struct doctor_journal how = {match, read_refused, &asked};
         struct drops *drops = learned.drops;

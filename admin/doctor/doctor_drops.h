@@ -6,10 +6,9 @@
 #include "admin/doctor/finding.h"
 #include "admin/log/log_event.h"
 
-/* Starts from all zeros. */
+/* Of the last connection that lacked a slot; all zeros: there was none. */
 struct doctor_slots {
-        bool lacked;
-        char user[GRANT_USER_MAX], fingerprint[SSHD_LINE_FINGERPRINT_MAX]; /* of the last */
+        char user[GRANT_USER_MAX], fingerprint[SSHD_LINE_FINGERPRINT_MAX];
 };
 
 /* Events are noted from the last one back. `user`: NULL: of any. */

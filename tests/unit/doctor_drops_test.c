@@ -22,7 +22,7 @@ static struct log_event event_of(enum log_event_kind kind, const char *user, con
 
 /* Of these events, the last one first. */
 static const char *reported(const struct log_event *events, size_t n, const char *user) {
-        struct doctor_slots slots = {.lacked = false};
+        struct doctor_slots slots = {.user = ""};
 
         memset(&findings, 0, sizeof(findings));
         for (size_t i = 0; i < n; i++)
