@@ -72,24 +72,11 @@ profiles_are_loaded_and_enforced_from_boot_on() {
 }
 
 a_pushed_key_lets_in_once_over_each_channel_and_is_revoked() {
-    local address
-    for address in $(vm_addresses); do
-        says "$instance" vm_exc_push hello "$address"
-        new_key k
-        vm_signs push "$address" --user alice --key k.pub
-        same 'exc-instance-connect-agent (enforce)' "$(_profile_of exc-instance-connect.service)"
-        vm_lets_in alice k
-        vm_refuses alice k
-        new_key k
-        vm_signs push "$address" --user alice --key k.pub --connections 0
-        vm_lets_in alice k
-        says '^2 keys were dropped' vm_signs revoke "$address" --user alice
-        vm_refuses alice k
-    done
-    new_key k
-    in_vm "$suite" 'cat >/run/k.pub' <k.pub
-    in_vm "$suite" exc-instance-connect push --user bob --key /run/k.pub --ttl 1200
-    vm_lets_in bob k
+    vm_channels_let_in_once _agent_has_its_profile
+}
+
+_agent_has_its_profile() {
+    same 'exc-instance-connect-agent (enforce)' "$(_profile_of exc-instance-connect.service)"
 }
 
 # With "audit" before a rule the kernel logs what that allows.
@@ -97,8 +84,7 @@ helper_that_sshd_runs_has_its_profile() {
     local local=/etc/apparmor.d/local/exc-authorized-keys
     in_vm "$suite" "echo 'audit /run/exc-instance-connect/keys/** r,' >$local && apparmor_parser -r /etc/apparmor.d/exc-authorized-keys"
     new_key k
-    in_vm "$suite" 'cat >/run/k.pub' <k.pub
-    in_vm "$suite" exc-instance-connect push --user alice --key /run/k.pub --ttl 1200
+    vm_pushes alice k
     vm_lets_in alice k
     vm_wait 'journalctl -q -b -o cat _TRANSPORT=audit + _TRANSPORT=kernel | grep -q "AUDIT.*profile=\"exc-authorized-keys\".*exc-instance-connect/keys/alice/.*comm=\"exc-authorized-\""'
     in_vm "$suite" ": >$local; apparmor_parser -r /etc/apparmor.d/exc-authorized-keys"
@@ -117,8 +103,7 @@ END
         printf 'AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n' >$drop_in &&
         systemctl reload ssh && exc-instance-connect enable"
     says exc-authorized-keys-chain in_vm "$suite" sshd -T -C user=alice
-    in_vm "$suite" 'cat >/run/k.pub' <k.pub
-    in_vm "$suite" exc-instance-connect push --user alice --key /run/k.pub --ttl 1200
+    vm_pushes alice k
     vm_lets_in alice k
     vm_refuses alice k
     vm_lets_in alice other
@@ -132,24 +117,7 @@ END
 }
 
 launch_keys_are_fetched_and_dropped() {
-    new_key launch
-    in_vm "$suite" 'mkdir /var/cloud && cat >/var/cloud/keys' <launch.pub
-    in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
-    in_vm "$suite" 'ip addr add 169.254.169.254/32 dev lo; ip addr add fd00:ec2::254/128 dev lo nodad
-        systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 fd00:ec2::254'
-    vm_wait 'ss -ltn | grep -q 169.254.169.254:80'
-    in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$_conf/metadata.conf"
-    _fetches
-    vm_lets_in alice launch
-    in_vm "$suite" ': >/var/cloud/keys'
-    _fetches
-    vm_refuses alice launch
-    in_vm "$suite" "systemctl stop exc-instance-connect-metadata.socket cloud; rm -r $_conf/metadata.conf /var/cloud"
-}
-
-# It may take longer than the program waits, since all of this is emulated.
-_fetches() {
-    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
+    vm_launch_keys_let_in_until_dropped
 }
 
 _api() {
@@ -204,19 +172,14 @@ an_upgrade_enforces_the_new_profiles() {
     new_key k
     vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
     vm_lets_in alice k
-    same 'exc-instance-connect-agent (enforce)' "$(_profile_of exc-instance-connect.service)"
+    _agent_has_its_profile
     same 'exc-instance-connect-relay (enforce)' "$(_profile_of exc-instance-connect-relay.service)"
-}
-
-# _finding NAME: what doctor says of it.
-_finding() {
-    in_vm "$suite" exc-instance-connect doctor --all | grep -E "^(pass|warning|failure) +$1 " || true
 }
 
 doctor_finds_nothing_denied_and_nothing_was() {
     says '^alice can log in with a pushed key\.$' in_vm "$suite" exc-instance-connect doctor --user alice
-    says '^pass +apparmor-profiles .*enforces' _finding apparmor-profiles
-    says '^pass +apparmor-denials .*nothing' _finding apparmor-denials
+    says '^pass +apparmor-profiles .*enforces' vm_finding apparmor-profiles
+    says '^pass +apparmor-denials .*nothing' vm_finding apparmor-denials
     same '' "$(_denials_of "${_profiles[@]}")"
     same '' "$(in_vm "$suite" journalctl -q -b -o cat |
         grep -aE '^Missed [0-9]+ kernel messages|callbacks suppressed|audit: .*(audit_lost|backlog limit|rate limit)' || true)"
@@ -230,7 +193,7 @@ a_denial_is_logged_and_doctor_names_it_until_it_is_allowed() {
     new_key k
     vm_signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub
     says 'operation="open".*name="/srv/host.pub"' _denials_of exc-instance-connect-agent
-    _finding apparmor-denials >said
+    vm_finding apparmor-denials >said
     cat said
     grep -E '^warning +apparmor-denials .*the agent was denied "open" \(r\) by AppArmor: /srv/host\.pub' said
     # From another second on.
@@ -239,7 +202,7 @@ a_denial_is_logged_and_doctor_names_it_until_it_is_allowed() {
     new_key k
     vm_signs push "hybrid:$(vm_hybrid "$suite")" --user bob --key k.pub |
         grep -F "$(fingerprint "$vms/$suite/host_keys/ssh_host_ed25519_key.pub")"
-    says '^pass +apparmor-denials' _finding apparmor-denials
+    says '^pass +apparmor-denials' vm_finding apparmor-denials
     in_vm "$suite" "rm $conf /srv/host.pub && : >$local && apparmor_parser -r /etc/apparmor.d/exc-instance-connect-agent &&
         systemctl stop exc-instance-connect.service"
 }
@@ -252,9 +215,9 @@ doctor_names_profiles_that_are_not_enforced() {
 print(*[check["remedy"] for check in json.load(open("said"))["checks"] if check["name"] == "apparmor-profiles"], sep="\n")' >remedy
     same "apparmor_parser -r $file" "$(<remedy)"
     in_vm "$suite" "apparmor_parser -r -C $file"
-    says '^warning +apparmor-profiles .*exc-authorized-keys is in the mode "complain"' _finding apparmor-profiles
+    says '^warning +apparmor-profiles .*exc-authorized-keys is in the mode "complain"' vm_finding apparmor-profiles
     in_vm "$suite" "$(<remedy)"
-    says '^pass +apparmor-profiles' _finding apparmor-profiles
+    says '^pass +apparmor-profiles' vm_finding apparmor-profiles
 }
 
 # As exc-signer.conf(5) has it.
@@ -282,8 +245,7 @@ END
 
 acts_are_stopped_by_apparmor_alone() {
     new_key k
-    in_vm "$suite" 'cat >/run/k.pub' <k.pub
-    in_vm "$suite" 'exc-instance-connect push --user bob --key /run/k.pub --ttl 3600'
+    vm_pushes bob k
     in_vm "$suite" '/usr/local/lib/acts/try "$(find /run/exc-instance-connect/keys/bob -type f | head -n 1)" apparmor' >results
     acts_are_as_security_md_says results apparmor
     in_vm "$suite" systemctl start exc-instance-connect-relay.service

@@ -31,12 +31,6 @@ _vm_prepare() {
     acts_into "$1"
 }
 
-# _pushes USER KEY: by the administrator of the machine.
-_pushes() {
-    in_vm "$suite" 'cat >/run/k.pub' <"$2.pub"
-    in_vm "$suite" exc-instance-connect push --user "$1" --key /run/k.pub --ttl 1200 >/dev/null
-}
-
 # _audited: what the kernel has recorded so far is in the log. Records come in order.
 _audited() {
     local mark=audited-${EPOCHREALTIME//[!0-9]/}
@@ -110,27 +104,15 @@ END
 
 # In the domain of sshd, the helper could not read a key.
 a_pushed_key_lets_in_once_over_each_channel_and_is_revoked() {
-    local address
-    for address in $(vm_addresses); do
-        says "$instance" vm_exc_push hello "$address"
-        new_key k
-        vm_signs push "$address" --user alice --key k.pub
-        same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
-        vm_lets_in alice k
-        vm_refuses alice k
-        new_key k
-        vm_signs push "$address" --user alice --key k.pub --connections 0
-        vm_lets_in alice k
-        says '^2 keys were dropped' vm_signs revoke "$address" --user alice
-        vm_refuses alice k
-    done
-    new_key k
-    _pushes bob k
-    vm_lets_in bob k
+    vm_channels_let_in_once _agent_has_its_domain
     # The event of the helper came to the journal, with the connection.
     vm_wait 'exc-instance-connect log --all | grep -q "accepted *bob, key"'
     in_vm "$suite" exc-instance-connect revoke --all
     _nothing_denied
+}
+
+_agent_has_its_domain() {
+    same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
 }
 
 # short: no
@@ -141,7 +123,7 @@ stores_that_are_mounted_again_get_their_labels() {
     same exc_instance_connect_claims_t "$(_label_of $_run/claims)"
     same exc_instance_connect_admin_socket_t "$(_label_of $_run/admin.sock)"
     new_key k
-    _pushes alice k
+    vm_pushes alice k
     vm_lets_in alice k
     _nothing_denied
 }
@@ -158,7 +140,7 @@ store_without_a_mount_of_its_own_gets_its_labels() {
     same exc_instance_connect_claims_t "$(_label_of $_run/claims)"
     same exc_instance_connect_host_socket_t "$(_label_of $_run/host.sock)"
     new_key k
-    _pushes alice k
+    vm_pushes alice k
     vm_lets_in alice k
     in_vm "$suite" "systemctl stop exc-instance-connect-relay.service $units exc-instance-connect.service && rm -r $_run/.no-mount &&
         systemctl start $units exc-instance-connect-relay.service && mountpoint -q $_run"
@@ -188,7 +170,7 @@ END
         systemctl reload ssh"
     _enables
     says exc-authorized-keys-chain in_vm "$suite" sshd -T -C user=alice
-    _pushes alice k
+    vm_pushes alice k
     vm_lets_in alice k
     vm_refuses alice k
     vm_lets_in alice other
@@ -199,33 +181,14 @@ END
     _nothing_denied
 }
 
-# It may take longer than the program waits, since all of this is emulated.
-_fetches() {
-    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
-}
-
 # short: no
 launch_keys_are_fetched_and_dropped() {
-    new_key launch
-    in_vm "$suite" 'mkdir /var/cloud && cat >/var/cloud/keys' <launch.pub
-    in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
-    in_vm "$suite" 'ip addr add 169.254.169.254/32 dev lo; ip addr add fd00:ec2::254/128 dev lo nodad
-        systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 fd00:ec2::254'
-    vm_wait 'ss -ltn | grep -q 169.254.169.254:80'
-    in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$_conf/metadata.conf"
-    _fetches
-    same exc_instance_connect_metadata_socket_t "$(_label_of $_run/metadata.sock)"
-    vm_lets_in alice launch
-    in_vm "$suite" ': >/var/cloud/keys'
-    _fetches
-    vm_refuses alice launch
-    in_vm "$suite" "systemctl stop exc-instance-connect-metadata.socket cloud; rm -r $_conf/metadata.conf /var/cloud"
+    vm_launch_keys_let_in_until_dropped _metadata_socket_has_its_label
     _nothing_denied
 }
 
-# _finding NAME: what doctor says of it.
-_finding() {
-    in_vm "$suite" exc-instance-connect doctor --all | grep -E "^(pass|warning|failure) +$1 " || true
+_metadata_socket_has_its_label() {
+    same exc_instance_connect_metadata_socket_t "$(_label_of $_run/metadata.sock)"
 }
 
 # _remedy NAME: what doctor says to do about it.
@@ -238,9 +201,9 @@ print(*[check["remedy"] for check in json.load(open("said"))["checks"]
 
 doctor_finds_nothing_and_works_in_its_domain() {
     says '^alice can log in with a pushed key\.$' in_vm "$suite" exc-instance-connect doctor --user alice
-    says '^pass +selinux +SELinux is enforcing' _finding selinux
-    says '^pass +selinux-labels' _finding selinux-labels
-    says '^pass +selinux-denials' _finding selinux-denials
+    says '^pass +selinux +SELinux is enforcing' vm_finding selinux
+    says '^pass +selinux-labels' vm_finding selinux-labels
+    says '^pass +selinux-denials' vm_finding selinux-denials
     _nothing_denied
 }
 
@@ -250,11 +213,11 @@ labels_that_are_wrong_are_named_with_what_sets_them() {
     local path
     for path in $_programs/exc-authorized-keys $_programs/exc-instance-connect-agent $_conf/agent.conf; do
         in_vm "$suite" "chcon -t usr_t $path && systemctl stop exc-instance-connect.service"
-        says "^(failure|warning) +selinux-labels +$path has the label .*:usr_t:" _finding selinux-labels
+        says "^(failure|warning) +selinux-labels +$path has the label .*:usr_t:" vm_finding selinux-labels
         _remedy selinux-labels >remedy
         same "restorecon -R $path" "$(<remedy)"
         in_vm "$suite" "$(<remedy)"
-        says '^pass +selinux-labels' _finding selinux-labels
+        says '^pass +selinux-labels' vm_finding selinux-labels
     done
     _forget_denied
 }
@@ -266,7 +229,7 @@ a_denial_is_recorded_and_doctor_names_it() {
     in_vm "$suite" exc-instance-connect status || true
     says 'avc:  denied .*scontext=[^ ]*:exc_instance_connect_t:.*tcontext=[^ ]*:shadow_t:.*permissive=0' _denied
     says '^warning +selinux-denials +SELinux denied exc_instance_connect_t the access \{ [a-z ]* \} to a file of the type shadow_t' \
-        _finding selinux-denials
+        vm_finding selinux-denials
     in_vm "$suite" "restorecon $_conf/agent.conf && systemctl stop exc-instance-connect.service"
     _forget_denied
     same '' "$(_denied)"
@@ -276,7 +239,7 @@ a_denial_is_recorded_and_doctor_names_it() {
 # suites: bookworm
 acts_are_stopped_by_selinux_alone() {
     new_key k
-    _pushes bob k
+    vm_pushes bob k
     in_vm "$suite" '/usr/local/lib/acts/try "$(find /run/exc-instance-connect/keys/bob -type f | head -n 1)" selinux' >results
     acts_are_as_security_md_says results selinux
     in_vm "$suite" systemctl start exc-instance-connect-relay.service
@@ -368,7 +331,7 @@ _newer() {
 # short: no
 an_upgrade_keeps_keys_domains_and_labels() {
     new_key k
-    _pushes alice k
+    vm_pushes alice k
     _newer "$(our_deb exc-instance-connect)" newer.deb
     _newer "$(our_deb exc-instance-connect-selinux)" module.deb
     in_vm "$suite" 'cat >/run/newer.deb' <newer.deb
@@ -381,7 +344,7 @@ an_upgrade_keeps_keys_domains_and_labels() {
     new_key k
     vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
     vm_lets_in alice k
-    same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
+    _agent_has_its_domain
     same exc_instance_connect_relay_t "$(_domain_of exc-instance-connect-relay.service)"
     _no_failed_unit
     _nothing_denied
@@ -395,17 +358,17 @@ a_removed_module_leaves_none_of_its_labels_and_doctor_names_it() {
     same '' "$(in_vm "$suite" "find $_conf $_programs /usr/sbin/exc-instance-connect $_run -context '*:unlabeled_t:*' -o -context '*:exc_*'")"
     same bin_t "$(_label_of $_programs/exc-authorized-keys)"
     same active "$(in_vm "$suite" systemctl is-active exc-instance-connect.socket)"
-    says '^failure +selinux +SELinux is enforcing, and its policy has no module' _finding selinux
+    says '^failure +selinux +SELinux is enforcing, and its policy has no module' vm_finding selinux
     _remedy selinux >remedy
     same 'apt-get install -y exc-instance-connect-selinux' "$(<remedy)"
     # It is installed into the running machine.
     in_vm "$suite" 'dpkg -i /root/selinux.deb'
-    says '^pass +selinux ' _finding selinux
+    says '^pass +selinux ' vm_finding selinux
     _forget_denied
     new_key k
     vm_signs push "serial:$(vm_serial "$suite")" --user alice --key k.pub
     vm_lets_in alice k
-    same exc_instance_connect_t "$(_domain_of exc-instance-connect.service)"
+    _agent_has_its_domain
     same exc_instance_connect_relay_t "$(_domain_of exc-instance-connect-relay.service)"
     _nothing_denied
 }

@@ -16,7 +16,8 @@
 #   vm_unplug NAME            takes that away
 #   vm_monitor NAME COMMAND   sends it to QEMU's monitor
 #   vm_stop NAME
-#   vm_exc_push, vm_signs, vm_lets_in, vm_refuses, vm_addresses, vm_wait
+#   vm_exc_push, vm_signs, vm_pushes, vm_lets_in, vm_refuses, vm_addresses, vm_wait, vm_finding, vm_channels_let_in_once,
+#   vm_launch_keys_let_in_until_dropped, vm_metadata_service, vm_fetches, vm_metadata_service_stops
 #                             with the one machine of a test file; below
 #
 # The array vm_options has more options of QEMU, for vm_start, and vm_kernel has the kernel's about security modules and audit. By
@@ -330,6 +331,12 @@ vm_signs() {
     vm_exc_push "$1" "$2" --signing-key "$prepared/cloud.pem" --instance "$instance" "${life[@]}" "${@:3}"
 }
 
+# vm_pushes USER KEY: by the administrator of the machine.
+vm_pushes() {
+    in_vm "$suite" 'cat >/run/k.pub' <"$2.pub"
+    in_vm "$suite" exc-instance-connect push --user "$1" --key /run/k.pub --ttl 1200 >/dev/null
+}
+
 # vm_lets_in USER KEY, vm_refuses USER KEY
 vm_lets_in() {
     same "$1" "$(vm_ssh "$suite" -i "$2" "$1" id -un)"
@@ -347,4 +354,65 @@ vm_addresses() {
 # vm_wait SCRIPT: until it succeeds there.
 vm_wait() {
     in_vm "$suite" "for i in \$(seq 1500); do { $1; } && exit 0; sleep 0.2; done; echo 'timeout waiting for: $1'; exit 1"
+}
+
+# vm_finding NAME: what doctor says of it.
+vm_finding() {
+    in_vm "$suite" exc-instance-connect doctor --all | grep -E "^(pass|warning|failure) +$1 " || true
+}
+
+# vm_channels_let_in_once [COMMAND...]: and so does a push by the machine itself; what is left over is revoked. COMMAND runs while
+# the agent does.
+vm_channels_let_in_once() {
+    local address
+    for address in $(vm_addresses); do
+        says "$instance" vm_exc_push hello "$address"
+        new_key k
+        vm_signs push "$address" --user alice --key k.pub
+        "$@"
+        vm_lets_in alice k
+        vm_refuses alice k
+        new_key k
+        vm_signs push "$address" --user alice --key k.pub --connections 0
+        vm_lets_in alice k
+        says '^2 keys were dropped' vm_signs revoke "$address" --user alice
+        vm_refuses alice k
+    done
+    new_key k
+    vm_pushes bob k
+    vm_lets_in bob k
+}
+
+# vm_launch_keys_let_in_until_dropped [COMMAND...]: COMMAND runs while their socket is there.
+vm_launch_keys_let_in_until_dropped() {
+    vm_metadata_service 169.254.169.254 fd00:ec2::254
+    vm_fetches
+    "$@"
+    vm_lets_in alice launch
+    in_vm "$suite" ': >/var/cloud/keys'
+    vm_fetches
+    vm_refuses alice launch
+    vm_metadata_service_stops
+}
+
+# vm_metadata_service ADDRESS...: one in the machine, with the key "launch" for alice: it serves /var/cloud/keys and makes
+# /var/cloud/log.
+vm_metadata_service() {
+    new_key launch
+    in_vm "$suite" 'mkdir /var/cloud && cat >/var/cloud/keys' <launch.pub
+    in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
+    in_vm "$suite" "for address in $*; do ip addr add \$address dev lo; done
+        systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud $*"
+    vm_wait "ss -ltn | grep -qF -- ${*: -1}"
+    in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >/etc/exc-instance-connect/metadata.conf"
+}
+
+vm_metadata_service_stops() {
+    in_vm "$suite" 'systemctl stop exc-instance-connect-metadata.socket cloud
+        rm -r /etc/exc-instance-connect/metadata.conf /var/cloud; ip addr flush dev lo scope global'
+}
+
+# It may take longer than the program waits, since all of this is emulated.
+vm_fetches() {
+    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
 }

@@ -433,23 +433,12 @@ a_reboot_ends_a_session_of_exc_and_the_next_one_works() {
     wait_seconds=600 wait_for _execs
 }
 
-# _fetches: it may take longer than the program waits, since all of this is emulated.
-_fetches() {
-    vm_wait 'systemctl reset-failed exc-instance-connect-metadata.service; systemctl start exc-instance-connect-metadata.service'
-}
-
 # With a packet filter, which the containers have not.
 # short: no
 launch_keys_are_fetched_from_the_addresses_of_the_unit_alone() {
     local unit=exc-instance-connect-metadata conf=/etc/exc-instance-connect/metadata.conf
-    new_key launch
-    in_vm "$suite" 'mkdir /var/cloud && cat >/var/cloud/keys' <launch.pub
-    in_vm "$suite" 'cat >/usr/local/lib/service.py' <"$system_tree/tests/metadata/service.py"
-    in_vm "$suite" 'for address in 169.254.169.254 192.0.2.1; do ip addr add "$address/32" dev lo; done
-        systemd-run -q --unit=cloud /usr/bin/python3 /usr/local/lib/service.py /var/cloud 169.254.169.254 192.0.2.1'
-    vm_wait 'ss -ltn | grep -q 192.0.2.1:80'
-    in_vm "$suite" "printf '[Metadata]\nUser=alice\n' >$conf"
-    _fetches
+    vm_metadata_service 169.254.169.254 192.0.2.1
+    vm_fetches
     says 'metadata service' in_vm "$suite" exc-instance-connect list
     vm_lets_in alice launch
     # Configured, and without the drop-in of exc-instance-connect-metadata.conf(5).
@@ -460,11 +449,11 @@ launch_keys_are_fetched_from_the_addresses_of_the_unit_alone() {
     in_vm "$suite" "mkdir -p /etc/systemd/system/$unit.service.d
         printf '[Service]\nIPAddressAllow=192.0.2.1\n' >/etc/systemd/system/$unit.service.d/address.conf; systemctl daemon-reload
         : >/var/cloud/keys"
-    _fetches
+    vm_fetches
     fails says 'metadata service' in_vm "$suite" exc-instance-connect list
     vm_refuses alice launch
-    in_vm "$suite" "systemctl stop $unit.socket cloud; rm -r $conf /etc/systemd/system/$unit.service.d /var/cloud
-        systemctl daemon-reload; for address in 169.254.169.254 192.0.2.1; do ip addr del \"\$address/32\" dev lo; done"
+    in_vm "$suite" "rm -r /etc/systemd/system/$unit.service.d; systemctl daemon-reload"
+    vm_metadata_service_stops
 }
 
 # _sets_clock TIME: as a person does.
