@@ -34,7 +34,7 @@ static const struct cli_option *find(const struct cli *cli, const char *word) {
         return option;
 }
 
-/* The text behind these words in the command's own; NULL: they are others. "" where they are all. */
+/* The text behind these words in the command's own; NULL: they are others. "" where they are all, or more. */
 static const char *behind(const struct cli_command *command, const char *const *words, size_t n_words) {
         const char *at = command->words;
 
@@ -68,6 +68,15 @@ static void print_words(const struct cli *cli, const char *const *words, size_t 
                 (void)snprintf(last, sizeof(last), "%.*s", (int)n, next);
                 (void)puts(last);
         }
+}
+
+/* Of `n_words` words, those behind the command's own. */
+static size_t n_arguments(const struct cli_command *command, size_t n_words) {
+        size_t n = 1;
+
+        for (const char *at = command->words; (at = strchr(at, ' ')); at++)
+                n++;
+        return n_words - n;
 }
 
 static const struct cli_command *command_of(const struct cli *cli, const char *const *words, size_t n_words) {
@@ -123,7 +132,7 @@ const char *cli_complete(const struct cli *cli, char *const *words, size_t n_wor
                 return NULL;
         }
         if (command)
-                return command->most > 0 ? complete(command->completes) : NULL;
+                return n_arguments(command, n) < command->most ? complete(command->completes) : NULL;
         print_words(cli, plain, n);
         return NULL;
 }

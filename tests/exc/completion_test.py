@@ -2,6 +2,7 @@
 """Completion as people see it: Tab in a shell on a terminal."""
 
 import cloud
+from client import Exc
 from vm import Terminal, User
 
 SHELLS = {
@@ -47,3 +48,12 @@ def bash_on_a_terminal():
 
 def zsh_on_a_terminal():
     _complete("zsh", LINES)
+
+
+def no_more_arguments_are_offered_than_a_command_takes():
+    plane = cloud.Cloud(guests=())
+    plane.register("42", name="web")
+    exc = Exc(plane)
+    for *words, offered in ("connect", "", "web"), ("connect", "web", "", ""), ("connect", "--user", "alice", "", "web"), (
+            "instance", "show", "web", "", ""), ("scp", "--vm-id", "", "web"):
+        assert exc.good("complete", "--", "compute", *words).out == offered + "\n" * bool(offered), words
