@@ -96,7 +96,6 @@ static int ask(const struct options *options, struct api *api, struct key_grant 
                struct api_answer *ret) {
         int64_t until_ns = session_now_ns() + patience_s * INT64_C(1000000000);
         struct target *target = &grant->target;
-        const struct problem_about about = {.vm = target->given, .user = target->user};
         int status = target_prepare(api, options, target);
         bool ok;
 
@@ -106,7 +105,7 @@ static int ask(const struct options *options, struct api *api, struct key_grant 
         do
                 ok = api_call(api, "POST", "/compute/instance/connect", make_body(target, key), ret);
         while (!ok && (target_is_name(api, target, ret) || wait_for_turn(options, until_ns, ret)));
-        return ok ? EXIT_DONE : problem_report(options, api, ret, &about);
+        return ok ? EXIT_DONE : target_report(options, api, target, ret);
 }
 
 /* The file is new, and readable for its owner alone. */

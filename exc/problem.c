@@ -62,7 +62,8 @@ static bool proxy_is_set(void) {
         return false;
 }
 
-static void denied(const struct api_answer *answer, const char *object, struct problem *ret) {
+static void denied(const struct api_answer *answer, const struct problem_about *about, const char *object,
+                   struct problem *ret) {
         const char *action = text_or(answer->body, "action", "");
         const char *resource = text_or(answer->body, "resource", "");
         json_t *statement;
@@ -78,6 +79,13 @@ static void denied(const struct api_answer *answer, const char *object, struct p
         if (text)
                 step(ret, "Who administers policies can allow it with this statement, where no Deny matches:\n  %s",
                      text);
+        /* Digits alone are hardly a name. */
+        if (text && about->as_id && about->vm[strspn(about->vm, "0123456789")]) {
+                size_t used = strlen(ret->step);
+
+                (void)snprintf(ret->step + used, sizeof(ret->step) - used,
+                               "\nIf %s is a VM's name, the statement needs the VM's id in its place", about->vm);
+        }
         free(text);
         json_decref(statement);
 }
@@ -170,7 +178,7 @@ static void refused(const struct api_answer *answer, const struct config *config
                 step(ret, "Run: exc login, with a new token%s",
                      *or_else(getenv("EXC_TOKEN"), "") ? ". EXC_TOKEN comes before the one of exc login" : "");
         } else if (strcmp(answer->error, "AccessDenied") == 0)
-                denied(answer, object, ret);
+                denied(answer, about, object, ret);
         else if (strcmp(answer->error, "NotFound") == 0)
                 not_found(about, object, ret);
         else if (strcmp(answer->error, "GuestUnreachable") == 0)

@@ -10,6 +10,7 @@ struct problem_about {
         const char *vm;     /* id or name, as people gave it */
         const char *user;   /* login name */
         const char *object; /* "key pair deploy" */
+        bool as_id;         /* `vm` was sent as an id, since no VM with that name was found */
 };
 
 enum { PROBLEM_TEXT_MAX = 2048, PROBLEM_STEP_MAX = 4096 };

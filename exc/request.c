@@ -37,7 +37,6 @@ int request_send(const struct options *options, const struct request *request, j
 
 static int send_vm(const struct options *options, struct api *api, struct target *target, const char *method,
                    const char *tail, json_t *body, json_t **ret) {
-        const struct problem_about about = {.vm = target->given, .user = target->user};
         int status = target_prepare(api, options, target);
         struct api_answer answer;
         bool ok;
@@ -53,7 +52,7 @@ static int send_vm(const struct options *options, struct api *api, struct target
         if (ok)
                 *ret = json_incref(answer.body);
         else
-                status = problem_report(options, api, &answer, &about);
+                status = target_report(options, api, target, &answer);
         api_answer_clear(&answer);
         return status;
 }

@@ -86,7 +86,6 @@ static int print(const struct options *options, const struct target *target, con
 
 static int send_it(const struct options *options, struct api *api, struct target *target, const char *key,
                    struct api_answer *answer) {
-        const struct problem_about about = {.vm = target->given, .user = target->user};
         int status = target_prepare(api, options, target);
         bool ok;
 
@@ -103,7 +102,7 @@ static int send_it(const struct options *options, struct api *api, struct target
                         (void)json_object_set_new(body, "connections", json_integer(options->connections));
                 ok = api_call(api, "POST", "/compute/instance/connect", body, answer);
         } while (!ok && target_is_name(api, target, answer));
-        return ok ? EXIT_DONE : problem_report(options, api, answer, &about);
+        return ok ? EXIT_DONE : target_report(options, api, target, answer);
 }
 
 static int send_public_key(const struct cli_line *line, const void *context) {

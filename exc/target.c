@@ -108,8 +108,18 @@ static bool take_one(const json_t *items, struct target *target, struct api_answ
         return false;
 }
 
+int target_report(const struct options *options, struct api *api, const struct target *target,
+                  const struct api_answer *answer) {
+        const struct problem_about about = {
+                .vm = target->given,
+                .user = target->user,
+                .as_id = target->looked_up && strcmp(target->vm, target->given) == 0,
+        };
+
+        return problem_report(options, api, answer, &about);
+}
+
 int target_prepare(struct api *api, const struct options *options, struct target *target) {
-        const struct problem_about about = {.vm = target->given, .user = target->user};
         struct api_answer answer;
         int status = EXIT_DONE;
         json_t *items;
@@ -124,9 +134,9 @@ int target_prepare(struct api *api, const struct options *options, struct target
         items = named(api, target->given, &answer);
         if (items && json_array_size(items) == 0) {
                 answer = (struct api_answer){.end = API_REFUSED, .status = 404, .error = "NotFound"};
-                status = problem_report(options, api, &answer, &about);
+                status = target_report(options, api, target, &answer);
         } else if (!items || !take_one(items, target, &answer))
-                status = problem_report(options, api, &answer, &about);
+                status = target_report(options, api, target, &answer);
         json_decref(items);
         api_answer_clear(&answer);
         return status;

@@ -39,9 +39,12 @@ int target_prepare(struct api *api, const struct options *options, struct target
 
 /*
  * After a request about target->vm failed: whether `answer` says NotFound or AccessDenied, and exactly one VM has that name.
- * target->vm is then its id, and `answer` has been cleared for the next call. Several: they are listed on standard error, and
- * `answer` stays.
+ * target->vm is then its id, and `answer` has been cleared for the next call. Where several have it, `answer` lists them.
  */
 bool target_is_name(struct api *api, struct target *target, struct api_answer *answer);
+
+/* problem_report() of a request about it. */
+int target_report(const struct options *options, struct api *api, const struct target *target,
+                  const struct api_answer *answer);
 
 #endif

@@ -49,6 +49,18 @@ def denied_names_the_statement_that_would_allow_it():
     assert (got["error"], got["action"], got["exit_status"]) == ("AccessDenied", CONNECT, 7) and got["next"], got
 
 
+def statement_for_a_name_that_is_not_seen_needs_the_id():
+    plane = Cloud(guests=())
+    plane.register("42", name="web")
+    none = Exc(plane, token=plane.api.account("none", deny("*")))
+    none.fails(7, *_send(none, vm="web"), says=["exc:compute:instance/web", "If web is a VM's name, the statement needs"])
+    none.fails(7, "compute", "instance", "show", "web", says=["If web is a VM's name"])
+    assert "VM's name" not in none.fails(7, *_send(none), says=["exc:compute:instance/42"]).err
+    # Seen, it is denied by its id.
+    seen = Exc(plane, token=plane.api.account("seen", allow("compute:instance:get")))
+    assert "VM's name" not in seen.fails(7, *_send(seen, vm="web"), says=["exc:compute:instance/42"]).err
+
+
 def signer_refuses_root():
     exc = Exc(Cloud())
     exc.fails(7, *_send(exc, "root"), says=["the signer does not sign this", "exc-signer.conf(5)"])
