@@ -91,14 +91,14 @@ class Agent:
 
 class AdminTest(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
         self.socket = self.path("socket")
         self.key = self.write("id.pub", ED25519 + " alice@laptop\n")
 
     def path(self, name):
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name, content):
         with open(self.path(name), "w", encoding="utf-8") as file:
@@ -481,7 +481,7 @@ class NotReached(AdminTest):
             self.assert_not_reached(result, "closed within an answer")
 
     def test_who_is_not_root_is_told_to_be(self):
-        os.chmod(self.folder, 0o755)
+        os.chmod(self.directory, 0o755)
         with socket.socket(socket.AF_UNIX) as closed:
             closed.bind(self.socket)
             os.chmod(self.socket, 0o000)

@@ -39,10 +39,10 @@ TOKEN = re.compile(r"exc_([a-z0-9]{8})_([A-Za-z0-9_-]{43})\Z")
 
 class CloudAdminTest(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        os.chmod(self.folder, 0o755)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+        os.chmod(self.directory, 0o755)
         os.mkdir(self.path("etc"))
         self.passwd = self.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
                                                f"exc-api:x:{UID}:{UID}::/:/bin/false\n")
@@ -56,7 +56,7 @@ class CloudAdminTest(unittest.TestCase):
         self.signer_log = self.path("signer")
 
     def path(self, name):
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name, content):
         with open(self.path(name), "w", encoding="utf-8") as file:
@@ -69,9 +69,9 @@ class CloudAdminTest(unittest.TestCase):
                               timeout=DEADLINE_S, check=False)
 
     def run_with_files(self, *arguments, stdin="", prefix=()):
-        """As root, with /etc/passwd and other files of /etc from self.folder/etc, and with the journal of the test."""
+        """As root, with /etc/passwd and other files of /etc from self.directory/etc, and with the journal of the test."""
         return self.run_as_is(*arguments, stdin=stdin,
-                              prefix=("unshare", "-m", "sh", "-c", MOUNTS, self.folder, *prefix))
+                              prefix=("unshare", "-m", "sh", "-c", MOUNTS, self.directory, *prefix))
 
     def run_root(self, *arguments, stdin=""):
         return self.run_with_files("--database", self.database, *arguments, stdin=stdin)
@@ -385,7 +385,7 @@ class CloudAdminTest(unittest.TestCase):
                      " " * 40000 + json.dumps(ALLOW)):
             self.refused(6, "-: ", "policy", "put", "ops", "-", stdin=text)
         self.refused(1, "cannot open", "policy", "put", "ops", self.path("absent"))
-        self.refused(1, "cannot read", "policy", "put", "ops", self.folder)
+        self.refused(1, "cannot read", "policy", "put", "ops", self.directory)
         self.refused(2, "a name has 1 to 64", "policy", "put", "a/b", "-", stdin=json.dumps(ALLOW))
         self.refused(4, "none of that name", "policy", "get", "ops")
 

@@ -5,7 +5,7 @@
  * and makes a well-formed answer of the API's.
  *
  * Input: a line with 'r' for a revocation, else a push, and with 'c' where a challenge comes first; then the replies, each
- * with its NUL, whoever is asked. An empty one ends the connection instead, and so does the end of the input.
+ * with its NUL, whichever peer is asked. An empty one ends the connection instead, and so does the end of the input.
  */
 #include <stdint.h>
 #include <stdlib.h>

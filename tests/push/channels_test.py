@@ -264,7 +264,7 @@ class Wait(ChannelTest):
         with socket.socket(socket.AF_UNIX) as unused:
             unused.bind(self.socket)
             os.chmod(self.socket, 0)
-            os.chmod(self.folder, 0o711)
+            os.chmod(self.directory, 0o711)
             self.assertEqual(os.getuid(), 0)
             result = base.subprocess.run(
                 ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", base.PROGRAM, "status", "--to",

@@ -162,9 +162,9 @@ class PushTest(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
         self.socket = self.path("socket")
         self.to = ["--to", "unix:" + self.socket]
         self.key = self.write("id.pub", ED25519 + " alice@laptop\n")
@@ -172,7 +172,7 @@ class PushTest(unittest.TestCase):
         self.signing_key = self.write_key("signing.pem", self.private)
 
     def path(self, name):
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name, content):
         with open(self.path(name), "w", encoding="utf-8") as file:
@@ -185,7 +185,7 @@ class PushTest(unittest.TestCase):
 
     def run_alone(self, *arguments, stdin="", environment=None):
         return subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, text=True, timeout=DEADLINE_S,
-                              check=False, env={**os.environ, "XDG_RUNTIME_DIR": self.folder, **(environment or {})})
+                              check=False, env={**os.environ, "XDG_RUNTIME_DIR": self.directory, **(environment or {})})
 
     def run_with(self, answers, *arguments, **more):
         """Runs the program against a guest. Returns its result and the guest."""
@@ -398,7 +398,7 @@ class Signers(PushTest):
 
     def test_r_and_s_of_a_command_are_sent_in_der(self):
         key = ec.generate_private_key(ec.SECP256R1())
-        path = os.path.join(self.folder, "p256.pem")
+        path = os.path.join(self.directory, "p256.pem")
         with open(path, "wb") as file:
             file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                          serialization.NoEncryption()))
@@ -645,7 +645,7 @@ class KnownHosts(PushTest):
                               'echo "$EXC_KNOWN_HOSTS" >&2', host_keys=self.KEYS)
         self.assertEqual((result.returncode, result.stdout), (0, self.LINES + "600\n700\n"))
         path = result.stderr.strip()
-        self.assertTrue(path.startswith(self.folder + "/exc-push-"), path)
+        self.assertTrue(path.startswith(self.directory + "/exc-push-"), path)
         self.assertFalse(os.path.exists(os.path.dirname(path)))
 
     def test_none_is_a_failure(self):
@@ -677,9 +677,9 @@ class Generate(PushTest):
 
     def test_it_signs_for_ssh_keygen(self):
         message = self.write("message", "text\n")
-        script = f"ssh-add -L >{self.folder}/pub && ssh-keygen -q -Y sign -n test -f {self.folder}/pub {message} && " \
-                 f"echo \"alice $(cat {self.folder}/pub)\" >{self.folder}/allowed && " \
-                 f"ssh-keygen -Y verify -n test -I alice -f {self.folder}/allowed -s {message}.sig <{message}"
+        script = f"ssh-add -L >{self.directory}/pub && ssh-keygen -q -Y sign -n test -f {self.directory}/pub {message} && " \
+                 f"echo \"alice $(cat {self.directory}/pub)\" >{self.directory}/allowed && " \
+                 f"ssh-keygen -Y verify -n test -I alice -f {self.directory}/allowed -s {message}.sig <{message}"
         result, _ = self.run_generated("sh", "-c", script)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn('Good "test" signature for alice', result.stdout)
@@ -690,7 +690,7 @@ class Generate(PushTest):
             self.assertIn("sh: failed without the pushed key", result.stderr)
             self.assertIn("give its ssh $EXC_SSH_OPTIONS: -o IdentitiesOnly=no -o IdentityAgent=SSH_AUTH_SOCK", result.stderr)
         message = self.write("message", "text\n")
-        for script in "true", f"ssh-add -L >{self.folder}/pub && ssh-keygen -q -Y sign -n test -f {self.folder}/pub {message}; " \
+        for script in "true", f"ssh-add -L >{self.directory}/pub && ssh-keygen -q -Y sign -n test -f {self.directory}/pub {message}; " \
                 "exit 3":
             result, _ = self.run_generated("sh", "-c", script)
             self.assertNotIn("without the pushed key", result.stderr)
@@ -715,11 +715,11 @@ class Generate(PushTest):
 
     def test_a_command_that_fails_after_its_connections_is_explained(self):
         message = self.write("message", "text\n")
-        sign = f"ssh-keygen -q -Y sign -n test -f {self.folder}/pub <{message} >{self.folder}/signature"
+        sign = f"ssh-keygen -q -Y sign -n test -f {self.directory}/pub <{message} >{self.directory}/signature"
         for options, signatures, end, connections in (
                 ([], 1, 4, "1 connection"), (["--connections", "2"], 2, 4, "2 connections"), ([], 1, 0, None),
                 (["--connections", "2"], 1, 4, None), (["--connections", "0"], 2, 4, None)):
-            script = f"ssh-add -L >{self.folder}/pub; " + f"{sign}; " * signatures + f"exit {end}"
+            script = f"ssh-add -L >{self.directory}/pub; " + f"{sign}; " * signatures + f"exit {end}"
             result, _ = self.run_with({}, "push", *self.who(), "--user", "alice", "--generate", *options, "--", "sh", "-c", script)
             self.assertEqual((result.returncode, result.stderr), (end, "" if connections is None else (
                 f"exc-push: sh: failed, and used the agent {signatures + 1} times for a key that was pushed for {connections}; "
@@ -732,10 +732,10 @@ class Generate(PushTest):
         self.assert_done(result)
         mode, path = result.stdout.split()
         self.assertEqual(mode, "700")
-        self.assertTrue(path.startswith(self.folder + "/exc-push-"))
+        self.assertTrue(path.startswith(self.directory + "/exc-push-"))
         self.assertFalse(os.path.exists(os.path.dirname(path)))
 
-    def test_a_runtime_folder_that_others_can_write_is_not_used(self):
+    def test_a_runtime_directory_that_others_can_write_is_not_used(self):
         open_to_all = self.path("open")
         os.mkdir(open_to_all)
         os.chmod(open_to_all, 0o777)
@@ -769,7 +769,7 @@ class Generate(PushTest):
         self.assertIn("No such file or directory", result.stderr)
         result, _ = self.run_generated(self.key)
         self.assertEqual(result.returncode, 126)
-        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("exc-push")], [])
+        self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("exc-push")], [])
 
     def test_standard_input_and_output_are_the_commands(self):
         result, _ = self.run_generated("cat", stdin="text")
@@ -800,13 +800,13 @@ class Generate(PushTest):
         process = subprocess.Popen(
             [program, "push", *self.who(), "--user", "alice", "--generate", "--", "sh", "-c", script],
             stdout=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": self.folder}, **more)
+            env={**os.environ, "XDG_RUNTIME_DIR": self.directory}, **more)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.terminate)  # which ends the command too
         return process, process.stdout.readline().strip()
 
-    def test_signals_are_passed_on_and_the_folder_still_goes(self):
+    def test_signals_are_passed_on_and_the_directory_still_goes(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT:
             process, path = self.start('echo "$SSH_AUTH_SOCK"; exec sleep 1000')
             self.assertTrue(os.path.exists(path))
@@ -820,13 +820,13 @@ class Generate(PushTest):
         self.assertEqual(process.wait(60), 5)
 
     def test_its_memory_is_closed_to_this_users_other_programs(self):
-        os.chmod(self.folder, 0o755)
+        os.chmod(self.directory, 0o755)
         # It may lie where nobody else gets, so it is opened first.
         program = os.open(PROGRAM, os.O_RDONLY)
         self.addCleanup(os.close, program)
         process, path = self.start('echo "$SSH_AUTH_SOCK"; exec sleep 1000', f"/proc/self/fd/{program}",
                                    pass_fds=[program], user=65534, group=65534, extra_groups=[])
-        self.assertTrue(path.startswith("/tmp/exc-push-"), path)  # the variable names a folder of another user's
+        self.assertTrue(path.startswith("/tmp/exc-push-"), path)  # the variable names a directory of another user's
         self.assertEqual(os.stat(f"/proc/{process.pid}/mem").st_uid, 0)
 
     def test_its_private_key_stays_out_of_the_swap(self):
@@ -837,8 +837,8 @@ class Generate(PushTest):
 
     def test_another_user_gets_nothing_from_the_socket(self):
         process, path = self.start('echo "$SSH_AUTH_SOCK"; exec sleep 1000')
-        # As if the folders let everybody in.
-        for opened in self.folder, os.path.dirname(path):
+        # As if the directories let everybody in.
+        for opened in self.directory, os.path.dirname(path):
             os.chmod(opened, 0o755)
         os.chmod(path, 0o777)
         ask = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "

@@ -274,7 +274,7 @@ an_sshd_that_did_not_read_another_file_again_is_healed() {
     _heals open-failure sshd-reloaded "echo AllowUsers bob >/etc/ssh/more.d/deep
         echo 'Include more.d/deep' >$more && systemctl restart ssh && rm -r /etc/ssh/more.d"
     in_machine m bash -ec "rm $more && systemctl reload ssh"
-    # What sshd reads anew for each connection, or does not read, is no fault.
+    # What sshd reads for each connection, or does not read, is no fault.
     in_machine m bash -ec 'echo AllowUsers bob >/etc/ssh/sshd_config.other && systemctl stop ssh.service &&
         systemctl start ssh.socket && touch /etc/ssh/sshd_config'
     _healthy
@@ -327,7 +327,7 @@ a_command_that_came_behind_ours_is_healed() {
     in_machine m bash -ec "sed -i '/^Match User bob/,\$d' /etc/ssh/sshd_config
         rm $other && exc-instance-connect enable"
     _healthy
-    # A file that somebody has edited is not written anew.
+    # A file that somebody has edited is not written again.
     in_machine m bash -ec "echo '# by hand' >>$_drop_in
         printf 'AuthorizedKeysCommand /usr/local/bin/other %%u\nAuthorizedKeysCommandUser nobody\n' >$other
         systemctl reload ssh"

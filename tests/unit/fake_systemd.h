@@ -129,7 +129,7 @@ static inline void fake_systemd(void) {
         /* The tests may run in a chroot. */
         if (setenv("SYSTEMD_IGNORE_CHROOT", "1", 1) < 0)
                 abort();
-        world_folder("/run/systemd/system");
+        world_directory("/run/systemd/system");
         listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (listening < 0 || bind(listening, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
             listen(listening, 8) < 0)

@@ -674,11 +674,11 @@ static void unknown_refusal_has_only_its_name(void **state) {
 /* A guest that listens at an address, which is written to `ret`. */
 static struct fake *listen_for(struct address *ret, const char *const *answers, size_t n) {
         struct sockaddr_un at = {.sun_family = AF_UNIX};
-        char folder[] = "/tmp/exc-guest-XXXXXX", text[64];
+        char directory[] = "/tmp/exc-guest-XXXXXX", text[64];
         int fd;
 
-        assert_non_null(mkdtemp(folder));
-        (void)snprintf(text, sizeof(text), "unix:%s/socket", folder);
+        assert_non_null(mkdtemp(directory));
+        (void)snprintf(text, sizeof(text), "unix:%s/socket", directory);
         assert_null(address_from_text(text, ret));
         memcpy(at.sun_path, ret->path, sizeof(at.sun_path));
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -688,14 +688,14 @@ static struct fake *listen_for(struct address *ret, const char *const *answers, 
 }
 
 static void stop_listening(struct fake *fake, const struct address *address) {
-        char folder[sizeof(address->path)];
+        char directory[sizeof(address->path)];
 
         (void)close(fake->listener);
         stop(fake);
         assert_int_equal(unlink(address->path), 0);
-        memcpy(folder, address->path, sizeof(folder));
-        *strrchr(folder, '/') = '\0';
-        assert_int_equal(rmdir(folder), 0);
+        memcpy(directory, address->path, sizeof(directory));
+        *strrchr(directory, '/') = '\0';
+        assert_int_equal(rmdir(directory), 0);
 }
 
 static void unanswered_push_is_repeated_unchanged(void **state) {

@@ -14,7 +14,7 @@
 
 #include "tests/unit/sshd_world.h"
 
-#define FOLDER "/etc/ssh/sshd_config.d"
+#define SSHD_CONFIG_D "/etc/ssh/sshd_config.d"
 
 #define LOCK "/run/exc-instance-connect-sshd.lock"
 
@@ -36,7 +36,7 @@ static void assert_file(const char *path, const char *expected) {
 static void assert_no_other_file(const char *count) {
         char command[128];
 
-        (void)snprintf(command, sizeof(command), "test $(find " FOLDER " -type f | wc -l) = %s", count);
+        (void)snprintf(command, sizeof(command), "test $(find " SSHD_CONFIG_D " -type f | wc -l) = %s", count);
         assert_int_equal(system(command), 0);
 }
 
@@ -76,27 +76,27 @@ static void what_sshd_does_not_take_gets_no_name(void **state) {
         assert_no_other_file("1");
 }
 
-static void the_folder_is_made_and_must_be_roots(void **state) {
+static void the_directory_is_made_and_must_be_roots(void **state) {
         struct own_files before = {.text = {NULL}}, after = {.text = {[0] = one}};
         struct stat st;
 
         (void)state;
         world_reset("");
-        assert_int_equal(rmdir(FOLDER), 0);
+        assert_int_equal(rmdir(SSHD_CONFIG_D), 0);
         assert_int_equal(own_files_change(&before, &before, why), 0);
-        assert_false(world_has(FOLDER));
+        assert_false(world_has(SSHD_CONFIG_D));
         assert_int_equal(own_files_change(&before, &after, why), 0);
-        assert_int_equal(stat(FOLDER, &st), 0);
+        assert_int_equal(stat(SSHD_CONFIG_D, &st), 0);
         assert_int_equal(st.st_mode, S_IFDIR | 0755);
         world_reset("");
-        assert_int_equal(chmod(FOLDER, 0775), 0);
+        assert_int_equal(chmod(SSHD_CONFIG_D, 0775), 0);
         assert_int_equal(own_files_change(&before, &after, why), -EPERM);
-        assert_string_equal(why, FOLDER ": can be written by others than root");
-        assert_int_equal(chown(FOLDER, 60003, 0), 0);
+        assert_string_equal(why, SSHD_CONFIG_D ": can be written by others than root");
+        assert_int_equal(chown(SSHD_CONFIG_D, 60003, 0), 0);
         assert_int_equal(own_files_change(&before, &after, why), -EPERM);
-        assert_string_equal(why, FOLDER ": does not belong to root");
-        assert_int_equal(rmdir(FOLDER), 0);
-        world_write(FOLDER, "");
+        assert_string_equal(why, SSHD_CONFIG_D ": does not belong to root");
+        assert_int_equal(rmdir(SSHD_CONFIG_D), 0);
+        world_write(SSHD_CONFIG_D, "");
         assert_int_equal(own_files_change(&before, &after, why), -ENOTDIR);
 }
 
@@ -105,18 +105,18 @@ static void on_a_full_disk_nothing_changes(void **state) {
 
         (void)state;
         world_reset("");
-        assert_int_equal(mount("tmpfs", FOLDER, "tmpfs", 0, "mode=0755,nr_inodes=3"), 0);
+        assert_int_equal(mount("tmpfs", SSHD_CONFIG_D, "tmpfs", 0, "mode=0755,nr_inodes=3"), 0);
         world_write(drop_in_paths[0], one);
-        world_write(FOLDER "/other", "");
+        world_write(SSHD_CONFIG_D "/other", "");
         assert_int_equal(own_files_change(&before, &after, why), -ENOSPC);
         assert_file(drop_in_paths[0], one);
         assert_no_other_file("2");
-        assert_int_equal(mount(NULL, FOLDER, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_int_equal(mount(NULL, SSHD_CONFIG_D, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
         assert_int_equal(own_files_change(&before, &after, why), -EROFS);
         after = (struct own_files){.text = {NULL}};
         assert_int_equal(own_files_change(&before, &after, why), -EROFS);
         assert_file(drop_in_paths[0], one);
-        assert_int_equal(umount2(FOLDER, MNT_DETACH), 0);
+        assert_int_equal(umount2(SSHD_CONFIG_D, MNT_DETACH), 0);
 }
 
 static void what_is_on_disk_is_loaded(void **state) {
@@ -125,7 +125,7 @@ static void what_is_on_disk_is_loaded(void **state) {
         (void)state;
         world_reset("");
         world_write(drop_in_paths[1], one);
-        world_write(FOLDER "/.exc-instance-connect.chain-8.disabled", two);
+        world_write(SSHD_CONFIG_D "/.exc-instance-connect.chain-8.disabled", two);
         assert_int_equal(own_files_load(&files, &disabled, why), 0);
         assert_string_equal(files.text[1], one);
         assert_string_equal(disabled.text[DROP_IN_FILES - 1], two);
@@ -135,11 +135,11 @@ static void what_is_on_disk_is_loaded(void **state) {
         own_files_clear(&files);
         own_files_clear(&disabled);
         own_files_clear(&copy);
-        assert_int_equal(rmdir(FOLDER), -1);
+        assert_int_equal(rmdir(SSHD_CONFIG_D), -1);
         world_reset("");
-        assert_int_equal(rmdir(FOLDER), 0);
+        assert_int_equal(rmdir(SSHD_CONFIG_D), 0);
         assert_int_equal(own_files_load(&files, &disabled, why), 0);
-        world_write(FOLDER, "");
+        world_write(SSHD_CONFIG_D, "");
         assert_int_equal(own_files_load(&files, &disabled, why), 0);
 }
 
@@ -162,9 +162,9 @@ static void what_root_did_not_write_is_refused(void **state) {
         assert_int_equal(chown(drop_in_paths[0], 60003, 0), 0);
         assert_not_loaded(-EPERM, "does not belong to root");
         world_remove(drop_in_paths[0]);
-        assert_int_equal(mkfifo(FOLDER "/.exc-instance-connect.chain-1.disabled", 0600), 0);
+        assert_int_equal(mkfifo(SSHD_CONFIG_D "/.exc-instance-connect.chain-1.disabled", 0600), 0);
         assert_not_loaded(-EPERM, "chain-1.disabled: is not a regular file");
-        world_remove(FOLDER "/.exc-instance-connect.chain-1.disabled");
+        world_remove(SSHD_CONFIG_D "/.exc-instance-connect.chain-1.disabled");
         world_write(drop_in_paths[0], "x");
         assert_int_equal(truncate(drop_in_paths[0], 2), 0);
         assert_not_loaded(-EBADMSG, "has a NUL in it");
@@ -178,10 +178,10 @@ static void one_at_a_time_and_what_was_left_is_swept(void **state) {
 
         (void)state;
         world_reset("");
-        world_write(FOLDER "/.exc-instance-connect-abcdef", "half");
+        world_write(SSHD_CONFIG_D "/.exc-instance-connect-abcdef", "half");
         fd = own_files_lock(why);
         assert_true(fd >= 0);
-        assert_false(world_has(FOLDER "/.exc-instance-connect-abcdef"));
+        assert_false(world_has(SSHD_CONFIG_D "/.exc-instance-connect-abcdef"));
         child = scratch_fork();
         if (child == 0) {
                 /* Else it would hold the lock itself. */
@@ -230,16 +230,18 @@ static void nothing_that_was_put_aside_is_lost(void **state) {
                 world_write(drop_in_paths[0], i == 0 ? "first\n" : i == 1 ? "second\n" : "third\n");
                 assert_int_equal(own_files_put_aside(0, why), 0);
         }
-        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", SSHD_CONFIG_D, drop_in_paths[0] + sizeof(SSHD_CONFIG_D));
         assert_file(path, "third\n");
-        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.1", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.1", SSHD_CONFIG_D,
+                       drop_in_paths[0] + sizeof(SSHD_CONFIG_D));
         assert_file(path, "first\n");
-        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.2", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled.2", SSHD_CONFIG_D,
+                       drop_in_paths[0] + sizeof(SSHD_CONFIG_D));
         assert_file(path, "second\n");
         assert_int_equal(own_files_put_aside(0, why), -ENOENT);
         assert_int_equal(own_files_forget_disabled(0), 0);
         assert_int_equal(own_files_forget_disabled(0), 0);
-        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", FOLDER, drop_in_paths[0] + sizeof(FOLDER));
+        (void)snprintf(path, sizeof(path), "%s/.%s.disabled", SSHD_CONFIG_D, drop_in_paths[0] + sizeof(SSHD_CONFIG_D));
         assert_file(path, NULL);
 }
 
@@ -247,7 +249,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(files_are_written_and_taken_away),
                 cmocka_unit_test(what_sshd_does_not_take_gets_no_name),
-                cmocka_unit_test(the_folder_is_made_and_must_be_roots),
+                cmocka_unit_test(the_directory_is_made_and_must_be_roots),
                 cmocka_unit_test(on_a_full_disk_nothing_changes),
                 cmocka_unit_test(what_is_on_disk_is_loaded),
                 cmocka_unit_test(what_root_did_not_write_is_refused),

@@ -17,16 +17,16 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/exc-signer-XXXXXX";
+static char directory[] = "/tmp/exc-signer-XXXXXX";
 
-static int make_folder(void **state) {
+static int make_directory(void **state) {
         (void)state;
-        return mkdtemp(folder) ? 0 : -1;
+        return mkdtemp(directory) ? 0 : -1;
 }
 
-static int remove_folder(void **state) {
+static int remove_directory(void **state) {
         (void)state;
-        return rmdir(folder);
+        return rmdir(directory);
 }
 
 /* A file of that content; the next one takes its place. */
@@ -34,7 +34,7 @@ static const char *file_of(const char *content, size_t n) {
         static char path[64];
         FILE *file;
 
-        (void)snprintf(path, sizeof(path), "%s/file", folder);
+        (void)snprintf(path, sizeof(path), "%s/file", directory);
         file = fopen(path, "we");
         assert_non_null(file);
         assert_int_equal(fwrite(content, 1, n, file), n);
@@ -163,7 +163,7 @@ static void a_file_that_cannot_be_read_is_told_with_the_reason(void **state) {
 
         (void)state;
         assert_no_key("/nonexistent", -ENOENT, "No such file or directory");
-        assert_no_key(folder, -EISDIR, "Is a directory");
+        assert_no_key(directory, -EISDIR, "Is a directory");
         assert_no_key(file_of(large, sizeof(large)), -EINVAL, "longer than any private key");
 }
 
@@ -434,5 +434,5 @@ int main(void) {
                 cmocka_unit_test(an_envelope_that_is_full_gets_no_signature),
         };
 
-        return cmocka_run_group_tests(tests, make_folder, remove_folder);
+        return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

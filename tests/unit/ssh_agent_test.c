@@ -210,21 +210,21 @@ static void a_length_of_none_or_over_256_kib_is_bad(void **state) {
 
 struct scene {
         struct agent_socket agent;
-        char folder[32];
+        char directory[32];
         char path[64];
 };
 
 static void open_scene(struct scene *ret) {
-        (void)snprintf(ret->folder, sizeof(ret->folder), "/tmp/exc-agent-XXXXXX");
-        assert_non_null(mkdtemp(ret->folder));
-        (void)snprintf(ret->path, sizeof(ret->path), "%s/socket", ret->folder);
+        (void)snprintf(ret->directory, sizeof(ret->directory), "/tmp/exc-agent-XXXXXX");
+        assert_non_null(mkdtemp(ret->directory));
+        (void)snprintf(ret->path, sizeof(ret->path), "%s/socket", ret->directory);
         assert_int_equal(agent_socket_open(&ret->agent, ret->path, &pair), 0);
 }
 
 static void close_scene(struct scene *scene) {
         agent_socket_close(&scene->agent);
         assert_int_equal(unlink(scene->path), 0);
-        assert_int_equal(rmdir(scene->folder), 0);
+        assert_int_equal(rmdir(scene->directory), 0);
 }
 
 static int connect_peer(const struct scene *scene) {

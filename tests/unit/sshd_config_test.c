@@ -212,7 +212,7 @@ static void what_was_changed_last_is_found(void **state) {
         (void)state;
         world_reset("Include more.d/*/deep\nInclude none.d/there\nMatch User a\nInclude one\n");
         world_write("/etc/ssh/more.d/a/deep", "");
-        world_folder("/etc/ssh/none.d");
+        world_directory("/etc/ssh/none.d");
         world_write("/etc/ssh/one", "");
         world_write("/etc/ssh/two", "");
         world_write("/etc/ssh/inner", "");
@@ -292,8 +292,8 @@ static void what_is_too_much_or_cannot_be_read_is_refused(void **state) {
                                k == 0 ? "line 513: too many lines that set" : "line 513: too many Match blocks");
         }
         world_reset("");
-        world_folder("/etc/ssh/sshd_config.d/folder.conf");
-        assert_refused(-EBADF, "/etc/ssh/sshd_config.d/folder.conf: is no file");
+        world_directory("/etc/ssh/sshd_config.d/directory.conf");
+        assert_refused(-EBADF, "/etc/ssh/sshd_config.d/directory.conf: is no file");
         world_reset("");
         file = fopen("/etc/ssh/sshd_config.d/nul.conf", "we");
         assert_non_null(file);

@@ -115,14 +115,14 @@ static void no_sshd_and_one_that_cannot_be_run_are_said(void **state) {
         assert_int_equal(rename(SSHD_PROGRAM ".away", SSHD_PROGRAM), 0);
 }
 
-static void the_folder_that_sshd_wants_is_there_while_it_is_asked(void **state) {
+static void the_directory_that_sshd_wants_is_there_while_it_is_asked(void **state) {
         (void)state;
         world_reset("AuthorizedKeysCommand /bin/x\n");
         world_write("/run/test/privsep", "");
         assert_int_equal(sshd_test(NULL, why), 0);
         assert_command(NULL, NULL, "/bin/x", NULL);
         assert_false(world_has("/run/sshd"));
-        world_folder("/run/sshd");
+        world_directory("/run/sshd");
         assert_int_equal(sshd_test(NULL, why), 0);
         assert_true(world_has("/run/sshd"));
         /* Where it can be made neither. */
@@ -132,11 +132,11 @@ static void the_folder_that_sshd_wants_is_there_while_it_is_asked(void **state) 
 }
 
 /* An sshd that systemd starts meanwhile counts on it. */
-static void where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts(void **state) {
+static void where_systemd_runs_the_directory_is_not_taken_from_an_sshd_that_starts(void **state) {
         (void)state;
         world_reset("AuthorizedKeysCommand /bin/x\n");
         world_write("/run/test/privsep", "");
-        world_folder("/run/systemd/system");
+        world_directory("/run/systemd/system");
         assert_int_equal(sshd_test(NULL, why), 0);
         assert_true(world_has("/run/sshd"));
         assert_command(NULL, NULL, "/bin/x", NULL);
@@ -284,8 +284,8 @@ int main(void) {
                 cmocka_unit_test(an_sshd_that_wants_a_port_gets_one),
                 cmocka_unit_test(what_sshd_complains_of_is_one_line),
                 cmocka_unit_test(no_sshd_and_one_that_cannot_be_run_are_said),
-                cmocka_unit_test(the_folder_that_sshd_wants_is_there_while_it_is_asked),
-                cmocka_unit_test(where_systemd_runs_the_folder_is_not_taken_from_an_sshd_that_starts),
+                cmocka_unit_test(the_directory_that_sshd_wants_is_there_while_it_is_asked),
+                cmocka_unit_test(where_systemd_runs_the_directory_is_not_taken_from_an_sshd_that_starts),
                 cmocka_unit_test(all_that_sshd_tells_is_there_also_before_the_first_was_started),
                 cmocka_unit_test(without_host_keys_sshd_gets_one_that_is_thrown_away),
                 cmocka_unit_test(the_version_is_read_wherever_it_is_said),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine with an sshd, for tests: in a mount namespace of its own, empty folders where sshd's configuration and the
+ * A machine with an sshd, for tests: in a mount namespace of its own, empty directories where sshd's configuration and the
  * units are, and a program in sshd's place. That one reads the configuration no better than it must for a test: of a few
  * keywords, the first line in no Match block counts.
  */
@@ -94,7 +94,7 @@ static const char world_systemctl[] =
         "echo \"$*\" >>/run/test/systemctl\n"
         "if [ -e /run/test/reload-fails ]; then cat /run/test/reload-fails >&2; exit 1; fi\n";
 
-static inline void world_folder(const char *path) {
+static inline void world_directory(const char *path) {
         char part[512];
 
         for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
@@ -107,13 +107,13 @@ static inline void world_folder(const char *path) {
         }
 }
 
-/* A file with its folders, executable where it is a script. */
+/* A file with its directories, executable where it is a script. */
 static inline void world_write(const char *path, const char *text) {
-        char folder[512];
+        char directory[512];
         int fd;
 
-        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-        world_folder(folder);
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+        world_directory(directory);
         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
             fchmod(fd, strncmp(text, "#!", 2) == 0 ? 0755 : 0644) < 0 || close(fd) < 0)
@@ -147,7 +147,7 @@ static inline void world_mount(const char *path) {
                 abort();
 }
 
-/* Folders that a machine without systemd does not have are not there to be covered. */
+/* Directories that a machine without systemd does not have are not there to be covered. */
 static inline void world_cover(const char *path) {
         if (world_has(path))
                 world_mount(path);
@@ -159,8 +159,8 @@ static inline void world_keep(const char *path) {
 
         (void)snprintf(above, sizeof(above), "/run/above%s", path);
         (void)snprintf(work, sizeof(work), "/run/work%s", path);
-        world_folder(above);
-        world_folder(work);
+        world_directory(above);
+        world_directory(work);
         (void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", path, above, work);
         if (mount("kept", path, "overlay", 0, options) < 0)
                 abort();
@@ -191,11 +191,11 @@ static inline void world_make(void) {
                                         ":x:990:990::/:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n");
         if (mount("/usr/sbin/passwd", "/etc/passwd", NULL, MS_BIND, NULL) < 0)
                 abort();
-        world_folder("/run/test");
+        world_directory("/run/test");
         world_write("/run/test/version", "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.17\n");
 }
 
-/* As at the beginning, with a configuration that includes the folder and these lines. */
+/* As at the beginning, with a configuration that includes the directory and these lines. */
 static inline void world_reset(const char *lines) {
         char text[8192];
 
@@ -204,7 +204,7 @@ static inline void world_reset(const char *lines) {
         world_mount("/run");
         world_mount("/etc/ssh");
         world_write("/run/test/version", "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.17\n");
-        world_folder("/etc/ssh/sshd_config.d");
+        world_directory("/etc/ssh/sshd_config.d");
         (void)snprintf(text, sizeof(text), "Include /etc/ssh/sshd_config.d/*.conf\n%s", lines);
         world_write("/etc/ssh/sshd_config", text);
 }

@@ -185,7 +185,7 @@ static void what_is_masked_or_runs_something_else_is_none(void **state) {
         assert_int_equal(unit.words.n, 1);
         unit_clear(&unit);
         assert_int_equal(unit_read("a.service", "/bin/sh", "x", &unit), -ENOENT);
-        world_folder(EARLY);
+        world_directory(EARLY);
         assert_int_equal(symlink("/dev/null", EARLY "/a.service"), 0);
         assert_int_equal(unit_read("a.service", SSHD, "x", &unit), -ENOENT);
         world_write(EARLY "/b.service", "");
