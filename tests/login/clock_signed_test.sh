@@ -32,12 +32,13 @@ _push() {
 _lives_by_the_challenge_of_a_guest() {
     local off=$1
     _guest_clock unsynchronised "$off"
-    _push --ttl 200 --json | grep '"expiresIn":200,'
+    # What is left of it: less than all on a slow machine.
+    _push --ttl 300 --json | grep -E '"expiresIn":(300|2[5-9][0-9]),'
     _login_clocks "$off" 0
     lets_in alice k
     _login_clocks "$off" 140
     lets_in alice k
-    _login_clocks "$off" 200
+    _login_clocks "$off" 300
     refuses alice k
 }
 
