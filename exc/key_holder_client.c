@@ -168,12 +168,12 @@ static bool send_all(int fd, const uint8_t *bytes, size_t n) {
         return true;
 }
 
-/* -EIO where the other side has closed. */
+/* -EIO where the other side has closed. One that has not accepted the connection, or not read the request, resets it. */
 static int receive_all(int fd, uint8_t *ret, size_t n) {
         ssize_t received = recv(fd, ret, n, MSG_WAITALL);
 
         if (received < 0)
-                return errno == EAGAIN ? -ETIMEDOUT : -errno;
+                return errno == EAGAIN ? -ETIMEDOUT : errno == ECONNRESET ? -EIO : -errno;
         return (size_t)received == n ? 0 : -EIO;
 }
 

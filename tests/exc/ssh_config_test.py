@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -371,6 +372,34 @@ def hostile_peers_of_the_holder():
         peer.close()
     os.kill(holder, signal.SIGKILL)
     assert _run(vm, "ssh", "exc-42", "id", "-un").stdout == "alice\n"
+
+
+def holder_that_ends_meanwhile_is_replaced():
+    vm = _prepared()
+    directory = vm.exc.runtime / "exc"
+    directory.mkdir(mode=0o700)
+
+    def end(listener, accepts):
+        assert select.select([listener], [], [], agent.WAIT_S)[0]
+        peer = listener.accept()[0] if accepts else None
+        listener.close()
+        if peer:
+            assert select.select([peer], [], [], agent.WAIT_S)[0]
+            peer.close()
+
+    for accepts in False, True:
+        path = directory / "agent.sock"
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(8)
+        thread = threading.Thread(target=end, args=(listener, accepts))
+        thread.start()
+        assert _run(vm, "ssh", "exc-42", "id", "-un").stdout == "alice\n", accepts
+        thread.join()
+        (holder,) = _holders(vm)
+        os.kill(holder, signal.SIGKILL)
+        wait_until(lambda: not _holders(vm), "the holder is gone")
 
 
 def holder_that_hangs_is_named():
