@@ -152,8 +152,8 @@ void progress_end(void) {
         progress_shown = false;
 }
 
-int print_json(const json_t *value) {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
+static int print_json_as(const json_t *value, size_t flags) {
+        char *text = json_dumps(value, flags | JSON_ENSURE_ASCII);
 
         if (!text) {
                 complain("out of memory");
@@ -168,6 +168,14 @@ int print_json(const json_t *value) {
         (void)fputc('\n', stdout);
         free(text);
         return EXIT_DONE;
+}
+
+int print_json(const json_t *value) {
+        return print_json_as(value, JSON_COMPACT);
+}
+
+int print_json_lines(const json_t *value) {
+        return print_json_as(value, JSON_INDENT(4));
 }
 
 int print_json_new(json_t *value) {

@@ -67,7 +67,7 @@ static int list(const struct cli_line *line, const void *context) {
 
 /* The document alone on standard output, so that it can be changed and put again. */
 static int print(const struct options *options, const json_t *policy) {
-        char *text;
+        const json_t *document = json_object_get(policy, "document");
 
         if (options->json)
                 return print_json(policy);
@@ -77,14 +77,11 @@ static int print(const struct options *options, const json_t *policy) {
                 if (json_is_string(value))
                         print_field_to(stderr, columns[i].field, "%s", json_string_value(value));
         }
-        text = json_dumps(json_object_get(policy, "document"), JSON_INDENT(4) | JSON_ENSURE_ASCII);
-        if (!text) {
+        if (!json_is_object(document)) {
                 complain("the answer has no document in it");
                 return EXIT_NOT_REACHED;
         }
-        (void)puts(text);
-        free(text);
-        return EXIT_DONE;
+        return print_json_lines(document);
 }
 
 static int show(const struct cli_line *line, const void *context) {

@@ -339,14 +339,18 @@ def plain_http_leaves_no_machine():
 
 
 def texts_of_the_server_do_not_reach_the_terminal():
-    evil = "a\x1b]0;x\x07\x9b31m\u202e\n\rb"
+    evil = "a\x1b]0;x\x07\x9b31m\u202e\n\r\x7fb"
     web = Web(lambda *_: error(409, "Conflict", message=evil))
     exc = Exc(web.url, TOKEN)
     done = exc.fails(5, *_send(exc))
     listed = Web(lambda *_: json_answer({"items": [{"id": evil, "name": evil, "host": evil}], "next": None}))
     exc = Exc(listed.url, TOKEN)
-    for text in (done.err, exc.good("compute", "instance", "list").out, exc.good("compute", "instance", "list", "-o", "json").out):
-        assert not set(text) & set("\x1b\x07\x9b\u202e\r"), repr(text)
+    shown = Exc(Web(lambda *_: json_answer({"name": evil, "document": {evil: evil}})).url, TOKEN).good("iam", "policy", "show", "dev")
+    denied = Web(lambda *_: error(403, "AccessDenied", action=evil, resource=evil))
+    denied = Exc(denied.url, TOKEN).fails(7, "compute", "instance", "show", "42")
+    for text in (done.err, exc.good("compute", "instance", "list").out, exc.good("compute", "instance", "list", "-o", "json").out,
+                 shown.out, shown.err, denied.err):
+        assert not set(text) & set("\x1b\x07\x9b\u202e\r\x7f"), repr(text)
     assert len(done.err.splitlines()) <= 3, done
 
 
