@@ -174,15 +174,15 @@ int print_json(const json_t *value) {
         return print_json_as(value, JSON_COMPACT);
 }
 
-int print_json_lines(const json_t *value) {
-        return print_json_as(value, JSON_INDENT(4));
-}
-
 int print_json_new(json_t *value) {
         int status = print_json(value);
 
         json_decref(value);
         return status;
+}
+
+int print_json_lines(const json_t *value) {
+        return print_json_as(value, JSON_INDENT(4));
 }
 
 __attribute__((format(printf, 3, 0))) static void print_named(FILE *to, const char *name, const char *format,

@@ -26,11 +26,11 @@ void progress_end(void);
 /* One line of JSON on standard output. EXIT_DONE, or EXIT_OWN_FAILURE without memory. */
 int print_json(const json_t *value);
 
-/* The same in several lines, indented for people. */
-int print_json_lines(const json_t *value);
-
 /* The same for a new reference, which it drops; NULL, as json_pack(3) returns it, is no memory. */
 int print_json_new(json_t *value);
+
+/* print_json() in several lines, indented for people. */
+int print_json_lines(const json_t *value);
 
 /* "Key:           value", in a column. */
 void print_field(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
